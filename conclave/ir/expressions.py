@@ -1,0 +1,296 @@
+"""Scalar expressions: small frozen nodes that know their type and whether they can be NULL.
+
+Sugar (BETWEEN, IN, COALESCE, NULLIF, `<>` chains) is gone by the time an expression is made; see `conclave.sql.bind`.
+"""
+
+import datetime
+import decimal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal as OneOf
+
+from conclave.ir.errors import Position, TypeProblem
+from conclave.ir.types import (
+    MAX_DECIMAL_DIGITS,
+    Boolean,
+    Date,
+    Decimal,
+    Double,
+    Integer,
+    Type,
+    as_decimal,
+    common_type,
+    is_numeric,
+)
+
+ArithmeticOperator = OneOf["+", "-", "*", "/"]
+ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
+LogicOperator = OneOf["and", "or"]
+Value = int | float | bool | str | decimal.Decimal | datetime.date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the row at hand, by its name in the source's schema."""
+
+    name: str
+    type: Type
+    nullable: bool = True
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant from the query's text; `None` is NULL of the given type."""
+
+    value: Value
+    type: Type
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def nullable(self) -> bool:
+        """Only NULL itself is."""
+        return self.value is None
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left operator right` on numbers. Division yields a double; by zero it yields NULL."""
+
+    operator: ArithmeticOperator
+    left: "Expression"
+    right: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for side in (self.left, self.right):
+            if not is_numeric(side.type) and not _is_date_shift(self):
+                raise TypeProblem(f"{self.operator!r} needs numbers, got {side.type}", self.at)
+
+    @property
+    def type(self) -> Type:
+        """SQL's rules: wider integer, added scales for `*`, double wherever a double takes part and for `/`."""
+        left, right = self.left.type, self.right.type
+        if isinstance(left, Date):
+            return Integer(64) if isinstance(right, Date) else Date()
+        if self.operator == "/" or isinstance(left, Double) or isinstance(right, Double):
+            return Double()
+        if isinstance(left, Integer) and isinstance(right, Integer):
+            # One size up, so that what fits MPC's word does not overflow a narrower type locally.
+            return Integer(64)
+        assert isinstance(left, Integer | Decimal)
+        assert isinstance(right, Integer | Decimal)
+        if self.operator == "*":
+            first, second = as_decimal(left), as_decimal(right)
+            digits = min(first.precision + second.precision, MAX_DECIMAL_DIGITS)
+            scale = first.scale + second.scale
+            if scale > MAX_DECIMAL_DIGITS:
+                raise TypeProblem(f"the product of {left} and {right} has too many decimals", self.at)
+            return Decimal(max(digits, scale), scale)
+        wide = as_decimal(_numeric(common_type(left, right)))
+        return Decimal(min(wide.precision + 1, MAX_DECIMAL_DIGITS), wide.scale)
+
+    @property
+    def nullable(self) -> bool:
+        """A divisor that is not a non-zero constant can be zero."""
+        if self.operator == "/" and not (isinstance(self.right, Literal) and self.right.value):
+            return True
+        return self.left.nullable or self.right.nullable
+
+
+@dataclass(frozen=True, slots=True)
+class Negate:
+    """`- operand`."""
+
+    operand: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not is_numeric(self.operand.type):
+            raise TypeProblem(f"'-' needs a number, got {self.operand.type}", self.at)
+
+    @property
+    def type(self) -> Type:
+        """The operand's."""
+        return self.operand.type
+
+    @property
+    def nullable(self) -> bool:
+        """As the operand."""
+        return self.operand.nullable
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left operator right`; NULL if either side is."""
+
+    operator: ComparisonOperator
+    left: "Expression"
+    right: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            common_type(self.left.type, self.right.type)
+        except TypeProblem as problem:
+            raise TypeProblem(f"cannot compare {self.left.type} with {self.right.type}", self.at) from problem
+
+    @property
+    def type(self) -> Type:
+        """Always boolean."""
+        return Boolean()
+
+    @property
+    def nullable(self) -> bool:
+        """If either side is."""
+        return self.left.nullable or self.right.nullable
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """`left and right`, `left or right`, in SQL's three-valued logic."""
+
+    operator: LogicOperator
+    left: "Expression"
+    right: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for side in (self.left, self.right):
+            if not isinstance(side.type, Boolean):
+                raise TypeProblem(f"{self.operator.upper()} needs booleans, got {side.type}", self.at)
+
+    @property
+    def type(self) -> Type:
+        """Always boolean."""
+        return Boolean()
+
+    @property
+    def nullable(self) -> bool:
+        """If either side is."""
+        return self.left.nullable or self.right.nullable
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`not operand`; NULL stays NULL."""
+
+    operand: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.operand.type, Boolean):
+            raise TypeProblem(f"NOT needs a boolean, got {self.operand.type}", self.at)
+
+    @property
+    def type(self) -> Type:
+        """Always boolean."""
+        return Boolean()
+
+    @property
+    def nullable(self) -> bool:
+        """As the operand."""
+        return self.operand.nullable
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """`operand is null`: never NULL itself."""
+
+    operand: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def type(self) -> Type:
+        """Always boolean."""
+        return Boolean()
+
+    @property
+    def nullable(self) -> bool:
+        """Never."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The value of the first branch whose condition is true, else `default`."""
+
+    branches: tuple[tuple["Expression", "Expression"], ...]
+    default: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for condition, _ in self.branches:
+            if not isinstance(condition.type, Boolean):
+                raise TypeProblem(f"WHEN needs a boolean, got {condition.type}", self.at)
+        _ = self.type
+
+    @property
+    def type(self) -> Type:
+        """The common type of all branches."""
+        result: Type | None = None
+        for value in (*(value for _, value in self.branches), self.default):
+            if isinstance(value, Literal) and value.value is None:
+                continue
+            result = value.type if result is None else common_type(result, value.type)
+        return result if result is not None else self.default.type
+
+    @property
+    def nullable(self) -> bool:
+        """If any branch is."""
+        return self.default.nullable or any(value.nullable for _, value in self.branches)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """`operand` as another type: to a wider number, or a number to double."""
+
+    operand: "Expression"
+    type: Type
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def nullable(self) -> bool:
+        """As the operand."""
+        return self.operand.nullable
+
+
+Expression = Column | Literal | Arithmetic | Negate | Compare | Logic | Not | IsNull | Case | Cast
+
+
+def operands(expression: Expression) -> tuple[Expression, ...]:
+    """Return the direct parts of an expression, in the order they are written."""
+    match expression:
+        case Column() | Literal():
+            return ()
+        case Arithmetic(left=left, right=right) | Compare(left=left, right=right) | Logic(left=left, right=right):
+            return (left, right)
+        case Negate(operand) | Not(operand) | IsNull(operand) | Cast(operand):
+            return (operand,)
+        case Case(branches, default):
+            return (*(part for branch in branches for part in branch), default)
+
+
+def columns_of(expression: Expression) -> Iterator[Column]:
+    """Yield every column that an expression reads, in the order they are written, with repeats."""
+    if isinstance(expression, Column):
+        yield expression
+    for part in operands(expression):
+        yield from columns_of(part)
+
+
+def names_in(expression: Expression) -> frozenset[str]:
+    """Return the names of all columns that an expression reads."""
+    return frozenset(column.name for column in columns_of(expression))
+
+
+def _is_date_shift(expression: Arithmetic) -> bool:
+    match expression.operator, expression.left.type, expression.right.type:
+        case ("-", Date(), Date()) | ("+" | "-", Date(), Integer()):
+            return True
+    return False
+
+
+def _numeric(kind: Type) -> Integer | Decimal:
+    assert isinstance(kind, Integer | Decimal)
+    return kind

@@ -1,0 +1,275 @@
+"""Relational nodes: frozen, typed by their schema, checked when made. A query is a tree of them.
+
+Column names are unique within a schema. `alpha`, `bravo` own scans; who *may see* what is no concern of the IR.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal as OneOf
+
+from conclave.ir.errors import Position, TypeProblem
+from conclave.ir.expressions import Expression, names_in
+from conclave.ir.types import (
+    MAX_DECIMAL_DIGITS,
+    Boolean,
+    Decimal,
+    Double,
+    Field,
+    Integer,
+    Schema,
+    Type,
+    is_numeric,
+)
+
+AggregateFunction = OneOf["sum", "count", "min", "max", "avg"]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All rows of one owner's dataset. `table` is the logical table that the dataset is a part of."""
+
+    table: str
+    dataset: str  # "party/dataset"
+    owner: str
+    schema: Schema
+    unique: frozenset[str] = frozenset()  # columns declared to hold no value twice, in this dataset
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table that an earlier step of a plan made. Only plans hold it; a query as written never does."""
+
+    name: str
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class Concat:
+    """The rows of all parts, one after another (UNION ALL). Parts agree in names and types."""
+
+    parts: tuple["Node", ...]
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        first, *rest = (tuple((f.name, f.type) for f in part.schema) for part in self.parts)
+        if any(other != first for other in rest):
+            raise TypeProblem("the parts of a UNION ALL differ in their columns", self.at)
+
+    @cached_property
+    def schema(self) -> Schema:
+        """A column is nullable if it is in any part."""
+        columns = zip(*(part.schema for part in self.parts), strict=True)
+        return tuple(Field(c[0].name, c[0].type, any(f.nullable for f in c)) for c in columns)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A named expression of a projection."""
+
+    name: str
+    expression: Expression
+
+
+@dataclass(frozen=True)
+class Project:
+    """One row for each row of the source, with the given columns."""
+
+    source: "Node"
+    outputs: tuple[Output, ...]
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for output in self.outputs:
+            _check_names(names_in(output.expression), self.source, self.at)
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The outputs, in order."""
+        return tuple(Field(o.name, o.expression.type, o.expression.nullable) for o in self.outputs)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The rows for which `predicate` is true (neither false nor NULL)."""
+
+    source: "Node"
+    predicate: Expression
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_names(names_in(self.predicate), self.source, self.at)
+        if not isinstance(self.predicate.type, Boolean):
+            raise TypeProblem(f"a condition is boolean, got {self.predicate.type}", self.at)
+
+    @property
+    def schema(self) -> Schema:
+        """The source's."""
+        return self.source.schema
+
+
+@dataclass(frozen=True)
+class AggregateOutput:
+    """A named aggregate: `over` is a column of the source, or None for count(*)."""
+
+    name: str
+    function: AggregateFunction
+    over: str | None
+    # The column under a count or sum made by `split_aggregate`: partial counts are added, and SUM of nothing is 0 then.
+    is_total_of_counts: bool = False
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One row for each distinct combination of `keys` (NULL counts as a value); with no keys exactly one row."""
+
+    source: "Node"
+    keys: tuple[str, ...]
+    outputs: tuple[AggregateOutput, ...]
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_names({*self.keys, *(o.over for o in self.outputs if o.over is not None)}, self.source, self.at)
+        _ = self.schema
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Keys first, then outputs."""
+        fields = {f.name: f for f in self.source.schema}
+        return (*(fields[key] for key in self.keys), *(self._field(o, fields) for o in self.outputs))
+
+    def _field(self, output: AggregateOutput, fields: dict[str, Field]) -> Field:
+        if output.over is None:
+            return Field(output.name, Integer(64), nullable=False)
+        over = fields[output.over]
+        if output.function == "count" or output.is_total_of_counts:
+            return Field(output.name, Integer(64), nullable=False)
+        if output.function in ("sum", "avg") and not is_numeric(over.type):
+            raise TypeProblem(f"{output.function.upper()} needs numbers, got {over.type}", output.at)
+        kind = over.type
+        if output.function == "avg":
+            kind = Double()
+        elif output.function == "sum":
+            kind = _sum_type(over.type)
+        return Field(output.name, kind, over.nullable or not self.keys)
+
+
+@dataclass(frozen=True)
+class Join:
+    """Inner join: every pair of rows equal in all `on` pairs (left name, right name). Schemas share no name."""
+
+    left: "Node"
+    right: "Node"
+    on: tuple[tuple[str, str], ...]
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_disjoint(self.left, self.right, self.at)
+        _check_names({left for left, _ in self.on}, self.left, self.at)
+        _check_names({right for _, right in self.on}, self.right, self.at)
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Left columns, then right columns."""
+        return (*self.left.schema, *self.right.schema)
+
+
+@dataclass(frozen=True)
+class CrossOne:
+    """Every row of `left`, widened by the only row of `right` (an ungrouped aggregate or its projection)."""
+
+    left: "Node"
+    right: "Node"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_disjoint(self.left, self.right, self.at)
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Left columns, then right columns."""
+        return (*self.left.schema, *self.right.schema)
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One ORDER BY item."""
+
+    column: str
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True)
+class Sort:
+    """The same rows in order."""
+
+    source: "Node"
+    keys: tuple[SortKey, ...]
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_names({key.column for key in self.keys}, self.source, self.at)
+
+    @property
+    def schema(self) -> Schema:
+        """The source's."""
+        return self.source.schema
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The first `count` rows."""
+
+    source: "Node"
+    count: int
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def schema(self) -> Schema:
+        """The source's."""
+        return self.source.schema
+
+
+@dataclass(frozen=True)
+class Collect:
+    """The root: the answer, opened to `recipients` and to nobody else."""
+
+    source: "Node"
+    recipients: tuple[str, ...]
+
+    @property
+    def schema(self) -> Schema:
+        """The source's."""
+        return self.source.schema
+
+
+Node = Scan | Input | Concat | Project | Filter | Aggregate | Join | CrossOne | Sort | Limit | Collect
+
+
+def field_of(node: Node, name: str) -> Field:
+    """Return the column called `name` of the node's schema."""
+    return next(f for f in node.schema if f.name == name)
+
+
+def _sum_type(kind: Type) -> Type:
+    match kind:
+        case Integer():
+            return Integer(64)
+        case Decimal(_, scale):
+            return Decimal(MAX_DECIMAL_DIGITS, scale)
+    return kind
+
+
+def _check_names(names: frozenset[str] | set[str], source: "Node", at: Position | None) -> None:
+    unknown = names - {f.name for f in source.schema}
+    if unknown:
+        have = ", ".join(f.name for f in source.schema)
+        raise TypeProblem(f"no column {', '.join(sorted(unknown))} here; there are {have}", at)
+
+
+def _check_disjoint(left: "Node", right: "Node", at: Position | None) -> None:
+    shared = {f.name for f in left.schema} & {f.name for f in right.schema}
+    if shared:
+        raise TypeProblem(f"both sides of a join have a column {', '.join(sorted(shared))}", at)

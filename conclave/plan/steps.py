@@ -1,0 +1,104 @@
+"""A compiled plan: the steps every worker runs in the same order, each at named parties.
+
+Plans are values. Two workers hold the same plan exactly if `conclave.plan.wire.digest` agrees.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from conclave.ir.nodes import Node
+from conclave.ir.types import Schema
+
+Protocol = Literal["replicated3"]
+
+
+@dataclass(frozen=True)
+class MpcSetting:
+    """Who computes under MPC and how: three names, in the order of their shares."""
+
+    protocol: Protocol
+    compute: tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class LocalStep:
+    """`party` runs `sql` in the clear over its own datasets and tables that earlier steps gave it."""
+
+    name: str
+    party: str
+    query: Node  # leaves are Scan and Input
+    sql: str  # DuckDB's dialect; datasets are views named by `conclave.plan.names.view_name`
+
+    @property
+    def schema(self) -> Schema:
+        """Of the table it makes."""
+        return self.query.schema
+
+
+@dataclass(frozen=True)
+class ShareStep:
+    """`party` secret-shares the table `source` to the compute parties, who learn its number of rows."""
+
+    name: str
+    party: str
+    source: str
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class MpcStep:
+    """The compute parties run one relational operator on shared tables; they learn nothing."""
+
+    name: str
+    operator: Node  # its sources are Inputs
+
+    @property
+    def schema(self) -> Schema:
+        """Of the shared table it makes."""
+        return self.operator.schema
+
+
+@dataclass(frozen=True)
+class RevealStep:
+    """The compute parties open the shared table `source`, rows shuffled, to each of `recipients` alone."""
+
+    name: str
+    source: str
+    recipients: tuple[str, ...]
+    schema: Schema
+
+
+@dataclass(frozen=True)
+class SendStep:
+    """`party` sends its table `source` in the clear to `recipients`: the answer came from its data alone."""
+
+    name: str
+    party: str
+    source: str
+    recipients: tuple[str, ...]
+    schema: Schema
+
+
+Step = LocalStep | ShareStep | MpcStep | RevealStep | SendStep
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
+
+    to: tuple[str, ...]
+    kind: Literal["answer", "row_count"]
+    step: str
+    subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The optimised query and the steps made from it. The policy verifier reads `query`; workers run `steps`."""
+
+    query: Node  # a Collect; leaves are Scans
+    mpc: MpcSetting | None  # None: no step needs MPC
+    steps: tuple[Step, ...]
+    disclosures: tuple[Disclosure, ...]
+    answer: Schema  # names and types of the result, in order

@@ -1,0 +1,104 @@
+"""The policy: a data owner's word on what may become of one dataset. What it does not grant is refused."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Capability = Literal[
+    "open",
+    "join_key",
+    "join_payload",
+    "group_key",
+    "filter",
+    "sum",
+    "count",
+    "count_distinct",
+    "mean",
+    "variance",
+    "min",
+    "max",
+    "quantile",
+    "rank",
+]
+DATASET_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+
+
+class Model(BaseModel):
+    """Frozen, strict about unknown fields, camelCase in YAML and JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class PolicyColumn(Model):
+    """One column of the real file; `subject` marks whom the rows are about."""
+
+    type: str
+    subject: bool = False
+    bounds: tuple[float, float] | None = None
+
+
+class Grant(Model):
+    """What some recipients may learn for some purposes: a set of capabilities for each column."""
+
+    to: Annotated[tuple[str, ...], Field(min_length=1)]  # recipients; "*" must be written out
+    purposes: Annotated[tuple[str, ...], Field(min_length=1)]
+    columns: dict[str, tuple[Capability, ...]]
+    expressions: bool = False  # whether an aggregate may be over an expression instead of a plain column
+
+
+class Minimum(Model):
+    """The fewest distinct subjects behind anything released."""
+
+    subjects: Annotated[int, Field(ge=1)]
+    otherwise: Literal["suppress", "reject"] = "suppress"
+
+
+class Compute(Model):
+    """Where and how the data may be computed on. None means: not restricted."""
+
+    protocols: tuple[str, ...] | None = None
+    parties: tuple[str, ...] | None = None
+    cleartext_to: dict[str, tuple[str, ...]] = {}
+
+
+class Limits(Model):
+    """How often and until when."""
+
+    runs: Annotated[int, Field(ge=1)] | None = None
+    per: str | None = None
+    until: str | None = None
+
+
+class Noise(Model):
+    """Differential privacy on the released aggregates."""
+
+    epsilon: Annotated[float, Field(gt=0)]
+
+
+class PolicyMetadata(Model):
+    """Which dataset, and which version of the owner's word on it."""
+
+    dataset: Annotated[str, Field(pattern=DATASET_NAME)]
+    version: Annotated[int, Field(ge=1)]
+
+
+class PolicySpec(Model):
+    """The owner's word."""
+
+    columns: dict[str, PolicyColumn]  # exactly the file's header, in order
+    grants: tuple[Grant, ...] = ()
+    minimum: Minimum | None = None
+    compute: Compute = Compute()
+    approval: Literal["rules", "explicit"] = "rules"
+    limits: Limits | None = None
+    noise: Noise | None = None
+
+
+class Policy(Model):
+    """The document."""
+
+    api_version: Literal["ccd.dev/v1alpha1"]
+    kind: Literal["Policy"]
+    metadata: PolicyMetadata
+    spec: PolicySpec

@@ -1,0 +1,129 @@
+"""The run spec: what one worker must know, written by the renderer into a ConfigMap as `run.json`.
+
+`run` is the same for every party of the run, byte for byte: its digest is compared in the hello. `own` is
+what only this party's worker needs. Both are pure functions of the committed documents.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+RUN_SPEC_PATH = "/etc/ccd/run.json"
+SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per key
+WORK_PATH = "/work"  # the emptyDir that the three containers share
+TLS_PORT = 8443
+
+
+class Model(BaseModel):
+    """Frozen, strict about unknown fields, camelCase in YAML and JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ColumnSpec(Model):
+    """One declared column of a dataset."""
+
+    name: str
+    type: str  # conclave.ir.types.parse_type reads it
+    nullable: bool = True
+    unique: bool = False
+
+
+class DatasetSpec(Model):
+    """What every party knows of a dataset: its name and its declared columns, in the file's order."""
+
+    name: str  # "party/dataset"
+    columns: tuple[ColumnSpec, ...]
+
+
+class MemberSpec(Model):
+    """One party of the run."""
+
+    name: str
+    certificate: str  # PEM, self-signed, Ed25519: the identity that TLS and signatures are checked against
+    host: str  # the Service's DNS name
+    port: int = TLS_PORT
+
+
+class TableSpec(Model):
+    """A logical table and the datasets it is cut into."""
+
+    name: str
+    datasets: tuple[str, ...]  # "party/dataset"
+
+
+class OutputSpec(Model):
+    """Who may learn the answer, and where the writer puts it."""
+
+    recipients: tuple[str, ...]
+    writer: str
+    container: str
+    format: Literal["csv", "parquet", "json"] = "csv"
+
+
+class MpcSpec(Model):
+    """The protocol and its three compute parties."""
+
+    protocol: Literal["replicated3"] = "replicated3"
+    compute: tuple[str, str, str]
+
+
+class Deadlines(Model):
+    """How long a worker waits, in seconds."""
+
+    barrier_s: float = Field(default=300, gt=0, alias="barrierS")
+    receive_s: float = Field(default=120, gt=0, alias="receiveS")
+
+
+class Run(Model):
+    """What all parties of a run agree on."""
+
+    api_version: Literal["ccd.dev/v1alpha1"] = "ccd.dev/v1alpha1"
+    run_id: str
+    workflow: str
+    purpose: str
+    query: str
+    tables: tuple[TableSpec, ...]
+    datasets: tuple[DatasetSpec, ...]
+    members: tuple[MemberSpec, ...]  # sorted by name
+    outputs: OutputSpec
+    mpc: MpcSpec
+    image: str  # by digest
+    deadlines: Deadlines = Deadlines()
+
+
+class Source(Model):
+    """Where one of the party's own datasets lies. Credentials are named here and mounted, never written."""
+
+    dataset: str  # "party/dataset"
+    backend: Literal["swift"]
+    container: str
+    object: str
+    format: Literal["csv", "parquet"]
+    null: str = ""  # the spelling of NULL in CSV
+    credentials: str  # name of the Secret
+
+
+class Place(Model):
+    """A Swift container to write to, and the Secret that allows it."""
+
+    container: str
+    credentials: str
+
+
+class Own(Model):
+    """What only this party's worker needs."""
+
+    party: str
+    identity: str  # name of the Secret that holds `tls.key`
+    sources: tuple[Source, ...] = ()
+    records: Place | None = None  # where this party files its own signed copy of every manifest
+    output: Place | None = None  # the writer's
+
+
+class RunSpec(Model):
+    """The document `run.json`."""
+
+    run: Run
+    own: Own
