@@ -1,0 +1,88 @@
+"""The kinds of text that documents are made of, each with the rule Kubernetes or Swift will hold it to later.
+
+A rule broken here is reported with file and line; broken there, it is a failed sync in somebody's cluster.
+"""
+
+import ipaddress
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
+_LINE_CHARACTERS = re.compile(r"[\n\t]")
+
+
+def _plain(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") and not _LINE_CHARACTERS.match(character):
+            raise ValueError(f"holds U+{ord(character):04X}, a control character that no text needs")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text:
+        raise ValueError("must be one line")
+    return _plain(text)
+
+
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=True))
+    except ValueError:
+        raise ValueError("must be a network such as 192.0.2.0/24, its host bits zero") from None
+
+
+def _number_as_text(value: object) -> object:
+    # `cpu: 2` and `cpu: 0.5` are numbers in YAML and quantities in Kubernetes.
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+WorkflowName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=30, description="a DNS label")]
+PartyName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=20, description="a DNS label")]
+Namespace = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=63, description="a Kubernetes namespace")]
+SecretName = Annotated[
+    str,
+    Field(pattern=f"^{LABEL}$", max_length=56, description="the name of a Secret in the party's namespace"),
+]
+DatasetName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=63, description="a DNS label")]
+DatasetReference = Annotated[
+    str,
+    Field(
+        pattern=f"^{LABEL}/{LABEL}$", max_length=84, description="party/dataset", examples=["alpha/visits"]
+    ),
+]
+TableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63, description="a SQL name")]
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+MaybeEmptyLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
+Text = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_plain)]
+ContainerName = Annotated[
+    str, Field(pattern="^[^/]+$", max_length=256, description="a Swift container"), AfterValidator(_one_line)
+]
+ObjectName = Annotated[
+    str, Field(min_length=1, max_length=1024, description="a Swift object"), AfterValidator(_one_line)
+]
+Cidr = Annotated[str, Field(description="an IP network", examples=["192.0.2.0/24"]), AfterValidator(_cidr)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Cpu = Annotated[
+    str,
+    BeforeValidator(_number_as_text, json_schema_input_type=str | int | float),
+    Field(pattern=r"^([1-9][0-9]*m|[0-9]+(\.[0-9]{1,3})?)$", description="cores, as a Kubernetes quantity"),
+]
+Bytes = Annotated[
+    str,
+    BeforeValidator(_number_as_text, json_schema_input_type=str | int),
+    Field(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$", description="bytes, as a Kubernetes quantity"),
+]
+ImageByDigest = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$",
+        max_length=512,
+        description="name@sha256:<64 hex digits>: a tag could be moved to another image after the review",
+    ),
+]
+Url = Annotated[str, Field(pattern=r"^(https?|ssh|file)://[!-~]+$|^git@[!-~]+$", max_length=512)]
+HttpUrl = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=512)]
+Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
