@@ -1,0 +1,10 @@
+"""For trying things out on one machine: a real Swift on loopback and a sample federation with real flights.
+
+Must not be needed by anything that a cluster runs: workers, rendering and policies know nothing of it.
+
+- private_files: files only their owner can read
+- swift_users: accounts and users of the local Swift, in a file of mode 0600
+- swift_plugins: what Swift's configuration names: its cache in memory, its log on stderr
+- swift_server: all of Swift in one process; a program of its own
+- swift: starting and stopping that program
+"""

@@ -1,0 +1,32 @@
+"""Fixtures for every test: a real Swift, started once for all of them."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from renderer.dev.swift import SwiftProcess, start_swift
+from renderer.dev.swift_users import SwiftUser, SwiftUsers
+
+# Each party has an account of the same name with these users; ACLs name them as "alpha:worker".
+PARTIES = ("alpha", "bravo", "carol")
+ROLES = ("steward", "worker", "output")  # the steward is the account's admin
+
+
+@pytest.fixture(scope="session")
+def swift_users() -> SwiftUsers:
+    """Users for alpha, bravo and carol: `steward`, `worker`, `output`, each with a fresh key."""
+    return SwiftUsers(
+        tuple(
+            SwiftUser(party, role, secrets.token_urlsafe(16), admin=role == "steward")
+            for party in PARTIES
+            for role in ROLES
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def swift(swift_users: SwiftUsers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftProcess]:
+    """A real Swift; use fresh container names, since all tests of the session share it."""
+    with start_swift(tmp_path_factory.mktemp("swift"), swift_users) as process:
+        yield process
