@@ -1,0 +1,265 @@
+"""The IR as text: one deterministic SELECT in DuckDB's dialect, shown to data stewards and run as it stands.
+
+A chain of nodes becomes one flat SELECT as long as SQL's own order of clauses allows (FROM, WHERE, GROUP BY,
+HAVING, SELECT, ORDER BY, LIMIT); the next node after that reads it as a subquery. The answer has exactly the
+names and types of the node's schema: what DuckDB would type differently (SUM of integers is a HUGEINT) is cast.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import assert_never
+
+from conclave.ir.expressions import columns_of
+from conclave.ir.nodes import (
+    Aggregate,
+    AggregateOutput,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Sort,
+    SortKey,
+    field_of,
+)
+from conclave.ir.types import Double, Field, Integer
+from conclave.local.sqlexpr import Sql, and_parts, cast, column, duckdb_type, render_expression, view_name
+
+MAX_WIDTH = 100  # of a list that stays on one line
+MAX_REPEATED = 80  # a longer expression is computed once, in a subquery, if it is read more than once
+
+
+@lru_cache(maxsize=128)  # a subquery is rendered once for each way its columns are named
+def to_sql(node: Node) -> str:
+    """Return the query `node` as one SELECT, without a semicolon.
+
+    >>> from conclave.ir.expressions import Column, Compare, Literal
+    >>> from conclave.ir.types import Integer, Varchar
+    >>> fields = (Field("carrier", Varchar(2)), Field("delay", Integer(32)))
+    >>> flights = Scan("flights", "jfk/flights", "jfk", fields)
+    >>> late = Filter(flights, Compare(">", Column("delay", Integer(32)), Literal(15, Integer(64))))
+    >>> print(to_sql(Aggregate(late, ("carrier",), (AggregateOutput("total", "sum", "delay"),))))
+    SELECT "carrier", CAST(SUM("delay") AS BIGINT) AS "total"
+    FROM "jfk/flights"
+    WHERE "delay" > 15
+    GROUP BY "carrier"
+    """
+    match node:
+        case Collect(source):
+            return to_sql(source)
+        case Concat(parts):
+            return "\nUNION ALL\n".join(_part(part) for part in parts)
+    select = _select(node, "")
+    return _text(_select(node, "t") if _orders_by_a_hidden_column(select) else select)
+
+
+@dataclass(frozen=True)
+class _Select:
+    """A SELECT being built. `columns` are its outputs; all text in it is over the relations in `source`."""
+
+    node: Node
+    columns: dict[str, Sql]
+    source: str
+    base: frozenset[str] = frozenset()  # the unqualified names that `source` offers
+    where: tuple[str, ...] = ()
+    is_grouped: bool = False
+    keys: tuple[Sql, ...] = ()
+    having: tuple[str, ...] = ()
+    order: tuple[tuple[Sql, str], ...] = ()
+    limit: int | None = None
+    is_joined: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether rows are neither grouped nor cut off yet."""
+        return not self.is_grouped and self.limit is None
+
+
+def _part(part: Node) -> str:
+    text = to_sql(part)
+    return f"(\n{_indent(text)}\n)" if isinstance(part, Sort | Limit) else text
+
+
+@lru_cache(maxsize=128)
+def _select(node: Node, alias: str) -> _Select:
+    """Build `node`; `alias` qualifies the columns of its relation, "" leaves them as they are."""
+    match node:
+        case Scan(dataset=name) | Input(name=name):
+            return _from(view_name(name), node, alias)
+        case Collect(source):
+            return _select(source, alias)
+        case Concat():
+            return _subquery(node, alias)
+        case Project():
+            return _project(node, alias)
+        case Filter(source, predicate):
+            inner = _select(source, alias)
+            if inner.limit is not None:
+                inner = _wrapped(inner, alias)
+            conditions = and_parts(predicate, inner.columns)
+            if inner.is_grouped:
+                return replace(inner, node=node, having=inner.having + conditions)
+            return replace(inner, node=node, where=inner.where + conditions)
+        case Aggregate():
+            return _aggregate(node, alias)
+        case Join() | CrossOne():
+            return _join(node, alias)
+        case Sort(source, keys):
+            inner = _select(source, alias)
+            if inner.limit is not None:
+                inner = _wrapped(inner, alias)
+            return replace(inner, node=node, order=tuple(_order(key, inner) for key in keys))
+        case Limit(source, count):
+            inner = _select(source, alias)
+            if inner.limit is not None:
+                inner = _wrapped(inner, alias)
+            return replace(inner, node=node, limit=count)
+        case _ as never:
+            assert_never(never)
+
+
+def _from(relation: str, node: Node, alias: str) -> _Select:
+    return _Select(
+        node=node,
+        columns={f.name: column(f.name, alias) for f in node.schema},
+        source=f"{relation} AS {alias}" if alias else relation,
+        base=frozenset() if alias else frozenset(f.name for f in node.schema),
+    )
+
+
+def _subquery(node: Node, alias: str) -> _Select:
+    return _from(f"(\n{_indent(to_sql(node))}\n)", node, alias)
+
+
+def _wrapped(select: _Select, alias: str) -> _Select:
+    return _subquery(select.node, alias)
+
+
+def _project(node: Project, alias: str) -> _Select:
+    inner = _select(node.source, alias)
+    reads = Counter(c.name for output in node.outputs for c in columns_of(output.expression))
+    repeats = any(n > 1 and len(inner.columns[name].text) > MAX_REPEATED for name, n in reads.items())
+    # A SELECT of constants alone would no longer be an aggregate, and have a row for each row of the source.
+    forgets_aggregate = inner.is_grouped and not inner.keys and not reads
+    if repeats or forgets_aggregate:
+        inner = _wrapped(inner, alias)
+    columns = {o.name: render_expression(o.expression, inner.columns) for o in node.outputs}
+    return replace(inner, node=node, columns=columns)
+
+
+def _aggregate(node: Aggregate, alias: str) -> _Select:
+    inner = _select(node.source, alias)
+    # GROUP BY 1 would mean the first column, not the constant.
+    if not inner.is_plain or any(inner.columns[key].is_constant for key in node.keys):
+        inner = _wrapped(inner, alias)
+    keys = {key: inner.columns[key] for key in node.keys}
+    outputs = {o.name: _aggregate_output(o, field_of(node, o.name), inner.columns) for o in node.outputs}
+    return replace(
+        inner,
+        node=node,
+        columns={**keys, **outputs},
+        is_grouped=True,
+        keys=tuple(keys.values()),
+        order=(),
+    )
+
+
+def _aggregate_output(output: AggregateOutput, declared: Field, columns: dict[str, Sql]) -> Sql:
+    if output.over is None:
+        return Sql("COUNT(*)", is_exact=True)
+    over = columns[output.over]
+    if output.is_total_of_counts:
+        return cast(Sql(f"COALESCE(SUM({over.text}), 0)"), declared.type)
+    call = f"{output.function.upper()}({over.text})"
+    match output.function:
+        case "count" | "avg":  # BIGINT and DOUBLE whatever they are of
+            return Sql(call, is_exact=True)
+        case "min" | "max":
+            return Sql(call, is_exact=True) if over.is_exact else cast(Sql(call), declared.type)
+        case "sum" if isinstance(declared.type, Double | Integer):
+            return Sql(call, is_exact=declared.type == Double())  # a HUGEINT is cast where it is put out
+        case "sum":
+            return cast(Sql(call), declared.type)
+        case _ as never:
+            assert_never(never)
+
+
+def _join(node: Join | CrossOne, alias: str) -> _Select:
+    left, right = _select(node.left, f"{alias}l"), _select(node.right, f"{alias}r")
+    # Conditions that a side has already made can as well be checked after an inner join.
+    if not left.is_plain:
+        left = _wrapped(left, f"{alias}l")
+    if not right.is_plain or right.is_joined:
+        right = _wrapped(right, f"{alias}r")
+    columns = {**left.columns, **right.columns}
+    if isinstance(node, Join):
+        pairs = " AND ".join(f"{columns[a].text} = {columns[b].text}" for a, b in node.on)
+        source = f"{left.source}\nJOIN {right.source} ON {pairs}"
+    else:
+        source = f"{left.source}\nCROSS JOIN {right.source}"
+    return _Select(node, columns, source, where=left.where + right.where, is_joined=True)
+
+
+def _order(key: SortKey, inner: _Select) -> tuple[Sql, str]:
+    direction = " DESC" if key.descending else ""
+    return inner.columns[key.column], f"{direction} NULLS {'FIRST' if key.nulls_first else 'LAST'}"
+
+
+def _orders_by_a_hidden_column(select: _Select) -> bool:
+    """Whether an output's name would capture a column in ORDER BY, the one clause where outputs come first."""
+    outputs = set(select.columns.values())
+    is_hidden = any(name in select.base and sql != column(name) for name, sql in select.columns.items())
+    return is_hidden and any(sql not in outputs for sql, _ in select.order)
+
+
+def _text(select: _Select) -> str:
+    items = [_item(f, select.columns[f.name]) for f in select.node.schema] or [
+        "1"
+    ]  # SQL knows no row without columns
+    outputs = {sql.text: column(name).text for name, sql in select.columns.items()}
+    order = [outputs.get(sql.text, sql.text) + how for sql, how in select.order if not sql.is_constant]
+    is_distinct = bool(select.keys) and not select.having and set(select.columns.values()) == set(select.keys)
+    lines = [
+        _listed("SELECT DISTINCT" if is_distinct else "SELECT", items),
+        f"FROM {select.source}",
+        *([_conjunction("WHERE", select.where)] if select.where else []),
+        *(
+            [_listed("GROUP BY", [key.text for key in select.keys])]
+            if select.keys and not is_distinct
+            else []
+        ),
+        *([_conjunction("HAVING", select.having)] if select.having else []),
+        *([_listed("ORDER BY", order)] if order else []),
+        *([f"LIMIT {select.limit}"] if select.limit is not None else []),
+    ]
+    return "\n".join(lines)
+
+
+def _item(declared: Field, sql: Sql) -> str:
+    exact = sql if sql.is_exact else cast(sql, declared.type)
+    name = column(declared.name).text
+    return name if exact.text == name else f"{exact.text} AS {name}"
+
+
+def _listed(clause: str, items: list[str]) -> str:
+    flat = f"{clause} {', '.join(items)}"
+    if len(flat) <= MAX_WIDTH:
+        return flat
+    return f"{clause}\n" + ",\n".join(_indent(item) for item in items)
+
+
+def _conjunction(clause: str, conditions: tuple[str, ...]) -> str:
+    return f"{clause} " + "\n  AND ".join(conditions)
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.split("\n"))
+
+
+__all__ = ["duckdb_type", "to_sql", "view_name"]
