@@ -1,0 +1,16 @@
+"""Conclave: a query over several owners' tables, compiled to local SQL and MPC steps, and run by all of them.
+
+Must not: know of policies, documents, stores or Kubernetes; write a value from the data to a log or an error.
+
+In reading order:
+- ir: relations and expressions as frozen trees
+- sql: SQL text to the IR
+- passes: rewrites of the IR, one file each
+- plan: steps, and what each party learns from them
+- compile: all of the above in a row
+- local: steps in the clear, on DuckDB
+- mpc: secret sharing between three parties
+- operators: relational operators on shared tables
+- execute: one party's walk through the steps of a plan
+- estimate: what the steps of a plan will cost
+"""

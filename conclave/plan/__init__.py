@@ -1,0 +1,12 @@
+"""Plans: what every worker runs, step by step, and what each party learns from it. Values only, no I/O.
+
+Must not: parse SQL, run anything, know of policies.
+
+In reading order:
+- steps: the steps and disclosures a plan is made of
+- support: which operators MPC can run, and what a query author could write instead
+- lower: the optimised query to steps
+- wire: canonical JSON and the digest that workers compare
+- cost: estimated rounds and bytes of each step
+- show: the plan as text for people
+"""

@@ -6,7 +6,7 @@ Plans are values. Two workers hold the same plan exactly if `conclave.plan.wire.
 from dataclasses import dataclass
 from typing import Literal
 
-from conclave.ir.nodes import Node
+from conclave.ir.nodes import Collect, Node
 from conclave.ir.types import Schema
 
 Protocol = Literal["replicated3"]
@@ -27,7 +27,7 @@ class LocalStep:
     name: str
     party: str
     query: Node  # leaves are Scan and Input
-    sql: str  # DuckDB's dialect; datasets are views named by `conclave.plan.names.view_name`
+    sql: str  # DuckDB's dialect; a dataset is a view called "party/dataset"
 
     @property
     def schema(self) -> Schema:
@@ -43,6 +43,7 @@ class ShareStep:
     party: str
     source: str
     schema: Schema
+    texts: frozenset[str]  # long strings that reach the answer: their bytes are shared beside their code
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Disclosure:
 class Plan:
     """The optimised query and the steps made from it. The policy verifier reads `query`; workers run `steps`."""
 
-    query: Node  # a Collect; leaves are Scans
+    query: Collect  # leaves are Scans
     mpc: MpcSetting | None  # None: no step needs MPC
     steps: tuple[Step, ...]
     disclosures: tuple[Disclosure, ...]

@@ -1,0 +1,165 @@
+"""One party's walk through a plan. All parties walk the same steps in the same order; each does its own part.
+
+Between parties only four things cross: shares, opened shuffled permutations, an answer's shares to its recipients,
+and row counts. What is revealed is what `plan.disclosures` lists.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import pyarrow as pa
+
+from conclave.ir.types import Schema
+from conclave.local.duckdb import LocalEngine
+from conclave.local.encode import decode, encode
+from conclave.mpc.channel import Network
+from conclave.mpc.party import Party
+from conclave.operators.apply import apply
+from conclave.operators.input import InputPart, share_inputs
+from conclave.operators.reveal import reveal
+from conclave.operators.send import send_table
+from conclave.operators.table import SecretTable
+from conclave.plan.show import kind_of
+from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step took at this party. Reported twice: when it begins (zeros) and when it is done."""
+
+    name: str
+    kind: str
+    is_done: bool
+    seconds: float = 0.0
+    rounds: int = 0
+    bytes_sent: int = 0
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a party's walk ended: the answer, if this party is a recipient, and every step's report."""
+
+    answer: pa.Table | None
+    steps: tuple[StepReport, ...]
+
+
+def execute(
+    plan: Plan,
+    me: str,
+    network: Network,
+    engine: LocalEngine,
+    context: bytes,
+    progress: Callable[[StepReport], None],
+) -> Execution:
+    """Run `me`'s part of `plan` with the peers in `network`.
+
+    `engine` holds this party's datasets; `context` (run id and plan digest) is bound into the MPC session's keys.
+
+    Raises:  ProtocolError if a peer is lost, late or out of step; LocalError or EncodeProblem, both without values.
+    """
+    walk = _Walk(plan, me, network, engine)
+    if plan.mpc is not None and me in plan.mpc.compute:
+        walk.party = Party.setup(network, plan.mpc.compute, context)
+    reports: list[StepReport] = []
+    for steps in _batches(plan.steps):
+        name, kind = steps[0].name, kind_of(steps[0])
+        if not walk.takes_part(steps):
+            continue
+        progress(StepReport(name, kind, is_done=False))
+        started, rounds, size_bytes = time.monotonic(), network.rounds, network.bytes_sent
+        walk.run(steps)
+        seconds = time.monotonic() - started
+        report = StepReport(
+            name, kind, True, round(seconds, 6), network.rounds - rounds, network.bytes_sent - size_bytes
+        )
+        reports.append(report)
+        progress(report)
+    return Execution(walk.answer(), tuple(reports))
+
+
+def _batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    """Yield steps one by one, but neighbouring ShareSteps together: all owners share in the same round."""
+    for is_share, group in groupby(steps, key=lambda step: isinstance(step, ShareStep)):
+        if is_share:
+            yield tuple(group)
+        else:
+            yield from ((step,) for step in group)
+
+
+@dataclass
+class _Walk:
+    plan: Plan
+    me: str
+    network: Network
+    engine: LocalEngine
+    party: Party | None = None
+    shared: dict[str, SecretTable] = field(default_factory=dict)
+    clear: dict[str, pa.Table] = field(default_factory=dict)
+
+    def takes_part(self, steps: tuple[Step, ...]) -> bool:
+        """Whether this party has anything to do in the steps."""
+        for step in steps:
+            match step:
+                case LocalStep(party=party):
+                    mine = party == self.me
+                case ShareStep(party=party):
+                    mine = self.party is not None or party == self.me
+                case MpcStep():
+                    mine = self.party is not None
+                case RevealStep(recipients=recipients):
+                    mine = self.party is not None or self.me in recipients
+                case SendStep(party=party, recipients=recipients):
+                    mine = self.me == party or self.me in recipients
+            if mine:
+                return True
+        return False
+
+    def run(self, steps: tuple[Step, ...]) -> None:
+        """Do this party's part of one batch of steps."""
+        match steps[0]:
+            case LocalStep(name, _, _, sql):
+                self._hold(name, self.engine.run(sql, step=name))
+            case ShareStep():
+                self._share([step for step in steps if isinstance(step, ShareStep)])
+            case MpcStep(name, operator):
+                assert self.party is not None
+                self.shared[name] = apply(operator, self.shared, self.party)
+            case RevealStep(name, source, recipients, schema):
+                assert self.plan.mpc is not None
+                table = self.shared.get(source)
+                opened = reveal(table, schema, recipients, self.plan.mpc.compute, self.party, self.network)
+                if opened is not None:
+                    self._hold(name, decode(opened, schema))
+            case SendStep(name, party, source, recipients, schema):
+                table = self.clear[source] if party == self.me else None
+                encoded = None if table is None else encode(table, schema, _all_names(schema))
+                received = send_table(encoded, schema, party, recipients, self.network)
+                if received is not None:
+                    self._hold(name, decode(received, schema))
+
+    def answer(self) -> pa.Table | None:
+        """Return the table the last step left at a recipient."""
+        if self.me not in self.plan.query.recipients:
+            return None
+        return self.clear[next(reversed(self.clear))]
+
+    def _hold(self, name: str, table: pa.Table) -> None:
+        self.clear[name] = table
+        self.engine.register_table(name, table)
+
+    def _share(self, steps: list[ShareStep]) -> None:
+        assert self.plan.mpc is not None
+        parts = []
+        for step in steps:
+            mine = step.party == self.me
+            encoded = encode(self.clear[step.source], step.schema, step.texts) if mine else None
+            parts.append(InputPart(step.party, step.schema, step.texts, encoded))
+        tables = share_inputs(parts, self.plan.mpc.compute, self.party, self.network)
+        if tables is not None:
+            self.shared.update(zip((step.name for step in steps), tables, strict=True))
+
+
+def _all_names(schema: Schema) -> frozenset[str]:
+    return frozenset(f.name for f in schema)

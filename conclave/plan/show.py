@@ -1,0 +1,100 @@
+"""A plan as text: which step runs where, and what each party learns. Deterministic, so it can be reviewed and diffed."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import assert_never
+
+from conclave.ir.show import show_operator
+from conclave.mpc.costs import Cost
+from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+
+
+def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
+    """Return the steps of a plan with the estimated cost of each, then what each party learns."""
+    lines = ["steps"]
+    for step in plan.steps:
+        where, what = _describe(step, plan)
+        cost = costs.get(step.name, Cost(0, 0))
+        price = f"  ~{cost.rounds} rounds, {_size(cost.bytes_sent)}" if cost.rounds else ""
+        first, *rest = what.splitlines()
+        lines.append(f"  {step.name:<4} {where:<22} {first}{price}")
+        lines += [f"  {'':<4} {'':<22} {line}" for line in rest]
+    lines += ["", "what each party learns"]
+    for party, facts in sorted(learned(plan).items()):
+        for index, fact in enumerate(facts):
+            lines.append(f"  {party if index == 0 else '':<12} {fact}")
+    return "\n".join(lines) + "\n"
+
+
+def learned(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return what each party learns, as sentences. A party that learns nothing is not in it."""
+    facts: dict[str, list[str]] = {}
+    for disclosure in plan.disclosures:
+        match disclosure.kind:
+            case "answer":
+                text = f"the answer: {', '.join(disclosure.columns)}"
+            case "row_count" if disclosure.step == "offer":
+                text = f"the number of rows of {disclosure.subject}"
+            case "row_count":
+                text = f"the number of rows that {disclosure.subject} puts into MPC at {disclosure.step}"
+            case _ as never:
+                assert_never(never)
+        for party in disclosure.to:
+            facts.setdefault(party, []).append(text)
+    return {party: tuple(sentences) for party, sentences in facts.items()}
+
+
+def kind_of(step: Step) -> str:
+    """Return the step's kind in one word, as the manifest and the progress lines name it."""
+    match step:
+        case LocalStep():
+            return "local"
+        case ShareStep():
+            return "share"
+        case MpcStep():
+            return "mpc"
+        case RevealStep():
+            return "reveal"
+        case SendStep():
+            return "send"
+        case _ as never:
+            assert_never(never)
+
+
+def parties_of(step: Step, plan: Plan) -> tuple[str, ...]:
+    """Return who takes part in a step."""
+    compute = plan.mpc.compute if plan.mpc else ()
+    match step:
+        case LocalStep(party=party):
+            return (party,)
+        case ShareStep(party=party):
+            return tuple(sorted({party, *compute}))
+        case MpcStep():
+            return compute
+        case RevealStep(recipients=recipients):
+            return tuple(sorted({*compute, *recipients}))
+        case SendStep(party=party, recipients=recipients):
+            return tuple(sorted({party, *recipients}))
+        case _ as never:
+            assert_never(never)
+
+
+def _describe(step: Step, plan: Plan) -> tuple[str, str]:
+    match step:
+        case LocalStep(_, party, _, sql):
+            return f"{party}, in the clear", textwrap.dedent(sql).strip()
+        case ShareStep(_, party, source, schema):
+            columns = ", ".join(f.name for f in schema)
+            return f"{party}", f"secret-share {source} ({columns})"
+        case MpcStep(_, operator):
+            return "MPC", show_operator(operator)
+        case RevealStep(_, source, recipients):
+            return "MPC", f"open {source}, rows shuffled, to {', '.join(recipients)}"
+        case SendStep(_, party, source, recipients):
+            return f"{party}", f"send {source} to {', '.join(recipients)}"
+        case _ as never:
+            assert_never(never)
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"

@@ -1,0 +1,37 @@
+"""An answer for people (a table) and for programs (rows as JSON objects)."""
+
+import datetime
+import decimal
+from typing import Any
+
+import pyarrow as pa
+from rich.table import Table
+
+MOST_ROWS_SHOWN = 40
+
+
+def rows_of(answer: pa.Table) -> list[dict[str, Any]]:
+    """Return the rows as JSON-ready objects: numbers as numbers, dates as ISO text, NULL as null."""
+    return [{name: _json_value(value) for name, value in row.items()} for row in answer.to_pylist()]
+
+
+def table_of(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
+    """Return the rows as a table for a terminal; of a long answer, its beginning."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        is_number = any(isinstance(row[column], int | float) for row in rows)
+        table.add_column(column, justify="right" if is_number else "left")
+    for row in rows[:MOST_ROWS_SHOWN]:
+        table.add_row(*("NULL" if row[column] is None else str(row[column]) for column in columns))
+    if len(rows) > MOST_ROWS_SHOWN:
+        table.caption = f"and {len(rows) - MOST_ROWS_SHOWN} more rows; --json shows them all"
+    return table
+
+
+def _json_value(value: Any) -> Any:
+    match value:
+        case decimal.Decimal():
+            return int(value) if value.as_tuple().exponent == 0 else float(value)
+        case datetime.date():
+            return value.isoformat()
+    return value

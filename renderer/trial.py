@@ -1,0 +1,209 @@
+"""A query over local files with simulated parties: the analyst's scratch pad. No policies, no stores, no network.
+
+The plan, the local engines and the MPC engine are the real ones; only the parties are threads of one process, and
+types are read off the files instead of being declared.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from conclave.compile import compile_query
+from conclave.execute import Execution, StepReport, execute
+from conclave.ir.errors import QueryProblem
+from conclave.ir.nodes import Concat, Node, Scan
+from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
+from conclave.local.duckdb import LocalEngine
+from conclave.mpc.channel import Network
+from conclave.mpc.inprocess import connect_all
+from conclave.plan.steps import Plan
+
+RECEIVE_TIMEOUT_S = 600.0
+_TABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<parts>.+)")
+_PARTY = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+class TrialProblem(Exception):
+    """A `--table` that cannot be used: which, why, and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One party's file of a logical table."""
+
+    table: str
+    party: str
+    path: Path
+
+    @property
+    def format(self) -> str:
+        """By the file's ending."""
+        return "parquet" if self.path.suffix == ".parquet" else "csv"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A query and its files, ready to run."""
+
+    plan: Plan
+    parties: tuple[str, ...]
+    parts: tuple[tuple[Part, Scan], ...]
+
+    def run(self, progress: Callable[[StepReport], None]) -> Execution:
+        """Run every party in a thread of its own; return what the first recipient gets."""
+        networks = connect_all(self.parties, RECEIVE_TIMEOUT_S)
+        with ThreadPoolExecutor(len(self.parties)) as pool:
+            futures = {
+                name: pool.submit(self._run_party, name, network, progress if index == 0 else _say_nothing)
+                for index, (name, network) in enumerate(networks.items())
+            }
+            # A party that fails closes its network, so the others end too; the first cause is worth telling.
+            errors = [future.exception() for future in futures.values()]
+            for error in sorted((e for e in errors if e is not None), key=_is_consequence):
+                raise error
+        return futures[self.plan.query.recipients[0]].result()
+
+    def _run_party(self, name: str, network: Network, progress: Callable[[StepReport], None]) -> Execution:
+        try:
+            engine = LocalEngine()
+            for part, scan in self.parts:
+                if part.party == name:
+                    engine.register_file(scan.dataset, part.path, part.format, scan.schema, "")
+            return execute(self.plan, name, network, engine, b"ccd try", progress)
+        finally:
+            network.close()
+
+
+def parse_tables(options: list[str]) -> tuple[Part, ...]:
+    """Read `NAME=party:file[,party:file]` options.
+
+    Raises:  TrialProblem naming the option.
+    """
+    parts: list[Part] = []
+    for option in options:
+        match = _TABLE.fullmatch(option)
+        if match is None:
+            raise TrialProblem(f"--table {option}: write NAME=party:file[,party:file]")
+        if any(part.table == match["name"].lower() for part in parts):
+            raise TrialProblem(
+                f"--table {option}: table {match['name']} is given twice; join its files with commas"
+            )
+        for item in match["parts"].split(","):
+            party, separator, path = item.partition(":")
+            if not separator or not _PARTY.fullmatch(party):
+                raise TrialProblem(
+                    f"--table {option}: {item!r} is not party:file, with the party in lower case"
+                )
+            if not Path(path).is_file():
+                raise TrialProblem(f"--table {option}: there is no file {path}")
+            parts.append(Part(match["name"].lower(), party, Path(path)))
+    return tuple(parts)
+
+
+def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
+    """Read types off the files and compile the query. Without `reveal_to`, an analyst with no data gets the answer.
+
+    Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
+    """
+    scans = _scans(parts)
+    tables: dict[str, Node] = {}
+    for table in dict.fromkeys(part.table for part in parts):
+        of_table = tuple(scan for part, scan in zip(parts, scans, strict=True) if part.table == table)
+        tables[table] = of_table[0] if len(of_table) == 1 else Concat(of_table)
+    recipient = reveal_to or "analyst"
+    owners = sorted({part.party for part in parts})
+    # Those without data help where fewer than three have some.
+    spare = [name for name in (recipient, "helper-1", "helper-2", "helper-3") if name not in owners]
+    first, second, third, *_ = [*owners, *spare]
+    plan = compile_query(sql, tables, (recipient,), (first, second, third))
+    return Trial(
+        plan,
+        tuple(dict.fromkeys([*owners, recipient, first, second, third])),
+        tuple(zip(parts, scans, strict=True)),
+    )
+
+
+def _scans(parts: tuple[Part, ...]) -> tuple[Scan, ...]:
+    found: list[Scan] = []
+    for table in dict.fromkeys(part.table for part in parts):
+        of_table = [part for part in parts if part.table == table]
+        schema, unique = _infer(table, of_table)
+        for index, part in enumerate(of_table):
+            name = f"{part.party}/{table}" if len(of_table) == 1 else f"{part.party}/{table}-{index + 1}"
+            found.append(Scan(table, name, part.party, schema, unique))
+    return tuple(found)
+
+
+def _infer(table: str, parts: list[Part]) -> tuple[Schema, frozenset[str]]:
+    """Return the columns' types over all files of a table, and which columns hold no value twice."""
+    with duckdb.connect() as connection:
+        try:
+            relations = [
+                connection.read_parquet(str(part.path))
+                if part.format == "parquet"
+                else connection.read_csv(str(part.path), header=True)
+                for part in parts
+            ]
+            names = [relation.columns for relation in relations]
+            if any(other != names[0] for other in names):
+                raise TrialProblem(
+                    f"table {table}: its files have different columns: {_listing(parts, names)}"
+                )
+            for index, relation in enumerate(relations):
+                relation.create_view(f"part{index}")
+            connection.execute(
+                "CREATE VIEW whole AS "
+                + " UNION ALL ".join(f"SELECT * FROM part{index}" for index in range(len(relations)))  # noqa: S608
+            )
+            whole = connection.table("whole")
+            fields, unique = [], set()
+            for name, kind in zip(whole.columns, whole.types, strict=True):
+                quoted = '"' + name.replace('"', '""') + '"'
+                facts = connection.execute(
+                    f"SELECT COUNT(*), COUNT({quoted}), COUNT(DISTINCT {quoted}),"  # noqa: S608
+                    f" MAX(octet_length(encode(CAST({quoted} AS VARCHAR)))) FROM whole"
+                ).fetchone()
+                assert facts is not None
+                n_rows, n_present, n_distinct, longest = facts
+                fields.append(Field(name.lower(), _type_of(str(kind), longest or 1), n_present < n_rows))
+                if n_distinct == n_rows:
+                    unique.add(name.lower())
+        except duckdb.Error as error:
+            raise TrialProblem(f"table {table}: cannot be read as a table: {error}") from error
+    return tuple(fields), frozenset(unique)
+
+
+def _type_of(duckdb_type: str, longest: int) -> Type:
+    match duckdb_type.split("("):
+        case ["TINYINT" | "UTINYINT" | "SMALLINT" | "USMALLINT" | "INTEGER"]:
+            return Integer(32)
+        case ["UINTEGER" | "BIGINT" | "UBIGINT" | "HUGEINT"]:
+            return Integer(64)
+        case ["FLOAT" | "DOUBLE"]:
+            return Double()
+        case ["BOOLEAN"]:
+            return Boolean()
+        case ["DATE"]:
+            return Date()
+        case ["DECIMAL", digits]:
+            precision, scale = digits.rstrip(")").split(",")
+            return Decimal(min(int(precision), 18), int(scale))
+    return Varchar(longest)
+
+
+def _listing(parts: list[Part], names: list[list[str]]) -> str:
+    return "; ".join(f"{part.path}: {', '.join(columns)}" for part, columns in zip(parts, names, strict=True))
+
+
+def _is_consequence(error: BaseException) -> bool:
+    """Sort a peer's loss behind the error that made the peer leave."""
+    return type(error).__name__ in ("PeerLost", "ProtocolError", "DeadlineExceeded")
+
+
+def _say_nothing(_: StepReport) -> None:
+    """Only one party's progress is shown."""
