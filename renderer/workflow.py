@@ -62,7 +62,7 @@ class WorkflowSpec(Model):
     outputs: Outputs
     mpc: Mpc = Mpc()
     deadlines: WorkflowDeadlines = WorkflowDeadlines()
-    run: Annotated[int, Field(ge=1)] = 1  # raise it to run again
+    run: Annotated[int, Field(ge=1, le=1_000_000)] = 1  # raise it to run again
 
 
 class Workflow(Model):

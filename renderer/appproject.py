@@ -1,0 +1,49 @@
+"""Argo CD's AppProject of a party: the fence around what a pull request can do in its namespace."""
+
+from dataclasses import dataclass
+
+from renderer import names
+from renderer.federation import Federation
+from renderer.party import Party
+from renderer.render import render
+from renderer.run_object import Pairs
+
+# What the renderer makes, and so all that Argo CD may create for a party.
+KINDS = (
+    ("", "ConfigMap"),
+    ("", "Service"),
+    ("", "ServiceAccount"),
+    ("batch", "Job"),
+    ("networking.k8s.io", "NetworkPolicy"),
+)
+LABELS = (("app.kubernetes.io/managed-by", "ccd"), ("app.kubernetes.io/part-of", "ccd"))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the template lays out."""
+
+    origin: str
+    name: str
+    labels: Pairs
+    description: str
+    repository: str
+    server: str
+    destination: str
+    kinds: Pairs
+
+
+def app_project(party: Party, federation: Federation) -> str:
+    """Return the party's AppProject."""
+    name = party.metadata.name
+    context = Context(
+        f"Rendered by `ccd render` from workflows/parties/{name}.yaml. Change that instead.",
+        names.project_name(party.spec.namespace),
+        (*LABELS, (names.PARTY_LABEL, name)),
+        f"Workers of {name}, in the namespace {party.spec.namespace} alone",
+        federation.spec.repository,
+        federation.spec.server,
+        party.spec.namespace,
+        KINDS,
+    )
+    return render("appproject.yaml.j2", context)
