@@ -5,8 +5,8 @@ Must not: parse SQL, run anything, know of policies.
 In reading order:
 - steps: the steps and disclosures a plan is made of
 - support: which operators MPC can run, and what a query author could write instead
+- unique: which columns tell rows apart
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
-- cost: estimated rounds and bytes of each step
 - show: the plan as text for people
 """

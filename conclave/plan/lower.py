@@ -22,6 +22,7 @@ from conclave.plan.steps import (
     Step,
 )
 from conclave.plan.support import check_supported
+from conclave.plan.unique import unique_side
 
 
 def lower(root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str]) -> Plan:
@@ -98,7 +99,8 @@ class _Lowering:
         inputs = tuple(Input(self._share(child), child.schema) for child in children(node))
         operator = with_children(node, inputs)
         check_supported(operator)
-        self.mpc.append(MpcStep(self._name(), operator))
+        side = unique_side(node) if isinstance(node, Join) else None
+        self.mpc.append(MpcStep(self._name(), operator, side))
         self.made[node] = self.mpc[-1].name
         return self.mpc[-1].name
 

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import assert_never
 
-from conclave.ir.show import show_operator
+from conclave.ir.show import show_node
 from conclave.mpc.costs import Cost
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
@@ -87,7 +87,7 @@ def _describe(step: Step, plan: Plan) -> tuple[str, str]:
             columns = ", ".join(f.name for f in schema)
             return f"{party}", f"secret-share {source} ({columns})"
         case MpcStep(_, operator):
-            return "MPC", show_operator(operator)
+            return "MPC", show_node(operator)
         case RevealStep(_, source, recipients):
             return "MPC", f"open {source}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):

@@ -52,6 +52,7 @@ class MpcStep:
 
     name: str
     operator: Node  # its sources are Inputs
+    unique_side: str | None = None  # of a join: "left" or "right", whose keys hold no value twice
 
     @property
     def schema(self) -> Schema:

@@ -1,0 +1,22 @@
+"""The plan of a committed workflow, exactly as every worker will compile it."""
+
+from pathlib import Path
+
+from conclave.compile import compile_query
+from conclave.plan.steps import Plan
+from renderer.documents import load_workspace
+from renderer.spec import plan_run
+from worker.runspec import Run, tables_of
+
+
+def plan_of_workflow(root: Path, workflow: Path) -> tuple[Plan, Run]:
+    """Return a workflow's plan and run, compiled from the documents of the federation in `root`.
+
+    Raises:  DocumentError for documents that do not hold together; QueryProblem for the query.
+    """
+    raise NotImplementedError
+
+
+def compile_run(run: Run) -> Plan:
+    """Return the plan of a run, as its workers compile it."""
+    return compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute)
