@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from renderer.dev.private_files import private_directory
 from renderer.dev.swift_users import SwiftUsers, write_users
+from renderer.local.private_files import private_directory
 
 STOP_TIMEOUT_S = 5.0
 LOG_NAME = "swift.log"

@@ -26,8 +26,8 @@ from swift.common.wsgi import ConfigString, SwiftHttpProtocol, loadapp  # type: 
 from swift.container.server import ContainerController  # type: ignore[import-untyped]
 from swift.obj.server import ObjectController  # type: ignore[import-untyped]
 
-from renderer.dev.private_files import private_directory
 from renderer.dev.swift_users import SwiftUsers, read_users
+from renderer.local.private_files import private_directory
 
 LOOPBACK = "127.0.0.1"
 DEVICE = "disk"  # the one "disk" of the rings: a directory

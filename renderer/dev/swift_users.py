@@ -8,7 +8,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from renderer.dev.private_files import write_private
+from renderer.local.private_files import write_private
 
 # Swift's tempauth splits `user_<account>_<user> = <key>` at underscores and blanks.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

@@ -1,0 +1,19 @@
+"""The local cluster: executes the rendered manifests of one run on this machine, as Kubernetes would.
+
+Each container is a process of its own with its own environment and its own directory of mounts. Must not know
+what a worker does: what is proven here is what a cluster will run. Not enforced: images, resources, security
+contexts, NetworkPolicies; a process could reach what its user can reach. Needs Linux, where all of 127.0.0.0/8
+is loopback.
+
+- private_files: files that only their owner can read
+- objects: the Kubernetes objects and fields that it understands
+- load: reading a run's manifests
+- failure: podFailurePolicy and back-off
+- secret_store: Secrets in a local directory per namespace
+- mounts: a container's directory of mounts
+- process: one process, its group and its output
+- pod: containers in a row
+- job: pods until one succeeds
+- observe: what is told to those who watch
+- cluster: all Jobs of a run, side by side
+"""
