@@ -1,9 +1,15 @@
-"""The policy language and its verifier: a compiled plan and the owners' policies in, a verdict with reasons out.
+"""The policy language and its verifier: a plan and the owners' policies in, a verdict with reasons out.
 
-Must not: read files, talk to anybody, look at data or at the clock. Equal inputs give byte-identical verdicts.
+Must not: read files, talk to anybody, look at data or the clock. Equal inputs give byte-identical verdicts.
 
 Files, in reading order:
 - canonical: one JSON spelling for each value, and its digest
 - signature: Ed25519 signatures bound to a purpose
 - identity: a party's key and self-signed certificate
+- problem: what is wrong with a document, and where
+- yaml: the YAML that documents are written in, with the place of every node
+- secrets: credentials that have no place in a document
+- load: a YAML document as a pydantic model
+- document: the policy's model
+- parse: a policy's text, with the checks that its schema cannot say
 """

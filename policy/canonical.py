@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785): one spelling per value, so that digests and signatures mean the same everywhere."""
+"""Canonical JSON (RFC 8785): one spelling per value: digests and signatures mean the same everywhere."""
 
 import hashlib
 from collections.abc import Mapping

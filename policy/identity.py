@@ -1,4 +1,4 @@
-"""A party's identity: one Ed25519 key, known to the others by a self-signed X.509 certificate in the party document."""
+"""A party's identity: an Ed25519 key, known by a self-signed certificate in the party document."""
 
 import datetime
 import re
@@ -12,9 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorit
 
 _PARTY = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _MAX_PEM_BYTES = 16 * 1024
-_CLOCK_SKEW = datetime.timedelta(
-    minutes=5
-)  # a peer whose clock is a little behind must not refuse a new identity
+# A peer whose clock is a little behind must not refuse a new identity.
+_CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 
 class BadIdentity(Exception):
@@ -42,7 +41,7 @@ class Certificate:
 
 
 def new_identity(party: str, days: int, starts: datetime.datetime | None = None) -> tuple[bytes, str]:
-    """Return a fresh private key (PKCS8 PEM) and its self-signed certificate (PEM), valid `days` from `starts` (now).
+    """Return a fresh private key (PKCS8 PEM) and its self-signed certificate (PEM), by default from now.
 
     Raises:  BadIdentity if `party` is no party's name or `days` is not positive.
     """
@@ -62,7 +61,7 @@ def new_identity(party: str, days: int, starts: datetime.datetime | None = None)
 def load_certificate(pem: str) -> Certificate:
     """Return the facts of a party's certificate; its days are not compared with any clock here.
 
-    Raises:  BadIdentity for anything else than exactly one self-signed Ed25519 certificate with one party's name.
+    Raises:  BadIdentity for anything but exactly one self-signed Ed25519 certificate with one party's name.
     """
     certificate = _parse_certificate(pem)
     key = certificate.public_key()
@@ -107,10 +106,8 @@ def _parse_certificate(pem: str) -> x509.Certificate:
         raise BadIdentity(
             "there is a private key where a certificate belongs", "replace this key: it is no longer secret"
         )
-    begins_and_ends = text.startswith("-----BEGIN CERTIFICATE-----") and text.endswith(
-        "-----END CERTIFICATE-----"
-    )
-    if not begins_and_ends or text.count("-----BEGIN") != 1 or len(text) > _MAX_PEM_BYTES:
+    is_block = text.startswith("-----BEGIN CERTIFICATE-----") and text.endswith("-----END CERTIFICATE-----")
+    if not is_block or text.count("-----BEGIN") != 1 or len(text) > _MAX_PEM_BYTES:
         raise BadIdentity("the text is not exactly one PEM certificate")
     try:
         return x509.load_pem_x509_certificate(text.encode())
@@ -134,7 +131,7 @@ def _certificate(
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, party)])
     usage = x509.KeyUsage(
         digital_signature=True,
-        key_cert_sign=False,  # it vouches for itself alone: with CA false it can never sign another party into a run
+        key_cert_sign=False,  # with CA false too, a party can never sign another one into a run
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,

@@ -1,4 +1,4 @@
-"""Ed25519 signatures over canonical JSON, each bound to one purpose: a signed policy can never pass as a verdict."""
+"""Ed25519 signatures over canonical JSON, each for one purpose: a signed policy never passes as a verdict."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ _SIGNATURE_BYTES = 64
 
 
 class BadSignature(Exception):
-    """A signature that does not hold: malformed, by another key, over another value, or for another purpose."""
+    """A signature that does not hold: malformed, or of another key, value or purpose."""
 
     def __init__(self, purpose: str, what: str) -> None:
         super().__init__(f"bad signature on the {purpose}: {what}")
@@ -22,7 +22,7 @@ class BadSignature(Exception):
 
 
 def sign(key: Ed25519PrivateKey, purpose: str, value: object) -> str:
-    """Return the base64 text of the signature over `value` for `purpose` ("policy", "verdict", "manifest")."""
+    """Return the base64 signature over `value` for `purpose` ("policy", "verdict", "manifest")."""
     return base64.b64encode(key.sign(_message(purpose, value))).decode("ascii")
 
 

@@ -82,7 +82,7 @@ def test_a_broken_private_key_is_refused_without_its_text(pem):
 
 
 def context(purpose, private, pem, trusted, tmp_path, name):
-    """A TLS 1.3 context as a worker makes it: its own identity, the other's certificate as the only anchor."""
+    """As a worker makes it: TLS 1.3, its own identity, the other's certificate as the only anchor."""
     made = ssl.SSLContext(purpose)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     made.check_hostname = False

@@ -1,0 +1,151 @@
+"""Read one YAML document into a pydantic model; every error names the file, the line and the field.
+
+The text's own words never come back in an error: it may be the wrong file, with a secret in it.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from policy.problem import DocumentError, Path, Problem, RuleBroken
+from policy.secrets import find_secrets
+from policy.yaml import Lines, read_yaml
+
+T = TypeVar("T", bound=BaseModel)
+
+_WHAT = {
+    "missing": "is missing",
+    "string_type": "must be text (numbers, true and false need quotes to be text)",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a map of fields",
+    "model_type": "must be a map of fields",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "frozen_set_type": "must be a list",
+    "set_type": "must be a list",
+    "none_required": "must be left out",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} item(s)",
+    "too_long": "must have at most {max_length} item(s)",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be one of {expected}",
+    "enum": "must be one of {expected}",
+    "union_tag_invalid": "must name one of {expected_tags} in {discriminator}",
+    "union_tag_not_found": "must say which kind it is in {discriminator}",
+}
+
+
+def load_document(text: str, file: str, model: type[T]) -> T:
+    """Return the document in `text` as a `model`; `file` is only named in errors.
+
+    Raises:  DocumentError with everything that is wrong.
+    """
+    return load_with_lines(text, file, model)[0]
+
+
+def load_with_lines(text: str, file: str, model: type[T]) -> tuple[T, Lines]:
+    """Return the document, and where each field stands.
+
+    `lines.problem(path, what, fix)` names a field's line.
+
+    Raises:  DocumentError with everything that is wrong.
+    """
+    value, lines = read_yaml(text, file)
+    secrets = find_secrets(text, value, lines)
+    if secrets:
+        # Nothing else is said about such a file: a later message might quote it.
+        raise DocumentError(secrets)
+    try:
+        # By way of JSON, and strictly: lists become tuples, but "3" is no number and 1 is not true.
+        text = json.dumps(value)
+        return model.model_validate_json(text, strict=True, by_alias=True, by_name=False), lines
+    except ValidationError as error:
+        details = error.errors(include_input=True, include_url=False)
+        raise DocumentError([_problem(detail, value, lines, model) for detail in details]) from None
+
+
+def _problem(detail: ErrorDetails, value: Any, lines: Lines, model: type[BaseModel]) -> Problem:
+    path = _path_in(detail, value)
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = sorted(_fields_at(model, path[:-1]))
+        return lines.problem(path, "there is no such field here", _suggestion(str(path[-1]), known))
+    if kind == "value_error":
+        rule = context.get("error")
+        if isinstance(rule, RuleBroken):
+            return lines.problem(path, rule.what, rule.fix)
+        return lines.problem(path, "breaks a rule of this field")
+    if kind in ("literal_error", "enum"):
+        written = detail["input"] if isinstance(detail["input"], str) else ""
+        expected = [word.strip("'\"") for word in str(context["expected"]).replace(" or ", ", ").split(", ")]
+        near = difflib.get_close_matches(written, expected, n=1)
+        return lines.problem(
+            path, _WHAT[kind].format(**context), f"did you mean {near[0]}?" if near else None
+        )
+    template = _WHAT.get(kind, "is not a valid value here ({kind})")
+    return lines.problem(path, template.format(kind=kind.replace("_", " "), **context))
+
+
+def _path_in(detail: ErrorDetails, value: Any) -> Path:
+    """Return the error's path in the document: pydantic's own also names union members and "[key]"."""
+    path: list[str | int] = []
+    for part in detail["loc"]:
+        match value, part:
+            case (dict(), str()) if part in value:
+                value = value[part]
+            case (list(), int()) if 0 <= part < len(value):
+                value = value[part]
+            case _:
+                if not (detail["type"] == "missing" and part is detail["loc"][-1]):
+                    continue
+        path.append(part)
+    return tuple(path)
+
+
+def _suggestion(written: str, known: list[str]) -> str | None:
+    near = difflib.get_close_matches(written, known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"the fields here are {', '.join(known)}" if known else None
+
+
+def _fields_at(model: type[BaseModel], path: Path) -> set[str]:
+    """Return the names of the fields that the model has at `path`."""
+    kinds: list[Any] = [model]
+    for part in path:
+        kinds = [inner for kind in kinds for inner in _inside(kind, part)]
+    found = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return {field.alias or name for kind in found for name, field in kind.model_fields.items()}
+
+
+def _inside(kind: Any, part: str | int) -> Iterator[Any]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            if part in (name, field.alias):
+                yield from _members(field.annotation)
+    elif get_args(kind):
+        # dict[str, V] gives V; tuple[X, ...], list[X] give X.
+        arguments = [argument for argument in get_args(kind) if argument is not Ellipsis]
+        yield from _members(arguments[-1])
+
+
+def _members(kind: Any) -> Iterator[Any]:
+    """Yield a type, or the members of a union or of Annotated."""
+    is_container = getattr(kind, "__origin__", None) in (dict, list, tuple, frozenset, set)
+    if is_container or (isinstance(kind, type) and not get_args(kind)):
+        yield kind
+    else:
+        for argument in get_args(kind):
+            yield from _members(argument)

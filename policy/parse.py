@@ -1,0 +1,119 @@
+"""Read a policy and check what its schema alone cannot say: types, references to columns, bounds, dates."""
+
+import datetime
+import re
+from collections.abc import Iterator
+
+from conclave.ir.errors import TypeProblem
+from conclave.ir.types import is_numeric, parse_type
+from policy.document import Grant, Policy, PolicyColumn
+from policy.load import load_with_lines
+from policy.problem import DocumentError, Path, Problem
+from policy.yaml import Lines
+
+_PARTY = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DURATION = re.compile(r"P(?=[\dT])(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
+
+
+def parse_policy(text: str, file: str) -> Policy:
+    """Return the policy in `text`; `file` is only named in errors.
+
+    Raises:  DocumentError with everything that is wrong.
+    """
+    policy, lines = load_with_lines(text, file, Policy)
+    problems = list(_problems(policy, lines))
+    if problems:
+        raise DocumentError(problems)
+    return policy
+
+
+def _problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
+    spec = policy.spec
+    if not spec.columns:
+        yield lines.problem(("spec", "columns"), "names no column", "list the file's header, in order")
+    for name, column in spec.columns.items():
+        yield from _column_problems(column, ("spec", "columns", name), lines)
+    for index, grant in enumerate(spec.grants):
+        yield from _grant_problems(grant, spec.columns, ("spec", "grants", index), lines)
+    compute: Path = ("spec", "compute")
+    yield from _party_problems(spec.compute.parties or (), (*compute, "parties"), lines)
+    for name, parties in spec.compute.cleartext_to.items():
+        yield from _column_reference(name, spec.columns, (*compute, "cleartextTo", name), lines)
+        yield from _party_problems(parties, (*compute, "cleartextTo", name), lines)
+    if spec.minimum and not any(column.subject for column in spec.columns.values()):
+        what = "counts subjects, but no column says whom the rows are about"
+        yield lines.problem(("spec", "minimum"), what, "mark that column with subject: true")
+    if spec.limits:
+        yield from _limit_problems(policy, lines)
+
+
+def _column_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator[Problem]:
+    try:
+        kind = parse_type(column.type)
+    except TypeProblem as problem:
+        yield lines.problem((*path, "type"), problem.what, problem.fix)
+        return
+    if column.bounds is None:
+        return
+    low, high = column.bounds
+    if not is_numeric(kind):
+        yield lines.problem((*path, "bounds"), f"a {kind} column has no bounds", "leave them out")
+    elif low > high:
+        yield lines.problem(
+            (*path, "bounds"), "the lower bound is above the upper one", "write [lower, upper]"
+        )
+
+
+def _grant_problems(
+    grant: Grant, columns: dict[str, PolicyColumn], path: Path, lines: Lines
+) -> Iterator[Problem]:
+    yield from _party_problems(grant.to, (*path, "to"), lines)
+    yield from _repeats(grant.purposes, (*path, "purposes"), lines)
+    for name, capabilities in grant.columns.items():
+        yield from _column_reference(name, columns, (*path, "columns", name), lines)
+        yield from _repeats(capabilities, (*path, "columns", name), lines)
+        if not capabilities:
+            what = "grants nothing"
+            yield lines.problem((*path, "columns", name), what, "name a capability, or leave the column out")
+    if not grant.columns:
+        yield lines.problem((*path, "columns"), "grants nothing", "name columns, or leave the grant out")
+
+
+def _limit_problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
+    limits = policy.spec.limits
+    assert limits is not None
+    if limits.per is not None and not _DURATION.fullmatch(limits.per):
+        yield lines.problem(
+            ("spec", "limits", "per"), "is no ISO 8601 duration", "write P30D for thirty days"
+        )
+    if limits.until is not None and not _is_date(limits.until):
+        yield lines.problem(("spec", "limits", "until"), "is no date", "write YYYY-MM-DD")
+
+
+def _party_problems(parties: tuple[str, ...], path: Path, lines: Lines) -> Iterator[Problem]:
+    for index, party in enumerate(parties):
+        if not _PARTY.fullmatch(party):
+            fix = "lower-case letters, digits and '-'; or \"*\" for everybody"
+            yield lines.problem((*path, index), "is no party's name", fix)
+    yield from _repeats(parties, path, lines)
+
+
+def _column_reference(
+    name: str, columns: dict[str, PolicyColumn], path: Path, lines: Lines
+) -> Iterator[Problem]:
+    if name not in columns:
+        yield lines.problem(path, "is no column of this policy", f"spec.columns has {', '.join(columns)}")
+
+
+def _repeats(items: tuple[str, ...], path: Path, lines: Lines) -> Iterator[Problem]:
+    for index, item in enumerate(items):
+        if item in items[:index]:
+            yield lines.problem((*path, index), "is written twice", "keep one")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
