@@ -176,7 +176,7 @@ def _literal(literal: Literal) -> Sql:
         case bool():
             return Sql("TRUE" if literal.value else "FALSE", is_exact=True)
         case str():
-            return Sql(_quoted(literal.value), is_exact=True)
+            return Sql(quoted(literal.value), is_exact=True)
         case datetime.date():
             return Sql(f"DATE '{literal.value.isoformat()}'", is_exact=True)
         case int() | float() | decimal.Decimal():
@@ -186,7 +186,8 @@ def _literal(literal: Literal) -> Sql:
             assert_never(never)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a string constant."""
     if "\0" in text:
         raise TypeProblem("a string constant holds a NUL character")
     return "'" + text.replace("'", "''") + "'"

@@ -2,7 +2,7 @@
 
 A chain of nodes becomes one flat SELECT as long as SQL's own order of clauses allows (FROM, WHERE, GROUP BY,
 HAVING, SELECT, ORDER BY, LIMIT); the next node after that reads it as a subquery. The answer has exactly the
-names and types of the node's schema: what DuckDB would type differently (SUM of integers is a HUGEINT) is cast.
+names and types of the node's schema: what DuckDB types differently (SUM of integers is a HUGEINT) is cast.
 """
 
 from collections import Counter
@@ -212,7 +212,7 @@ def _order(key: SortKey, inner: _Select) -> tuple[Sql, str]:
 
 
 def _orders_by_a_hidden_column(select: _Select) -> bool:
-    """Whether an output's name would capture a column in ORDER BY, the one clause where outputs come first."""
+    """Whether an output's name would capture a column in ORDER BY, the one clause that prefers outputs."""
     outputs = set(select.columns.values())
     is_hidden = any(name in select.base and sql != column(name) for name, sql in select.columns.items())
     return is_hidden and any(sql not in outputs for sql, _ in select.order)

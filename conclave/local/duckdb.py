@@ -1,0 +1,108 @@
+"""The local engine: an in-memory DuckDB that holds one party's tables and can reach nothing else.
+
+Files are loaded first. The first query, or `seal`, takes the engine's hands off the file system and the
+network for good; tables of earlier steps can still be handed to it.
+"""
+
+from pathlib import Path
+from types import TracebackType
+
+import duckdb
+import pyarrow as pa
+
+from conclave.ir.types import Schema
+from conclave.local.errors import LocalError
+from conclave.local.source import Format, breaks_type, relation, typed
+from conclave.local.sqlexpr import quoted, view_name
+
+
+def connect(memory_limit: str, threads: int, temp_directory: Path | None) -> duckdb.DuckDBPyConnection:
+    """Return an empty database that installs and loads no extensions. Files can still be read: see `seal`."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "temp_directory": "" if temp_directory is None else str(temp_directory),  # "": never spill
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "allow_unsigned_extensions": False,
+    }
+    return duckdb.connect(config=config)
+
+
+def seal(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take away file system, network, extensions, and the means to give them back."""
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+class LocalEngine:
+    """One party's tables and the SQL run over them. Not for use by two threads at once."""
+
+    def __init__(
+        self, memory_limit: str = "1GB", threads: int = 2, temp_directory: Path | None = None
+    ) -> None:
+        self._connection = connect(memory_limit, threads, temp_directory)
+        self._is_sealed = False
+
+    def __enter__(self) -> "LocalEngine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def register_file(
+        self, dataset: str, path: Path, file_format: Format, schema: Schema, null_text: str = ""
+    ) -> None:
+        """Load a file as the table that queries read as `dataset`; `check_file` says first whether it is fit.
+
+        Raises:  LocalError if the file cannot be read or a value is none of its column's declared type.
+        """
+        columns = ", ".join(
+            f"CASE WHEN {breaks_type(f, file_format)} THEN error({quoted(f.name)}) "
+            f"ELSE {typed(f)} END AS {view_name(f.name)}"
+            for f in schema
+        )
+        source = relation(path, file_format, schema, null_text)
+        self._execute(f"CREATE TABLE {view_name(dataset)} AS SELECT {columns} FROM {source}", dataset)  # noqa: S608
+
+    def register_table(self, name: str, table: pa.Table) -> None:
+        """Make the result of an earlier step a table called `name`."""
+        try:
+            self._connection.register("incoming", table)
+            self._connection.execute(f"CREATE TABLE {view_name(name)} AS SELECT * FROM incoming")  # noqa: S608
+            self._connection.unregister("incoming")
+        except duckdb.Error as error:
+            raise LocalError(name, type(error).__name__) from None
+
+    def seal(self) -> None:
+        """Take the engine's hands off everything but its tables. `run` does it, too."""
+        if not self._is_sealed:
+            seal(self._connection)
+            self._is_sealed = True
+
+    def run(self, sql: str, step: str = "query") -> pa.Table:
+        """Return the answer to one SELECT.
+
+        Raises:  LocalError if it is anything else, or fails.
+        """
+        self.seal()
+        try:
+            statements = self._connection.extract_statements(sql)
+            if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+                raise LocalError(step, "NotOneSelect")
+            return self._connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise LocalError(step, type(error).__name__) from None
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._connection.close()
+
+    def _execute(self, sql: str, step: str) -> None:
+        try:
+            self._connection.execute(sql)
+        except duckdb.Error as error:
+            raise LocalError(step, type(error).__name__) from None
