@@ -2,7 +2,7 @@
 
 Each container is a process of its own with its own environment and its own directory of mounts. Must not know
 what a worker does: what is proven here is what a cluster will run. Not enforced: images, resources, security
-contexts, NetworkPolicies; a process could reach what its user can reach. Needs Linux, where all of 127.0.0.0/8
+contexts, NetworkPolicies: a process can reach what its user can reach. Needs Linux, where all of 127.0.0.0/8
 is loopback.
 
 - private_files: files that only their owner can read

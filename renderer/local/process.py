@@ -25,19 +25,23 @@ async def run_process(
     When it ends, whatever else is in its process group is killed. When the caller is cancelled the group gets
     SIGTERM and, after `grace_s` seconds, SIGKILL.
     """
-    process = await asyncio.create_subprocess_exec(
-        *die_with_parent(),
-        *command,
-        env=dict(environment),
-        cwd=directory,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,  # one stream, as `kubectl logs` shows it
-        start_new_session=True,
-    )
-    assert process.stdout is not None
+    # Our own pipe: asyncio's would make `process.wait` wait for its end, which grandchildren can hold open.
+    read_end, write_end = os.pipe()
+    output = asyncio.create_task(_pass_on_lines(read_end, on_line))
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *die_with_parent(),
+            *command,
+            env=dict(environment),
+            cwd=directory,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=write_end,
+            stderr=asyncio.subprocess.STDOUT,  # one stream, as `kubectl logs` shows it
+            start_new_session=True,
+        )
+    finally:
+        os.close(write_end)
     on_start(process.pid)
-    output = asyncio.create_task(_pass_on_lines(process.stdout, on_line))
     try:
         code = await process.wait()
     except asyncio.CancelledError:
@@ -46,7 +50,7 @@ async def run_process(
             await asyncio.wait_for(process.wait(), grace_s)
         raise
     finally:
-        # Grandchildren hold the pipe open: they have to go before the output can end.
+        # Grandchildren hold the pipe open: they have to go before the output ends.
         _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
         await output
@@ -62,7 +66,19 @@ def die_with_parent() -> tuple[str, ...]:
     return (found, "--pdeathsig", "KILL", "--") if found else ()
 
 
-async def _pass_on_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
+async def _pass_on_lines(descriptor: int, on_line: Callable[[str], None]) -> None:
+    stream = asyncio.StreamReader()
+    pipe = os.fdopen(descriptor, "rb", buffering=0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), pipe
+    )
+    try:
+        await _read_lines(stream, on_line)
+    finally:
+        transport.close()
+
+
+async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
     rest = b""
     while chunk := await stream.read(MAX_LINE_BYTES):
         *lines, rest = (rest + chunk).split(b"\n")
