@@ -11,15 +11,14 @@ from itertools import groupby
 
 import pyarrow as pa
 
-from conclave.ir.types import Schema
+from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
 from conclave.mpc.channel import Network
 from conclave.mpc.party import Party
 from conclave.operators.apply import apply
-from conclave.operators.input import InputPart, share_inputs
-from conclave.operators.reveal import reveal
-from conclave.operators.send import send_table
+from conclave.operators.input import InputTable, exchange_inputs
+from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
 from conclave.plan.show import kind_of
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
@@ -123,21 +122,13 @@ class _Walk:
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
-            case MpcStep(name, operator):
+            case MpcStep(name, operator, side):
                 assert self.party is not None
-                self.shared[name] = apply(operator, self.shared, self.party)
-            case RevealStep(name, source, recipients, schema):
-                assert self.plan.mpc is not None
-                table = self.shared.get(source)
-                opened = reveal(table, schema, recipients, self.plan.mpc.compute, self.party, self.network)
-                if opened is not None:
-                    self._hold(name, decode(opened, schema))
-            case SendStep(name, party, source, recipients, schema):
-                table = self.clear[source] if party == self.me else None
-                encoded = None if table is None else encode(table, schema, _all_names(schema))
-                received = send_table(encoded, schema, party, recipients, self.network)
-                if received is not None:
-                    self._hold(name, decode(received, schema))
+                self.shared[name] = apply(operator, side, self.shared, self.party)
+            case RevealStep():
+                self._reveal(steps[0])
+            case SendStep():
+                self._send(steps[0])
 
     def answer(self) -> pa.Table | None:
         """Return the table the last step left at a recipient."""
@@ -151,15 +142,29 @@ class _Walk:
 
     def _share(self, steps: list[ShareStep]) -> None:
         assert self.plan.mpc is not None
-        parts = []
+        tables = [InputTable(step.name, step.party, layout(step.schema, step.texts), MOST_ROWS) for step in steps]
+        mine = {}
         for step in steps:
-            mine = step.party == self.me
-            encoded = encode(self.clear[step.source], step.schema, step.texts) if mine else None
-            parts.append(InputPart(step.party, step.schema, step.texts, encoded))
-        tables = share_inputs(parts, self.plan.mpc.compute, self.party, self.network)
-        if tables is not None:
-            self.shared.update(zip((step.name for step in steps), tables, strict=True))
+            if step.party == self.me:
+                encoded = encode(self.clear[step.source], step.schema, step.texts)
+                mine[step.name] = to_plain(encoded, step.texts)
+        self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.compute))
 
+    def _reveal(self, step: RevealStep) -> None:
+        assert self.plan.mpc is not None
+        if self.party is not None:
+            names = [column.name for column in layout(step.schema, long_strings(step.schema))]
+            revealed = reveal_to(self.shared[step.source].select(names), step.recipients, self.party)
+        else:
+            revealed = receive_revealed(self.network, self.plan.mpc.compute, MOST_ROWS)
+        if revealed is not None:
+            self._hold(step.name, decode(from_plain(revealed, step.schema), step.schema))
 
-def _all_names(schema: Schema) -> frozenset[str]:
-    return frozenset(f.name for f in schema)
+    def _send(self, step: SendStep) -> None:
+        texts = long_strings(step.schema)
+        plain = None
+        if step.party == self.me:
+            plain = to_plain(encode(self.clear[step.source], step.schema, texts), texts)
+        received = send_plain(plain, layout(step.schema, texts), step.party, step.recipients, self.network)
+        if received is not None:
+            self._hold(step.name, decode(from_plain(received, step.schema), step.schema))

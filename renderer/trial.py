@@ -5,17 +5,15 @@ types are read off the files instead of being declared.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from conclave.compile import compile_query
 from conclave.execute import Execution, StepReport, execute
-from conclave.ir.errors import QueryProblem
 from conclave.ir.nodes import Concat, Node, Scan
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
 from conclave.local.duckdb import LocalEngine
@@ -90,15 +88,11 @@ def parse_tables(options: list[str]) -> tuple[Part, ...]:
         if match is None:
             raise TrialProblem(f"--table {option}: write NAME=party:file[,party:file]")
         if any(part.table == match["name"].lower() for part in parts):
-            raise TrialProblem(
-                f"--table {option}: table {match['name']} is given twice; join its files with commas"
-            )
+            raise TrialProblem(f"--table {option}: table {match['name']} is given twice; join its files with commas")
         for item in match["parts"].split(","):
             party, separator, path = item.partition(":")
             if not separator or not _PARTY.fullmatch(party):
-                raise TrialProblem(
-                    f"--table {option}: {item!r} is not party:file, with the party in lower case"
-                )
+                raise TrialProblem(f"--table {option}: {item!r} is not party:file, with the party in lower case")
             if not Path(path).is_file():
                 raise TrialProblem(f"--table {option}: there is no file {path}")
             parts.append(Part(match["name"].lower(), party, Path(path)))
@@ -151,9 +145,7 @@ def _infer(table: str, parts: list[Part]) -> tuple[Schema, frozenset[str]]:
             ]
             names = [relation.columns for relation in relations]
             if any(other != names[0] for other in names):
-                raise TrialProblem(
-                    f"table {table}: its files have different columns: {_listing(parts, names)}"
-                )
+                raise TrialProblem(f"table {table}: its files have different columns: {_listing(parts, names)}")
             for index, relation in enumerate(relations):
                 relation.create_view(f"part{index}")
             connection.execute(

@@ -21,7 +21,17 @@ from conclave.ir.expressions import (
     Not,
 )
 from conclave.ir.nodes import Output
-from conclave.ir.types import Boolean, Decimal, Double, Integer, Type, Varchar, common_type, is_packed, key_bits
+from conclave.ir.types import (
+    Boolean,
+    Decimal,
+    Double,
+    Integer,
+    Type,
+    Varchar,
+    common_type,
+    is_packed,
+    key_bits,
+)
 from conclave.ir.words import FRACTION_BITS, n_text_words, text_column, text_words, word_of
 from conclave.mpc.bits import and_bits, or_bits
 from conclave.mpc.compare import is_zero, less_than
@@ -165,7 +175,7 @@ def _times_constant(expression: Arithmetic, table: SecretTable, me: Party) -> Wo
             continue
         words = words_of(other, table, me)
         if isinstance(words.type, Double):
-            if literal.value != int(literal.value):  # type: ignore[arg-type,operator]
+            if literal.value != int(literal.value):  # type: ignore[arg-type]
                 return None
             factor = int(literal.value)  # type: ignore[arg-type]
         else:
@@ -318,4 +328,3 @@ def _both(left: BitShare | None, right: BitShare | None, me: Party) -> BitShare 
     if left is None or right is None:
         return right if left is None else left
     return and_bits(left, right, me)
-

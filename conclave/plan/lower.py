@@ -7,7 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from conclave.ir.expressions import Column, Expression, operands
-from conclave.ir.nodes import Aggregate, Collect, Concat, CrossOne, Filter, Input, Join, Limit, Node, Project, Scan, Sort
+from conclave.ir.nodes import (
+    Aggregate,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Sort,
+    SortKey,
+)
 from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.walk import children, owner_of, scans_in, with_children
 from conclave.plan.steps import (
@@ -63,7 +77,8 @@ class _Lowering:
 
     def several_owners(self, root: Collect) -> tuple[Step, ...]:
         """Lower a query over several parties' rows. The order of the answer is made by each recipient for itself."""
-        source, order = root.source, ()
+        source: Node = root.source
+        order: tuple[SortKey, ...] = ()
         match source:
             case Sort(inner, keys):
                 source, order = inner, keys

@@ -77,14 +77,18 @@ def _parts(expression: Expression) -> Iterator[Expression]:
 
 def _check_ordered(kind: Type, what: str, at: Position | None) -> None:
     if isinstance(kind, Varchar) and not is_packed(kind):
-        raise UnsupportedQuery(f"{what} needs the order of {kind}, and under MPC only short strings have one", at, _SHORTER)
+        raise UnsupportedQuery(
+            f"{what} needs the order of {kind}, and under MPC only short strings have one", at, _SHORTER
+        )
 
 
 def _check_same_word(left: Type, right: Type, at: Position | None) -> None:
     match left, right:
         case Varchar(), Varchar() if is_packed(left) != is_packed(right):
             raise UnsupportedQuery(
-                f"under MPC {left} cannot be compared with {right}", at, "declare both columns with the same size"
+                f"under MPC {left} cannot be compared with {right}",
+                at,
+                "declare both columns with the same size",
             )
 
 

@@ -3,7 +3,20 @@
 from typing import assert_never
 
 from conclave.ir.expressions import Column
-from conclave.ir.nodes import Aggregate, Collect, Concat, CrossOne, Filter, Input, Join, Limit, Node, Project, Scan, Sort
+from conclave.ir.nodes import (
+    Aggregate,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Sort,
+)
 from conclave.ir.walk import is_one_row
 
 

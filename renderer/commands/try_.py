@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from conclave.estimate import estimate
 from rich.console import Console
 
-from conclave.estimate import estimate
 from conclave.execute import StepReport
 from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def try_query(
-    query: Annotated[Path, typer.Option(help="A file with one SELECT (DuckDB's dialect).", exists=True, dir_okay=False)],
+    query: Annotated[
+        Path, typer.Option(help="A file with one SELECT (DuckDB's dialect).", exists=True, dir_okay=False)
+    ],
     table: Annotated[
         list[str],
         typer.Option(

@@ -1,0 +1,96 @@
+"""From one operator of the plan to the protocol that runs it: `conclave.ir.nodes` meets the operators of this package."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from conclave.ir.nodes import (
+    Aggregate,
+    AggregateOutput,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Sort,
+)
+from conclave.ir.types import Schema, Varchar, is_packed
+from conclave.ir.words import n_text_words, text_column
+from conclave.mpc.party import Party
+from conclave.operators.aggregate import AggregateSpec
+from conclave.operators.evaluate import project, truth_of
+from conclave.operators.filter import filter_rows
+from conclave.operators.groupby import group_by
+from conclave.operators.join import cross_one, join_nested, join_unique
+from conclave.operators.sort import SortKey, sort_table
+from conclave.operators.table import SecretTable, concat
+
+
+def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTable], me: Party) -> SecretTable:
+    """Run one operator on the shared tables its Inputs name. Reveals nothing.
+
+    `unique_side` says which side of a join has unique keys, if one has.
+    """
+    match operator:
+        case Project(source, outputs):
+            return project(_table(source, tables), outputs, me)
+        case Filter(source, predicate):
+            table = _table(source, tables)
+            return filter_rows(table, truth_of(predicate, table, me).true, me)
+        case Concat(parts):
+            return _concat([_table(part, tables) for part in parts], me)
+        case Aggregate(source, keys, aggregates):
+            carried = [name for key in keys for name in _texts_of(source.schema, key)]
+            return group_by(_table(source, tables), keys, [_spec(a) for a in aggregates], me, carried)
+        case Join(left, right, on):
+            return _join(_table(left, tables), _table(right, tables), on, unique_side, me)
+        case CrossOne(left, right):
+            return cross_one(_table(left, tables), _table(right, tables), me)
+        case Sort(source, keys):
+            ordering = [SortKey(key.column, key.descending, key.nulls_first) for key in keys]
+            return sort_table(_table(source, tables), ordering, me)
+        case Limit(source, count):
+            return _table(source, tables).first(count)
+        case Scan() | Input() | Collect():
+            raise AssertionError("no operator of MPC")
+        case _ as never:
+            assert_never(never)
+
+
+def _table(source: Node, tables: Mapping[str, SecretTable]) -> SecretTable:
+    assert isinstance(source, Input)
+    return tables[source.name]
+
+
+def _concat(parts: list[SecretTable], me: Party) -> SecretTable:
+    # A part that another operator reads, too, may carry texts that are not wanted here.
+    common = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
+    return concat([part.select(common) for part in parts], me)
+
+
+def _texts_of(schema: Schema, name: str) -> list[str]:
+    kind = next(f.type for f in schema if f.name == name)
+    if not isinstance(kind, Varchar) or is_packed(kind):
+        return []
+    return [text_column(name, k) for k in range(n_text_words(kind.max_bytes))]
+
+
+def _spec(output: AggregateOutput) -> AggregateSpec:
+    assert output.function != "avg", "expand_avg leaves none"
+    if output.over is None:
+        return AggregateSpec(output.name, "count_star")
+    return AggregateSpec(output.name, output.function, output.over)
+
+
+def _join(
+    left: SecretTable, right: SecretTable, on: tuple[tuple[str, str], ...], unique_side: str | None, me: Party
+) -> SecretTable:
+    if unique_side == "right":
+        return join_unique(left, right, on, me)
+    if unique_side == "left":
+        return join_unique(right, left, [(r, l_) for l_, r in on], me)
+    return join_nested(left, right, on, me)
