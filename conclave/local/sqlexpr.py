@@ -24,7 +24,7 @@ from conclave.ir.expressions import (
 )
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar
 
-_OR, _AND, _COMPARE, _SUM, _PRODUCT, _ATOM = range(1, 7)
+_OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _ATOM = range(1, 8)
 _LEVELS = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT}
 
 
@@ -103,12 +103,14 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
             level = _LEVELS[operator]
             sides = (_at_least(level, render_expression(side, columns)) for side in (left, right))
             return Sql(f" {operator.upper()} ".join(sides), level, is_exact=True)
+        case Not(IsNull(operand)):
+            text = f"{_at_least(_ATOM, render_expression(operand, columns))} IS NOT NULL"
+            return Sql(text, _COMPARE, is_exact=True)
         case Not(operand):
-            return Sql(f"NOT {_at_least(_ATOM, render_expression(operand, columns))}", _AND, is_exact=True)
+            return Sql(f"NOT {_at_least(_ATOM, render_expression(operand, columns))}", _NOT, is_exact=True)
         case IsNull(operand):
-            return Sql(
-                f"{_at_least(_ATOM, render_expression(operand, columns))} IS NULL", _COMPARE, is_exact=True
-            )
+            text = f"{_at_least(_ATOM, render_expression(operand, columns))} IS NULL"
+            return Sql(text, _COMPARE, is_exact=True)
         case Case():
             return _case(expression, columns)
         case Cast(operand, kind):

@@ -1,0 +1,103 @@
+"""The engine computes, and can do nothing else."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conclave.ir.types import Decimal, Field, Integer, Varchar
+from conclave.local.duckdb import LocalEngine
+from conclave.local.errors import LocalError
+
+SCHEMA = (Field("id", Integer(32)), Field("name", Varchar(20)), Field("pay", Decimal(9, 2)))
+CSV = 'id,name,pay\n1,"O\'Hare, Ada",10.50\n2,,3\nNA,x,NA\n'
+
+
+def test_a_file_becomes_a_table_of_the_declared_types(tmp_path):
+    path = tmp_path / "o'pay.csv"
+    path.write_text(CSV.replace("NA", ""))
+    with LocalEngine(temp_directory=tmp_path / "spill") as engine:
+        engine.register_file("alpha/pay", path, "csv", SCHEMA)
+        answer = engine.run('SELECT * FROM "alpha/pay" ORDER BY "id"')
+    assert answer.schema.types == [pa.int32(), pa.string(), pa.decimal128(9, 2)]
+    assert answer.column("name").to_pylist() == ["O'Hare, Ada", None, "x"]
+
+
+def test_null_has_the_declared_spelling(tmp_path):
+    path = tmp_path / "pay.csv"
+    path.write_text(CSV)
+    with LocalEngine() as engine:
+        engine.register_file("alpha/pay", path, "csv", SCHEMA, "NA")
+        answer = engine.run('SELECT * FROM "alpha/pay"')
+    assert answer.column("id").to_pylist() == [1, 2, None]
+    assert answer.column("name").to_pylist()[1] == ""
+
+
+def test_parquet_loads_as_the_declared_types(tmp_path):
+    pq.write_table(pa.table({"id": [1, 2], "name": ["a", None], "pay": [1, 2]}), tmp_path / "pay.parquet")
+    with LocalEngine() as engine:
+        engine.register_file("alpha/pay", tmp_path / "pay.parquet", "parquet", SCHEMA)
+        answer = engine.run('SELECT * FROM "alpha/pay"')
+    assert answer.schema.types == [pa.int32(), pa.string(), pa.decimal128(9, 2)]
+
+
+@pytest.mark.parametrize("cell", ["4711.5", "secret", "99999999999"])
+def test_a_value_of_another_type_is_an_error_and_stays_unsaid(tmp_path, cell):
+    path = tmp_path / "pay.csv"
+    path.write_text(f"id,name,pay\n{cell},x,1\n")
+    with LocalEngine() as engine, pytest.raises(LocalError) as caught:
+        engine.register_file("alpha/pay", path, "csv", SCHEMA)
+    assert cell not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('{path}')",
+        "SELECT * FROM '{path}'",
+        "SELECT content FROM read_text('{path}')",
+        "COPY (SELECT 1) TO '{path}.out'",
+        "ATTACH '{path}.db'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SELECT 1; SELECT 2",
+        "CREATE TABLE x AS SELECT 1",
+        "SELECT getenv('HOME')",
+        "",
+    ],
+)
+def test_sql_reaches_nothing_but_the_tables(tmp_path, sql):
+    path = tmp_path / "secret.csv"
+    path.write_text("a\n1\n")
+    with LocalEngine() as engine, pytest.raises(LocalError):
+        engine.run(sql.format(path=path), step="s1")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["secret.csv"]
+
+
+def test_no_file_is_loaded_after_the_first_query(tmp_path):
+    path = tmp_path / "pay.csv"
+    path.write_text(CSV)
+    with LocalEngine() as engine:
+        engine.run("SELECT 1")
+        with pytest.raises(LocalError) as caught:
+            engine.register_file("alpha/pay", path, "csv", SCHEMA, "NA")
+    assert caught.value.kind == "PermissionException"
+
+
+def test_tables_of_earlier_steps_join_in_later_ones():
+    with LocalEngine() as engine:
+        engine.register_table("s1", pa.table({"x": [1, 2]}))
+        engine.register_table("s2", engine.run('SELECT SUM("x")::BIGINT AS "x" FROM "s1"'))
+        assert engine.run('SELECT * FROM "s2"').to_pylist() == [{"x": 3}]
+        with pytest.raises(LocalError):
+            engine.register_table("s1", pa.table({"x": [1]}))
+
+
+def test_an_overflow_is_an_error_that_names_the_step_only():
+    with LocalEngine() as engine:
+        engine.register_table("s1", pa.table({"x": [2**62, 2**62]}))
+        with pytest.raises(LocalError) as caught:
+            engine.run('SELECT CAST(SUM("x") AS BIGINT) AS "x" FROM "s1"', step="s2")
+    assert str(caught.value) == "local step s2 failed: ConversionException"
