@@ -1,0 +1,121 @@
+"""Comparisons in log depth, one bit per AND: equality, sign, less-than."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from conclave.mpc.adder import top_bit_of_sum
+from conclave.mpc.bits import and_bits, and_planes
+from conclave.mpc.convert import deal_planes, plane_bytes
+from conclave.mpc.costs import Cost, costs_as
+from conclave.mpc.deal import deal, known_to_both, view_of
+from conclave.mpc.errors import ShapeError
+from conclave.mpc.party import Party
+from conclave.mpc.planes import Planes, concat_planes, words_to_planes
+from conclave.mpc.shares import AShare, BitShare, concat_arithmetic
+
+
+def _all_ones_cost(n: int, planes: int) -> Cost:
+    total = Cost(0, 0)
+    while planes > 1:
+        total += and_planes.cost(n=n, planes=planes // 2)
+        planes = (planes + 1) // 2
+    return total
+
+
+@costs_as(_all_ones_cost)
+def all_ones(x: Planes, me: Party) -> BitShare:
+    """Return the AND of all planes, by halves.
+
+    Shapes:  `planes` planes of n bits, at least one; n bits.
+    Reveals: nothing.
+    """
+    while x.count > 1:
+        half = x.count // 2
+        both = and_planes(x[:half], x[half : 2 * half], me)
+        x = concat_planes([both, x[2 * half :]])
+    return x.bit(0)
+
+
+def _equal_cost(n: int, bits: int = 64) -> Cost:
+    return Cost(1, plane_bytes(n, bits)) + all_ones.cost(n=n, planes=bits)
+
+
+def _all_equal_cost(n: int, bits: int) -> Cost:
+    return _equal_cost(n, bits)
+
+
+@costs_as(_all_equal_cost)
+def all_equal(pairs: Sequence[tuple[AShare, AShare, int]], me: Party) -> BitShare:
+    """Return whether x == y in the lowest `width` bits, for all of the pairs (x, y, width) at once.
+
+    x - y = u + v is zero just if u and -v have the same bits; each view is known in the clear to somebody.
+
+    Shapes:  n secrets mod 2**64 everywhere; cost is for bits = the sum of the widths, at least one.
+    Reveals: nothing.
+    Raises:  ShapeError if nothing is compared, or operands differ in length.
+    """
+    if not pairs:
+        raise ShapeError("equality of no columns")
+    n = pairs[0][0].n
+    columns = []
+    for x, y, width in pairs:
+        view = view_of(x - y, me)
+        columns.append(words_to_planes(view if me.index == 0 else np.negative(view), width))
+    planes = np.concatenate(columns)
+    u, v = Planes(*deal(planes, me, np.bitwise_xor), n), Planes(*known_to_both(planes, me), n)
+    return all_ones((u ^ v).invert(me), me)
+
+
+@costs_as(_equal_cost)
+def equal(x: AShare, y: AShare, me: Party, bits: int = 64) -> BitShare:
+    """Return whether x == y, looking at the lowest `bits` bits only.
+
+    Shapes:  n secrets mod 2**64; n bits.
+    Reveals: nothing.
+    """
+    return all_equal([(x, y, bits)], me)
+
+
+@costs_as(_equal_cost)
+def is_zero(x: AShare, me: Party, bits: int = 64) -> BitShare:
+    """Return whether x == 0, looking at the lowest `bits` bits only.
+
+    Shapes:  n secrets mod 2**64; n bits.
+    Reveals: nothing.
+    """
+    return all_equal([(x, x * 0, bits)], me)
+
+
+def _is_negative_cost(n: int) -> Cost:
+    return Cost(1, plane_bytes(n, 64)) + top_bit_of_sum.cost(n=n, bits=64)
+
+
+@costs_as(_is_negative_cost)
+def is_negative(x: AShare, me: Party) -> BitShare:
+    """Return the sign bit of signed 64-bit numbers.
+
+    Shapes:  n secrets mod 2**64; n bits.
+    Reveals: nothing.
+    """
+    u, v = deal_planes(view_of(x, me), 64, me)
+    return top_bit_of_sum(u, v, me).bit(0)
+
+
+def _less_than_cost(n: int, bits: int = 64) -> Cost:
+    return is_negative.cost(n=n) if bits < 64 else is_negative.cost(n=3 * n) + and_bits.cost(n=n)
+
+
+@costs_as(_less_than_cost)
+def less_than(x: AShare, y: AShare, me: Party, bits: int = 64) -> BitShare:
+    """Return whether x < y as signed numbers.
+
+    Shapes:  n secrets mod 2**64; n bits. With bits < 64 the caller promises that both are signed numbers of
+             that many bits, so that x - y cannot overflow: a third of the bytes.
+    Reveals: nothing.
+    """
+    if bits < 64:
+        return is_negative(x - y, me)
+    x_negative, y_negative, below = is_negative(concat_arithmetic([x, y, x - y]), me).split(3)
+    # With different signs x - y may overflow, but then the sign of x is the answer.
+    return below ^ and_bits(x_negative ^ y_negative, x_negative ^ below, me)

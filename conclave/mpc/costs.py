@@ -1,0 +1,65 @@
+"""What a primitive costs, declared beside it, so that a planner can estimate and a test can hold us to it."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Sequential rounds, and the bytes of payload that the busiest party (index 0) sends."""
+
+    rounds: int
+    bytes_sent: int
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.rounds + other.rounds, self.bytes_sent + other.bytes_sent)
+
+    def times(self, count: int) -> "Cost":
+        """Return the cost of doing it `count` times, one after the other.
+
+        >>> Cost(rounds=2, bytes_sent=5).times(3)
+        Cost(rounds=6, bytes_sent=15)
+        """
+        return Cost(self.rounds * count, self.bytes_sent * count)
+
+
+class Costed(Generic[P, R]):
+    """A function with a declared cost: call it as before, or ask `.cost(n=...)`."""
+
+    def __init__(self, function: Callable[P, R], cost: Callable[..., Cost]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self.cost = cost
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function."""
+        return self._function(*args, **kwargs)
+
+
+# Every primitive by its dotted name, filled when its module is imported; nothing is ever taken out.
+REGISTRY: dict[str, Costed[..., Any]] = {}
+
+
+def costs(rounds: int | Callable[..., int], bytes_sent: Callable[..., int]) -> Callable[[Callable[P, R]], Costed[P, R]]:
+    """Declare the rounds and the bytes per party of a primitive, as functions of its public sizes."""
+
+    def cost(**sizes: int) -> Cost:
+        return Cost(rounds if isinstance(rounds, int) else rounds(**sizes), bytes_sent(**sizes))
+
+    return costs_as(cost)
+
+
+def costs_as(cost: Callable[..., Cost]) -> Callable[[Callable[P, R]], Costed[P, R]]:
+    """Declare a cost that is put together from the costs of other primitives."""
+
+    def declare(function: Callable[P, R]) -> Costed[P, R]:
+        costed = Costed(function, cost)
+        REGISTRY[f"{function.__module__}.{function.__qualname__}"] = costed
+        return costed
+
+    return declare

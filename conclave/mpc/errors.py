@@ -1,0 +1,46 @@
+"""What can go wrong in a protocol. Fields and a message each; a message never holds a value from the data."""
+
+
+class ProtocolError(Exception):
+    """The protocol cannot go on; the run fails, and nothing was released by it."""
+
+
+class PeerLost(ProtocolError):  # noqa: N818 -- says what happened
+    """A peer closed its connection in the middle of the protocol."""
+
+    def __init__(self, peer: str) -> None:
+        super().__init__(f"{peer} closed its connection")
+        self.peer = peer
+
+
+class DeadlineExceeded(ProtocolError):  # noqa: N818
+    """A peer was not done sending or receiving in time."""
+
+    def __init__(self, peer: str, waited_s: float) -> None:
+        super().__init__(f"{peer} was not done within {waited_s:.1f} s")
+        self.peer = peer
+        self.waited_s = waited_s
+
+
+class FrameError(ProtocolError):
+    """A peer sent a frame other than the one that the protocol expects here."""
+
+    def __init__(self, peer: str, field: str, expected: int, got: int) -> None:
+        super().__init__(f"{peer} sent a frame with {field} {got}, expected {expected}")
+        self.peer = peer
+        self.field = field
+        self.expected = expected
+        self.got = got
+
+
+class AgreementError(ProtocolError):
+    """Peers disagree about something public, such as a row count."""
+
+    def __init__(self, what: str, peers: tuple[str, ...]) -> None:
+        super().__init__(f"{', '.join(peers)}: no agreement on {what}")
+        self.what = what
+        self.peers = peers
+
+
+class ShapeError(ProtocolError):
+    """Operands whose public sizes do not fit together."""

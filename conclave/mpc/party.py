@@ -1,0 +1,94 @@
+"""One of the three compute parties: its place in the ring, its network and its randomness."""
+
+import os
+from collections.abc import Mapping
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from conclave.mpc.channel import Network
+from conclave.mpc.errors import AgreementError, FrameError, ProtocolError
+from conclave.mpc.randomness import SEED_BYTES, Array, Streams, derive
+
+
+class Party:
+    """This process as compute party `index`; `names` are the three in ring order."""
+
+    def __init__(self, index: int, names: tuple[str, str, str], network: Network, streams: Streams) -> None:
+        self.index = index
+        self.names = names
+        self.network = network
+        self.streams = streams
+
+    @staticmethod
+    def setup(network: Network, names: tuple[str, str, str], context: bytes) -> "Party":
+        """Agree with both neighbours on a fresh seed each, bound to `context` (run id and plan digest).
+
+        Shapes:  one control message of 32 random bytes to and from each neighbour.
+        Raises:  ProtocolError if this party is not one of the three; AgreementError on a reflected seed.
+        """
+        if len(set(names)) != 3 or network.me not in names:
+            raise ProtocolError(f"{network.me} is not one of three different compute parties")
+        index = names.index(network.me)
+        peers = {"next": names[(index + 1) % 3], "prev": names[(index + 2) % 3]}
+        mine = {peer: os.urandom(SEED_BYTES) for peer in peers.values()}
+        theirs = network.exchange_control(mine, mine, limit=SEED_BYTES)
+        seeds = {}
+        for side, peer in peers.items():
+            if len(theirs[peer]) != SEED_BYTES:
+                raise FrameError(peer, "length", SEED_BYTES, len(theirs[peer]))
+            if theirs[peer] == mine[peer]:
+                raise AgreementError("a seed: our own came back", (peer,))
+            # Sorted by name, so that both sides of the pair put the two halves in the same order.
+            halves = sorted([(network.me, mine[peer]), (peer, theirs[peer])])
+            label = b"\0".join([b"pair", *(name.encode() for name, _ in halves), context])
+            seeds[side] = derive(b"".join(half for _, half in halves), label)
+        return Party(index, names, network, Streams(seeds["next"], seeds["prev"]))
+
+    @property
+    def next(self) -> int:
+        """Index of the next party in the ring."""
+        return (self.index + 1) % 3
+
+    @property
+    def prev(self) -> int:
+        """Index of the previous party in the ring."""
+        return (self.index + 2) % 3
+
+    def round(self, outgoing: Mapping[int, Array], incoming: Mapping[int, int]) -> dict[int, bytearray]:
+        """Take part in one round: send arrays to, and receive a number of bytes from, parties by index.
+
+        Every party calls this once per round of the protocol, also one that has nothing to say in it.
+        """
+        received = self.network.exchange(
+            {
+                self.names[peer]: np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+                for peer, array in outgoing.items()
+            },
+            {self.names[peer]: size_bytes for peer, size_bytes in incoming.items()},
+        )
+        return {peer: received[self.names[peer]] for peer in incoming}
+
+    def send_prev_receive_next(self, array: Array) -> Array:
+        """Send `array` to the previous party; return the array of the same shape that the next one sends."""
+        received = self.round({self.prev: array}, {self.next: array.nbytes})
+        return np.frombuffer(received[self.next], dtype=array.dtype).reshape(array.shape)
+
+    def send_next_receive_prev(self, array: Array) -> Array:
+        """Send `array` to the next party; return the array of the same shape that the previous one sends."""
+        received = self.round({self.next: array}, {self.prev: array.nbytes})
+        return np.frombuffer(received[self.prev], dtype=array.dtype).reshape(array.shape)
+
+    def receive(self, peer: int, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """Receive one array, sending nothing."""
+        size_bytes = prod(shape) * np.dtype(dtype).itemsize
+        return np.frombuffer(self.round({}, {peer: size_bytes})[peer], dtype=dtype).reshape(shape)
+
+    def zero_mask(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
+        """Return this party's part of a fresh uniform sharing of zeros; all three must call it together."""
+        return self.streams.zero_share(shape, dtype)
+
+    def xor_mask(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
+        """Return this party's part of a fresh XOR sharing of zeros; all three must call it together."""
+        return self.streams.zero_xor(shape, dtype)

@@ -1,0 +1,125 @@
+"""GROUP BY and DISTINCT: sort, mark where groups end, and take differences of running sums there.
+
+After the sort everything is linear in the number of rows: an equality of neighbours, prefix sums that are
+local, one partition that brings the last row of each group to the front, and differences that are local
+again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from conclave.mpc.bits import and_bits
+from conclave.mpc.compare import all_ones
+from conclave.mpc.party import Party
+from conclave.mpc.planes import Planes, words_to_planes
+from conclave.mpc.scan import segmented_minimum
+from conclave.mpc.shares import AShare, BitShare, BShare, Share, concat_bits, public_bits, public_share
+from conclave.mpc.sort import partition, sort_permutation
+from conclave.operators.aggregate import AggregateSpec, aggregate, counted_columns, finish
+from conclave.operators.sort import SortKey, key_planes
+from conclave.operators.table import SecretTable, as_arithmetic
+
+
+def group_by(
+    table: SecretTable,
+    keys: Sequence[str],
+    specs: Sequence[AggregateSpec],
+    me: Party,
+    carried: Sequence[str] = (),
+) -> SecretTable:
+    """Return one valid row per group of equal keys, NULL being a key like any other.
+
+    `carried` are columns that the keys determine, such as the bytes of a string whose code is a key: they come along
+    without being sorted by.
+
+    Shapes:  as many rows as the table (one if there are no keys), the groups first, in the order of their
+             keys. Columns: the keys, then the aggregates. No aggregates: DISTINCT. Sums wrap at 64 bits.
+    Reveals: nothing, not even the number of groups.
+    """
+    if not keys:
+        return aggregate(table, specs, me)
+    used = list(dict.fromkeys([*keys, *carried, *(spec.over for spec in specs if spec.over is not None)]))
+    table = table.select(used)
+    ordered, is_first, is_last = _sort_into_groups(table, keys, me)
+    counted = counted_columns(ordered, specs, None, me)  # invalid rows are last and disturb no valid group
+    lows = [
+        counted[spec.over or ""].candidates(spec.function == "max", me)
+        for spec in specs
+        if spec.function in ("min", "max")
+    ]
+    least = iter(segmented_minimum(lows, is_first, me))
+    position = public_share(np.arange(1, table.n_rows + 1, dtype=np.uint64), table.n_rows, me)
+    running: list[AShare] = []
+    for spec in specs:
+        match spec.function:
+            case "count_star":
+                running.append(position)
+            case "count":
+                ones = counted[spec.over or ""].ones
+                running.append(position if ones is None else ones.prefix_sums())
+            case "sum":
+                running.append(counted[spec.over or ""].addends(me).prefix_sums())
+            case "min" | "max":
+                running.append(next(least))
+    nullable = [name for name, c in counted.items() if c.ones is not None]
+    counts = [counted[name].ones_or_public(me).prefix_sums() for name in nullable]
+    groups, running, counts = _keep_last(ordered.select([*keys, *carried]), is_last, running, counts, me)
+    results = [
+        total if spec.function in ("min", "max") else total.differences()
+        for spec, total in zip(specs, running, strict=True)
+    ]
+    sizes = {name: count.differences() for name, count in zip(nullable, counts, strict=True)}
+    return groups.with_columns(finish(specs, results, sizes, ordered, me))
+
+
+def distinct(table: SecretTable, me: Party) -> SecretTable:
+    """Return each different valid row once.
+
+    Shapes:  as `group_by` on all columns.
+    Reveals: nothing.
+    """
+    return group_by(table, list(table.columns), [], me)
+
+
+def _sort_into_groups(table: SecretTable, keys: Sequence[str], me: Party) -> tuple[SecretTable, BitShare, BitShare]:
+    """Sort, and return with the table the bits that mark the first and the last row of each group."""
+    planes = key_planes(table, [SortKey(key) for key in keys], me)
+    if planes is None or table.n_rows == 0:
+        return table, public_bits(1, table.n_rows, me), public_bits(1, table.n_rows, me)
+    # The bits that were sorted by tell groups apart, NULLs and invalid rows included; they move along.
+    words: list[Share] = [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
+    order = sort_permutation(planes, me)
+    columns = list(table.shares())
+    moved = order.apply([*columns, *words], me)
+    changes = _differ_from_previous([w for w in moved[len(columns) :] if isinstance(w, BShare)], me)
+    end = public_bits(1, 1, me)
+    return table.with_shares(moved[: len(columns)]), concat_bits([end, changes]), concat_bits([changes, end])
+
+
+def _differ_from_previous(words: Sequence[BShare], me: Party) -> BitShare:
+    """Return, for rows 1 to n-1, whether any word differs from the row before."""
+    own, after = [], []
+    for word in words:
+        own.append(words_to_planes(word.own[1:] ^ word.own[:-1], word.bits))
+        after.append(words_to_planes(word.next[1:] ^ word.next[:-1], word.bits))
+    differences = Planes(np.concatenate(own), np.concatenate(after), words[0].n - 1)
+    return all_ones(differences.invert(me), me).invert(me)
+
+
+def _keep_last(
+    keys: SecretTable,
+    is_last: BitShare,
+    running: Sequence[AShare],
+    counts: Sequence[AShare],
+    me: Party,
+) -> tuple[SecretTable, list[AShare], list[AShare]]:
+    """Bring the last row of each group to the front; only those that are valid stay so."""
+    valid = is_last if keys.valid is None else and_bits(is_last, keys.valid, me)
+    groups = replace(keys, valid=valid)
+    columns = list(groups.shares())
+    moved, _ = partition(is_last.invert(me), [*columns, *running, *counts], me)
+    numbers = [as_arithmetic(share) for share in moved[len(columns) :]]
+    groups = groups.with_shares(moved[: len(columns)])
+    return groups, numbers[: len(running)], numbers[len(running) :]

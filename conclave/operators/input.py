@@ -1,0 +1,214 @@
+"""Bring owners' rows in as shares at the three compute parties: one control and one MPC round.
+
+Of x = s_0 + s_1 + s_2 the first two parts come from seeds that the owner sends to those who hold them, so
+that only the last part, x - s_0 - s_1, has to be sent at full length, to parties 1 and 2.
+"""
+
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from conclave.mpc.channel import Network
+from conclave.mpc.errors import FrameError, ProtocolError, ShapeError
+from conclave.mpc.randomness import SEED_BYTES, Array, Stream, derive
+from conclave.mpc.shares import AShare, BitShare, pack_bits, unpack_bits
+from conclave.operators.table import SecretColumn, SecretTable
+
+Names = tuple[str, str, str]
+# Values as int64, and which of them are NULL (None: none is).
+PlainColumn = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]
+PlainTable = Mapping[str, PlainColumn]
+HEADER = struct.Struct("<Q")
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """What is public about an input column; see `SecretColumn` for width and sign."""
+
+    name: str
+    nullable: bool = False
+    width: int = 64
+    signed: bool = True
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """One table that one owner brings in; `name` is unique among all inputs of a step."""
+
+    name: str
+    owner: str
+    columns: tuple[InputColumn, ...]
+    max_rows: int
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A table as one compute party gets it: size, seeds of s_0 and s_1 (b"" if not its business), s_2."""
+
+    n_rows: int
+    seeds: tuple[bytes, bytes]
+    last_part: bytes | bytearray = b""
+
+
+def exchange_inputs(
+    tables: Sequence[InputTable], mine: Mapping[str, PlainTable], network: Network, compute: Names
+) -> dict[str, SecretTable]:
+    """Share and receive the inputs of a step; all owners and compute parties call it with equal `tables`.
+
+    Shapes:  `mine` holds this party's own tables by name. Returns all tables at a compute party, else
+             nothing.
+    Reveals: each table's number of rows, to the compute parties.
+    Raises:  ShapeError if a table is not as declared; FrameError if a peer's message is not.
+    """
+    own_tables = [table for table in tables if table.owner == network.me]
+    full = {table.name: _deal(table, mine[table.name]) for table in own_tables}
+    peers = [peer for peer in compute if peer != network.me]
+    headers = {
+        peer: b"".join(_header(full[table.name], compute.index(peer)) for table in own_tables)
+        for peer in peers
+        if own_tables
+    }
+    others = [table for table in tables if table.owner != network.me and network.me in compute]
+    owners = sorted({table.owner for table in others})
+    place = compute.index(network.me) if network.me in compute else None
+    limit = max([sum(_header_size(place) for t in others if t.owner == o) for o in owners], default=0)
+    received = network.exchange_control(headers, owners, limit)
+    sealed = dict(full) if place is not None else {}
+    for owner in owners:
+        theirs = [table for table in others if table.owner == owner]
+        sealed.update(_read_headers(theirs, received[owner], place))
+    message = b"".join(full[table.name].last_part for table in own_tables)
+    outgoing = {peer: message for peer in compute[1:] if peer != network.me and own_tables}
+    incoming = {
+        owner: sum(_size(t, sealed[t.name].n_rows) for t in others if t.owner == owner)
+        for owner in (owners if place in (1, 2) else [])
+    }
+    last_parts = network.exchange(outgoing, incoming)
+    for owner, payload in last_parts.items():
+        start = 0
+        for table in (t for t in others if t.owner == owner):
+            header = sealed[table.name]
+            end = start + _size(table, header.n_rows)
+            sealed[table.name] = Sealed(header.n_rows, header.seeds, payload[start:end])
+            start = end
+    return {table.name: _unseal(table, sealed[table.name], place) for table in tables} if place is not None else {}
+
+
+def share_input(tables: Sequence[InputTable], mine: Mapping[str, PlainTable], network: Network, compute: Names) -> None:
+    """Share this owner's tables; for an owner that does not compute.
+
+    Raises:  ProtocolError if this party computes: it must receive in the same breath, see `exchange_inputs`.
+    """
+    if network.me in compute:
+        raise ProtocolError(f"{network.me} computes, and must use exchange_inputs")
+    exchange_inputs(tables, mine, network, compute)
+
+
+def receive_input(tables: Sequence[InputTable], network: Network, compute: Names) -> dict[str, SecretTable]:
+    """Receive all tables; for a compute party that brings none itself."""
+    return exchange_inputs(tables, {}, network, compute)
+
+
+def _deal(table: InputTable, plain: PlainTable) -> Sealed:
+    """Draw seeds and work out the last part of every column."""
+    n_rows = _check(table, plain)
+    seeds = (os.urandom(SEED_BYTES), os.urandom(SEED_BYTES))
+    streams = [_streams(seed) for seed in seeds]
+    pieces: list[bytes] = []
+    for column in table.columns:
+        values, nulls = plain[column.name]
+        is_null = np.zeros(n_rows, np.bool_) if nulls is None else nulls
+        # A NULL has no value: whatever stood there must not take part in anything.
+        words = np.where(is_null, 0, values).astype(np.uint64)
+        for numbers, _ in streams:
+            words = words - numbers.draw(n_rows)
+        pieces.append(words.tobytes())
+        if column.nullable:
+            packed = pack_bits(~is_null)
+            for _, bits in streams:
+                packed ^= bits.draw(len(packed), np.uint8)
+            pieces.append(packed.tobytes())
+    return Sealed(n_rows, seeds, b"".join(pieces))
+
+
+def _unseal(table: InputTable, sealed: Sealed, place: int | None) -> SecretTable:
+    """Return this compute party's shares: expand its seeds, and cut up the last part if it has that."""
+    n_rows, held = sealed.n_rows, _held(place)
+    sources = {k: _streams(seed) for k, seed in enumerate(sealed.seeds) if k in held}
+    start, columns = 0, {}
+    for column in table.columns:
+        parts = {k: numbers.draw(n_rows) for k, (numbers, _) in sources.items()}
+        if 2 in held:
+            parts[2] = np.frombuffer(sealed.last_part, np.uint64, n_rows, start)
+        start += 8 * n_rows
+        values, present = AShare(parts[held[0]], parts[held[1]]), None
+        if column.nullable:
+            size = (n_rows + 7) // 8
+            packed = {k: bits.draw(size, np.uint8) for k, (_, bits) in sources.items()}
+            if 2 in held:
+                packed[2] = np.frombuffer(sealed.last_part, np.uint8, size, start)
+            start += size
+            present = BitShare(unpack_bits(packed[held[0]], n_rows), unpack_bits(packed[held[1]], n_rows))
+        columns[column.name] = SecretColumn(values, present, column.width, column.signed)
+    return SecretTable(n_rows, columns)
+
+
+def _streams(seed: bytes) -> tuple[Stream, Stream]:
+    """Return the streams of one part: for numbers, for NULL bits."""
+    return Stream(derive(seed, b"input numbers")), Stream(derive(seed, b"input bits"))
+
+
+def _held(place: int | None) -> tuple[int, int]:
+    """Return which parts compute party `place` holds, as (own, next)."""
+    if place is None:
+        raise ProtocolError("only compute parties hold shares")
+    return place, (place + 1) % 3
+
+
+def _header(sealed: Sealed, place: int) -> bytes:
+    return HEADER.pack(sealed.n_rows) + b"".join(sealed.seeds[k] for k in _held(place) if k < 2)
+
+
+def _header_size(place: int | None) -> int:
+    return HEADER.size + SEED_BYTES * sum(k < 2 for k in _held(place))
+
+
+def _read_headers(tables: Sequence[InputTable], payload: bytes, place: int | None) -> dict[str, Sealed]:
+    size = _header_size(place)
+    if len(payload) != size * len(tables):
+        raise FrameError(tables[0].owner, "length", size * len(tables), len(payload))
+    sealed = {}
+    for k, table in enumerate(tables):
+        (n_rows,) = HEADER.unpack_from(payload, k * size)
+        if n_rows > table.max_rows:
+            raise ShapeError(f"{table.owner} announced {n_rows} rows of {table.name}, at most {table.max_rows}")
+        seeds, at = [b"", b""], k * size + HEADER.size
+        for part in (part for part in _held(place) if part < 2):
+            seeds[part] = payload[at : at + SEED_BYTES]
+            at += SEED_BYTES
+        sealed[table.name] = Sealed(n_rows, (seeds[0], seeds[1]))
+    return sealed
+
+
+def _size(table: InputTable, n_rows: int) -> int:
+    return sum(8 * n_rows + ((n_rows + 7) // 8 if column.nullable else 0) for column in table.columns)
+
+
+def _check(table: InputTable, plain: PlainTable) -> int:
+    """Return the number of rows, after the plain table has been found to be as declared."""
+    lengths: set[int] = set()
+    for column in table.columns:
+        values, nulls = plain[column.name]
+        arrays: list[Array] = [values] if nulls is None else [values, nulls]
+        lengths.update(len(array) for array in arrays)
+        if values.dtype != np.int64 or (nulls is not None and nulls.dtype != np.bool_):
+            raise ShapeError(f"{table.name}.{column.name}: values must be int64, and nulls bool")
+        if nulls is not None and not column.nullable and nulls.any():
+            raise ShapeError(f"{table.name}.{column.name} is declared never NULL")
+    if len(lengths) != 1 or max(lengths) > table.max_rows:
+        raise ShapeError(f"{table.name}: columns need one length of at most {table.max_rows}")
+    return lengths.pop()

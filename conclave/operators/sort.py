@@ -1,0 +1,79 @@
+"""Order the rows of a table by several columns; rows that do not exist come last."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conclave.mpc.bits import and_planes
+from conclave.mpc.convert import columns_to_planes
+from conclave.mpc.party import Party
+from conclave.mpc.planes import Planes, concat_planes, planes_of_bits
+from conclave.mpc.sort import sort_permutation
+from conclave.operators.table import SecretColumn, SecretTable
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One ORDER BY item."""
+
+    column: str
+    descending: bool = False
+    nulls_first: bool = False
+
+
+def sort_table(table: SecretTable, keys: Sequence[SortKey], me: Party) -> SecretTable:
+    """Return the rows in ascending order of the keys, the first key first; stable; invalid rows last.
+
+    Shapes:  as many rows as before; cost see `sort_permutation` for the sum of the keys' widths.
+    Reveals: uniformly random permutations, nothing of the data.
+    """
+    planes = key_planes(table, keys, me)
+    if planes is None:
+        return table
+    order = sort_permutation(planes, me)
+    return table.with_shares(order.apply(list(table.shares()), me))
+
+
+def key_planes(table: SecretTable, keys: Sequence[SortKey], me: Party) -> Planes | None:
+    """Return bit planes that order, and tell apart, rows as the keys do; None for no keys.
+
+    Planes come least significant first: values of the last key, its NULL bit, and so on to "invalid" on top.
+    """
+    columns = [table.columns[key.column] for key in keys]
+    values = column_planes(columns, me)
+    planes: list[Planes] = []
+    for key, column, bits in reversed(list(zip(keys, columns, values, strict=True))):
+        planes.append(_ordered(bits, column.signed, key.descending, me))
+        if column.present is not None:
+            present = planes_of_bits([column.present])
+            planes.append(present if key.nulls_first else present.invert(me))
+    if table.valid is not None:
+        planes.append(planes_of_bits([table.valid]).invert(me))
+    return concat_planes(planes) if planes else None
+
+
+def column_planes(columns: Sequence[SecretColumn], me: Party) -> list[Planes]:
+    """Return the bits of values, zeros for NULL, or NULLs would be ordered by what stands there.
+
+    Shapes:  `width` planes for each column. Columns of one width go in the same rounds.
+    """
+    planes: dict[int, Planes] = {}
+    for width in sorted({column.width for column in columns}):
+        places = [k for k, column in enumerate(columns) if column.width == width]
+        converted = columns_to_planes([columns[k].values for k in places], me, width)
+        planes.update(zip(places, converted, strict=True))
+    nullable = [(k, column.present) for k, column in enumerate(columns) if column.present is not None]
+    if nullable:
+        masks = [planes_of_bits([present] * planes[k].count) for k, present in nullable]
+        masked = and_planes(concat_planes([planes[k] for k, _ in nullable]), concat_planes(masks), me)
+        start = 0
+        for k, _ in nullable:
+            planes[k] = masked[start : start + planes[k].count]
+            start += planes[k].count
+    return [planes[k] for k in range(len(columns))]
+
+
+def _ordered(bits: Planes, signed: bool, descending: bool, me: Party) -> Planes:
+    """Invert the sign bit, so that unsigned order is the signed one, and everything if descending."""
+    top = bits[-1:].invert(me) if signed != descending else bits[-1:]
+    rest = bits[:-1].invert(me) if descending else bits[:-1]
+    return concat_planes([rest, top])
