@@ -3,12 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from renderer.render import render
 from renderer.run_object import RunObject, labels, object_name, origin
 from renderer.spec import Member, PlannedRun
 from worker.runspec import RUN_SPEC_PATH
 
+MAX_LINE = 100
 MAX_BYTES = 1_000_000  # what Kubernetes stores in one ConfigMap, less some room for the rest of the object
 
 
@@ -35,9 +37,23 @@ def config_map(run: PlannedRun, member: Member) -> str:
 
 
 def run_json(run: PlannedRun, member: Member) -> str:
-    """Return the member's `run.json`: one fact a line, so that a change can be read in a diff.
+    """Return the member's `run.json`, laid out so that a reviewer can read it and its diffs.
 
     ASCII alone, with no line break inside a string: a block of lines in YAML then needs no escaping.
     """
-    document = run.run_spec(member).model_dump(mode="json", by_alias=True)
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return _pretty(run.run_spec(member).model_dump(mode="json", by_alias=True)) + "\n"
+
+
+def _pretty(value: Any, indent: str = "") -> str:
+    """Return JSON with what fits on one line on one line: a column, a list of names."""
+    flat = json.dumps(value, ensure_ascii=True)
+    if not isinstance(value, dict | list) or len(indent) + len(flat) <= MAX_LINE:
+        return flat
+    deeper = f"{indent}  "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_pretty(item, deeper)}" for key, item in value.items()]
+        opening, closing = "{", "}"
+    else:
+        items = [_pretty(item, deeper) for item in value]
+        opening, closing = "[", "]"
+    return f",\n{deeper}".join([f"{opening}\n{deeper}{items[0]}", *items[1:]]) + f"\n{indent}{closing}"

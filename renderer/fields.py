@@ -4,26 +4,26 @@ A rule broken here is reported with file and line; broken there, it is a failed 
 """
 
 import ipaddress
-import re
 import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from policy.problem import RuleBroken
+
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
-_LINE_CHARACTERS = re.compile(r"[\n\t]")
 
 
 def _plain(text: str) -> str:
     for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") and not _LINE_CHARACTERS.match(character):
-            raise ValueError(f"holds U+{ord(character):04X}, a control character that no text needs")
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t":
+            raise RuleBroken(f"holds U+{ord(character):04X}, a control character", "leave it out")
     return text
 
 
 def _one_line(text: str) -> str:
     if "\n" in text:
-        raise ValueError("must be one line")
+        raise RuleBroken("must be one line")
     return _plain(text)
 
 
@@ -31,7 +31,7 @@ def _cidr(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text, strict=True))
     except ValueError:
-        raise ValueError("must be a network such as 192.0.2.0/24, its host bits zero") from None
+        raise RuleBroken("is not an IP network", "write it as 192.0.2.0/24, its host bits zero") from None
 
 
 def _number_as_text(value: object) -> object:
@@ -49,9 +49,7 @@ SecretName = Annotated[
 DatasetName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=63, description="a DNS label")]
 DatasetReference = Annotated[
     str,
-    Field(
-        pattern=f"^{LABEL}/{LABEL}$", max_length=84, description="party/dataset", examples=["alpha/visits"]
-    ),
+    Field(pattern=f"^{LABEL}/{LABEL}$", max_length=84, description="party/dataset", examples=["alpha/visits"]),
 ]
 TableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63, description="a SQL name")]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]

@@ -35,7 +35,7 @@ class Container:
     name: str
     command: tuple[str, ...]
     secrets: tuple[Secret, ...]
-    ports: tuple[int, ...] = ()
+    port: tuple[int, ...] = ()  # none or one
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def job(run: PlannedRun, member: Member) -> str:
 
 
 def secrets_of_fetch(own: Own) -> set[str]:
-    """Return the Secrets that reading needs: the data's, and those of places where the run may be found done."""
+    """Return the Secrets that reading needs: the data's, and of the places where a run may be found done."""
     return {source.credentials for source in own.sources} | secrets_of_publish(own)
 
 
@@ -92,8 +92,8 @@ def secrets_of_publish(own: Own) -> set[str]:
     return {place.credentials for place in (own.records, own.output) if place is not None}
 
 
-def _container(name: str, secrets: set[str], *ports: int) -> Container:
-    return Container(name, (WORKER_COMMAND, name), _sorted({Secret(secret) for secret in secrets}), ports)
+def _container(name: str, secrets: set[str], *port: int) -> Container:
+    return Container(name, (WORKER_COMMAND, name), _sorted({Secret(secret) for secret in secrets}), port)
 
 
 def _sorted(secrets: set[Secret]) -> tuple[Secret, ...]:

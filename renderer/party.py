@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from policy.problem import RuleBroken
 from renderer.fields import (
     Bytes,
     Cidr,
@@ -24,7 +25,7 @@ from worker.runspec import Model
 
 def _refuse_dataverse(value: Any) -> Any:
     if value == "dataverse":
-        raise ValueError("the backend dataverse comes later; for now data is read from swift")
+        raise RuleBroken("the backend dataverse comes later", "put the data into Swift: backend: swift")
     return value
 
 

@@ -103,9 +103,7 @@ def _run(
         workflow=workflow.metadata.name,
         purpose=spec.purpose,
         query=spec.query,
-        tables=tuple(
-            TableSpec(name=name, datasets=datasets) for name, datasets in sorted(spec.tables.items())
-        ),
+        tables=tuple(TableSpec(name=name, datasets=datasets) for name, datasets in sorted(spec.tables.items())),
         datasets=tuple(_dataset(reference, parties) for reference in _references(workflow)),
         members=tuple(_member_spec(run_id, parties[name]) for name in member_names),
         outputs=OutputSpec(
@@ -116,9 +114,7 @@ def _run(
         ),
         mpc=MpcSpec(protocol=spec.mpc.protocol, compute=(first, second, third)),
         image=federation.spec.image,
-        deadlines=Deadlines(
-            barrierS=spec.deadlines.barrier_seconds, receiveS=spec.deadlines.receive_seconds
-        ),
+        deadlines=Deadlines(barrierS=spec.deadlines.barrier_seconds, receiveS=spec.deadlines.receive_seconds),
     )
 
 
@@ -150,12 +146,8 @@ def _member(party: Party, workflow: Workflow) -> Member:
     own = Own(
         party=name,
         identity=spec.identity.secret,
-        sources=tuple(
-            _source(reference, party) for reference in _references(workflow) if _owns(name, reference)
-        ),
-        records=None
-        if records is None
-        else Place(container=records.container, credentials=records.credentials),
+        sources=tuple(_source(reference, party) for reference in _references(workflow) if _owns(name, reference)),
+        records=None if records is None else Place(container=records.container, credentials=records.credentials),
         output=output,
     )
     return Member(name, spec.namespace, own, spec.egress, spec.resources)
@@ -180,9 +172,7 @@ def _source(reference: str, party: Party) -> Source:
 
 def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> str:
     """Return the SHA-256 of all that the run's objects are rendered from, but for the name it makes."""
-    run = unnamed.model_dump(
-        mode="json", by_alias=True, exclude={"run_id": True, "members": {"__all__": {"host"}}}
-    )
+    run = unnamed.model_dump(mode="json", by_alias=True, exclude={"run_id": True, "members": {"__all__": {"host"}}})
     content = {
         "run": run,
         "members": {

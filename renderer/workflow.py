@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from policy.problem import RuleBroken
 from renderer.fields import (
     ContainerName,
     DatasetReference,
@@ -17,7 +18,7 @@ from worker.runspec import Model
 
 
 def _refuse_steps(value: Any) -> None:
-    raise ValueError("a list of steps is not supported yet; write the computation as SQL in spec.query")
+    raise RuleBroken("a list of steps is not supported yet", "write the computation as SQL in spec.query")
 
 
 class WorkflowMetadata(Model):

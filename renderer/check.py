@@ -1,0 +1,220 @@
+"""How a federation's documents fit together: every name leads somewhere, and every party can do its part."""
+
+import datetime
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from conclave.ir.errors import TypeProblem
+from conclave.ir.types import parse_type
+from policy.identity import BadIdentity, load_certificate
+from policy.problem import DocumentError, Path, Problem
+from renderer.documents import Document, Workspace, read_workspace
+from renderer.party import Dataset, Party
+from renderer.query import check_query
+from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners, plan_run
+from renderer.workflow import Workflow
+
+EXPIRY_WARNING = datetime.timedelta(days=30)
+# Namespaces in which a worker has no business, whoever reviewed the document.
+_RESERVED = ("kube-", "argocd", "default")
+_CERTIFICATE: Path = ("spec", "identity", "certificate")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong, and what soon will be; in the order of files and lines."""
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+
+
+def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None) -> Workspace:
+    """Return the documents in `root`, once they have been checked at the moment `now` (default: the clock's).
+
+    Raises:  DocumentError with everything that is wrong.
+    """
+    workspace = read_workspace(root)
+    findings = check_workspace(workspace, now or datetime.datetime.now(datetime.UTC))
+    if findings.problems:
+        raise DocumentError(list(findings.problems))
+    return workspace
+
+
+def check_workspace(workspace: Workspace, now: datetime.datetime) -> Findings:
+    """Return what is wrong with the documents at the moment `now`."""
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    for party in workspace.parties.values():
+        problems += [*_check_party(party), *_check_namespace(party, workspace)]
+        bad, soon = _check_certificate(party, now)
+        problems += bad
+        warnings += soon
+    for workflow in workspace.workflows.values():
+        broken = [*_check_references(workflow, workspace), *_check_outputs(workflow, workspace)]
+        broken += _check_compute(workflow, workspace)
+        problems += broken
+        # A query can only be read against tables that exist, and whose types are types.
+        if not broken and not _owners_problems(workflow, problems, workspace):
+            run = plan_run(workflow.model, workspace.party_models, workspace.federation.model).run
+            problems += check_query(workflow, run)
+    return Findings(_sorted(problems), _sorted(warnings))
+
+
+def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
+    return tuple(DocumentError(problems).problems)
+
+
+def _owners_problems(workflow: Document[Workflow], problems: list[Problem], workspace: Workspace) -> bool:
+    files = {workspace.parties[name].file for name in data_owners(workflow.model)}
+    return any(problem.file in files and problem.field.startswith("spec.datasets") for problem in problems)
+
+
+def _check_party(party: Document[Party]) -> Iterator[Problem]:
+    spec = party.model.spec
+    stores = {spec.outputs.credentials} if spec.outputs else set()
+    stores |= {spec.records.credentials} if spec.records else set()
+    for name, dataset in spec.datasets.items():
+        yield from _check_columns(party, name, dataset)
+        stores.add(dataset.credentials)
+    if spec.identity.secret in stores:
+        what = "is also the name of a store's Secret, so containers that read stores would get the identity key"
+        yield party.problem(("spec", "identity", "secret"), what, "give the identity a Secret of its own")
+
+
+def _check_columns(party: Document[Party], name: str, dataset: Dataset) -> Iterator[Problem]:
+    for column, declared in dataset.columns.items():
+        try:
+            parse_type(declared.type)
+        except TypeProblem as error:
+            yield party.problem(("spec", "datasets", name, "columns", column, "type"), error.what, error.fix)
+
+
+def _check_namespace(party: Document[Party], workspace: Workspace) -> Iterator[Problem]:
+    path, namespace = ("spec", "namespace"), party.model.spec.namespace
+    if namespace.startswith(_RESERVED):
+        yield party.problem(path, "is a namespace of the cluster itself", "choose one that only this party owns")
+    for other in workspace.parties.values():
+        if other.model.spec.namespace == namespace and other.model.metadata.name < party.model.metadata.name:
+            what = f"is already the namespace of {other.model.metadata.name}"
+            yield party.problem(path, what, "every party has its own, so that its Secrets are its own")
+
+
+def _check_certificate(
+    party: Document[Party], now: datetime.datetime
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    name = party.model.metadata.name
+    try:
+        certificate = load_certificate(party.model.spec.identity.certificate)
+    except BadIdentity as error:
+        return (party.problem(_CERTIFICATE, error.what, error.fix),), ()
+    renew = f"make a new identity with `ccd keys new {name}`"
+    if certificate.party != name:
+        what = f"is the certificate of {certificate.party}, not of {name}"
+        return (party.problem(_CERTIFICATE, what, renew),), ()
+    if not certificate.is_valid_at(now):
+        expired = now > certificate.not_after
+        day = certificate.not_after if expired else certificate.not_before
+        what = f"{'expired on' if expired else 'is not valid before'} {day:%Y-%m-%d}"
+        return (party.problem(_CERTIFICATE, what, renew),), ()
+    if not certificate.is_valid_at(now + EXPIRY_WARNING):
+        what = f"expires on {certificate.not_after:%Y-%m-%d}; from then on nobody will speak with {name}"
+        return (), (party.problem(_CERTIFICATE, what, renew),)
+    return (), ()
+
+
+def _check_references(workflow: Document[Workflow], workspace: Workspace) -> Iterator[Problem]:
+    for table, references in workflow.model.spec.tables.items():
+        first: Dataset | None = None
+        for index, reference in enumerate(references):
+            path: Path = ("spec", "tables", table, index)
+            if reference in references[:index]:
+                yield workflow.problem(path, f"{reference} is listed twice", "its rows would count twice: keep one")
+                continue
+            dataset = _dataset(reference, workspace)
+            if isinstance(dataset, str):
+                yield workflow.problem(path, dataset, _known_datasets(workspace))
+                continue
+            difference = _difference(first, dataset) if first else None
+            if difference:
+                what = f"{reference} is no further part of the table of {references[0]}: {difference}"
+                fix = "parts of one table have the same columns, of the same types, in the same order"
+                yield workflow.problem(path, what, fix)
+            first = first or dataset
+
+
+def _dataset(reference: str, workspace: Workspace) -> Dataset | str:
+    owner, _, name = reference.partition("/")
+    party = workspace.parties.get(owner)
+    if party is None:
+        return f"there is no party {owner}"
+    return party.model.spec.datasets.get(name) or f"{owner} has no dataset {name}"
+
+
+def _known_datasets(workspace: Workspace) -> str:
+    known = [f"{name}/{dataset}" for name, party in workspace.parties.items() for dataset in party.model.spec.datasets]
+    return f"the datasets are: {', '.join(known) or 'none yet'}"
+
+
+def _difference(first: Dataset, other: Dataset) -> str | None:
+    """Return the first difference between two datasets' columns. Both may hold types that are none."""
+    ours, theirs = ([*dataset.columns.items()] for dataset in (first, other))
+    for (name, column), (other_name, other_column) in zip(ours, theirs, strict=False):
+        if name != other_name:
+            return f"it has {other_name} in the place of {name}"
+        if _normal(column.type) != _normal(other_column.type):
+            return f"its {name} is {_normal(other_column.type)}, not {_normal(column.type)}"
+    if len(ours) != len(theirs):
+        return f"it has {len(theirs)} columns, not {len(ours)}"
+    return None
+
+
+def _normal(kind: str) -> str:
+    try:
+        return str(parse_type(kind))
+    except TypeProblem:
+        return kind
+
+
+def _check_outputs(workflow: Document[Workflow], workspace: Workspace) -> Iterator[Problem]:
+    outputs = workflow.model.spec.outputs
+    path: Path = ("spec", "outputs")
+    for index, recipient in enumerate(outputs.recipients):
+        if recipient in outputs.recipients[:index]:
+            yield workflow.problem((*path, "recipients", index), f"{recipient} is listed twice", "keep one")
+        elif recipient not in workspace.parties:
+            yield workflow.problem((*path, "recipients", index), *_no_party(recipient, workspace))
+    writer = workspace.parties.get(outputs.writer)
+    if outputs.writer not in outputs.recipients:
+        what = f"{outputs.writer} is not a recipient, and a writer sees what it writes"
+        yield workflow.problem((*path, "writer"), what, f"name one of {', '.join(outputs.recipients)}")
+    elif writer is not None and writer.model.spec.outputs is None:
+        what = f"{outputs.writer} has no place to write to"
+        yield workflow.problem((*path, "writer"), what, f"give {writer.file} spec.outputs.credentials")
+
+
+def _no_party(name: str, workspace: Workspace) -> tuple[str, str]:
+    return f"there is no party {name}", f"the parties are: {', '.join(workspace.parties) or 'none yet'}"
+
+
+def _check_compute(workflow: Document[Workflow], workspace: Workspace) -> Iterator[Problem]:
+    path: Path = ("spec", "mpc", "compute")
+    model, parties = workflow.model, workspace.party_models
+    compute = model.spec.mpc.compute
+    if compute is None:
+        chosen = choose_compute(model, parties)
+        if len(chosen) < N_COMPUTE_PARTIES:
+            what = f"three parties must compute, and there are {len(chosen)}: {', '.join(chosen)}"
+            fix = "let a party without data help: `helper: true` in its document"
+            yield workflow.problem(path, what, fix)
+        return
+    involved = {*data_owners(model), *model.spec.outputs.recipients}
+    for index, name in enumerate(compute):
+        if name in compute[:index]:
+            what = f"{name} is listed twice, and would hold enough shares to see the data"
+            yield workflow.problem((*path, index), what, "name three parties")
+        elif name not in parties:
+            yield workflow.problem((*path, index), *_no_party(name, workspace))
+        elif name not in involved and not parties[name].spec.helper:
+            what = f"{name} neither owns data of this workflow nor receives its answer, and is no helper"
+            yield workflow.problem((*path, index), what, f"set `helper: true` in {workspace.parties[name].file}")

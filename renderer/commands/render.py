@@ -1,0 +1,58 @@
+"""`ccd render`: documents to manifests."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from renderer.check import load_workspace
+from renderer.layout import rendered_files
+from renderer.settings import settings_of
+from renderer.tree import Change, changes, unified_diff, write
+
+SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(render)
+
+
+def render(
+    context: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 with a diff if anything is not current.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Turn the documents into the manifests that Argo CD applies.
+
+    Reads [bold]workflows/[/bold] and writes [bold]argocd/[/bold]; commit both in one pull request, so that
+    reviewers see what is asked and what will run. What a retired workflow left behind is removed.
+    """
+    root = settings_of(context).root
+    files = rendered_files(load_workspace(root))
+    differences = changes(root, files)
+    if not check:
+        write(root, differences)
+    if as_json:
+        typer.echo(json.dumps(_summary(differences, len(files), check), indent=2))
+    elif check:
+        typer.echo(unified_diff(differences), nl=False)
+    else:
+        for change in differences:
+            typer.echo(f"{SIGNS[change.kind]} {change.path}")
+    if check and differences:
+        typer.echo(f"{len(differences)} files are not current (fix: ccd render)", err=True)
+        raise typer.Exit(1)
+    if not as_json and not differences:
+        typer.echo(f"{len(files)} files are current")
+
+
+def _summary(differences: tuple[Change, ...], n_files: int, check: bool) -> dict[str, object]:
+    return {
+        "current": not differences,
+        "files": n_files,
+        "written": not check,
+        "changes": [{"path": str(change.path), "kind": change.kind} for change in differences],
+    }

@@ -1,0 +1,46 @@
+"""`ccd validate`: all that can be known to be wrong before a pull request is opened."""
+
+import datetime
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from renderer.errors import BAD_DOCUMENT, print_problems
+from renderer.settings import settings_of
+from renderer.validation import validate_federation, validate_paths
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(validate)
+
+
+def validate(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and directories; default: the whole federation.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check documents, how they fit together, their queries, and the rendered manifests.
+
+    Prints [bold]file:line:column: what (fix: ...)[/bold] and exits with 10 if there is anything to mend. A
+    policy, which lies outside of the repository, can be named too.
+    """
+    root, now = settings_of(context).root, datetime.datetime.now(datetime.UTC)
+    findings = validate_paths(root, paths, now) if paths else validate_federation(root, now)
+    if as_json:
+        document = {
+            "problems": [problem.to_json() for problem in findings.problems],
+            "warnings": [problem.to_json() for problem in findings.warnings],
+        }
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        print_problems(findings.warnings, "warning")
+        print_problems(findings.problems)
+    if findings.problems:
+        raise typer.Exit(BAD_DOCUMENT)
+    if not as_json:
+        typer.echo("no problems found")

@@ -1,0 +1,136 @@
+"""A federation's directory, read: documents with their text, so that a later complaint can name a line."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from policy.load import load_with_lines
+from policy.problem import DocumentError, Problem
+from policy.problem import Path as FieldPath
+from policy.yaml import Lines
+from renderer.federation import Federation
+from renderer.party import Party
+from renderer.workflow import Workflow
+from worker.runspec import Model
+
+M = TypeVar("M", bound=Model, covariant=True)
+WORKFLOWS = "workflows"
+PARTIES = "workflows/parties"
+FEDERATION = "workflows/federation.yaml"
+
+
+@dataclass(frozen=True)
+class Document(Generic[M]):
+    """One file: what it says, and where each field of it stands."""
+
+    model: M
+    text: str
+    lines: Lines
+
+    @property
+    def file(self) -> str:
+        """Its path in the federation's directory."""
+        return self.lines.file
+
+    def problem(self, path: FieldPath, what: str, fix: str | None = None) -> Problem:
+        """Return what is wrong with the field at `path`."""
+        return self.lines.problem(path, what, fix)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """All documents of a federation; the maps are in the order of names."""
+
+    root: Path
+    federation: Document[Federation]
+    parties: Mapping[str, Document[Party]]
+    workflows: Mapping[str, Document[Workflow]]
+
+    @property
+    def party_models(self) -> dict[str, Party]:
+        """The parties without their lines."""
+        return {name: document.model for name, document in self.parties.items()}
+
+    def workflow_in(self, file: Path) -> Document[Workflow]:
+        """Return the workflow in `file`, a path from here or from the federation's directory.
+
+        Raises:  DocumentError if it is none of the federation's workflows.
+        """
+        for document in self.workflows.values():
+            own = self.root / document.file
+            if own in (self.root / file, file) or own.resolve() == file.resolve():
+                return document
+        known = ", ".join(document.file for document in self.workflows.values()) or "none yet"
+        what = "is not a workflow of this federation"
+        raise DocumentError([Problem(str(file), 1, 1, "", what, f"its workflows are: {known}")])
+
+
+def read_workspace(root: Path) -> Workspace:
+    """Return the documents in `root`, each sound by itself; `renderer.check` looks at how they fit together.
+
+    Raises:  DocumentError with everything that is wrong in any file.
+    """
+    problems: list[Problem] = []
+    federation = _read_all(root, [root / FEDERATION], Federation, problems)
+    parties = _read_all(root, _yaml_files(root / PARTIES), Party, problems)
+    files = [file for file in _yaml_files(root / WORKFLOWS) if file != root / FEDERATION]
+    workflows = _read_all(root, files, Workflow, problems)
+    if problems:
+        raise DocumentError(problems)
+    named_parties = {document.model.metadata.name: document for document in parties}
+    named_workflows = {document.model.metadata.name: document for document in workflows}
+    return Workspace(root, federation[0], _by_name(named_parties), _by_name(named_workflows))
+
+
+def read_document(root: Path, file: Path, model: type[M]) -> Document[M]:
+    """Return one document.
+
+    Raises:  DocumentError if it cannot be read, is not UTF-8, or is not such a document.
+    """
+    name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+    text = read_text(file, name)
+    value, lines = load_with_lines(text, name, model)
+    document = Document(value, text, lines)
+    metadata = getattr(value, "metadata", None)
+    # One name for one thing: also what keeps two files from claiming the same party.
+    if model in (Party, Workflow) and metadata is not None and file.name != f"{metadata.name}.yaml":
+        what = "is not the name of the file"
+        raise DocumentError([document.problem(("metadata", "name"), what, f"call the file {metadata.name}.yaml")])
+    return document
+
+
+def read_text(file: Path, name: str) -> str:
+    """Return a file's text.
+
+    Raises:  DocumentError if there is none.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        problem = Problem(name, 1, 1, "", "there is no such file", "`ccd -C DIR` names the federation's directory")
+    except UnicodeDecodeError:
+        problem = Problem(name, 1, 1, "", "is not UTF-8 text", "save it as UTF-8")
+    except OSError as error:
+        problem = Problem(name, 1, 1, "", f"cannot be read: {error.strerror}")
+    raise DocumentError([problem])
+
+
+def _read_all(root: Path, files: list[Path], model: type[M], problems: list[Problem]) -> list[Document[M]]:
+    return list(_read_each(root, files, model, problems))
+
+
+def _read_each(root: Path, files: list[Path], model: type[M], problems: list[Problem]) -> Iterator[Document[M]]:
+    for file in files:
+        try:
+            yield read_document(root, file, model)
+        except DocumentError as error:
+            problems += error.problems
+
+
+def _yaml_files(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.glob("*.y*ml") if file.suffix in (".yaml", ".yml"))
+
+
+def _by_name(documents: dict[str, Document[M]]) -> dict[str, Document[M]]:
+    return dict(sorted(documents.items()))

@@ -1,0 +1,59 @@
+"""Which files a federation's documents become."""
+
+from collections.abc import Iterator
+
+from policy.problem import DocumentError, Problem
+from renderer import names
+from renderer.applicationset import application_set
+from renderer.appproject import app_project
+from renderer.configmap import config_map
+from renderer.documents import Workspace
+from renderer.job import job
+from renderer.networkpolicy import allow_peers, deny_all
+from renderer.render import RenderedFile
+from renderer.service import service
+from renderer.serviceaccount import service_account
+from renderer.spec import Member, PlannedRun, plan_run
+from renderer.validate import check_object
+
+# File names; Argo CD sorts the kinds by itself when it applies them.
+OBJECTS = {
+    "configmap": config_map,
+    "job": job,
+    "networkpolicy-deny": deny_all,
+    "networkpolicy-peers": allow_peers,
+    "service": service,
+    "serviceaccount": service_account,
+}
+
+
+def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
+    """Return all files of the tree. The documents must have passed `renderer.check`.
+
+    Raises:  DocumentError if an object would be refused by Kubernetes.
+    """
+    files = [*_argo_cd(workspace)]
+    problems: list[Problem] = []
+    for workflow in workspace.workflows.values():
+        run = plan_run(workflow.model, workspace.party_models, workspace.federation.model)
+        for member in run.members:
+            for file in run_files(run, member):
+                files.append(file)
+                problems += check_object(file.text, str(file.path), member.namespace)
+    if problems:
+        raise DocumentError(problems)
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
+    """Yield one member's objects."""
+    directory = names.run_directory(member.namespace, run.run.run_id)
+    for name, make in OBJECTS.items():
+        yield RenderedFile(directory / f"{name}.yaml", make(run, member))
+
+
+def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
+    federation = workspace.federation.model
+    yield RenderedFile(names.ARGO_CD / "applicationset.yaml", application_set(federation))
+    for name, party in workspace.parties.items():
+        yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))

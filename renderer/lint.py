@@ -1,0 +1,39 @@
+"""yamllint's rules: the repository's own, or these."""
+
+from pathlib import Path
+
+from yamllint import linter
+from yamllint.config import YamlLintConfig, YamlLintConfigError
+
+from policy.problem import DocumentError, Problem
+
+REPOSITORY_RULES = ".yamllint.yaml"
+# Rendered files hold certificates and digests, which no line length suits.
+DEFAULT_RULES = """
+extends: default
+rules:
+  comments: {min-spaces-from-content: 1}
+  line-length: {max: 120, ignore: [argocd/]}
+"""
+
+
+def load_rules(root: Path) -> YamlLintConfig:
+    """Return the rules of the federation in `root`.
+
+    Raises:  DocumentError if its own are not what yamllint reads.
+    """
+    own = root / REPOSITORY_RULES
+    if not own.is_file():
+        return YamlLintConfig(DEFAULT_RULES)
+    try:
+        return YamlLintConfig(own.read_text(encoding="utf-8"))
+    except YamlLintConfigError as error:
+        raise DocumentError([Problem(REPOSITORY_RULES, 1, 1, "", str(error))]) from None
+
+
+def lint(text: str, file: str, rules: YamlLintConfig) -> tuple[Problem, ...]:
+    """Return what yamllint finds, warnings included. What is no YAML is left to the document's reader."""
+    if rules.is_file_ignored(file):
+        return ()
+    found = [found for found in linter.run(text, rules, file) if found.rule is not None]
+    return tuple(Problem(file, one.line, one.column, "", f"{one.desc} ({one.rule})") for one in found)

@@ -1,0 +1,98 @@
+"""Everything that `ccd validate` looks at, in one go: one file's mistake does not hide another's."""
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from policy.document import Policy
+from policy.problem import DocumentError, Problem
+from policy.yaml import read_yaml
+from renderer import names
+from renderer.check import Findings, check_workspace
+from renderer.documents import WORKFLOWS, read_document, read_text, read_workspace
+from renderer.federation import Federation
+from renderer.lint import lint, load_rules
+from renderer.party import Party
+from renderer.validate import check_object
+from renderer.workflow import Workflow
+from worker.runspec import Model
+
+_KINDS: dict[str, type[Any]] = {
+    "Federation": Federation,
+    "Party": Party,
+    "Policy": Policy,
+    "Workflow": Workflow,
+}
+
+
+def validate_federation(root: Path, now: datetime.datetime) -> Findings:
+    """Return what is wrong with all documents and rendered files of the federation in `root`."""
+    findings = _workspace(root, now)
+    problems = list(findings.problems)
+    for file in [*_yaml_below(root / WORKFLOWS), *_yaml_below(root / names.ARGO_CD)]:
+        problems += _file(root, file)
+    return Findings(_unique(problems), findings.warnings)
+
+
+def validate_paths(root: Path, paths: list[Path], now: datetime.datetime) -> Findings:
+    """Return what is wrong with the files at `paths`, themselves and in the federation in `root`."""
+    files = [file for path in paths for file in (_yaml_below(path) if path.is_dir() else [path])]
+    own = {_name(root, file) for file in files}
+    findings = Findings((), ())
+    if any((root / name).resolve().is_relative_to((root / WORKFLOWS).resolve()) for name in own):
+        findings = _workspace(root, now)
+    problems = [problem for problem in findings.problems if problem.file in own]
+    for file in files:
+        problems += _file(root, file)
+        if not file.resolve().is_relative_to((root / WORKFLOWS).resolve()):
+            problems += _lone_document(root, file)
+    warnings = tuple(problem for problem in findings.warnings if problem.file in own)
+    return Findings(_unique(problems), warnings)
+
+
+def _workspace(root: Path, now: datetime.datetime) -> Findings:
+    try:
+        return check_workspace(read_workspace(root), now)
+    except DocumentError as error:
+        return Findings(tuple(error.problems))
+
+
+def _file(root: Path, file: Path) -> tuple[Problem, ...]:
+    """Return what can be said of a file by itself: style, and Kubernetes' rules if it is rendered."""
+    name = _name(root, file)
+    try:
+        text = read_text(file, name)
+    except DocumentError as error:
+        return tuple(error.problems)
+    problems = lint(text, name, load_rules(root))
+    rendered = names.RENDERED.parts
+    parts = Path(name).parts
+    if parts[: len(rendered)] == rendered and len(parts) > len(rendered):
+        problems += check_object(text, name, parts[len(rendered)])
+    return problems
+
+
+def _lone_document(root: Path, file: Path) -> tuple[Problem, ...]:
+    """Return what is wrong with one of our documents that is not part of the federation, such as a policy."""
+    name = _name(root, file)
+    try:
+        value, _ = read_yaml(read_text(file, name), name)
+        model: type[Model] | None = _KINDS.get(str(value.get("kind"))) if isinstance(value, dict) else None
+        if model is not None:
+            read_document(root, file, model)
+    except DocumentError as error:
+        return tuple(error.problems)
+    return ()
+
+
+def _yaml_below(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.rglob("*.y*ml") if file.suffix in (".yaml", ".yml"))
+
+
+def _name(root: Path, file: Path) -> str:
+    resolved, top = file.resolve(), root.resolve()
+    return resolved.relative_to(top).as_posix() if resolved.is_relative_to(top) else str(file)
+
+
+def _unique(problems: list[Problem]) -> tuple[Problem, ...]:
+    return tuple(DocumentError(problems).problems)
