@@ -1,0 +1,26 @@
+"""The pod's program: fetch one party's data, meet the peers, agree, compute, sign, publish.
+
+Must not: trust the workflow's author, the renderer or a peer with anything that the party's own policy has not granted;
+write a value of the data, a share or a credential to a log, an error or a message.
+
+Files, in reading order:
+- runspec: what one worker must know; the only file that the renderer may import
+- cli: the command `ccd-worker`, one subcommand a container
+- errors: what can end a worker, with its exit code
+- failure: what any exception means for the run
+- log: JSON lines on stderr
+- workdir: the files through which the three containers of a Job speak
+- mounts: Secrets, as the Job mounts them
+- stores: the stores of a run spec, opened once each
+- fetch: the first container
+- compute: the second container
+- tls: who may connect
+- transport: the barrier
+- messages: what workers say to each other
+- conversation: rounds of messages, and how to stop together
+- exchange: hello, offer, verdict, go
+- judge: every policy against the plan
+- result: the answer as bytes
+- manifest: put together and signed by everyone
+- publish: the last container
+"""

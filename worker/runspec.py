@@ -9,6 +9,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from conclave.ir.nodes import Concat, Node, Scan
+from conclave.ir.types import Field as ColumnField
+from conclave.ir.types import parse_type
+from policy.canonical import digest
+
 RUN_SPEC_PATH = "/etc/ccd/run.json"
 SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per key
 WORK_PATH = "/work"  # the emptyDir that the three containers share
@@ -127,3 +132,36 @@ class RunSpec(Model):
 
     run: Run
     own: Own
+
+
+def run_digest(run: Run) -> str:
+    """Return the digest that the members compare in the hello, and that verdicts and manifests name."""
+    return digest(run)
+
+
+def tables_of(run: Run) -> dict[str, Node]:
+    """Return the logical tables that the query may name: a Scan each, or a Concat of the Scans of its datasets.
+
+    Raises:  TypeProblem for a column type that has no meaning, or for datasets of one table that differ in columns.
+    """
+    datasets = {dataset.name: dataset for dataset in run.datasets}
+    tables: dict[str, Node] = {}
+    for table in run.tables:
+        scans = tuple(_scan(table.name, datasets[name]) for name in table.datasets)
+        tables[table.name] = scans[0] if len(scans) == 1 else Concat(scans)
+    return tables
+
+
+def _scan(table: str, dataset: DatasetSpec) -> Scan:
+    return Scan(
+        table,
+        dataset.name,
+        owner=dataset.name.split("/")[0],
+        schema=schema_of(dataset),
+        unique=frozenset(column.name for column in dataset.columns if column.unique),
+    )
+
+
+def schema_of(dataset: DatasetSpec) -> tuple[ColumnField, ...]:
+    """Return the declared columns with their types, in the file's order."""
+    return tuple(ColumnField(column.name, parse_type(column.type), column.nullable) for column in dataset.columns)

@@ -1,0 +1,7 @@
+"""Where data, policies and results lie. An endpoint streams bytes and puts objects once; it knows no run and no policy.
+
+An endpoint never shows a credential, a token, or a library's error text, which may hold either.
+
+- store: what every endpoint offers
+- swift: OpenStack Swift, version 1 authentication, through python-swiftclient
+"""

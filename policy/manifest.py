@@ -1,0 +1,206 @@
+"""The manifest: what ran, who agreed, what was learned; signed by every party. And its verification.
+
+It lies beside the verifier, not in the worker, because it is a signed statement like the verdicts it holds, and
+because whoever has a manifest and the parties' certificates must be able to check it without a worker.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from policy.canonical import canonical_json
+from policy.document import Model
+from policy.identity import BadIdentity, load_certificate
+from policy.signature import BadSignature, verify
+
+VERDICT_PURPOSE = "verdict"
+MANIFEST_PURPOSE = "manifest"
+
+Code = Literal[0, 10, 20, 30, 40, 50, 70]
+Status = Literal["succeeded", "rejected", "failed"]
+
+
+class Reason(Model):
+    """Why a run ended without an answer: what, where, which rule, by which way the data would have gone, what to do."""
+
+    party: str  # who says so
+    code: Code
+    what: str
+    where: str = ""
+    rule: str = ""
+    flow: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        named = (("where", self.where), ("rule", self.rule), ("flow", self.flow), ("fix", self.fix))
+        return "\n".join([self.what, *(f"  {name}: {text}" for name, text in named if text)])
+
+
+class PolicyRef(Model):
+    """A policy as it was exchanged."""
+
+    dataset: str
+    version: int
+    digest: str  # SHA-256 of the canonical document, in hex
+
+
+class DataRef(Model):
+    """The data that its owner brought."""
+
+    dataset: str
+    sha256: str
+    rows: int
+
+
+class Statement(Model):
+    """What one party says after it has read every policy. Signed with purpose "verdict"."""
+
+    run_id: str
+    run: str  # digest of the run spec that all share
+    session: str  # digest of this attempt's hellos and offers, which hold fresh randomness
+    plan: str  # digest
+    policies: tuple[PolicyRef, ...]
+    data: tuple[DataRef, ...]
+    verdict: Literal["accept", "reject"]
+    reasons: tuple[Reason, ...] = ()
+
+
+class PartyRecord(Model):
+    """One party's verdict and its signature; both missing if the run ended before."""
+
+    name: str
+    statement: Statement | None = None
+    signature: str | None = None
+
+
+class StepRecord(Model):
+    """One step of the plan, over all parties that had a part in it."""
+
+    name: str
+    kind: str
+    parties: tuple[str, ...]
+    seconds: float  # of the slowest
+    rounds: int
+    bytes: int  # sent by all together
+
+
+class Learned(Model):
+    """One disclosure of the plan."""
+
+    to: tuple[str, ...]
+    kind: str
+    step: str
+    subject: str
+    columns: tuple[str, ...] = ()
+
+
+class OutputRecord(Model):
+    """An object that the writer put beside the manifest."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    rows: int
+
+
+class ManifestBody(Model):
+    """Everything that is signed."""
+
+    api_version: Literal["ccd.dev/v1alpha1"] = "ccd.dev/v1alpha1"
+    kind: Literal["Manifest"] = "Manifest"
+    run_id: str
+    workflow: str
+    purpose: str
+    status: Status
+    code: Code
+    reasons: tuple[Reason, ...] = ()
+    run: str
+    plan: str | None = None
+    image: str
+    policies: tuple[PolicyRef, ...] = ()
+    parties: tuple[PartyRecord, ...]
+    steps: tuple[StepRecord, ...] = ()
+    learned: tuple[Learned, ...] = ()
+    outputs: tuple[OutputRecord, ...] = ()
+
+
+class Manifest(ManifestBody):
+    """The document `manifest.json`."""
+
+    signatures: dict[str, str] = Field(default_factory=dict)  # party: base64
+
+
+def as_json(document: BaseModel) -> dict[str, Any]:
+    """Return a document as it is written and signed."""
+    return document.model_dump(mode="json", by_alias=True)
+
+
+def body_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what the signatures of `manifest` are over."""
+    document = as_json(manifest)
+    del document["signatures"]
+    return document
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Return the bytes that are stored: canonical JSON, so equal manifests are equal files."""
+    return canonical_json(as_json(manifest)) + b"\n"
+
+
+def verify_manifest(manifest: Manifest, certificates: Mapping[str, str], run_digest: str | None = None) -> list[str]:
+    """Return what is wrong with a manifest; nothing is: every party named in `certificates` (PEM) has signed it.
+
+    A certificate's dates do not matter here: a signature stays what it was when the identity has been renewed.
+    """
+    return list(_problems(manifest, certificates, run_digest))
+
+
+def _problems(manifest: Manifest, certificates: Mapping[str, str], run_digest: str | None) -> Iterator[str]:
+    if run_digest is not None and manifest.run != run_digest:
+        yield "the manifest is of another run: its run digest differs from the documents'"
+    names = sorted(certificates)
+    if sorted(party.name for party in manifest.parties) != names:
+        yield "the manifest's parties are not the run's members"
+    for stranger in sorted(set(manifest.signatures) - set(names)):
+        yield f"{stranger} signed the manifest but is not a member of the run"
+    body = body_of(manifest)
+    for name in names:
+        if name not in manifest.signatures:
+            yield f"{name} has not signed the manifest"
+        elif not is_signed(certificates[name], MANIFEST_PURPOSE, body, manifest.signatures[name]):
+            yield f"{name}'s signature does not fit the manifest: it was changed, or another key signed it"
+    for party in manifest.parties:
+        if party.name in certificates:
+            yield from _statement_problems(manifest, party, certificates[party.name])
+    if (manifest.status == "succeeded") != (manifest.code == 0):
+        yield f"status {manifest.status} does not go with code {manifest.code}"
+
+
+def _statement_problems(manifest: Manifest, party: PartyRecord, certificate: str) -> Iterator[str]:
+    name, statement = party.name, party.statement
+    if statement is None:
+        if manifest.status == "succeeded":
+            yield f"{name} gave no verdict, yet the run succeeded"
+        return
+    if not is_signed(certificate, VERDICT_PURPOSE, as_json(statement), party.signature or ""):
+        yield f"{name}'s signature does not fit its verdict"
+    for what, said, stands in (
+        ("run id", statement.run_id, manifest.run_id),
+        ("run", statement.run, manifest.run),
+        ("plan", statement.plan, manifest.plan),
+        ("policies", statement.policies, manifest.policies),
+    ):
+        if said != stands and manifest.status == "succeeded":
+            yield f"{name}'s verdict is on another {what} than the manifest's"
+    if manifest.status == "succeeded" and statement.verdict != "accept":
+        yield f"{name} rejected, yet the run succeeded"
+
+
+def is_signed(certificate: str, purpose: str, document: dict[str, Any], signature: str) -> bool:
+    """Whether the holder of `certificate`'s key signed `document` for `purpose`."""
+    try:
+        verify(load_certificate(certificate).public_key, purpose, document, signature)
+    except (BadSignature, BadIdentity):
+        return False
+    return True

@@ -1,0 +1,164 @@
+"""The command `ccd-worker`: one subcommand a container. The only place where failures become exit codes.
+
+stderr carries one JSON event a line; the termination log's last line is a JSON verdict, which Kubernetes shows in the
+pod's status.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from worker.compute import compute
+from worker.errors import DONE, BadDocument, Terminated
+from worker.failure import explain, outcome, status_of
+from worker.fetch import fetch
+from worker.log import Log
+from worker.publish import publish
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, WORK_PATH, RunSpec
+from worker.workdir import Outcome, WorkDir
+
+TERMINATION_LOG = "/dev/termination-log"
+MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+SpecOption = Annotated[Path, typer.Option("--spec", help="The run spec, run.json.")]
+WorkOption = Annotated[Path, typer.Option("--work", help="The directory that the three containers share.")]
+SecretsOption = Annotated[Path, typer.Option("--secrets", help="Where Secrets are mounted, a directory each.")]
+LogOption = Annotated[Path, typer.Option("--termination-log", help="Where the closing verdict goes.")]
+Act = Callable[[RunSpec, WorkDir, Path, Log], Outcome | None]
+
+
+@app.command("fetch")
+def fetch_command(
+    spec: SpecOption = Path(RUN_SPEC_PATH),
+    work: WorkOption = Path(WORK_PATH),
+    secrets: SecretsOption = Path(SECRETS_PATH),
+    termination_log: LogOption = Path(TERMINATION_LOG),
+) -> None:
+    """Fetch the party's policies and data, and check them."""
+
+    def act(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
+        fetch(spec, work, secrets, log)
+
+    _run("fetch", act, spec, work, secrets, termination_log)
+
+
+@app.command("compute")
+def compute_command(
+    spec: SpecOption = Path(RUN_SPEC_PATH),
+    work: WorkOption = Path(WORK_PATH),
+    secrets: SecretsOption = Path(SECRETS_PATH),
+    termination_log: LogOption = Path(TERMINATION_LOG),
+) -> None:
+    """Meet the other parties, agree, compute, sign."""
+
+    def act(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
+        compute(spec, work, secrets, log)
+
+    _run("compute", act, spec, work, secrets, termination_log)
+
+
+@app.command("publish")
+def publish_command(
+    spec: SpecOption = Path(RUN_SPEC_PATH),
+    work: WorkOption = Path(WORK_PATH),
+    secrets: SecretsOption = Path(SECRETS_PATH),
+    termination_log: LogOption = Path(TERMINATION_LOG),
+) -> None:
+    """Store result and manifest; end with the run's exit code."""
+    _run("publish", publish, spec, work, secrets, termination_log)
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+def load_run_spec(path: Path) -> RunSpec:
+    """Return the run spec in `path`.
+
+    Raises:  BadDocument with the first field that is wrong.
+    """
+    fix = "render the workflow again; nobody writes this file by hand"
+    try:
+        spec = RunSpec.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadDocument(f"the run spec cannot be read: {type(error).__name__}", str(path), fix=fix) from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadDocument(f"the run spec is wrong: {first['type']} at {field}", str(path), fix=fix) from None
+    problem = _contradiction(spec)
+    if problem is not None:
+        raise BadDocument(f"the run spec contradicts itself: {problem}", str(path), fix=fix)
+    return spec
+
+
+def _contradiction(spec: RunSpec) -> str | None:
+    run, own = spec.run, spec.own
+    names = [member.name for member in run.members]
+    datasets = {dataset.name for dataset in run.datasets}
+    mine = sorted(name for name in datasets if name.split("/")[0] == own.party)
+    if names != sorted(set(names)):
+        return "members are not sorted, or named twice"
+    if own.party not in names:
+        return f"{own.party} is not a member"
+    strangers = {*run.outputs.recipients, run.outputs.writer, *run.mpc.compute} - set(names)
+    strangers |= {name.split("/")[0] for name in datasets} - set(names)
+    if strangers:
+        return f"{', '.join(sorted(strangers))} take part but are no members"
+    if run.outputs.writer not in run.outputs.recipients:
+        return "the writer is not a recipient, but would hold the answer"
+    if {name for table in run.tables for name in table.datasets} - datasets:
+        return "a table names a dataset that is not declared"
+    if sorted(source.dataset for source in own.sources) != mine:
+        return f"the sources are not {own.party}'s datasets of this run"
+    return None
+
+
+def _run(container: str, act: Act, spec: Path, work: Path, secrets: Path, termination_log: Path) -> None:
+    log, party, ended = Log().for_(container=container), "", None
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
+        os.umask(0o077)
+        run_spec = load_run_spec(spec)
+        party = run_spec.own.party
+        log = log.for_(party=party, run=run_spec.run.run_id)
+        ended = act(run_spec, WorkDir(work), secrets, log)
+    except Exception as error:
+        ended = explain(error, party)
+        for reason in ended.reasons:
+            log.event("failed", code=reason.code, what=reason.what, where=reason.where, fix=reason.fix)
+    ended = ended or outcome(party, DONE, ())
+    _write_verdict(termination_log, ended)
+    sys.exit(ended.code)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise Terminated("terminated", rule="the pod was taken away", fix="the Job tries again by itself")
+
+
+def _write_verdict(path: Path, ended: Outcome) -> None:
+    reason = str(ended.reasons[0]) if ended.reasons else ""
+    verdict = {"status": status_of(ended.code), "code": ended.code, "party": ended.party, "reason": reason}
+    line = json.dumps(verdict)
+    if len(line) > MAX_TERMINATION_BYTES:
+        line = json.dumps(verdict | {"reason": reason[: MAX_TERMINATION_BYTES // 8]})
+    try:
+        with path.open("a") as file:
+            file.write(line + "\n")
+    except OSError:
+        return  # outside of Kubernetes there is no such file
+
+
+if __name__ == "__main__":
+    main()

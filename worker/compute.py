@@ -1,0 +1,189 @@
+"""The second container: meet the peers, agree, run the plan, sign what happened. It holds no store's credentials.
+
+However it ends, `outcome.json` and `manifest.json` say how, and the plaintext of the party's data is gone.
+"""
+
+import contextlib
+import datetime
+import hashlib
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from conclave.execute import Execution, StepReport, execute
+from conclave.local.duckdb import LocalEngine
+from conclave.mpc.channel import Network
+from conclave.mpc.errors import ProtocolError
+from policy.identity import load_certificate, load_private_key
+from policy.manifest import Manifest
+from worker.conversation import Conversation
+from worker.errors import BUG, DONE, PEER_MISSING, PERMANENT, BadDocument, PeerMissing, Stopped, Terminated, WorkerError
+from worker.exchange import Agreement, Seen, agree, confirm
+from worker.failure import explain, outcome
+from worker.log import Log
+from worker.manifest import agreed_result, assemble, sign_alone, sign_together
+from worker.messages import Finished, ResultSeen, StepSeen
+from worker.mounts import read_secret
+from worker.result import encode_result
+from worker.runspec import RunSpec, schema_of
+from worker.transport import wait_for_peers
+from worker.workdir import FetchedAll, Outcome, WorkDir
+
+KEY_FILE = "tls.key"
+
+
+def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
+    """Leave `outcome.json`, `manifest.json` and, at the writer of a successful run, the result.
+
+    Raises:  Terminated, after having told the peers.
+    """
+    if work.is_done():
+        log.event("done already")
+        return
+    run, me, seen = spec.run, spec.own.party, Seen()
+    key: Ed25519PrivateKey | None = None
+    try:
+        key = load_identity(spec, secrets)
+        network = wait_for_peers(run, me, secrets / spec.own.identity / KEY_FILE, work.root, log)
+        with contextlib.closing(network):
+            ended, manifest = _take_part(spec, work, key, network, seen, log)
+    except Terminated:
+        raise
+    except Exception as error:
+        # No peer to talk to: a bad identity, or nobody came. A failed fetch is the better reason then.
+        ended = work.outcome() or explain(error, me)
+        manifest = assemble(run, seen, ended)
+        manifest = sign_alone(manifest, me, key) if key is not None else manifest
+    finally:
+        work.remove_data()
+    work.write_manifest(manifest)
+    work.write_outcome(ended)
+    log.event("run ended", status=ended.status, code=ended.code, reasons=len(ended.reasons))
+
+
+def load_identity(spec: RunSpec, secrets: Path) -> Ed25519PrivateKey:
+    """Return the party's private key, after it has been found to be the one of its certificate, which is valid now.
+
+    Raises:  BadDocument, BadIdentity.
+    """
+    key = load_private_key(read_secret(secrets, spec.own.identity, KEY_FILE).encode())
+    member = next(member for member in spec.run.members if member.name == spec.own.party)
+    certificate = load_certificate(member.certificate)
+    where = f"Secret {spec.own.identity!r}, key {KEY_FILE!r}"
+    if certificate.public_key != key.public_key():
+        fix = "put the key that was made with the certificate into the Secret, or commit the new certificate"
+        raise BadDocument("the private key does not belong to the party's certificate", where, fix=fix)
+    if certificate.party != member.name:
+        raise BadDocument("the party's certificate names another party", f"certificate of {member.name}")
+    if not certificate.is_valid_at(datetime.datetime.now(datetime.UTC)):
+        fix = "make a new identity and commit its certificate"
+        raise BadDocument("the party's certificate is not valid today", f"certificate of {member.name}", fix=fix)
+    return key
+
+
+def _take_part(
+    spec: RunSpec, work: WorkDir, key: Ed25519PrivateKey, network: Network, seen: Seen, log: Log
+) -> tuple[Outcome, Manifest]:
+    conversation = Conversation(network, log)
+    me = spec.own.party
+    try:
+        try:
+            _run(spec, work, key, conversation, seen, log)
+            ended = outcome(me, DONE, ())
+            return ended, sign_together(assemble(spec.run, seen, ended), spec.run, key, conversation)
+        except (Stopped, PeerMissing, Terminated):
+            raise
+        except Exception as error:
+            if not conversation.is_in_step:
+                raise
+            failed = explain(error, me)
+            conversation.stop(failed.code, failed.reasons)
+    except Terminated:
+        conversation.tell(PEER_MISSING, Terminated("terminated").reasons(me))
+        raise
+    except Exception as error:
+        ended = explain(error, me)
+    manifest = assemble(spec.run, seen, ended)
+    if ended.code in PERMANENT and conversation.is_in_step:
+        # Everybody knows the same reasons now, so everybody can sign them.
+        with contextlib.suppress(Stopped, PeerMissing):
+            return ended, sign_together(manifest, spec.run, key, conversation)
+    return ended, sign_alone(manifest, me, key)
+
+
+def _run(
+    spec: RunSpec, work: WorkDir, key: Ed25519PrivateKey, conversation: Conversation, seen: Seen, log: Log
+) -> None:
+    fetched = work.outcome() or work.fetched() or _nothing_fetched(spec)
+    agreement = agree(spec.run, fetched, key, conversation, seen)
+    log.event("accepted", plan=seen.plan_digest, steps=len(agreement.plan.steps))
+    with LocalEngine(temp_directory=work.spill) as engine:
+        if isinstance(fetched, FetchedAll):
+            _load(spec, fetched, work, engine)
+        confirm(seen.verdicts, conversation)
+        execution = _execute(agreement, spec.own.party, conversation, engine, log)
+    result = _result_of(spec, work, agreement, execution)
+    steps = tuple(
+        StepSeen(
+            name=step.name,
+            kind=step.kind,
+            seconds=step.seconds,
+            rounds=step.rounds,
+            bytes_sent=step.bytes_sent,
+        )
+        for step in execution.steps
+    )
+    seen.finished = conversation.round(Finished(steps=steps, result=result))
+    if agreed_result(seen) is None:
+        what = "the recipients do not hold the same result"
+        conversation.stop(BUG, WorkerError(what).reasons(spec.own.party))
+
+
+def _nothing_fetched(spec: RunSpec) -> FetchedAll:
+    if spec.own.sources:
+        raise BadDocument("the container `fetch` did not run before `compute`", "the Job's initContainers")
+    return FetchedAll(datasets=())
+
+
+def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine) -> None:
+    sources = {source.dataset: source for source in spec.own.sources}
+    datasets = {dataset.name: dataset for dataset in spec.run.datasets}
+    for each in fetched.datasets:
+        source, dataset = sources[each.dataset], datasets[each.dataset]
+        engine.register_file(each.dataset, work.root / each.file, source.format, schema_of(dataset), source.null)
+    # The tables are in the engine now; the files have done their duty.
+    work.remove_data()
+
+
+def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: LocalEngine, log: Log) -> Execution:
+    def progress(step: StepReport) -> None:
+        log.event(
+            "step",
+            name=step.name,
+            kind=step.kind,
+            is_done=step.is_done,
+            seconds=step.seconds,
+            rounds=step.rounds,
+            bytes_sent=step.bytes_sent,
+        )
+
+    try:
+        return execute(agreement.plan, me, conversation.network, engine, agreement.context, progress)
+    except ProtocolError as error:
+        raise conversation.lost(error) from None
+    except Exception as error:
+        failed = explain(error, me)
+        conversation.tell(failed.code, failed.reasons)
+        raise
+
+
+def _result_of(spec: RunSpec, work: WorkDir, agreement: Agreement, execution: Execution) -> ResultSeen | None:
+    if execution.answer is None:
+        return None
+    outputs = spec.run.outputs
+    content = encode_result(execution.answer, agreement.plan.query, outputs.format)
+    if outputs.writer == spec.own.party:
+        work.write_result(outputs.format, content)
+    return ResultSeen(
+        sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content), rows=execution.answer.num_rows
+    )

@@ -1,0 +1,160 @@
+"""Rounds of messages among all members: each says one message to everyone and hears one from everyone.
+
+Theory:  whoever cannot go on says `abort` in the place of its next message, and hears out the round as always. So after
+         every round all honest members know the same aborts, end with the same code and are still in step, and can
+         sign the manifest of the failed run together. A message that breaks the rules is answered by an abort in the
+         next round. Only a broken connection, or a failure in the middle of the plan's steps, ends without that:
+         then `tell` sends the abort to whoever can still hear it.
+"""
+
+import select
+import time
+from collections.abc import Iterable
+from typing import NoReturn, TypeVar
+
+from conclave.mpc.channel import Channel, Kind, Network
+from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerLost, ProtocolError
+from policy.manifest import Code, Reason
+from worker.errors import REJECTED, PeerMissing, Stopped, common_code
+from worker.log import Log
+from worker.messages import (
+    LIMIT_BYTES,
+    Abort,
+    Finished,
+    Go,
+    Hello,
+    Malformed,
+    Message,
+    Offer,
+    Signed,
+    Verdict,
+    decode,
+    encode,
+)
+
+TELL_S = 1.0  # a courtesy to the others must not hold up our own end
+M = TypeVar("M", Hello, Offer, Verdict, Go, Finished, Signed)
+
+
+class Conversation:
+    """What this party says and hears on the control channel of one attempt."""
+
+    def __init__(self, network: Network, log: Log) -> None:
+        self.network = network
+        self.me = network.me
+        self.peers = tuple(sorted(network.channels))
+        self.is_in_step = True  # false as soon as a round was not completed
+        self._log = log
+
+    def round(self, own: M) -> dict[str, M]:
+        """Say `own`, hear the same kind of message from every peer; return all of them by party, our own too.
+
+        Raises:  Stopped if anyone aborts or breaks the rules; PeerMissing if a peer is lost or late.
+        """
+        heard = self._exchange(own)
+        said: dict[str, M] = {self.me: own}
+        aborts: dict[str, Abort] = {}
+        objections: list[Reason] = []
+        for peer, payload in sorted(heard.items()):
+            try:
+                message = decode(payload)
+            except Malformed as problem:
+                objections.append(self._objection(peer, f"{peer}'s {own.kind} message is malformed: {problem}"))
+                continue
+            if isinstance(message, Abort):
+                aborts[peer] = message
+            elif isinstance(message, type(own)):
+                said[peer] = message
+            else:
+                what = f"{peer} said {message.kind!r} where {own.kind!r} was due"
+                objections.append(self._objection(peer, what))
+        if aborts:
+            self._stop(aborts)
+        if objections:
+            self.stop(REJECTED, objections)
+        self._log.event("heard", message=own.kind, peers=len(self.peers))
+        return said
+
+    def stop(self, code: Code, reasons: Iterable[Reason]) -> NoReturn:
+        """Say in the next round that this party stops, hear the others out, and raise what the run ends with."""
+        own = Abort(code=code, reasons=tuple(reasons))
+        try:
+            heard = self._exchange(own)
+        except (Stopped, PeerMissing):
+            # The others may be gone, or be at a step already; our own end is clear.
+            heard = {}
+        aborts = {self.me: own}
+        for peer, payload in heard.items():
+            try:
+                message = decode(payload)
+            except Malformed:
+                continue
+            if isinstance(message, Abort):
+                aborts[peer] = message
+        self._stop(aborts)
+
+    def tell(self, code: Code, reasons: Iterable[Reason]) -> None:
+        """Send an abort to whoever can still hear it, out of turn; the conversation is over."""
+        self.is_in_step = False
+        payload = encode(Abort(code=code, reasons=tuple(reasons)))
+        deadline = time.monotonic() + TELL_S
+        for channel in self.network.channels.values():
+            if not channel.is_sending:  # else half a frame is out, and nothing after it can be read
+                channel.begin_send(Kind.CONTROL, payload)
+                _push(channel, deadline)
+
+    def lost(self, error: ProtocolError) -> Stopped | PeerMissing:
+        """Return what a failure of the connections means, after having told the others."""
+        ending = _meaning(error, self.me)
+        if self.is_in_step:
+            self.tell(ending.code, ending.reasons(self.me))
+        return ending
+
+    def _exchange(self, own: Message) -> dict[str, bytes]:
+        payload = encode(own)
+        try:
+            return self.network.exchange_control(dict.fromkeys(self.peers, payload), self.peers, LIMIT_BYTES)
+        except ProtocolError as error:
+            raise self.lost(error) from None
+
+    def _stop(self, aborts: dict[str, Abort]) -> NoReturn:
+        own = aborts[self.me].code if self.me in aborts else None
+        reasons = sorted({reason for abort in aborts.values() for reason in abort.reasons}, key=repr)
+        raise Stopped(common_code((abort.code for abort in aborts.values()), own), reasons)
+
+    def disagreement(self, peer: str) -> Reason:
+        """Return the reason for stopping when `peer` signed another manifest than ours."""
+        return self._objection(peer, f"{peer}'s signature is not under the manifest that we saw happen")
+
+    def _objection(self, peer: str, what: str) -> Reason:
+        return Reason(
+            party=self.me,
+            code=REJECTED,
+            what=what,
+            rule="a missing, late, malformed or differing message counts as a rejection",
+            fix=f"run the same worker image at {peer} as everywhere",
+        )
+
+
+def _meaning(error: ProtocolError, me: str) -> Stopped | PeerMissing:
+    match error:
+        case FrameError(peer=peer, field="kind", got=Kind.CONTROL):
+            return PeerMissing(f"{peer} stopped the run in the middle of a step; its own manifest says why")
+        case FrameError():
+            rule = "a missing, late, malformed or differing message counts as a rejection"
+            return Stopped(REJECTED, [Reason(party=me, code=REJECTED, what=str(error), rule=rule)])
+        case PeerLost() | DeadlineExceeded():
+            fix = f"see the log of {error.peer}'s worker; the Job tries again by itself"
+            return PeerMissing(str(error), fix=fix)
+    return PeerMissing(str(error))
+
+
+def _push(channel: Channel, deadline: float) -> None:
+    try:
+        while channel.is_sending and time.monotonic() < deadline:
+            if not channel.pump():
+                poll = select.poll()
+                channel.register(poll)
+                poll.poll(100)
+    except ProtocolError:
+        return

@@ -1,0 +1,145 @@
+"""Every policy against the plan: are they their owners' words on these very files, and do they allow what would run?
+
+Pure and the same at every party: equal offers give equal reasons, in the same order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from conclave.plan.steps import Plan
+from policy.canonical import digest
+from policy.document import Policy
+from policy.identity import load_certificate
+from policy.manifest import DataRef, PolicyRef, Reason
+from policy.parse import parse_policy
+from policy.problem import DocumentError
+from policy.signature import BadSignature, verify
+from worker.errors import REJECTED
+from worker.messages import DatasetOffer, Offer
+from worker.runspec import DatasetSpec, Run
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What all policies say together. No reason against: accept."""
+
+    policies: tuple[PolicyRef, ...]
+    data: tuple[DataRef, ...]
+    reasons: tuple[Reason, ...]
+
+
+def judge(run: Run, plan: Plan, offers: Mapping[str, Offer]) -> Judgement:
+    """Check each dataset's offer, then the plan against all policies."""
+    reasons = _unasked(run, offers)
+    policies: dict[str, Policy] = {}
+    offered = {each.dataset: each for offer in offers.values() for each in offer.datasets}
+    for dataset in sorted(run.datasets, key=lambda dataset: dataset.name):
+        offer = offered.get(dataset.name)
+        if offer is None:
+            reasons.append(_reason(dataset.name, "its owner offers no such dataset"))
+            continue
+        policy, found = _policy_of(run, dataset, offer)
+        reasons += found
+        if policy is not None:
+            policies[dataset.name] = policy
+    if not reasons:
+        reasons += verdict_on(run, plan, policies)
+    return Judgement(
+        policies=tuple(policy_ref(policy) for policy in policies.values()),
+        data=tuple(
+            DataRef(dataset=name, sha256=offer.sha256, rows=offer.n_rows) for name, offer in sorted(offered.items())
+        ),
+        reasons=tuple(reasons),
+    )
+
+
+def check_signature(run: Run, policy: Policy, signature: str) -> None:
+    """Return if the owner of the policy's dataset has signed it.
+
+    Raises:  BadSignature.
+    """
+    owner = owner_of(policy.metadata.dataset)
+    certificate = next(member.certificate for member in run.members if member.name == owner)
+    verify(load_certificate(certificate).public_key, "policy", policy, signature)
+
+
+def header_problems(policy: Policy, dataset: DatasetSpec, header: tuple[str, ...]) -> list[str]:
+    """Return how file, policy and party document differ in the columns they name."""
+    problems = []
+    in_policy = tuple(policy.spec.columns)
+    declared = tuple(column.name for column in dataset.columns)
+    if header != in_policy:
+        problems.append(f"the file's header {_list(header)} is not the policy's columns {_list(in_policy)}")
+    if header != declared:
+        problems.append(f"the file's header {_list(header)} is not the declared columns {_list(declared)}")
+    return problems
+
+
+def owner_of(dataset: str) -> str:
+    """Return the party in "party/dataset"."""
+    return dataset.split("/")[0]
+
+
+def _policy_of(run: Run, dataset: DatasetSpec, offer: DatasetOffer) -> tuple[Policy | None, list[Reason]]:
+    name = dataset.name
+    try:
+        policy = parse_policy(offer.policy, f"policy of {name}")
+    except DocumentError as error:
+        first = error.problems[0]
+        return None, [_reason(name, f"its policy cannot be read: {first.what}", first.field, first.fix or "")]
+    reasons = []
+    if policy.metadata.dataset != name:
+        reasons.append(_reason(name, "its policy is on another dataset", fix="put each policy beside its data"))
+    else:
+        try:
+            check_signature(run, policy, offer.signature)
+        except BadSignature as error:
+            fix = "sign the policy again with the key of the certificate in the party document"
+            reasons.append(_reason(name, error.what, "the policy's signature", fix))
+    problems = header_problems(policy, dataset, offer.header)
+    reasons += [_reason(name, problem, "the file's header") for problem in problems]
+    return policy, reasons
+
+
+def _unasked(run: Run, offers: Mapping[str, Offer]) -> list[Reason]:
+    """Return reasons against offers of what is not theirs, not asked for, or offered twice."""
+    asked = {dataset.name for dataset in run.datasets}
+    reasons, seen = [], set()
+    for party, offer in sorted(offers.items()):
+        for each in offer.datasets:
+            if owner_of(each.dataset) != party or each.dataset not in asked or each.dataset in seen:
+                reasons.append(
+                    Reason(
+                        party=party,
+                        code=REJECTED,
+                        what=f"{party} offers {each.dataset}, which is not its own, not asked for, or twice",
+                        rule="a party offers each of its own datasets of the run once",
+                    )
+                )
+            seen.add(each.dataset)
+    return reasons
+
+
+def _reason(dataset: str, what: str, where: str = "", fix: str = "") -> Reason:
+    return Reason(
+        party=owner_of(dataset),
+        code=REJECTED,
+        what=f"{dataset}: {what}",
+        where=where,
+        rule="a policy is its owner's signed word on exactly the file that is computed on",
+        fix=fix,
+    )
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return "[" + ", ".join(names) + "]"
+
+
+def verdict_on(run: Run, plan: Plan, policies: Mapping[str, Policy]) -> list[Reason]:
+    """TODO"""
+    return []
+
+
+def policy_ref(policy: Policy) -> PolicyRef:
+    """Return the policy's name in verdicts and manifests."""
+    return PolicyRef(dataset=policy.metadata.dataset, version=policy.metadata.version, digest=digest(policy))

@@ -1,0 +1,124 @@
+"""Putting the manifest together from what this party saw itself, and signing it together with the others.
+
+Every party builds the body alone and signs only that. So a signature of a peer that fits our body says that the peer
+saw the same run, plan, policies, verdicts, steps, bytes and result; nobody has to believe a proposal.
+"""
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from policy.manifest import (
+    MANIFEST_PURPOSE,
+    Learned,
+    Manifest,
+    OutputRecord,
+    PartyRecord,
+    StepRecord,
+    body_of,
+    is_signed,
+)
+from policy.signature import sign
+from worker.conversation import Conversation
+from worker.errors import DONE, REJECTED, Stopped
+from worker.exchange import Seen
+from worker.messages import Finished, ResultSeen, Signed
+from worker.runspec import Run, run_digest
+from worker.workdir import Outcome
+
+
+def assemble(run: Run, seen: Seen, outcome: Outcome) -> Manifest:
+    """Return the manifest, unsigned."""
+    result = agreed_result(seen) if outcome.code == DONE else None
+    return Manifest(
+        run_id=run.run_id,
+        workflow=run.workflow,
+        purpose=run.purpose,
+        status=outcome.status,
+        code=outcome.code,
+        reasons=outcome.reasons,
+        run=run_digest(run),
+        plan=seen.plan_digest,
+        image=run.image,
+        policies=seen.policies,
+        parties=tuple(_party(member.name, seen) for member in run.members),
+        steps=_steps(seen.finished),
+        learned=_learned(seen) if outcome.code == DONE else (),
+        outputs=(_output(run, result),) if result is not None else (),
+    )
+
+
+def agreed_result(seen: Seen) -> ResultSeen | None:
+    """Return the result that all recipients hold, or None if they differ or there is none."""
+    results = {finished.result for finished in seen.finished.values() if finished.result is not None}
+    return results.pop() if len(results) == 1 else None
+
+
+def sign_alone(manifest: Manifest, me: str, key: Ed25519PrivateKey) -> Manifest:
+    """Return the manifest with our signature."""
+    signature = sign(key, MANIFEST_PURPOSE, body_of(manifest))
+    return manifest.model_copy(update={"signatures": {me: signature}})
+
+
+def sign_together(manifest: Manifest, run: Run, key: Ed25519PrivateKey, conversation: Conversation) -> Manifest:
+    """Return the manifest with the signature of every party.
+
+    Raises:  Stopped if a peer's does not fit what we saw; PeerMissing if a peer is gone.
+    """
+    me, body = conversation.me, body_of(manifest)
+    own = sign_alone(manifest, me, key).signatures[me]
+    signatures = {name: said.signature for name, said in conversation.round(Signed(signature=own)).items()}
+    certificates = {member.name: member.certificate for member in run.members}
+    strange = [
+        name
+        for name, signature in sorted(signatures.items())
+        if not is_signed(certificates[name], MANIFEST_PURPOSE, body, signature)
+    ]
+    if strange:
+        raise Stopped(REJECTED, [conversation.disagreement(name) for name in strange])
+    return manifest.model_copy(update={"signatures": dict(sorted(signatures.items()))})
+
+
+def _party(name: str, seen: Seen) -> PartyRecord:
+    verdict = seen.verdicts.get(name)
+    if verdict is None:
+        return PartyRecord(name=name)
+    return PartyRecord(name=name, statement=verdict.statement, signature=verdict.signature)
+
+
+def _steps(finished: dict[str, Finished]) -> tuple[StepRecord, ...]:
+    """Return each step once, in the order in which the parties did them."""
+    took_part: dict[str, list[str]] = {}
+    for party in sorted(finished):
+        for step in finished[party].steps:
+            took_part.setdefault(step.name, []).append(party)
+    records = []
+    for name in sorted(took_part, key=lambda name: (len(name), name)):  # t2 before t10
+        steps = [step for party in took_part[name] for step in finished[party].steps if step.name == name]
+        records.append(
+            StepRecord(
+                name=name,
+                kind=steps[0].kind,
+                parties=tuple(took_part[name]),
+                seconds=max(step.seconds for step in steps),
+                rounds=max(step.rounds for step in steps),
+                bytes=sum(step.bytes_sent for step in steps),
+            )
+        )
+    return tuple(records)
+
+
+def _learned(seen: Seen) -> tuple[Learned, ...]:
+    if seen.plan is None:
+        return ()
+    return tuple(
+        Learned(to=each.to, kind=each.kind, step=each.step, subject=each.subject, columns=each.columns)
+        for each in seen.plan.disclosures
+    )
+
+
+def _output(run: Run, result: ResultSeen) -> OutputRecord:
+    return OutputRecord(
+        name=f"{run.run_id}/result.{run.outputs.format}",
+        sha256=result.sha256,
+        size_bytes=result.size_bytes,
+        rows=result.rows,
+    )

@@ -1,0 +1,144 @@
+"""What workers say to each other: canonical JSON, one message a frame, checked against these models before it is read.
+
+hello ▶ offer ▶ verdict ▶ go ▶ (the plan's steps) ▶ finished ▶ signed. In the place of any of them a party may say
+`abort`, which ends the run for everyone.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from policy.canonical import canonical_json
+from policy.document import DATASET_NAME
+from policy.manifest import Code, Reason, Statement, as_json
+from worker.runspec import Model
+
+PROTOCOL = 1
+LIMIT_BYTES = 4 << 20  # of any message; a longer one is not read at all
+MAX_POLICY_CHARS = 256 * 1024
+MAX_DATASETS = 64
+
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Signature = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9+/]+=*$")]
+Short = Annotated[str, Field(max_length=512)]
+
+
+class Hello(Model):
+    """Who I am and which run I mean."""
+
+    kind: Literal["hello"] = "hello"
+    protocol: int
+    version: Short
+    run_id: Short
+    run: Sha256
+    image: Short
+    nonce: Hex32  # fresh: no attempt's signatures fit another's
+
+
+class DatasetOffer(Model):
+    """One dataset: the owner's word on it, and what the real file looks like from outside."""
+
+    dataset: Annotated[str, Field(pattern=DATASET_NAME)]
+    policy: Annotated[str, Field(max_length=MAX_POLICY_CHARS)]
+    signature: Annotated[str, Field(max_length=200)]
+    header: Annotated[tuple[Short, ...], Field(max_length=4096)]
+    sha256: Sha256
+    n_rows: Annotated[int, Field(ge=0)]
+
+
+class Offer(Model):
+    """What I bring."""
+
+    kind: Literal["offer"] = "offer"
+    datasets: Annotated[tuple[DatasetOffer, ...], Field(max_length=MAX_DATASETS)]
+
+
+class Verdict(Model):
+    """What I say to all the policies, signed."""
+
+    kind: Literal["verdict"] = "verdict"
+    statement: Statement
+    signature: Signature
+
+
+class Go(Model):
+    """All verdicts as I saw them: two parties that were told different things find out here."""
+
+    kind: Literal["go"] = "go"
+    verdicts: Sha256
+
+
+class StepSeen(Model):
+    """One step as this party saw it."""
+
+    name: Short
+    kind: Short
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    rounds: Annotated[int, Field(ge=0)]
+    bytes_sent: Annotated[int, Field(ge=0)]
+
+
+class ResultSeen(Model):
+    """The answer as this recipient holds it."""
+
+    sha256: Sha256
+    size_bytes: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+
+
+class Finished(Model):
+    """I have done my part of every step."""
+
+    kind: Literal["finished"] = "finished"
+    steps: Annotated[tuple[StepSeen, ...], Field(max_length=10_000)]
+    result: ResultSeen | None = None
+
+
+class Signed(Model):
+    """My signature under the manifest, which I have put together from what I saw myself."""
+
+    kind: Literal["signed"] = "signed"
+    signature: Signature
+
+
+class Abort(Model):
+    """I stop, and why."""
+
+    kind: Literal["abort"] = "abort"
+    code: Code
+    reasons: Annotated[tuple[Reason, ...], Field(min_length=1, max_length=1000)]
+
+
+Message = Hello | Offer | Verdict | Go | Finished | Signed | Abort
+_ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+
+
+class Malformed(Exception):
+    """Bytes that are no message; says which field, and never what stood there."""
+
+
+def encode(message: Message) -> bytes:
+    """Return the bytes to send."""
+    return canonical_json(as_json(message))
+
+
+def decode(payload: bytes) -> Message:
+    """Return the message in `payload`.
+
+    Raises:  Malformed, if it is not JSON, or has unknown, missing or wrong fields.
+    """
+    try:
+        return _ANY.validate_json(payload, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"][:4]) or "the message"
+        raise Malformed(f"{first['type']} at {place[:100]}") from None
+
+
+def digest_of(payloads: Mapping[str, bytes]) -> str:
+    """Return one digest of what every party said."""
+    named = {name: hashlib.sha256(payload).hexdigest() for name, payload in payloads.items()}
+    return hashlib.sha256(canonical_json(named)).hexdigest()

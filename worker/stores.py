@@ -1,0 +1,39 @@
+"""The stores that a run spec names, each opened once, by its Secret."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worker.endpoints.store import Store
+from worker.endpoints.swift import SwiftStore
+
+
+@dataclass
+class Stores:
+    """Opens stores with mounted credentials."""
+
+    secrets: Path
+    opened: dict[str, Store] = field(default_factory=dict)
+
+    def of(self, credentials: str) -> Store:
+        """Return the store that the Secret `credentials` opens.
+
+        Raises:  BadDocument if the Secret is not mounted or lacks a key.
+        """
+        if credentials not in self.opened:
+            self.opened[credentials] = SwiftStore(self.secrets, credentials)
+        return self.opened[credentials]
+
+
+def manifest_name(run_id: str) -> str:
+    """Return the object's name under which a finished run's manifest lies."""
+    return f"{run_id}/manifest.json"
+
+
+def result_name(run_id: str, suffix: str) -> str:
+    """Return the object's name under which the answer lies."""
+    return f"{run_id}/result.{suffix}"
+
+
+def attempt_name(run_id: str, when: str, token: str) -> str:
+    """Return the object's name for the manifest of an attempt that will be repeated."""
+    return f"{run_id}/attempts/{when}-{token}.json"

@@ -1,0 +1,130 @@
+"""The emptyDir that the three containers of a Job share: what lies where, and how the one tells the next."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from policy.canonical import canonical_json
+from policy.manifest import Code, Manifest, Reason, Status, encode_manifest
+from worker.runspec import Model
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Fetched(Model):
+    """One own dataset, fetched and checked."""
+
+    dataset: str
+    policy: str  # the document's text, as its owner wrote it
+    signature: str
+    header: tuple[str, ...]
+    sha256: str
+    n_rows: int
+    size_bytes: int
+    file: str  # within the work directory
+
+
+class FetchedAll(Model):
+    """`fetched.json`: from fetch to compute."""
+
+    datasets: tuple[Fetched, ...]
+
+
+class Outcome(Model):
+    """`outcome.json`: how the run ended at this party, for the containers that still have to act."""
+
+    party: str
+    status: Status
+    code: Code
+    reasons: tuple[Reason, ...] = ()
+
+
+class Done(Model):
+    """`done.json`: the run was found done, here is where; nothing is left to do."""
+
+    found: str
+
+
+class WorkDir:
+    """The files, by their roles."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.data = root / "data"
+        self.spill = root / "spill"  # what the local engine cannot hold in memory
+        self._done = root / "done.json"
+        self._fetched = root / "fetched.json"
+        self._outcome = root / "outcome.json"
+        self._manifest = root / "manifest.json"
+
+    def data_file(self, dataset: str, suffix: str) -> Path:
+        """Return where a dataset's file goes; its directory is there then."""
+        directory = self.data / dataset
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory / f"data.{suffix}"
+
+    def result(self, suffix: str) -> Path:
+        """Return where the writer's answer lies between compute and publish."""
+        return self.root / f"result.{suffix}"
+
+    def remove_data(self) -> None:
+        """Delete the plaintext of the party's own datasets."""
+        for directory in (self.data, self.spill):
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def is_done(self) -> bool:
+        """Whether fetch found the run done."""
+        return self._done.exists()
+
+    def write_done(self, done: Done) -> None:
+        """Tell the later containers to do nothing."""
+        self._write(self._done, canonical_json(done))
+
+    def fetched(self) -> FetchedAll | None:
+        """Return what fetch brought, or None if it did not come so far."""
+        return _read(self._fetched, FetchedAll)
+
+    def write_fetched(self, fetched: FetchedAll) -> None:
+        """Tell compute what there is."""
+        self._write(self._fetched, canonical_json(fetched))
+
+    def outcome(self) -> Outcome | None:
+        """Return how it ended so far, or None."""
+        return _read(self._outcome, Outcome)
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Tell the later containers, and let publish exit with its code."""
+        self._write(self._outcome, canonical_json(outcome))
+
+    def manifest(self) -> Manifest | None:
+        """Return the manifest that compute left, or None."""
+        return _read(self._manifest, Manifest)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Leave the manifest to publish."""
+        self._write(self._manifest, encode_manifest(manifest))
+
+    def remove_result(self, suffix: str) -> None:
+        """Delete the plaintext of the answer."""
+        self.result(suffix).unlink(missing_ok=True)
+
+    def write_result(self, suffix: str, content: bytes) -> None:
+        """Leave the answer to publish."""
+        self._write(self.result(suffix), content)
+
+    def _write(self, path: Path, content: bytes) -> None:
+        # All or nothing: the next container must never read half a document.
+        beside = path.with_name(f".{path.name}.part")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        beside.replace(path)
+
+
+def _read(path: Path, model: type[M]) -> M | None:
+    if not path.exists():
+        return None
+    return model.model_validate_json(path.read_bytes())
