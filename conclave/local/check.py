@@ -97,9 +97,7 @@ def _rules(column: Field, file_format: Format) -> Iterator[_Rule]:
     yield _Rule(column.name, breaks_type(column, file_format), what, fix)
     if not column.nullable:
         is_null = f"{view_name(column.name)} IS NULL"
-        yield _Rule(
-            column.name, is_null, "is NULL but declared not null", "fill it in or declare it nullable"
-        )
+        yield _Rule(column.name, is_null, "is NULL but declared not null", "fill it in or declare it nullable")
 
 
 def _check_unique(connection: duckdb.DuckDBPyConnection, source: str, column: Field) -> None:
@@ -108,14 +106,10 @@ def _check_unique(connection: duckdb.DuckDBPyConnection, source: str, column: Fi
     if n_values == n_distinct:
         return
     numbered = f"(SELECT {value} AS value, row_number() OVER () AS row FROM {source})"  # noqa: S608
-    ranked = (
-        f"(SELECT value, row, row_number() OVER (PARTITION BY value ORDER BY row) AS nth FROM {numbered})"  # noqa: S608
-    )
+    ranked = f"(SELECT value, row, row_number() OVER (PARTITION BY value ORDER BY row) AS nth FROM {numbered})"  # noqa: S608
     (row,) = _one_row(connection, ["MIN(row)"], f"{ranked} WHERE value IS NOT NULL AND nth > 1")
     what = "repeats an earlier row's value but the column is declared unique"
-    raise DataMismatch(
-        Mismatch(what, "remove the repeated row or do not declare it unique", column.name, row)
-    )
+    raise DataMismatch(Mismatch(what, "remove the repeated row or do not declare it unique", column.name, row))
 
 
 def _first_row(connection: duckdb.DuckDBPyConnection, source: str, condition: str) -> int:
@@ -125,8 +119,8 @@ def _first_row(connection: duckdb.DuckDBPyConnection, source: str, condition: st
 
 
 def _one_row(connection: duckdb.DuckDBPyConnection, items: list[str], source: str) -> tuple[int, ...]:
-    row = connection.execute(f"SELECT {', '.join(items)} FROM {source}").fetchone()  # noqa: S608
-    assert row is not None
+    # All rows are fetched, although there is one: only a finished query leaves its rejects behind.
+    (row,) = connection.execute(f"SELECT {', '.join(items)} FROM {source}").fetchall()  # noqa: S608
     return tuple(row)
 
 
@@ -136,7 +130,7 @@ def _unreadable(
     """Say why DuckDB cannot read the file, from everything but its words: they quote the line."""
     if file_format == "csv":
         try:
-            connection.execute(f"SELECT COUNT(*) FROM {source[:-1]}, store_rejects = true)")  # noqa: S608
+            _one_row(connection, ["COUNT(*)"], f"{source[:-1]}, store_rejects = true)")
             first = connection.execute(
                 "SELECT line, error_type::VARCHAR FROM reject_errors ORDER BY line LIMIT 1"
             ).fetchone()
@@ -170,9 +164,7 @@ def _check_utf8(path: Path) -> None:
             except UnicodeDecodeError as error:
                 # The decoder may still have held the first bytes of a character: they hold no line end.
                 row = n_lines + chunk[: max(error.start, 0)].count(b"\n")
-                raise DataMismatch(
-                    Mismatch("is not UTF-8", "write the file in UTF-8", row=row or None)
-                ) from None
+                raise DataMismatch(Mismatch("is not UTF-8", "write the file in UTF-8", row=row or None)) from None
             if not chunk:
                 return
             n_lines += chunk.count(b"\n")
@@ -182,17 +174,13 @@ def _parquet_header(path: Path, schema: Schema) -> tuple[str, ...]:
     try:
         stored = pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
-        raise DataMismatch(
-            Mismatch(f"is not readable ({type(error).__name__})", "write the file as parquet")
-        ) from None
+        raise DataMismatch(Mismatch(f"is not readable ({type(error).__name__})", "write the file as parquet")) from None
     header = tuple(stored.names)
     _check_header(header, tuple(f.name for f in schema))
     for column in schema:
         if not _is_stored_as(stored.field(column.name).type, column.type):
             what = f"is stored as another type than the declared {column.type}"
-            raise DataMismatch(
-                Mismatch(what, "write the file with the declared type, or declare its own", column.name)
-            )
+            raise DataMismatch(Mismatch(what, "write the file with the declared type, or declare its own", column.name))
     return header
 
 
@@ -229,9 +217,7 @@ def _check_header(header: tuple[str, ...], declared: tuple[str, ...]) -> None:
     if missing or extra:
         parts = [f"lacks {', '.join(missing)}"] if missing else []
         parts += [f"has undeclared {', '.join(unknown)}"] if unknown else []
-        raise DataMismatch(
-            Mismatch(f"the header {' and '.join(parts)}", fix, missing[0] if missing else None)
-        )
+        raise DataMismatch(Mismatch(f"the header {' and '.join(parts)}", fix, missing[0] if missing else None))
     moved = [name for name, found in zip(declared, header, strict=True) if name != found]
     raise DataMismatch(Mismatch(f"the header has {', '.join(moved)} in another order", fix, moved[0]))
 

@@ -39,9 +39,7 @@ def seal(connection: duckdb.DuckDBPyConnection) -> None:
 class LocalEngine:
     """One party's tables and the SQL run over them. Not for use by two threads at once."""
 
-    def __init__(
-        self, memory_limit: str = "1GB", threads: int = 2, temp_directory: Path | None = None
-    ) -> None:
+    def __init__(self, memory_limit: str = "1GB", threads: int = 2, temp_directory: Path | None = None) -> None:
         self._connection = connect(memory_limit, threads, temp_directory)
         self._is_sealed = False
 
@@ -53,9 +51,7 @@ class LocalEngine:
     ) -> None:
         self.close()
 
-    def register_file(
-        self, dataset: str, path: Path, file_format: Format, schema: Schema, null_text: str = ""
-    ) -> None:
+    def register_file(self, dataset: str, path: Path, file_format: Format, schema: Schema, null_text: str = "") -> None:
         """Load a file as the table that queries read as `dataset`; `check_file` says first whether it is fit.
 
         Raises:  LocalError if the file cannot be read or a value is none of its column's declared type.

@@ -34,9 +34,7 @@ def breaks_type(column: Field, file_format: Format) -> str:
     name = view_name(column.name)
     if isinstance(column.type, Varchar):
         # A zero byte is what shorter strings are padded with.
-        return (
-            f"{name} IS NOT NULL AND (strlen({name}) > {column.type.max_bytes} OR contains({name}, chr(0)))"
-        )
+        return f"{name} IS NOT NULL AND (strlen({name}) > {column.type.max_bytes} OR contains({name}, chr(0)))"
     value = f"TRY_CAST({name} AS {duckdb_type(column.type)})"
     if file_format == "csv":
         is_other = f"NOT regexp_full_match({name}, {quoted(_pattern(column.type))})"

@@ -219,9 +219,7 @@ def _orders_by_a_hidden_column(select: _Select) -> bool:
 
 
 def _text(select: _Select) -> str:
-    items = [_item(f, select.columns[f.name]) for f in select.node.schema] or [
-        "1"
-    ]  # SQL knows no row without columns
+    items = [_item(f, select.columns[f.name]) for f in select.node.schema] or ["1"]  # SQL knows no row without columns
     outputs = {sql.text: column(name).text for name, sql in select.columns.items()}
     order = [outputs.get(sql.text, sql.text) + how for sql, how in select.order if not sql.is_constant]
     is_distinct = bool(select.keys) and not select.having and set(select.columns.values()) == set(select.keys)
@@ -229,11 +227,7 @@ def _text(select: _Select) -> str:
         _listed("SELECT DISTINCT" if is_distinct else "SELECT", items),
         f"FROM {select.source}",
         *([_conjunction("WHERE", select.where)] if select.where else []),
-        *(
-            [_listed("GROUP BY", [key.text for key in select.keys])]
-            if select.keys and not is_distinct
-            else []
-        ),
+        *([_listed("GROUP BY", [key.text for key in select.keys])] if select.keys and not is_distinct else []),
         *([_conjunction("HAVING", select.having)] if select.having else []),
         *([_listed("ORDER BY", order)] if order else []),
         *([f"LIMIT {select.limit}"] if select.limit is not None else []),

@@ -75,12 +75,8 @@ def test_a_column_gets_the_words_that_constants_get(column):
 
 @given(st.lists(values_of(Varchar(7))))
 def test_packed_strings_order_as_their_bytes_do_and_are_not_negative(values):
-    words = (
-        encode(pa.table({"x": pa.array(values, pa.string())}), (Field("x", Varchar(7)),)).columns["x"].words
-    )
-    by_word = [
-        value for _, value in sorted(zip(words.tolist(), values, strict=True), key=lambda pair: pair[0])
-    ]
+    words = encode(pa.table({"x": pa.array(values, pa.string())}), (Field("x", Varchar(7)),)).columns["x"].words
+    by_word = [value for _, value in sorted(zip(words.tolist(), values, strict=True), key=lambda pair: pair[0])]
     assert by_word == sorted(values, key=str.encode)
     assert (words >= 0).all()
 

@@ -1,6 +1,7 @@
 """Queries as text: goldens for the shape, and DuckDB as the judge of names, types and rows."""
 
 import decimal
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -99,9 +100,7 @@ SUM = AggregateOutput("delay", "sum", "delay")
 COUNT = AggregateOutput("n", "count", None)
 LATE = Filter(FLIGHTS, Logic("and", Compare(">", col("delay"), num(-9)), Not(IsNull(col("carrier")))))
 MEAN = Output("mean", Arithmetic("/", Column("delay", Integer(64)), Column("n", Integer(64))))
-TWICE = Project(
-    FLIGHTS, (Output("carrier", col("carrier")), Output("x", Arithmetic("*", col("delay"), num(2))))
-)
+TWICE = Project(FLIGHTS, (Output("carrier", col("carrier")), Output("x", Arithmetic("*", col("delay"), num(2)))))
 
 GOLDENS: dict[str, tuple[Node, str]] = {
     "one flat select from a chain": (
@@ -219,9 +218,7 @@ def test_an_output_named_like_another_column_captures_nothing():
     )
     fares = [row[0] for row in rows(swapped)]
     assert fares == [decimal.Decimal(n) for n in ("-20.25", "3.00", "-10.50", "-0.01", "-9999999.99")]
-    grouped = Project(
-        by_carrier(SUM, COUNT), (Output("n", Column("delay", Integer(64))), Output("delay", num(1)))
-    )
+    grouped = Project(by_carrier(SUM, COUNT), (Output("n", Column("delay", Integer(64))), Output("delay", num(1))))
     long_sums = Filter(grouped, Compare(">", Column("n", Integer(64)), num(5)))
     assert sorted(rows(long_sums)) == [(7, 1), (2**31 - 1, 1)]
 
@@ -256,10 +253,7 @@ def test_joins_of_joins_and_of_aggregates_answer_right():
         ("B6", 2, "B6", "Jet'Blue", 5),
         ("UA", 2, "UA", "United", 5),
     ]
-    assert (
-        sorted(rows(CrossOne(Project(total, (Output("total", Column("all", Integer(64))),)), named)))[0][0]
-        == 5
-    )
+    assert sorted(rows(CrossOne(Project(total, (Output("total", Column("all", Integer(64))),)), named)))[0][0] == 5
 
 
 def test_a_long_expression_read_twice_is_computed_once():
@@ -362,17 +356,20 @@ def value_of(expression: Expression) -> int | bool | None:
     raise AssertionError(expression)
 
 
-@given(st.lists(numbers() | conditions(), min_size=1, max_size=8))
-def test_expressions_mean_in_duckdb_what_they_mean_in_the_ir(expressions):
+@pytest.fixture(scope="module")
+def one_row() -> Iterator[LocalEngine]:
+    with LocalEngine(threads=1) as local:
+        schema = pa.schema([(f.name, pa.int32()) for f in ROW_FIELDS])
+        local.register_table("alpha/t", pa.table({name: [value] for name, value in ROW.items()}, schema=schema))
+        yield local
+
+
+@given(expressions=st.lists(numbers() | conditions(), min_size=1, max_size=8))
+def test_expressions_mean_in_duckdb_what_they_mean_in_the_ir(one_row, expressions):
     node = Project(
         Scan("t", "alpha/t", "alpha", ROW_FIELDS),
         tuple(Output(f"x{i}", e) for i, e in enumerate(expressions)),
     )
-    with LocalEngine(threads=1) as local:
-        schema = pa.schema([(f.name, pa.int32()) for f in ROW_FIELDS])
-        local.register_table(
-            "alpha/t", pa.table({name: [value] for name, value in ROW.items()}, schema=schema)
-        )
-        answer = local.run(to_sql(node))
+    answer = one_row.run(to_sql(node))
     assert list(answer.to_pylist()[0].values()) == [value_of(e) for e in expressions]
     assert answer.schema.types == [arrow_type(f.type) for f in node.schema]
