@@ -11,15 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from renderer.dev.swift_users import SwiftUsers, write_users
+from renderer.errors import CommandError
 from renderer.local.private_files import private_directory
 
 STOP_TIMEOUT_S = 5.0
 LOG_NAME = "swift.log"
 USERS_NAME = "users.json"
-
-
-class SwiftUnavailableError(Exception):
-    """The local Swift cannot run: what, and what to do."""
 
 
 @dataclass
@@ -57,7 +54,7 @@ def auth_url(port: int) -> str:
 def start_swift(state_dir: Path, users: SwiftUsers, port: int = 0) -> Iterator[SwiftProcess]:
     """Run Swift over `state_dir` for the time of a `with` block. Port 0 takes a free one.
 
-    Raises:  SwiftUnavailableError if the `demo` extra is missing or the server does not start.
+    Raises:  CommandError if the `demo` extra is missing or the server does not start.
     """
     swift = launch_swift(state_dir, users, port)
     try:
@@ -73,10 +70,8 @@ def launch_swift(state_dir: Path, users: SwiftUsers, port: int = 0, daemon: bool
     """
     missing = [name for name in ("swift", "eventlet") if importlib.util.find_spec(name) is None]
     if missing:
-        raise SwiftUnavailableError(
-            f"the local Swift needs the Python package {missing[0]!r};"
-            " install the extra: pip install 'ccd[demo]'"
-        )
+        what = f"the local Swift needs the Python package {missing[0]}"
+        raise CommandError(what, "install the extra: pip install 'ccd[demo]'")
     private_directory(state_dir)
     users_path = state_dir / USERS_NAME
     write_users(users, users_path)
@@ -103,7 +98,7 @@ def _wait_for_ready(process: subprocess.Popen[bytes], log_path: Path) -> int:
         line = process.stdout.readline()
         if not line:
             process.wait()
-            raise SwiftUnavailableError(f"the local Swift did not start; its log says why: {log_path}")
+            raise CommandError("the local Swift did not start", f"its log says why: {log_path}")
         return int(json.loads(line)["port"])
     except BaseException:
         process.kill()

@@ -8,14 +8,18 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.local.objects import ConfigMap, Job, Service
 
 # Objects that only a real cluster can keep: identities for its API and rules for its network.
 NOT_ENFORCED_KINDS = ("ServiceAccount", "NetworkPolicy")
 
 
-class ManifestError(Exception):
+class ManifestError(CommandError):
     """A manifest that the local cluster cannot execute as a real one would."""
+
+    def __init__(self, what: str, fix: str | None = None) -> None:
+        super().__init__(what, fix, BAD_DOCUMENT)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def load_run(rendered: Path, run_id: str) -> Objects:
                 found.append(_parse(path, document))
     jobs = tuple(each for each in found if isinstance(each, Job))
     if not jobs:
-        raise ManifestError(f"{rendered}: no Job of the run {run_id}; render it: ccd render")
+        raise ManifestError(f"{rendered}: no Job of the run {run_id}", "ccd render")
     config_maps = tuple(each for each in found if isinstance(each, ConfigMap))
     services = tuple(each for each in found if isinstance(each, Service))
     return Objects(jobs, config_maps, services, tuple(sorted(not_enforced)))

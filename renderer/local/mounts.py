@@ -47,9 +47,7 @@ class Volumes:
             if volume.config_map is not None:
                 found = self.objects.config_map(self.namespace, volume.config_map.name)
                 if found is None:
-                    raise ManifestError(
-                        f"no ConfigMap {volume.config_map.name} in namespace {self.namespace}"
-                    )
+                    raise ManifestError(f"no ConfigMap {volume.config_map.name} in namespace {self.namespace}")
                 contents = {key: text.encode() for key, text in found.data.items()}
                 _write_files(place, contents, volume.config_map.items, f"ConfigMap {found.metadata.name}")
         return place
@@ -63,9 +61,7 @@ class Volumes:
         _write_files(target, contents, volume.items, f"Secret {volume.secret_name}")
 
 
-def volumes_of(
-    pod: PodSpec, directory: Path, namespace: str, objects: Objects, secrets: SecretStore
-) -> Volumes:
+def volumes_of(pod: PodSpec, directory: Path, namespace: str, objects: Objects, secrets: SecretStore) -> Volumes:
     """Return the volumes of a pod that lives in `directory`."""
     by_name = {volume.name: volume for volume in pod.volumes}
     return Volumes(private_directory(directory), namespace, by_name, objects, secrets)

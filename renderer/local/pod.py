@@ -65,9 +65,7 @@ async def run_pod(pod: Pod, around: Surroundings) -> dict[str, int]:
     return exit_codes
 
 
-async def _run_container(
-    container: Container, pod: Pod, volumes: Volumes, around: Surroundings, grace_s: float
-) -> int:
+async def _run_container(container: Container, pod: Pod, volumes: Volumes, around: Surroundings, grace_s: float) -> int:
     who = (pod.job.metadata.namespace, pod.job.metadata.name, pod.attempt, container.name)
     root = volumes.root_of(container)
     try:

@@ -12,10 +12,8 @@ class MissingSecretsError(Exception):
         lines = []
         for namespace, secret, keys in missing:
             place = directory / namespace / secret
-            listed = ", ".join(keys) if keys else "one file per key"
-            lines.append(
-                f"namespace {namespace} has no Secret {secret}: make {place}/ with {listed} (mode 0600)"
-            )
+            listed = f"the files {', '.join(keys)}" if keys else "one file per key"
+            lines.append(f"namespace {namespace} has no Secret {secret}: make {place}/ with {listed}")
         super().__init__("\n".join(lines))
 
 
