@@ -1,0 +1,11 @@
+"""The relational IR: what a query means, as a tree of frozen nodes that check themselves when made.
+
+It knows who owns a scan and nothing of who may see it. It does no I/O and imports none of the other packages.
+
+- errors: what can be wrong with a query, with its place in the text
+- types: SQL's types, each of which fits one 64-bit word
+- expressions: scalar expressions, typed
+- nodes: relational operators, each with its schema
+- walk: go over trees and expressions, and rebuild them
+- show: print a tree
+"""

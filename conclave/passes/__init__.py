@@ -1,0 +1,14 @@
+"""Rewrites that give the owners all they can do alone, so that MPC gets only what is left.
+
+A pass takes a tree and returns one with the same rows and the same answer's columns; it is idempotent and reads no
+data. Passes know who owns a scan and nothing of policies. Each is safe by itself; `optimise` puts them in order.
+
+- optimise: all passes, in their order, until nothing changes
+- expand_avg: an average is a sum by a count
+- merge_projects: two projections in a row are one
+- push_filter_down: rows are dropped as early as can be
+- push_project_down: expressions are computed as early as can be
+- group_parts_by_owner: what one party holds stands together
+- split_aggregate: parties aggregate their own rows first
+- prune_columns: columns that nobody reads are never read
+"""

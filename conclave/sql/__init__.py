@@ -1,0 +1,17 @@
+"""SQL to relational IR: the part of DuckDB's dialect that can be computed over data nobody sees as a whole.
+
+What it does not know it refuses, with the place in the text and what to write instead. It reads no data, does not
+optimise, and knows nothing of policies.
+
+- parse: text to sqlglot's tree, and where each part of the tree stands in the text
+- refuse: what is valid SQL but not ours, by name
+- scope: which columns a name can mean
+- literals: constants of the query's text
+- functions: functions and casts, said in the IR's few expressions
+- bind_expression: scalar expressions
+- aggregates: the aggregate calls of one SELECT
+- bind_from: FROM and its joins
+- bind_select: one SELECT
+- bind_order: ORDER BY and LIMIT of the answer
+- bind: a whole query
+"""

@@ -1,0 +1,171 @@
+"""Print a tree: one line a node, sources indented below, expressions as SQL. Equal trees print the same."""
+
+import datetime
+import re
+from typing import assert_never
+
+from conclave.ir.expressions import (
+    Arithmetic,
+    Case,
+    Cast,
+    Column,
+    Compare,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    Negate,
+    Not,
+)
+from conclave.ir.nodes import (
+    Aggregate,
+    AggregateOutput,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Output,
+    Project,
+    Scan,
+    Sort,
+    SortKey,
+)
+from conclave.ir.types import Double
+from conclave.ir.walk import children
+
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
+# How tightly each operator binds; parentheses are printed only where they are needed.
+_OR, _AND, _NOT, _COMPARE, _ADD, _MULTIPLY, _NEGATE, _ATOM = range(8)
+
+
+def show(node: Node) -> str:
+    """Return the tree as indented text.
+
+    >>> from conclave.ir.types import Field, Integer
+    >>> visits = Scan("visits", "alpha/visits", "alpha", (Field("ward", Integer()),))
+    >>> print(show(Aggregate(visits, ("ward",), (AggregateOutput("n", "count", None),))))
+    aggregate by ward: n = count(*)
+      scan visits @alpha
+    """
+    return "\n".join(_lines(node, ""))
+
+
+def _lines(node: Node, indent: str) -> list[str]:
+    below = [line for source in children(node) for line in _lines(source, indent + "  ")]
+    return [indent + show_node(node), *below]
+
+
+def show_node(node: Node) -> str:
+    """Return the node's own line, without its sources."""
+    match node:
+        case Scan(table, dataset, owner):
+            place = owner if dataset == f"{owner}/{table}" else dataset
+            return f"scan {_name(table)} @{place}"
+        case Input(name):
+            return f"input {_name(name)}"
+        case Concat():
+            return "concat"
+        case Project(_, outputs):
+            return f"project {', '.join(_output(output) for output in outputs)}"
+        case Filter(_, predicate):
+            return f"filter {show_expression(predicate)}"
+        case Aggregate(_, keys, outputs):
+            by = f" by {', '.join(map(_name, keys))}" if keys else ""
+            return f"aggregate{by}" + (f": {', '.join(map(_aggregate, outputs))}" if outputs else "")
+        case Join(_, _, on):
+            return f"join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
+        case CrossOne():
+            return "cross one row"
+        case Sort(_, sort_keys):
+            return f"sort by {', '.join(map(_sort_key, sort_keys))}"
+        case Limit(_, count):
+            return f"limit {count}"
+        case Collect(_, recipients):
+            return f"collect for {', '.join(recipients)}"
+        case _ as never:
+            assert_never(never)
+
+
+def show_expression(expression: Expression) -> str:
+    """Return the expression as SQL, with no more parentheses than it needs.
+
+    >>> from conclave.ir.types import Integer
+    >>> a, b = Column("a", Integer()), Column("b", Integer())
+    >>> show_expression(Arithmetic("*", a, Arithmetic("+", a, Negate(b))))
+    'a * (a + -b)'
+    """
+    return _show(expression)[0]
+
+
+def _show(expression: Expression) -> tuple[str, int]:
+    match expression:
+        case Column(name):
+            return _name(name), _ATOM
+        case Literal():
+            return _literal(expression), _ATOM
+        case Arithmetic(operator, left, right):
+            level = _ADD if operator in "+-" else _MULTIPLY
+            return f"{_within(left, level)} {operator} {_within(right, level + 1)}", level
+        case Negate(operand):
+            return f"-{_within(operand, _ATOM)}", _NEGATE
+        case Compare(operator, left, right):
+            return f"{_within(left, _ADD)} {operator} {_within(right, _ADD)}", _COMPARE
+        case Logic(operator, left, right):
+            level = _OR if operator == "or" else _AND
+            return f"{_within(left, level)} {operator} {_within(right, level + 1)}", level
+        case Not(IsNull(operand)):
+            return f"{_within(operand, _ADD)} is not null", _COMPARE
+        case Not(operand):
+            return f"not {_within(operand, _NOT)}", _NOT
+        case IsNull(operand):
+            return f"{_within(operand, _ADD)} is null", _COMPARE
+        case Case(branches, default):
+            whens = " ".join(f"when {_show(test)[0]} then {_show(value)[0]}" for test, value in branches)
+            return f"case {whens} else {_show(default)[0]} end", _ATOM
+        case Cast(operand, kind):
+            return f"cast({_show(operand)[0]} as {kind})", _ATOM
+        case _ as never:
+            assert_never(never)
+
+
+def _within(part: Expression, level: int) -> str:
+    text, own = _show(part)
+    return text if own >= level else f"({text})"
+
+
+def _literal(literal: Literal) -> str:
+    match literal.value:
+        case None:
+            return "null"
+        case bool(value):
+            return "true" if value else "false"
+        case str(value):
+            return "'" + value.replace("'", "''") + "'"
+        case datetime.date() as value:
+            return f"date '{value.isoformat()}'"
+        case float(value) if isinstance(literal.type, Double):
+            return f"{value!r}" if "e" in repr(value) else f"{value!r}e0"
+    return str(literal.value)
+
+
+def _name(name: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def _output(output: Output) -> str:
+    if isinstance(output.expression, Column) and output.expression.name == output.name:
+        return _name(output.name)
+    return f"{_name(output.name)} = {show_expression(output.expression)}"
+
+
+def _aggregate(output: AggregateOutput) -> str:
+    function = "total" if output.is_total_of_counts else output.function
+    return f"{_name(output.name)} = {function}({'*' if output.over is None else _name(output.over)})"
+
+
+def _sort_key(key: SortKey) -> str:
+    return f"{_name(key.column)}{' desc' if key.descending else ''}{' nulls first' if key.nulls_first else ''}"

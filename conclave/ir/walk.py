@@ -1,0 +1,165 @@
+"""Go over trees and expressions, and rebuild them: nothing else knows where each node keeps its sources."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from conclave.ir.expressions import (
+    Arithmetic,
+    Case,
+    Cast,
+    Column,
+    Compare,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    Negate,
+    Not,
+)
+from conclave.ir.nodes import (
+    Aggregate,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Sort,
+)
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the sources of `node`, left to right."""
+    match node:
+        case Scan() | Input():
+            return ()
+        case Concat(parts):
+            return parts
+        case Join(left, right) | CrossOne(left, right):
+            return (left, right)
+        case Project(source) | Filter(source) | Aggregate(source) | Sort(source) | Limit(source) | Collect(source):
+            return (source,)
+        case _ as never:
+            assert_never(never)
+
+
+def with_children(node: Node, sources: tuple[Node, ...]) -> Node:
+    """Return `node` over other sources; `node` itself if they are the ones it has."""
+    if all(old is new for old, new in zip(children(node), sources, strict=True)):
+        return node
+    match node:
+        case Scan() | Input():
+            return node
+        case Concat():
+            return replace(node, parts=sources)
+        case Join() | CrossOne():
+            return replace(node, left=sources[0], right=sources[1])
+        case Project() | Filter() | Aggregate() | Sort() | Limit() | Collect():
+            return replace(node, source=sources[0])
+        case _ as never:
+            assert_never(never)
+
+
+def bottom_up(root: Node, rewrite: Callable[[Node], Node]) -> Node:
+    """Return `root` with `rewrite` applied to every node, sources first. A subtree used twice stays one object."""
+    done: dict[int, Node] = {}
+
+    def visit(node: Node) -> Node:
+        if id(node) not in done:
+            done[id(node)] = rewrite(with_children(node, tuple(visit(source) for source in children(node))))
+        return done[id(node)]
+
+    return visit(root)
+
+
+def nodes_in(root: Node) -> Iterator[Node]:
+    """Yield every node once, each before its sources; a subtree that is used twice comes after both users."""
+    seen: set[int] = set()
+    order: list[Node] = []
+
+    def visit(node: Node) -> None:
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for source in reversed(children(node)):
+            visit(source)
+        order.append(node)
+
+    visit(root)
+    yield from reversed(order)
+
+
+def scans_in(root: Node) -> tuple[Scan, ...]:
+    """Return the scans below `root`, each once."""
+    return tuple(node for node in nodes_in(root) if isinstance(node, Scan))
+
+
+def owner_of(root: Node) -> str | None:
+    """Return the one party that owns every scan below `root`; None for several, or a plan's Input."""
+    owners = {node.owner if isinstance(node, Scan) else None for node in nodes_in(root) if not children(node)}
+    return owners.pop() if len(owners) == 1 else None
+
+
+def is_one_row(node: Node) -> bool:
+    """Whether `node` has exactly one row whatever the data: what the right side of a CrossOne must have."""
+    match node:
+        case Aggregate(keys=keys):
+            return not keys
+        case Project(source) | Sort(source) | Collect(source):
+            return is_one_row(source)
+        case CrossOne(left, right):
+            return is_one_row(left) and is_one_row(right)
+        case Limit(source, count):
+            return count > 0 and is_one_row(source)
+        case Scan() | Input() | Concat() | Filter() | Join():
+            return False
+        case _ as never:
+            assert_never(never)
+
+
+def rebuild(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """Return the expression with `change` applied to each of its direct parts.
+
+    >>> from conclave.ir.types import Integer
+    >>> rebuild(Negate(Column("a", Integer())), lambda part: Literal(1, Integer())).operand.value
+    1
+    """
+    match expression:
+        case Column() | Literal():
+            return expression
+        case Arithmetic(left=left, right=right) | Compare(left=left, right=right) | Logic(left=left, right=right):
+            return replace(expression, left=change(left), right=change(right))
+        case Negate(operand) | Not(operand) | IsNull(operand) | Cast(operand):
+            return replace(expression, operand=change(operand))
+        case Case(branches, default):
+            changed = tuple((change(condition), change(value)) for condition, value in branches)
+            return replace(expression, branches=changed, default=change(default))
+        case _ as never:
+            assert_never(never)
+
+
+def substitute(expression: Expression, by_name: Mapping[str, Expression]) -> Expression:
+    """Return the expression with each column that `by_name` holds replaced."""
+    if isinstance(expression, Column):
+        return by_name.get(expression.name, expression)
+    return rebuild(expression, lambda part: substitute(part, by_name))
+
+
+def conjuncts(predicate: Expression) -> tuple[Expression, ...]:
+    """Return the conditions that `predicate` joins by AND, in the order they are written."""
+    if isinstance(predicate, Logic) and predicate.operator == "and":
+        return (*conjuncts(predicate.left), *conjuncts(predicate.right))
+    return (predicate,)
+
+
+def all_of(predicates: tuple[Expression, ...]) -> Expression:
+    """Return the conditions joined by AND; there is at least one."""
+    first, *rest = predicates
+    for predicate in rest:
+        first = Logic("and", first, predicate, first.at)
+    return first

@@ -1,0 +1,47 @@
+"""Do two projections in a row at once, and drop those that change nothing: project(project(x)) => project(x).
+
+After:    any pass that leaves projections behind. An inner expression that is read more than once stays where it is,
+          so that it is computed once.
+Reveals:  nothing.
+"""
+
+from collections import Counter
+
+from conclave.ir.expressions import Column, Literal, columns_of
+from conclave.ir.nodes import Node, Output, Project
+from conclave.ir.walk import bottom_up, substitute
+
+
+def merge_projects(root: Node) -> Node:
+    """Return `root` with no projection that could be part of the one above it. Idempotent; `root` is not changed.
+
+    >>> from conclave.ir.nodes import Scan
+    >>> from conclave.ir.show import show
+    >>> from conclave.ir.types import Field, Integer
+    >>> visits = Scan("visits", "alpha/visits", "alpha", (Field("ward", Integer()), Field("days", Integer())))
+    >>> ward = Output("w", Column("ward", Integer()))
+    >>> print(show(merge_projects(Project(Project(visits, (ward,)), (Output("room", Column("w", Integer())),)))))
+    project room = ward
+      scan visits @alpha
+    """
+    return bottom_up(root, _merge)
+
+
+def _merge(node: Node) -> Node:
+    if not isinstance(node, Project):
+        return node
+    if isinstance(node.source, Project) and _is_cheap(node, node.source):
+        by_name = {output.name: output.expression for output in node.source.outputs}
+        outputs = tuple(Output(o.name, substitute(o.expression, by_name)) for o in node.outputs)
+        return _merge(Project(node.source.source, outputs, node.at))
+    return node.source if _is_identity(node) else node
+
+
+def _is_cheap(outer: Project, inner: Project) -> bool:
+    reads = Counter(column.name for output in outer.outputs for column in columns_of(output.expression))
+    return all(isinstance(o.expression, Column | Literal) or reads[o.name] <= 1 for o in inner.outputs)
+
+
+def _is_identity(node: Project) -> bool:
+    columns = [o.name for o in node.outputs if isinstance(o.expression, Column) and o.expression.name == o.name]
+    return len(columns) == len(node.outputs) and columns == [f.name for f in node.source.schema]

@@ -1,0 +1,37 @@
+"""All passes, in their order, until nothing changes."""
+
+from collections.abc import Callable
+
+from conclave.ir.nodes import Collect, Node
+from conclave.passes.expand_avg import expand_avg
+from conclave.passes.group_parts_by_owner import group_parts_by_owner
+from conclave.passes.merge_projects import merge_projects
+from conclave.passes.prune_columns import prune_columns
+from conclave.passes.push_filter_down import push_filter_down
+from conclave.passes.push_project_down import push_project_down
+from conclave.passes.split_aggregate import split_aggregate
+
+PASSES: tuple[Callable[[Node], Node], ...] = (
+    expand_avg,
+    merge_projects,
+    push_filter_down,
+    push_project_down,
+    group_parts_by_owner,
+    split_aggregate,
+    prune_columns,
+    merge_projects,
+)
+_MAX_ROUNDS = 20  # two or three are enough for any query we know; more is a bug in a pass
+
+
+def optimise(root: Collect) -> Collect:
+    """Return `root` with as much as possible done by each owner alone. The answer's names and types stay."""
+    node: Node = root
+    for _ in range(_MAX_ROUNDS):
+        before = node
+        for rewrite in PASSES:
+            node = rewrite(node)
+        if node == before:
+            assert isinstance(node, Collect)
+            return node
+    raise AssertionError("the passes do not come to an end")

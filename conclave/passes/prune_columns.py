@@ -1,0 +1,159 @@
+"""Never read what nobody needs: a projection directly above each scan, and nothing superfluous into a join or concat.
+
+A subtree that is used twice keeps what either use needs and stays one subtree, so that it is still computed once.
+
+After:    all others: they decide which columns are needed where.
+Reveals:  nothing; columns that are not needed are no longer shared.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from conclave.ir.expressions import Column, Literal, names_in
+from conclave.ir.nodes import (
+    Aggregate,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Output,
+    Project,
+    Scan,
+    Sort,
+)
+from conclave.ir.types import Boolean
+from conclave.ir.walk import children, nodes_in
+
+Names = frozenset[str]
+
+
+def prune_columns(root: Node) -> Node:
+    """Return `root` reading no more than its own columns need. Idempotent; `root` is not changed.
+
+    >>> from conclave.ir.nodes import AggregateOutput
+    >>> from conclave.ir.show import show
+    >>> from conclave.ir.types import Field, Integer
+    >>> visits = Scan("visits", "alpha/visits", "alpha", (Field("ward", Integer()), Field("days", Integer())))
+    >>> print(show(prune_columns(Aggregate(visits, ("ward",), (AggregateOutput("n", "count", None),)))))
+    aggregate by ward: n = count(*)
+      project ward
+        scan visits @alpha
+    """
+    needs: dict[int, set[str]] = {id(node): set() for node in nodes_in(root)}
+    needs[id(root)] = {f.name for f in root.schema}
+    for node in nodes_in(root):  # users before what they use
+        for source, names in zip(children(node), _needs_of_sources(node, frozenset(needs[id(node)])), strict=True):
+            needs[id(source)] |= names
+    return _Pruning({key: frozenset(names) for key, names in needs.items()}).visit(root)
+
+
+def _needs_of_sources(node: Node, needed: Names) -> tuple[Names, ...]:
+    """Return what `node` needs of each of its sources to give the columns `needed`."""
+    match node:
+        case Scan() | Input():
+            return ()
+        case Collect(source):
+            return (frozenset(f.name for f in source.schema),)
+        case Concat(parts):
+            return (_at_least_one(needed, node),) * len(parts)
+        case Project(source):
+            return (frozenset(n for o in _kept(node, needed) for n in names_in(o.expression)),)
+        case Filter(source, predicate):
+            return (needed | names_in(predicate),)
+        case Aggregate(_, keys):
+            outputs = _kept_aggregate(node, needed).outputs
+            return (frozenset((*keys, *(o.over for o in outputs if o.over is not None))),)
+        case Join(left, right, on):
+            lefts, rights = (frozenset(f.name for f in side.schema) for side in (left, right))
+            needed |= {name for pair in on for name in pair}
+            return (needed & lefts, needed & rights)
+        case CrossOne(left, right):
+            lefts, rights = (frozenset(f.name for f in side.schema) for side in (left, right))
+            return (_at_least_one(needed & lefts, left), needed & rights)
+        case Sort(_, sort_keys):
+            return (needed | {key.column for key in sort_keys},)
+        case Limit():
+            return (needed,)
+        case _ as never:
+            assert_never(never)
+
+
+class _Pruning:
+    """Rebuilds each node once, for the union of what its users need."""
+
+    def __init__(self, needs: dict[int, Names]) -> None:
+        self._needs = needs
+        self._done: dict[int, Node] = {}
+
+    def visit(self, node: Node) -> Node:
+        """Return `node` with at least the columns that are needed of it."""
+        if id(node) not in self._done:
+            self._done[id(node)] = self._prune(node, self._needs[id(node)])
+        return self._done[id(node)]
+
+    def _prune(self, node: Node, needed: Names) -> Node:
+        match node:
+            case Scan() | Input():
+                return node
+            case Collect(source):
+                return replace(node, source=self._exactly(source, tuple(f.name for f in node.schema)))
+            case Concat(parts):
+                kept = _in_order(node, _at_least_one(needed, node))
+                return replace(node, parts=tuple(self._exactly(part, kept) for part in parts))
+            case Project(source):
+                below = source if isinstance(source, Scan) else self._above_scan(source, node, needed)
+                return replace(node, source=below, outputs=_kept(node, needed))
+            case Filter() | Sort() | Limit():
+                return replace(node, source=self._above_scan(node.source, node, needed))
+            case Aggregate():
+                return replace(_kept_aggregate(node, needed), source=self._above_scan(node.source, node, needed))
+            case CrossOne(left, right) if not needed & {f.name for f in right.schema}:
+                return self._exactly(left, _in_order(left, _at_least_one(needed, left)))
+            case Join() | CrossOne():
+                lefts, rights = _needs_of_sources(node, needed)
+                left = self._exactly(node.left, _in_order(node.left, lefts))
+                return replace(node, left=left, right=self._exactly(node.right, _in_order(node.right, rights)))
+            case _ as never:
+                assert_never(never)
+
+    def _above_scan(self, source: Node, user: Node, needed: Names) -> Node:
+        """Return the pruned source; of a scan only what `user` needs."""
+        if not isinstance(source, Scan):
+            return self.visit(source)
+        (wanted,) = _needs_of_sources(user, needed)
+        if not wanted:  # rows are only counted; a column of no data says that they are there
+            return Project(source, (Output("present", Literal(True, Boolean())),))
+        return _select(source, _in_order(source, wanted))
+
+    def _exactly(self, source: Node, names: tuple[str, ...]) -> Node:
+        """Return the pruned source with these columns and no other."""
+        return _select(self.visit(source), names)
+
+
+def _select(node: Node, names: tuple[str, ...]) -> Node:
+    if tuple(f.name for f in node.schema) == names:
+        return node
+    fields = {f.name: f for f in node.schema}
+    return Project(node, tuple(Output(n, Column(n, fields[n].type, fields[n].nullable)) for n in names))
+
+
+def _in_order(node: Node, names: Names) -> tuple[str, ...]:
+    return tuple(f.name for f in node.schema if f.name in names)
+
+
+def _at_least_one(names: Names, node: Node) -> Names:
+    """Return the names; a table needs a column even where only its rows count."""
+    return names or frozenset((node.schema[0].name,))
+
+
+def _kept(node: Project, needed: Names) -> tuple[Output, ...]:
+    return tuple(output for output in node.outputs if output.name in needed) or node.outputs[:1]
+
+
+def _kept_aggregate(node: Aggregate, needed: Names) -> Aggregate:
+    outputs = tuple(output for output in node.outputs if output.name in needed)
+    return replace(node, outputs=outputs if outputs or node.keys else node.outputs[:1])

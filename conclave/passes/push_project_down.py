@@ -1,0 +1,132 @@
+"""Compute as early as can be: project(concat(a, b)) => concat(project(a), project(b)), and below joins.
+
+Below a join go the parts of an expression that read one side only, if that brings them to an owner, and always to the
+only row of a CrossOne: what is computed there once need not be computed for each row.
+
+After:    push_filter_down, so that rows are dropped before anything is computed for them.
+Reveals:  nothing: no number of rows changes.
+"""
+
+from dataclasses import replace
+
+from conclave.ir.expressions import Column, Expression, Literal, names_in
+from conclave.ir.nodes import Concat, CrossOne, Filter, Join, Node, Output, Project
+from conclave.ir.walk import bottom_up, owner_of, rebuild, substitute
+
+
+def push_project_down(root: Node) -> Node:
+    """Return `root` with each expression computed as low as it can be. Idempotent; `root` is not changed.
+
+    >>> from conclave.ir.nodes import Scan
+    >>> from conclave.ir.show import show
+    >>> from conclave.ir.types import Field, Integer
+    >>> schema = (Field("ward", Integer()),)
+    >>> visits = Concat(tuple(Scan("visits", f"{owner}/visits", owner, schema) for owner in ("alpha", "bravo")))
+    >>> print(show(push_project_down(Project(visits, (Output("w", Column("ward", Integer())),)))))
+    concat
+      project w = ward
+        scan visits @alpha
+      project w = ward
+        scan visits @bravo
+    """
+    return bottom_up(root, _push)
+
+
+def _push(node: Node) -> Node:
+    match node:
+        case Project(Concat(parts) as concat, outputs):
+            return replace(concat, parts=tuple(_push(Project(part, outputs, node.at)) for part in parts))
+        case Project(source, outputs):
+            return _below_joins(node, source, tuple(output.expression for output in outputs))
+        case Filter(source, predicate):
+            return _below_joins(node, source, (predicate,))
+    return node
+
+
+def _below_joins(node: Project | Filter, source: Node, expressions: tuple[Expression, ...]) -> Node:
+    """Return `node` with the one-sided parts of its expressions computed below the join that it stands on."""
+    join = source
+    while isinstance(join, Filter):
+        join = join.source
+    if not isinstance(join, Join | CrossOne) or owner_of(join) is not None:
+        return node
+    sides = _Sides(join, {f.name.lower() for f in join.schema})
+    changed = tuple(sides.without_one_sided(expression) for expression in expressions)
+    if not sides.left and not sides.right:
+        return node
+    widened = _replace_below_filters(source, sides.widened())
+    if isinstance(node, Project):
+        outputs = tuple(Output(o.name, e) for o, e in zip(node.outputs, changed, strict=True))
+        return Project(widened, outputs, node.at)
+    kept = tuple(Output(f.name, Column(f.name, f.type, f.nullable)) for f in node.schema)
+    return Project(Filter(widened, changed[0], node.at), kept, node.at)
+
+
+class _Sides:
+    """The columns that a join's sides are to compute, by the expression that each stands for."""
+
+    def __init__(self, join: Join | CrossOne, taken: set[str]) -> None:
+        self.join, self._taken = join, taken
+        self.left: dict[Expression, str] = {}
+        self.right: dict[Expression, str] = {}
+
+    def without_one_sided(self, expression: Expression) -> Expression:
+        """Return the expression reading a new column wherever a part of it belongs below the join."""
+        if isinstance(expression, Column | Literal):
+            return expression
+        for side, found in ((self.join.left, self.left), (self.join.right, self.right)):
+            if self._belongs_to(side, expression):
+                if expression not in found:
+                    found[expression] = self._fresh()
+                return Column(found[expression], expression.type, expression.nullable, expression.at)
+        return rebuild(expression, self.without_one_sided)
+
+    def widened(self) -> Node:
+        """Return the join over sides that compute the new columns."""
+        left, right = (_widened(s, f) for s, f in ((self.join.left, self.left), (self.join.right, self.right)))
+        return replace(self.join, left=left, right=right)
+
+    def _belongs_to(self, side: Node, expression: Expression) -> bool:
+        names = names_in(expression)
+        if not names or not names <= {f.name for f in side.schema}:
+            return False
+        return (isinstance(self.join, CrossOne) and side is self.join.right) or _reaches_owners(side, expression)
+
+    def _fresh(self) -> str:
+        n = 1
+        while f"computed_{n}" in self._taken:
+            n += 1
+        self._taken.add(f"computed_{n}")
+        return f"computed_{n}"
+
+
+def _reaches_owners(node: Node, expression: Expression) -> bool:
+    """Whether single owners could compute the expression below `node`."""
+    if owner_of(node) is not None:
+        return True
+    names = names_in(expression)
+    match node:
+        case Concat(parts):
+            return all(_reaches_owners(part, expression) for part in parts)
+        case Filter(source):
+            return _reaches_owners(source, expression)
+        case Project(source, outputs):
+            inner = substitute(expression, {output.name: output.expression for output in outputs})
+            return _reaches_owners(source, inner)
+        case Join(left, right) | CrossOne(left, right):
+            sides = (side for side in (left, right) if names <= {f.name for f in side.schema})
+            return any(_reaches_owners(side, expression) for side in sides)
+    return False
+
+
+def _widened(side: Node, new: dict[Expression, str]) -> Node:
+    if not new:
+        return side
+    kept = (Output(f.name, Column(f.name, f.type, f.nullable)) for f in side.schema)
+    return _push(Project(side, (*kept, *(Output(name, expression) for expression, name in new.items()))))
+
+
+def _replace_below_filters(node: Node, base: Node) -> Node:
+    if isinstance(node, Filter):
+        return replace(node, source=_replace_below_filters(node.source, base))
+    return base

@@ -1,0 +1,228 @@
+"""Scalar expressions. Which aggregates and subqueries they need they note down for the SELECT around them."""
+
+import decimal
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from conclave.ir.errors import Position, QueryProblem
+from conclave.ir.expressions import (
+    Arithmetic,
+    ArithmeticOperator,
+    Case,
+    Column,
+    Compare,
+    ComparisonOperator,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    LogicOperator,
+    Negate,
+    Not,
+)
+from conclave.ir.nodes import CrossOne, Node, Output, Project
+from conclave.ir.types import Boolean, Date
+from conclave.ir.walk import is_one_row
+from conclave.sql.functions import bind_function
+from conclave.sql.literals import alike, as_boolean, as_type_of, bind_literal, null
+from conclave.sql.parse import Text
+from conclave.sql.refuse import refuse_others, refused, unsupported
+from conclave.sql.scope import Names, Scope
+
+AGGREGATES = (exp.Sum, exp.Count, exp.Avg, exp.Min, exp.Max)
+
+_ARITHMETIC: dict[type[exp.Expr], ArithmeticOperator] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+}
+_COMPARISON: dict[type[exp.Expr], ComparisonOperator] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+_LOGIC: dict[type[exp.Expr], LogicOperator] = {exp.And: "and", exp.Or: "or"}
+# SQLs differ in whether `a = b IS NULL` asks about `b` or about `a = b`.
+_NEEDS_PARENTHESES: tuple[type[exp.Expr], ...] = (exp.Is, exp.In, exp.Between, exp.Not, *_COMPARISON)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every part of a query is bound with."""
+
+    text: Text
+    tables: dict[str, Node]  # by lower-case name
+    bind_query: Callable[[exp.Expr, "Context"], Node]  # a subquery's tree to its rows
+    outer: tuple[Scope, ...] = ()  # of the queries around this one; none of their columns can be read
+
+
+@dataclass
+class ScalarSubqueries:
+    """The one-row relations that stand beside the rows at hand, each giving one column."""
+
+    names: Names
+    found: list[tuple[str, Node]] = field(default_factory=list)
+
+    def column_for(self, node: Node, at: Position | None) -> Column:
+        """Return the column that holds the only value of `node`; the same subquery has the same column."""
+        (only,) = node.schema
+        name = next((name for name, known in self.found if known == node), None)
+        if name is None:
+            name = self.names.fresh(only.name)
+            self.found.append((name, node))
+        return Column(name, only.type, only.nullable, at)
+
+    def beside(self, rows: Node) -> Node:
+        """Return `rows`, each with the subqueries' values."""
+        for name, node in self.found:
+            (only,) = node.schema
+            value = Output(name, Column(only.name, only.type, only.nullable))
+            rows = CrossOne(rows, node if name == only.name else Project(node, (value,)))
+        return rows
+
+
+@dataclass(frozen=True)
+class ExpressionBinder:
+    """Binds the expressions of one clause.
+
+    `aggregate` gives the column that stands for an aggregate call; None where there can be none.
+    """
+
+    context: Context
+    scope: Scope
+    clause: str  # for messages: "WHERE"
+    aggregate: Callable[[exp.Expr], Expression] | None = None
+    subqueries: ScalarSubqueries | None = None
+
+    def condition(self, part: exp.Expr) -> Expression:
+        """Return an expression where a condition is wanted."""
+        return as_boolean(self.bind(part))
+
+    def bind(self, part: exp.Expr) -> Expression:
+        """Return what `part` means.
+
+        Raises:  QueryProblem, and its kinds.
+        """
+        try:
+            return self._bind(part)
+        except QueryProblem as problem:
+            if problem.at is None:
+                problem.at = self.context.text.at(part)
+            raise
+
+    def _bind(self, part: exp.Expr) -> Expression:
+        text, at, kind = self.context.text, self.context.text.at(part), type(part)
+        match part:
+            case exp.Paren():
+                return self.bind(part.this)
+            case exp.Column():
+                return self._column(part, at)
+            case exp.Literal():
+                return bind_literal(part, at)
+            case exp.Boolean():
+                return Literal(bool(part.this), Boolean(), at)
+            case exp.Null():
+                return null(at)
+            case exp.Neg():
+                return _negated(self.bind(part.this), at)
+            case exp.Not():
+                return Not(self.condition(part.this), at)
+            case exp.Is():
+                return self._is(part, at)
+            case exp.Between():
+                return self._between(part, at)
+            case exp.In():
+                return self._in(part, at)
+            case exp.Subquery():
+                return self._subquery(part, at)
+        if kind in _ARITHMETIC:
+            return self._arithmetic(part, at)
+        if kind in _COMPARISON:
+            if any(isinstance(side, _NEEDS_PARENTHESES) for side in (part.this, part.expression)):
+                raise refused("a comparison of conditions", at, "put the inner condition in parentheses")
+            return Compare(_COMPARISON[kind], *alike(self.bind(part.this), self.bind(part.expression)), at)
+        if kind in _LOGIC:
+            return Logic(_LOGIC[kind], self.condition(part.this), self.condition(part.expression), at)
+        if isinstance(part, AGGREGATES):
+            if self.aggregate is None:
+                raise QueryProblem(f"an aggregate cannot stand in {self.clause}", at, _AGGREGATE_FIX.get(self.clause))
+            return self.aggregate(part)
+        return bind_function(part, self.bind, text)
+
+    def _column(self, part: exp.Column, at: Position | None) -> Expression:
+        if isinstance(part.this, exp.Star):
+            raise unsupported(part.this, self.context.text)
+        refuse_others(part, frozenset({"this", "table"}), self.context.text)
+        alias = part.table or None
+        if not self.scope.has(alias, part.name) and any(o.has(alias, part.name) for o in self.context.outer):
+            raise refused(f"a subquery that reads {part.sql()} of the query around it", at, "join instead")
+        return self.scope.resolve(alias, part.name, at)
+
+    def _is(self, part: exp.Is, at: Position | None) -> Expression:
+        match part.expression:
+            case exp.Null():
+                return IsNull(self.bind(part.this), at)
+            case exp.Boolean(this=wanted):
+                operand = self.condition(part.this)
+                true, false = Literal(True, Boolean(), at), Literal(False, Boolean(), at)
+                return Case(((operand if wanted else Not(operand, at), true),), false, at)
+        raise refused("IS with anything but NULL, TRUE or FALSE", at)
+
+    def _between(self, part: exp.Between, at: Position | None) -> Expression:
+        refuse_others(part, frozenset({"this", "low", "high"}), self.context.text)
+        value, low, high = (self.bind(part.args[name]) for name in ("this", "low", "high"))
+        above = Compare(">=", *alike(value, low), at)
+        return Logic("and", above, Compare("<=", *alike(value, high), at), at)
+
+    def _in(self, part: exp.In, at: Position | None) -> Expression:
+        if part.args.get("query") is not None:
+            raise refused("IN (SELECT ...)", at, "join with the distinct values of the subquery")
+        refuse_others(part, frozenset({"this", "expressions"}), self.context.text)
+        value = self.bind(part.this)
+        tests: list[Expression] = [Compare("=", *alike(value, self.bind(o)), at) for o in part.expressions]
+        result = tests[0]
+        for test in tests[1:]:
+            result = Logic("or", result, test, at)
+        return result
+
+    def _arithmetic(self, part: exp.Expr, at: Position | None) -> Expression:
+        if any(isinstance(side, exp.Interval) for side in (part.this, part.expression)):
+            raise refused("INTERVAL", at, "add or subtract a number of days")
+        operator = _ARITHMETIC[type(part)]
+        left, right = self.bind(part.this), self.bind(part.expression)
+        if operator == "+" and isinstance(right.type, Date):
+            left, right = right, left
+        if not isinstance(left.type, Date):
+            left = as_type_of(left, right.type)
+            right = as_type_of(right, left.type)
+        return Arithmetic(operator, left, right, at)
+
+    def _subquery(self, part: exp.Subquery, at: Position | None) -> Expression:
+        if self.subqueries is None:
+            raise refused(f"a subquery in {self.clause}", at)
+        inside = replace(self.context, outer=(*self.context.outer, self.scope))
+        node = self.context.bind_query(part, inside)
+        if len(node.schema) != 1:
+            raise QueryProblem(f"a subquery in an expression gives one column, this one {len(node.schema)}", at)
+        if not is_one_row(node):
+            fix = "take an aggregate without GROUP BY, like MAX(...)"
+            raise refused("a subquery that may have no row or several", at, fix)
+        return self.subqueries.column_for(node, at)
+
+
+_AGGREGATE_FIX = {"WHERE": "use HAVING", "an aggregate": "aggregate in a subquery first"}
+
+
+def _negated(operand: Expression, at: Position | None) -> Expression:
+    match operand:
+        case Literal(value=bool() | str() | None):
+            return Negate(operand, at)
+        case Literal(value=int() | float() | decimal.Decimal() as number):
+            return Literal(-number, operand.type, at)
+    return Negate(operand, at)

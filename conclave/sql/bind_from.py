@@ -1,0 +1,233 @@
+"""FROM: tables, derived tables, and inner joins on equalities. What else a join asks for is a filter on top."""
+
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from conclave.ir.errors import Position, QueryProblem
+from conclave.ir.expressions import Cast, Column, Compare, Expression, names_in
+from conclave.ir.nodes import CrossOne, Filter, Join, Node, Output, Project
+from conclave.ir.types import Integer, Schema, Type, common_type
+from conclave.ir.walk import all_of, conjuncts, is_one_row
+from conclave.sql.bind_expression import Context, ExpressionBinder
+from conclave.sql.literals import as_boolean
+from conclave.sql.refuse import refuse_others, refused, unsupported
+from conclave.sql.scope import Names, Relation, Scope, relation_over, unknown
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What FROM has made so far: the rows, and the names their columns go by."""
+
+    node: Node
+    scope: Scope
+
+
+def bind_from(select: exp.Select, context: Context) -> tuple[Rows, list[exp.Expr]]:
+    """Return the rows of FROM, and the conditions of WHERE that it has not used up as join conditions."""
+    clause = select.args.get("from_")
+    if clause is None:
+        raise refused("a SELECT without FROM", context.text.at(select), "select from a table")
+    where = _conditions(select.args["where"].this) if select.args.get("where") else []
+    rows = _table(clause.this, context)
+    order = [rows.scope.relations[0].alias]
+    waiting: list[tuple[exp.Join, Rows]] = []
+    for join in select.args.get("joins") or ():
+        _check_kind(join, context)
+        right = _table(join.this, context)
+        alias = right.scope.relations[0].alias
+        if alias.lower() in (name.lower() for name in order):
+            at = context.text.at(join)
+            raise QueryProblem(f"two tables are called {alias}", at, f"give one an alias: {alias} AS {alias}_2")
+        order.append(alias)
+        if join.args.get("on") is not None or join.args.get("using"):
+            rows = _join(rows, _apart(rows, right), join, context)
+        else:
+            waiting.append((join, right))
+        rows = _join_waiting(rows, waiting, where, context)
+    if waiting:
+        fix = "say ON left.key = right.key; only a table of one row can be crossed"
+        raise refused("a cross join of two tables of many rows", context.text.at(waiting[0][0]), fix)
+    relations = sorted(rows.scope.relations, key=lambda relation: order.index(relation.alias))
+    return Rows(rows.node, Scope(tuple(relations))), where
+
+
+def renamed(rows: Node, alias: exp.Expr | None, context: Context) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name of `AS name(columns)` and the names that the columns of `rows` go by."""
+    names = tuple(f.name for f in rows.schema)
+    if alias is None:
+        return None, names
+    columns = [str(column.name) for column in alias.args.get("columns") or ()]
+    if len(columns) > len(names):
+        raise QueryProblem(f"{len(columns)} names for {len(names)} columns", context.text.at(alias))
+    given = (*columns, *names[len(columns) :])
+    if len({name.lower() for name in given}) < len(given):
+        raise QueryProblem("two columns have one name", context.text.at(alias))
+    return alias.name or None, given
+
+
+def _table(part: exp.Expr, context: Context) -> Rows:
+    at = context.text.at(part)
+    match part:
+        case exp.Table(this=exp.Identifier()):
+            if part.args.get("db"):
+                fix = "use the workflow's name of the table"
+                raise refused(f"the qualified table name {part.db}.{part.name}", at, fix)
+            refuse_others(part, frozenset({"this", "alias"}), context.text)
+            node = context.tables.get(part.name.lower())
+            if node is None:
+                raise unknown("table", part.name, sorted(context.tables), at)
+            alias, names = renamed(node, part.args.get("alias"), context)
+            alias = alias or part.name
+        case exp.Table():
+            raise refused("a function in FROM", at, "use a table of the workflow")
+        case exp.Subquery(this=exp.Query()):
+            node = context.bind_query(part.this, context)
+            refuse_others(part, frozenset({"this", "alias"}), context.text)
+            alias, names = renamed(node, part.args.get("alias"), context)
+            alias = alias or "unnamed_subquery"
+        case exp.Subquery(this=exp.Table()):
+            raise refused("a join inside parentheses", at, "write the joins in a row")
+        case _:
+            raise unsupported(part, context.text)
+    return Rows(node, Scope((relation_over(alias, node.schema, names),)))
+
+
+def _check_kind(join: exp.Join, context: Context) -> None:
+    words = [str(join.args[name]).upper() for name in ("method", "side", "kind") if join.args.get(name)]
+    if words not in ([], ["INNER"], ["CROSS"]):
+        at = context.text.at(join)
+        raise refused(f"{' '.join(words)} JOIN", at, "use an inner join: JOIN ... ON a.key = b.key")
+    refuse_others(join, frozenset({"this", "kind", "on", "using"}), context.text)
+
+
+def _apart(left: Rows, right: Rows) -> Rows:
+    """Return `right` with its columns renamed where `left` has the name: `n` of table `b` becomes `b.n`."""
+    (relation,) = right.scope.relations
+    names = Names.besides(left.node.schema)
+    own = {f.name.lower() for f in right.node.schema} - names.taken
+    names.taken |= own
+    new = [f.name if f.name.lower() in own else names.fresh(f"{relation.alias}.{f.name}") for f in right.node.schema]
+    if new == [f.name for f in right.node.schema]:
+        return right
+    outputs = tuple(Output(name, column) for name, column in zip(new, _columns(right.node), strict=True))
+    node = Project(right.node, outputs)
+    columns = zip(relation.columns, _columns(node), strict=True)
+    visible = tuple(replace(v, column=column) for v, column in columns)
+    return Rows(node, Scope((Relation(relation.alias, visible),)))
+
+
+def _join_waiting(rows: Rows, waiting: list[tuple[exp.Join, Rows]], where: list[exp.Expr], context: Context) -> Rows:
+    """Join the tables after commas that a condition of WHERE now links, or that have one row."""
+    progress = True
+    while progress:
+        progress = False
+        for item in list(waiting):
+            joined = _cross(rows, _apart(rows, item[1]), where, context, item[0])
+            if joined is not None:
+                rows, progress = joined, True
+                waiting.remove(item)
+    return rows
+
+
+def _cross(left: Rows, right: Rows, where: list[exp.Expr], context: Context, join: exp.Join) -> Rows | None:
+    scope = Scope((*left.scope.relations, *right.scope.relations))
+    if is_one_row(right.node):
+        return Rows(CrossOne(left.node, right.node), scope)
+    if is_one_row(left.node):
+        return Rows(CrossOne(right.node, left.node), scope)
+    pairs: list[tuple[Expression, Expression]] = []
+    for condition in list(where):
+        pair = _linking(condition, scope, left.node.schema, right.node.schema, context)
+        if pair is not None:
+            pairs.append(pair)
+            where.remove(condition)
+    return Rows(_join_on(left.node, right.node, pairs, context.text.at(join)), scope) if pairs else None
+
+
+def _linking(
+    condition: exp.Expr, scope: Scope, left: Schema, right: Schema, context: Context
+) -> tuple[Expression, Expression] | None:
+    if not isinstance(condition, exp.EQ) or condition.find(exp.Query) is not None:
+        return None
+    if not all(scope.has(column.table or None, column.name) for column in condition.find_all(exp.Column)):
+        return None  # of a table that comes later
+    return _pair(ExpressionBinder(context, scope, "WHERE").bind(condition), left, right)
+
+
+def _join(left: Rows, right: Rows, join: exp.Join, context: Context) -> Rows:
+    at = context.text.at(join)
+    if join.args.get("using"):
+        predicates, right = _using(left, right, join.args["using"], context)
+    else:
+        scope = Scope((*left.scope.relations, *right.scope.relations))
+        bind = ExpressionBinder(context, scope, "ON")
+        predicates = [as_boolean(p) for p in conjuncts(bind.condition(join.args["on"]))]
+    scope = Scope((*left.scope.relations, *right.scope.relations))
+    if is_one_row(right.node):
+        return Rows(Filter(CrossOne(left.node, right.node, at), all_of(tuple(predicates)), at), scope)
+    pairs = [(p, _pair(p, left.node.schema, right.node.schema)) for p in predicates]
+    keys = [pair for _, pair in pairs if pair is not None]
+    if not keys:
+        raise refused("a join without an equality", at, "say ON left.key = right.key")
+    node = _join_on(left.node, right.node, keys, at)
+    rest = tuple(p for p, pair in pairs if pair is None)
+    return Rows(Filter(node, all_of(rest), at) if rest else node, scope)
+
+
+def _using(left: Rows, right: Rows, names: list[exp.Expr], context: Context) -> tuple[list[Expression], Rows]:
+    predicates: list[Expression] = []
+    for name in names:
+        at = context.text.at(name)
+        first, second = (rows.scope.resolve(None, name.name, at) for rows in (left, right))
+        predicates.append(Compare("=", first, second, at))
+    wanted = {name.name.lower() for name in names}
+    (relation,) = right.scope.relations
+    columns = tuple(replace(v, only_qualified=v.name.lower() in wanted) for v in relation.columns)
+    return predicates, Rows(right.node, Scope((Relation(relation.alias, columns),)))
+
+
+def _pair(predicate: Expression, left: Schema, right: Schema) -> tuple[Expression, Expression] | None:
+    """Return the two sides of an equality between the tables, left table's first."""
+    if not (isinstance(predicate, Compare) and predicate.operator == "="):
+        return None
+    lefts, rights = ({f.name for f in schema} for schema in (left, right))
+    for first, second in ((predicate.left, predicate.right), (predicate.right, predicate.left)):
+        if names_in(first) and names_in(second) and names_in(first) <= lefts and names_in(second) <= rights:
+            return first, second
+    return None
+
+
+def _join_on(left: Node, right: Node, pairs: list[tuple[Expression, Expression]], at: Position | None) -> Node:
+    names = Names.besides((*left.schema, *right.schema))
+    on: list[tuple[str, str]] = []
+    for first, second in pairs:
+        kind = common_type(first.type, second.type)
+        left, first_name = _with_key(left, first, kind, names)
+        right, second_name = _with_key(right, second, kind, names)
+        if (first_name, second_name) not in on:
+            on.append((first_name, second_name))
+    return Join(left, right, tuple(on), at)
+
+
+def _with_key(node: Node, key: Expression, kind: Type, names: Names) -> tuple[Node, str]:
+    """Return the node with a column that holds `key` as `kind`, and that column's name."""
+    if key.type != kind and not (isinstance(key.type, Integer) and isinstance(kind, Integer)):
+        key = Cast(key, kind)
+    if isinstance(key, Column):
+        return node, key.name
+    name = names.fresh("join_key")
+    kept = tuple(Output(column.name, column) for column in _columns(node))
+    return Project(node, (*kept, Output(name, key))), name
+
+
+def _columns(node: Node) -> tuple[Column, ...]:
+    return tuple(Column(f.name, f.type, f.nullable) for f in node.schema)
+
+
+def _conditions(part: exp.Expr) -> list[exp.Expr]:
+    if isinstance(part, exp.Paren):
+        return _conditions(part.this)
+    if isinstance(part, exp.And):
+        return [*_conditions(part.this), *_conditions(part.expression)]
+    return [part]

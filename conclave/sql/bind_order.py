@@ -1,0 +1,52 @@
+"""ORDER BY and LIMIT of the answer. They read columns of the answer only: nothing else may show."""
+
+from sqlglot import exp
+
+from conclave.ir.errors import QueryProblem
+from conclave.ir.nodes import Limit, Node, Sort, SortKey
+from conclave.sql.bind_select import Selected
+from conclave.sql.parse import Text
+from conclave.sql.refuse import refuse_others, refused
+
+
+def bind_order(query: exp.Query, selected: Selected, text: Text) -> Node:
+    """Return the rows of `selected` in the order, and cut to the number, that `query` asks for."""
+    node, order, limit = selected.node, query.args.get("order"), query.args.get("limit")
+    if order is not None:
+        refuse_others(order, frozenset({"expressions"}), text)
+        keys: dict[str, SortKey] = {}
+        for item in order.expressions:
+            key = _key(item, selected, text)
+            keys.setdefault(key.column, key)
+        node = Sort(node, tuple(keys.values()), text.at(order))
+    if limit is not None:
+        refuse_others(limit, frozenset({"expression"}), text)
+        rows = limit.expression
+        if not (isinstance(rows, exp.Literal) and rows.is_int):
+            raise refused("a LIMIT that is not a number of rows", text.at(limit))
+        node = Limit(node, int(rows.name), text.at(limit))
+    return node
+
+
+def _key(item: exp.Ordered, selected: Selected, text: Text) -> SortKey:
+    refuse_others(item, frozenset({"this", "desc", "nulls_first"}), text)
+    return SortKey(_column(item.this, selected, text), bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
+
+
+def _column(part: exp.Expr, selected: Selected, text: Text) -> str:
+    names = [f.name for f in selected.node.schema]
+    at = text.at(part)
+    if isinstance(part, exp.Literal) and not part.is_string:
+        if not part.is_int or not 1 <= int(part.name) <= len(names):
+            raise QueryProblem(f"ORDER BY {part.name}: the list has {len(names)} items", at)
+        return names[int(part.name) - 1]
+    if isinstance(part, exp.Column) and not part.table:
+        for name in names:
+            if name.lower() == part.name.lower():
+                return name
+    if isinstance(part, exp.Var):
+        raise refused(f"ORDER BY {part.name.upper()}", at, "name the columns")
+    found = selected.find(part)
+    if found is None:
+        raise refused("ORDER BY something that the answer does not show", at, "add it to the SELECT list")
+    return found

@@ -1,0 +1,248 @@
+"""One SELECT: rows of FROM, WHERE, grouping, HAVING, the list of items, DISTINCT."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from conclave.ir.errors import QueryProblem
+from conclave.ir.expressions import Column, Expression
+from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Output, Project
+from conclave.ir.walk import all_of, rebuild
+from conclave.sql.aggregates import Aggregates, Call
+from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, ScalarSubqueries
+from conclave.sql.bind_from import Rows, bind_from
+from conclave.sql.refuse import refuse_others, refused
+from conclave.sql.scope import Names
+
+_KNOWN = frozenset({"expressions", "from_", "joins", "where", "group", "having", "distinct", "with_", "order", "limit"})
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of the SELECT list, its expression still over the rows before grouping."""
+
+    name: str
+    expression: Expression
+    part: exp.Expr
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The rows of a SELECT, and which of its items an expression of ORDER BY is equal to."""
+
+    node: Node
+    find: Callable[[exp.Expr], str | None]
+
+
+def bind_select(select: exp.Select, context: Context) -> Selected:
+    """Return the rows that one SELECT gives, with columns named and ordered as written."""
+    refuse_others(select, _KNOWN, context.text)
+    rows, where = bind_from(select, context)
+    names = Names.besides(rows.node.schema)
+    before = ScalarSubqueries(names)
+    if where:
+        bind = ExpressionBinder(context, rows.scope, "WHERE", subqueries=before)
+        predicate = all_of(tuple(bind.condition(part) for part in where))
+        rows = Rows(Filter(before.beside(rows.node), predicate, context.text.at(where[0])), rows.scope)
+        before = ScalarSubqueries(names)
+    if _is_aggregate(select):
+        selected = _Grouped(select, context, rows, names, before).bind()
+    else:
+        selected = _plain(select, context, rows, before)
+    if select.args.get("distinct") is None:
+        return selected
+    refuse_others(select.args["distinct"], frozenset(), context.text)
+    keys = tuple(f.name for f in selected.node.schema)
+    return Selected(Aggregate(selected.node, keys, (), context.text.at(select)), selected.find)
+
+
+def _is_aggregate(select: exp.Select) -> bool:
+    if select.args.get("group") is not None or select.args.get("having") is not None:
+        return True
+    return any(_has_aggregate(item) for item in select.expressions)
+
+
+def _has_aggregate(part: exp.Expr) -> bool:
+    if isinstance(part, exp.Query):
+        return False
+    return isinstance(part, AGGREGATES) or any(_has_aggregate(inner) for inner in part.iter_expressions())
+
+
+def _plain(select: exp.Select, context: Context, rows: Rows, subqueries: ScalarSubqueries) -> Selected:
+    bind = ExpressionBinder(context, rows.scope, "SELECT", subqueries=subqueries)
+    items = _items(select, rows, bind)
+    outputs = tuple(Output(item.name, item.expression) for item in items)
+    return Selected(_project(subqueries.beside(rows.node), outputs), _finder(items, bind))
+
+
+def _items(select: exp.Select, rows: Rows, bind: ExpressionBinder) -> tuple[Item, ...]:
+    items: list[Item] = []
+    for part in select.expressions:
+        if isinstance(part, exp.Star) or (isinstance(part, exp.Column) and isinstance(part.this, exp.Star)):
+            star = part if isinstance(part, exp.Star) else part.this
+            refuse_others(star, frozenset(), bind.context.text)
+            alias = part.table if isinstance(part, exp.Column) else None
+            for visible in rows.scope.star(alias or None, bind.context.text.at(part)):
+                items.append(Item(visible.name, visible.column, part))
+        else:
+            items.append(Item(_name_of(part), bind.bind(part.unalias()), part))
+    seen: set[str] = set()
+    for item in items:
+        if item.name.lower() in seen:
+            at = bind.context.text.at(item.part)
+            raise QueryProblem(f"two columns of the result are called {item.name}", at, "give one an alias with AS")
+        seen.add(item.name.lower())
+    return tuple(items)
+
+
+def _name_of(part: exp.Expr) -> str:
+    """Return the alias, the column's name, or the text, as DuckDB names columns."""
+    if isinstance(part, exp.Alias | exp.Column):
+        return str(part.alias_or_name)
+    if isinstance(part, exp.Count) and isinstance(part.this, exp.Star):
+        return "count_star()"
+    text = part.sql(dialect="duckdb")
+    return text.lower() if isinstance(part, AGGREGATES) else text
+
+
+def _project(node: Node, outputs: tuple[Output, ...]) -> Node:
+    """Return the projection, or `node` itself where that is what it has."""
+    as_they_are = tuple(
+        o.name if isinstance(o.expression, Column) and o.expression.name == o.name else None for o in outputs
+    )
+    if as_they_are == tuple(f.name for f in node.schema):
+        return node
+    return Project(node, outputs)
+
+
+def _finder(items: tuple[Item, ...], bind: ExpressionBinder) -> Callable[[exp.Expr], str | None]:
+    def find(part: exp.Expr) -> str | None:
+        expression = bind.bind(part)
+        return next((item.name for item in items if item.expression == expression), None)
+
+    return find
+
+
+class _Grouped:
+    """A SELECT with aggregates. Expressions are bound over the rows before grouping, then said over its result."""
+
+    def __init__(
+        self, select: exp.Select, context: Context, rows: Rows, names: Names, before: ScalarSubqueries
+    ) -> None:
+        self.select, self.context, self.rows = select, context, rows
+        self.names, self.before, self.text = names, before, context.text
+        inside = ExpressionBinder(context, rows.scope, "an aggregate", subqueries=before)
+        self.aggregates = Aggregates(inside, is_grouped=self._group() is not None)
+        self.after = ScalarSubqueries(names)
+        self.bind_item = ExpressionBinder(
+            context, rows.scope, "SELECT", self.aggregates.stand_in, subqueries=self.after
+        )
+        self.columns: dict[str, Column] = {}  # stand-in's name to the aggregate's column
+
+    def _group(self) -> exp.Group | None:
+        group = self.select.args.get("group")
+        if group is not None:
+            refuse_others(group, frozenset({"expressions", "all"}), self.text)
+        return group if group is not None and (group.expressions or group.args.get("all")) else None
+
+    def bind(self) -> Selected:
+        """Return the rows after grouping, HAVING and the SELECT list."""
+        items = _items(self.select, self.rows, self.bind_item)
+        having = self.select.args.get("having")
+        condition = self.bind_item.condition(having.this) if having is not None else None
+        self.keys = self._keys(items)
+        node = self.after.beside(self._aggregate(items))
+        if condition is not None:
+            node = Filter(node, self._said_after(condition), self.text.at(having))
+        outputs = tuple(Output(item.name, self._said_after(item.expression)) for item in items)
+        return Selected(_project(node, outputs), _finder(items, self.bind_item))
+
+    def _keys(self, items: tuple[Item, ...]) -> tuple[tuple[Expression, str], ...]:
+        """Return each key's expression over the rows before grouping, and its name."""
+        group = self._group()
+        if group is None:
+            return ()
+        if group.args.get("all"):
+            parts = [item.part.unalias() for item in items if not _has_aggregate(item.part)]
+        else:
+            parts = [self._key_part(part, items) for part in group.expressions]
+        bind = ExpressionBinder(self.context, self.rows.scope, "GROUP BY", subqueries=self.before)
+        keys: dict[Expression, str] = {}
+        for part in parts:
+            expression = bind.bind(part)
+            if expression in keys:
+                continue
+            if isinstance(expression, Column):
+                keys[expression] = expression.name
+            else:
+                named = next((item.name for item in items if item.expression == expression), "key")
+                keys[expression] = self.names.fresh(named)
+        return tuple(keys.items())
+
+    def _key_part(self, part: exp.Expr, items: tuple[Item, ...]) -> exp.Expr:
+        """Return what a position or an alias in GROUP BY stands for."""
+        if isinstance(part, exp.Literal) and not part.is_string:
+            return self._item_at(part, items).part.unalias()
+        is_bare = isinstance(part, exp.Column) and not part.table
+        if is_bare and not self.rows.scope.has(None, part.name):
+            for item in items:
+                if item.name.lower() == part.name.lower() and isinstance(item.part, exp.Alias):
+                    return item.part.unalias()
+        if isinstance(part, exp.Rollup | exp.Cube | exp.GroupingSets | exp.Tuple):
+            raise refused(f"{part.key.upper()} in GROUP BY", self.text.at(part))
+        return part
+
+    def _item_at(self, part: exp.Literal, items: tuple[Item, ...]) -> Item:
+        if not part.is_int or not 1 <= int(part.name) <= len(items):
+            raise QueryProblem(f"GROUP BY {part.name}: the list has {len(items)} items", self.text.at(part))
+        return items[int(part.name) - 1]
+
+    def _aggregate(self, items: tuple[Item, ...]) -> Node:
+        """Return the grouping, over a projection of what it needs if that is more than columns."""
+        names = Names({name.lower() for _, name in self.keys} | {name.lower() for name, _ in self.after.found})
+        inputs = {name: expression for expression, name in self.keys}
+        own = Names.besides(self.rows.node.schema)
+        own.taken |= {name.lower() for name in inputs}
+        outputs: list[AggregateOutput] = []
+        for call in self.aggregates.calls:
+            name = names.fresh(_wish(call, items))
+            over = None
+            if isinstance(call.over, Column):
+                over = call.over.name
+            elif call.over is not None:
+                over = own.fresh(f"{name}_input")
+            if over is not None and call.over is not None:
+                inputs[over] = call.over
+            stand_in = call.stand_in
+            self.columns[stand_in.name] = Column(name, stand_in.type, stand_in.nullable)
+            outputs.append(AggregateOutput(name, call.function, over, at=stand_in.at))
+        source = self.before.beside(self.rows.node)
+        if not all(isinstance(e, Column) and e.name == name for name, e in inputs.items()):
+            source = Project(source, tuple(Output(name, e) for name, e in inputs.items()))
+        keys = tuple(name for _, name in self.keys)
+        return Aggregate(source, keys, tuple(outputs), self.text.at(self.select))
+
+    def _said_after(self, expression: Expression) -> Expression:
+        """Return an expression over the rows before grouping as one over its result."""
+        for key, name in self.keys:
+            if key == expression:
+                return Column(name, key.type, key.nullable, expression.at)
+        if isinstance(expression, Column):
+            if expression.name in self.columns:
+                return self.columns[expression.name]
+            if any(expression.name == name for name, _ in self.after.found):
+                return expression
+            fix = f"add {expression.name} to GROUP BY, or aggregate it"
+            raise QueryProblem(f"{expression.name} is neither grouped by nor aggregated", expression.at, fix)
+        return rebuild(expression, self._said_after)
+
+
+def _wish(call: Call, items: tuple[Item, ...]) -> str:
+    """Return the name an aggregate's column would best have: that of the item it is."""
+    for item in items:
+        if item.expression == call.stand_in:
+            return item.name
+    if call.over is None:
+        return "row_count"
+    return f"{call.function}_{call.over.name}" if isinstance(call.over, Column) else call.function

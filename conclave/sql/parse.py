@@ -1,0 +1,68 @@
+"""Text to sqlglot's tree, and where each part of that tree stands in the text."""
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot import parse as parse_statements
+from sqlglot.errors import ParseError, SqlglotError
+
+from conclave.ir.errors import Position, QueryProblem, UnsupportedQuery
+
+
+@dataclass(frozen=True)
+class Text:
+    """The query as written."""
+
+    sql: str
+
+    def position(self, offset: int) -> Position:
+        """Return the place of the character at `offset`.
+
+        >>> str(Text("SELECT a\\nFROM t").position(14))
+        'line 2, column 6'
+        """
+        before = self.sql[:offset]
+        return Position(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
+
+    def at(self, part: exp.Expr | None) -> Position | None:
+        """Return where `part` begins, or the nearest to it: sqlglot marks only names, literals and calls."""
+        while part is not None:
+            starts = [start for node in part.walk() if (start := node.meta.get("start")) is not None]
+            if starts:
+                return self.position(min(starts))
+            part = part.parent
+        return None
+
+
+def parse(sql: str) -> exp.Query:
+    """Return the tree of the one SELECT statement in `sql`.
+
+    Raises:  QueryProblem for a syntax error, UnsupportedQuery for any other kind of statement.
+    """
+    text = Text(sql)
+    try:
+        statements = [statement for statement in parse_statements(sql, dialect="duckdb") if statement is not None]
+    except ParseError as error:
+        raise _syntax_error(text, error) from error
+    except SqlglotError as error:
+        raise QueryProblem("the query cannot be read: a quote or a comment is not closed") from error
+    if not statements:
+        raise QueryProblem("the query is empty", fix="write one SELECT statement")
+    first, *more = statements
+    if more:
+        raise UnsupportedQuery("there are several statements", text.at(more[0]), "write one SELECT statement")
+    while isinstance(first, exp.Subquery) and [name for name, value in first.args.items() if value] == ["this"]:
+        first = first.this
+    if not isinstance(first, exp.Query):
+        raise UnsupportedQuery(f"a {first.key.upper()} statement", text.at(first), "write one SELECT statement")
+    return first
+
+
+def _syntax_error(text: Text, error: ParseError) -> QueryProblem:
+    if not error.errors:
+        return QueryProblem("syntax error")
+    first = error.errors[0]
+    word, line, last_column = first["highlight"] or "", first["line"], first["col"]
+    at = Position(line, max(1, last_column - len(word) + 1)) if line and last_column else None
+    reason = str(first["description"]).split(" but got ")[0].rstrip(".")
+    return QueryProblem(f"syntax error at {word!r}: {reason[:1].lower()}{reason[1:]}", at)

@@ -1,0 +1,77 @@
+"""What is valid SQL but not ours: every part of a statement that nobody asked for is refused by its name."""
+
+from sqlglot import exp
+
+from conclave.ir.errors import Position, UnsupportedQuery
+from conclave.sql.parse import Text
+
+# sqlglot's names of parts of a statement, as people write them.
+_PARTS = {
+    "connect": "CONNECT BY",
+    "distinct": "DISTINCT",
+    "except_": "EXCLUDE",
+    "grouping_sets": "GROUPING SETS",
+    "joins": "a join inside parentheses",
+    "laterals": "LATERAL",
+    "limit_options": "a LIMIT that is not a number of rows",
+    "match_condition": "MATCH_CONDITION",
+    "method": "NATURAL or ASOF",
+    "offset": "OFFSET",
+    "order": "ORDER BY",
+    "pivots": "PIVOT",
+    "qualify": "QUALIFY",
+    "rename": "RENAME",
+    "replace": "REPLACE",
+    "sample": "TABLESAMPLE",
+    "windows": "WINDOW",
+    "with_": "WITH",
+}
+_NODES: dict[type[exp.Expr], tuple[str, str | None]] = {
+    exp.Window: ("a window function", None),
+    exp.Exists: ("EXISTS", "join with the distinct keys of the other table"),
+    exp.Like: ("LIKE", "compare with = or IN (...)"),
+    exp.ILike: ("ILIKE", "compare with = or IN (...)"),
+    exp.Mod: ("the operator %", None),
+    exp.IntDiv: ("the operator //", "use /, which gives a double"),
+    exp.DPipe: ("the operator ||", None),
+    exp.NullSafeEQ: ("IS NOT DISTINCT FROM", "use = and IS NULL"),
+    exp.NullSafeNEQ: ("IS DISTINCT FROM", "use <> and IS NULL"),
+    exp.Interval: ("INTERVAL", "add or subtract a number of days"),
+    exp.TryCast: ("TRY_CAST", "use CAST"),
+    exp.Filter: ("FILTER on an aggregate", "use CASE WHEN ... THEN ... END inside the aggregate"),
+    exp.Distinct: ("DISTINCT inside an aggregate", "aggregate over a SELECT DISTINCT"),
+    exp.Star: ("* here", None),
+    exp.Lateral: ("LATERAL", None),
+    exp.Values: ("VALUES as a table", None),
+    exp.Union: ("UNION", "use UNION ALL, with SELECT DISTINCT around it if rows may repeat"),
+    exp.Intersect: ("INTERSECT", "use an inner join"),
+    exp.Except: ("EXCEPT", None),
+}
+
+
+def refused(what: str, at: Position | None = None, fix: str | None = None) -> UnsupportedQuery:
+    """Return the refusal of `what`."""
+    return UnsupportedQuery(f"{what} is not supported", at, fix)
+
+
+def unsupported(part: exp.Expr, text: Text) -> UnsupportedQuery:
+    """Return the refusal of a part of the query, by the name that people know it by."""
+    named = _NODES.get(type(part))
+    if named is not None:
+        what, fix = named
+        return refused(what, text.at(part), fix)
+    if isinstance(part, exp.Anonymous):
+        return refused(f"the function {str(part.this).upper()}", text.at(part))
+    if isinstance(part, exp.Func):
+        return refused(f"the function {part.sql_name()}", text.at(part))
+    return refused(part.key.upper(), text.at(part))
+
+
+def refuse_others(node: exp.Expr, known: frozenset[str], text: Text) -> None:
+    """Raise UnsupportedQuery if `node` has any part that is not `known`: unread, it would be ignored."""
+    for name, value in node.args.items():
+        if name in known or not value:
+            continue
+        first = value[0] if isinstance(value, list) else value
+        at = text.at(first if isinstance(first, exp.Expr) else node)
+        raise refused(_PARTS.get(name, name.strip("_").replace("_", " ").upper()), at)
