@@ -131,11 +131,14 @@ def decode(payload: bytes) -> Message:
     Raises:  Malformed, if it is not JSON, or has unknown, missing or wrong fields.
     """
     try:
-        return _ANY.validate_json(payload, strict=True)
+        message = _ANY.validate_json(payload, strict=True)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"][:4]) or "the message"
         raise Malformed(f"{first['type']} at {place[:100]}") from None
+    if isinstance(message, Abort) and message.code == 0:
+        raise Malformed("an abort with code 0")
+    return message
 
 
 def digest_of(payloads: Mapping[str, bytes]) -> str:

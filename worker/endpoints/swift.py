@@ -183,6 +183,6 @@ def _reader(content: bytes | Path) -> Iterator[tuple[IO[bytes], int, str]]:
     """Give what is to be sent, with its length and MD5, which the store checks against what arrives."""
     with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
         md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        size_bytes = file.tell()
+        size_bytes = file.seek(0, io.SEEK_END)
         file.seek(0)
         yield file, size_bytes, md5

@@ -1,0 +1,184 @@
+import datetime
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from policy.identity import new_identity
+from tests.worker.conftest import PARTIES, Federation, Written, in_parallel
+from worker.errors import PeerMissing
+from worker.transport import resolve, wait_for_peers
+
+
+def meet(federation: Federation, party: str, written: Written | None = None, **changes: object):
+    run = federation.run.model_copy(update=changes)
+    log = (written or Written()).log
+    return wait_for_peers(run, party, federation.key_file(party), federation.work(party), log)
+
+
+def meet_all(federations: dict[str, Federation], logs: dict[str, Written] | None = None):
+    logs = logs or {party: Written() for party in federations}
+    return in_parallel({p: lambda p=p: meet(federations[p], p, logs[p]) for p in federations})
+
+
+def hurry(federation: Federation) -> Federation:
+    return federation.with_run(
+        deadlines=federation.run.deadlines.model_copy(update={"barrier_s": 1.0, "receive_s": 2.0})
+    )
+
+
+def test_all_members_get_a_channel_to_every_other(federation):
+    endings = meet_all(dict.fromkeys(PARTIES, federation))
+    networks = {party: ending.value for party, ending in endings.items()}
+    heard = in_parallel(
+        {
+            p: lambda p=p, net=net: net.exchange_control(
+                {q: f"{p} to {q}".encode() for q in net.channels}, net.channels, 100
+            )
+            for p, net in networks.items()
+        }
+    )
+    for party in PARTIES:
+        others = [other for other in PARTIES if other != party]
+        assert heard[party].value == {other: f"{other} to {party}".encode() for other in others}
+        networks[party].close()
+
+
+def test_a_connection_is_tls_1_3_with_both_identities_proven(federation):
+    endings = meet_all(dict.fromkeys(PARTIES, federation))
+    for party in PARTIES:
+        for channel in endings[party].value.channels.values():
+            sock = channel._sock
+            assert sock.version() == "TLSv1.3"
+            expected = ssl.PEM_cert_to_DER_cert(federation.certificates()[channel.peer_name])
+            assert sock.getpeercert(binary_form=True) == expected
+            assert not sock.session_reused
+        endings[party].value.close()
+
+
+def test_a_missing_peer_ends_the_barrier_at_its_deadline_by_name(federation):
+    federation = hurry(federation)
+    begun = time.monotonic()
+    endings = meet_all({"alpha": federation, "bravo": federation})
+    assert time.monotonic() - begun < 5
+    for party in ("alpha", "bravo"):
+        error = endings[party].error
+        assert isinstance(error, PeerMissing)
+        assert error.code == 40
+        assert "carol did not come within 1 s" in error.what
+
+
+def test_an_identity_outside_the_run_cannot_connect(federation):
+    federation = hurry(federation)
+    key, certificate = new_identity("carol", 30)
+    stranger = federation.with_certificate("carol", certificate)
+    federation.write_key("carol", key)
+    logs = {party: Written() for party in PARTIES}
+    endings = meet_all({"alpha": federation, "bravo": federation, "carol": stranger}, logs)
+    for party in ("alpha", "bravo"):
+        assert "carol did not come" in str(endings[party].error)
+    assert isinstance(endings["carol"].error, PeerMissing)
+    refused = [e for e in logs["alpha"].events if e["event"] in ("peer refused", "peer not reached")]
+    assert any("ertificate" in e["reason"] or "CERTIFICATE" in e["reason"] for e in refused)
+
+
+def test_a_member_cannot_stand_in_for_another(federation):
+    """Bravo listens where carol is expected, with its own valid certificate: alpha keeps missing carol."""
+    federation = hurry(federation)
+    by_name = {member.name: member for member in federation.run.members}
+    swapped = federation.with_run(
+        members=tuple(
+            member.model_copy(update={"port": by_name["carol"].port}) if member.name == "bravo" else member
+            for member in federation.run.members
+            if member.name != "carol"
+        )
+    )
+    logs = {"alpha": Written(), "bravo": Written()}
+    endings = meet_all({"alpha": federation, "bravo": swapped}, logs)
+    assert "bravo, carol did not come" in str(endings["alpha"].error)
+    reasons = [e["reason"] for e in logs["alpha"].events if e["event"] == "peer not reached"]
+    assert "another identity answered" in reasons
+
+
+def test_a_name_that_sorts_higher_is_not_to_dial(federation):
+    """A member that dials where it should listen is refused, so each pair has exactly one connection."""
+    federation = hurry(federation)
+    member = next(m for m in federation.run.members if m.name == "alpha")
+    written = Written()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(cadata=member.certificate)
+    certificate = federation.root / "carol.pem"
+    certificate.write_text(federation.certificates()["carol"])
+    context.load_cert_chain(certificate, federation.key_file("carol"))
+
+    def dial() -> bytes:
+        with connect(member.port) as plain, context.wrap_socket(plain) as sock:
+            return sock.recv(4)
+
+    endings = in_parallel({"alpha": lambda: meet(federation, "alpha", written), "carol": dial})
+    assert endings["carol"].value == b""
+    assert "carol is not to dial alpha" in [e.get("reason") for e in written.events]
+
+
+@pytest.mark.parametrize("which", ["expired", "not yet valid"])
+def test_an_identity_out_of_its_days_cannot_connect(federation, which):
+    now = datetime.datetime.now(datetime.UTC)
+    starts = now - datetime.timedelta(days=9) if which == "expired" else now + datetime.timedelta(days=9)
+    key, certificate = new_identity("carol", 1, starts)
+    federation = hurry(federation.with_certificate("carol", certificate))
+    federation.write_key("carol", key)
+    logs = {party: Written() for party in PARTIES}
+    endings = meet_all(dict.fromkeys(PARTIES, federation), logs)
+    for party in ("alpha", "bravo"):
+        assert "carol did not come" in str(endings[party].error)
+        assert f"certificate {'has expired' if which == 'expired' else 'is not yet valid'}" in str(logs[party].events)
+
+
+def test_a_silent_stranger_holds_up_nobody(federation):
+    ready = threading.Event()
+    member = next(m for m in federation.run.members if m.name == "carol")
+
+    def be_silent() -> socket.socket:
+        sock = connect(member.port)
+        ready.set()
+        return sock
+
+    def meet_after_stranger(party: str):
+        assert ready.wait(10)
+        return meet(federation, party)
+
+    begun = time.monotonic()
+    endings = in_parallel(
+        {
+            "carol": lambda: meet(federation, "carol"),
+            "stranger": be_silent,
+            "alpha": lambda: meet_after_stranger("alpha"),
+            "bravo": lambda: meet_after_stranger("bravo"),
+        }
+    )
+    assert time.monotonic() - begun < 4  # less than a handshake may take
+    for party in PARTIES:
+        endings[party].value.close()
+    endings["stranger"].value.close()
+
+
+def test_names_come_from_the_hosts_file_when_there_is_one(tmp_path, monkeypatch):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("# local cluster\n127.0.1.7  run-alpha.airport-alpha.svc run-alpha # alpha\n\n")
+    monkeypatch.setenv("CCD_HOSTS", str(hosts))
+    assert resolve("run-alpha.airport-alpha.svc", 8443) == ("127.0.1.7", 8443)
+    with pytest.raises(OSError, match="hosts file"):
+        resolve("run-bravo.airport-bravo.svc", 8443)
+
+
+def connect(port: int) -> socket.socket:
+    """Connect as soon as somebody listens."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 5)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
