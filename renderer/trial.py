@@ -128,7 +128,8 @@ def _scans(parts: tuple[Part, ...]) -> tuple[Scan, ...]:
         of_table = [part for part in parts if part.table == table]
         schema, unique = _infer(table, of_table)
         for index, part in enumerate(of_table):
-            name = f"{part.party}/{table}" if len(of_table) == 1 else f"{part.party}/{table}-{index + 1}"
+            n_same = sum(other.party == part.party for other in of_table)
+            name = f"{part.party}/{table}" if n_same == 1 else f"{part.party}/{table}-{index + 1}"
             found.append(Scan(table, name, part.party, schema, unique))
     return tuple(found)
 
@@ -148,26 +149,27 @@ def _infer(table: str, parts: list[Part]) -> tuple[Schema, frozenset[str]]:
                 raise TrialProblem(f"table {table}: its files have different columns: {_listing(parts, names)}")
             for index, relation in enumerate(relations):
                 relation.create_view(f"part{index}")
-            connection.execute(
-                "CREATE VIEW whole AS "
-                + " UNION ALL ".join(f"SELECT * FROM part{index}" for index in range(len(relations)))  # noqa: S608
-            )
+            parts_sql = " UNION ALL ".join(f"SELECT * FROM part{index}" for index in range(len(relations)))  # noqa: S608 - our names
+            connection.execute(f"CREATE TABLE whole AS {parts_sql}")
             whole = connection.table("whole")
+            facts = connection.execute(
+                f"SELECT COUNT(*), {', '.join(map(_facts_sql, whole.columns))} FROM whole"  # noqa: S608 - quoted names
+            ).fetchone()
+            assert facts is not None
             fields, unique = [], set()
-            for name, kind in zip(whole.columns, whole.types, strict=True):
-                quoted = '"' + name.replace('"', '""') + '"'
-                facts = connection.execute(
-                    f"SELECT COUNT(*), COUNT({quoted}), COUNT(DISTINCT {quoted}),"  # noqa: S608
-                    f" MAX(octet_length(encode(CAST({quoted} AS VARCHAR)))) FROM whole"
-                ).fetchone()
-                assert facts is not None
-                n_rows, n_present, n_distinct, longest = facts
-                fields.append(Field(name.lower(), _type_of(str(kind), longest or 1), n_present < n_rows))
-                if n_distinct == n_rows:
+            for index, (name, kind) in enumerate(zip(whole.columns, whole.types, strict=True)):
+                n_present, n_distinct, longest = facts[3 * index + 1 : 3 * index + 4]
+                fields.append(Field(name.lower(), _type_of(str(kind), longest or 1), n_present < facts[0]))
+                if n_distinct == facts[0]:
                     unique.add(name.lower())
         except duckdb.Error as error:
             raise TrialProblem(f"table {table}: cannot be read as a table: {error}") from error
     return tuple(fields), frozenset(unique)
+
+
+def _facts_sql(column: str) -> str:
+    name = '"' + column.replace('"', '""') + '"'
+    return f"COUNT({name}), COUNT(DISTINCT {name}), MAX(octet_length(encode(CAST({name} AS VARCHAR))))"
 
 
 def _type_of(duckdb_type: str, longest: int) -> Type:

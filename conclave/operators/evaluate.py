@@ -4,7 +4,7 @@ Numbers are words (see `conclave.ir.words`), NULL is a shared `present` bit, and
 "is true" and "is false", so that SQL's third truth value needs no case of its own: NOT swaps the two.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from conclave.ir.expressions import (
@@ -61,57 +61,75 @@ class Truth:
     false: BitShare | None
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows that expressions are evaluated on, and what has been: equal expressions are computed once."""
+
+    table: SecretTable
+    me: Party
+    known: dict[Expression, Words] = field(default_factory=dict)
+
+
 def project(source: SecretTable, outputs: tuple[Output, ...], me: Party) -> SecretTable:
     """Return the table with the given expressions as its columns. Reveals nothing."""
     columns: dict[str, SecretColumn] = {}
+    rows = Rows(source, me)
     for output in outputs:
-        words = words_of(output.expression, source, me)
+        words = words_of(output.expression, rows)
         columns |= _columns(output.name, words)
     return SecretTable(source.n_rows, columns, source.valid)
 
 
-def words_of(expression: Expression, table: SecretTable, me: Party) -> Words:
+def words_of(expression: Expression, rows: Rows) -> Words:
     """Return the values of an expression in every row."""
+    if expression not in rows.known:
+        rows.known[expression] = _words_of(expression, rows)
+    return rows.known[expression]
+
+
+def _words_of(expression: Expression, rows: Rows) -> Words:
+    me = rows.me
     match expression:
         case Column(name, kind):
-            return _column(name, kind, table)
+            return _column(name, kind, rows.table)
         case Literal(value, kind):
-            return _constant(word_of(value, kind), expression, table, me)
+            return _constant(word_of(value, kind), expression, rows)
         case Arithmetic():
-            return _arithmetic(expression, table, me)
+            return _arithmetic(expression, rows)
         case Negate(operand):
-            words = words_of(operand, table, me)
+            words = words_of(operand, rows)
             return replace(words, values=-words.values)
         case Cast(operand, kind):
-            return _convert(words_of(operand, table, me), kind, me)
+            return _convert(words_of(operand, rows), kind, me)
         case Case():
-            return _case(expression, table, me)
+            return _case(expression, rows)
         case Compare() | Logic() | Not() | IsNull():
-            truth = truth_of(expression, table, me)
+            truth = truth_of(expression, rows)
             present = None if truth.false is None else truth.true ^ truth.false  # never both
             return Words(bit_to_arithmetic(truth.true, me), present, Boolean())
         case _ as never:
             assert_never(never)
 
 
-def truth_of(expression: Expression, table: SecretTable, me: Party) -> Truth:
+def truth_of(expression: Expression, rows: Rows) -> Truth:
     """Return in which rows a condition is true, and in which it is false."""
+    me = rows.me
     match expression:
         case Compare():
-            return _compare(expression, table, me)
+            return _compare(expression, rows)
         case Logic(operator, left, right):
-            return _logic(operator, truth_of(left, table, me), truth_of(right, table, me), me)
+            return _logic(operator, truth_of(left, rows), truth_of(right, rows), me)
         case Not(operand):
-            truth = truth_of(operand, table, me)
+            truth = truth_of(operand, rows)
             return Truth(_is_false(truth, me), None if truth.false is None else truth.true)
         case IsNull(Literal() as literal):
-            return Truth(public_bits(int(literal.value is None), table.n_rows, me), None)
+            return Truth(public_bits(int(literal.value is None), rows.table.n_rows, rows.me), None)
         case IsNull(operand):
-            present = words_of(operand, table, me).present
-            return Truth(public_bits(0, table.n_rows, me) if present is None else present.invert(me), None)
+            present = words_of(operand, rows).present
+            return Truth(public_bits(0, rows.table.n_rows, rows.me) if present is None else present.invert(me), None)
         case Column() | Literal() | Arithmetic() | Negate() | Cast() | Case():
             # A boolean word is 0 or 1, so its lowest bit is the truth, and taking it is free.
-            words = words_of(expression, table, me)
+            words = words_of(expression, rows)
             return _where_present(words.values.lowest_bit(), words.present, me)
         case _ as never:
             assert_never(never)
@@ -131,8 +149,8 @@ def _column(name: str, kind: Type, table: SecretTable) -> Words:
     return Words(column.values, column.present, kind, texts)
 
 
-def _constant(word: int, literal: Literal, table: SecretTable, me: Party) -> Words:
-    kind, n = literal.type, table.n_rows
+def _constant(word: int, literal: Literal, rows: Rows) -> Words:
+    kind, n, me = literal.type, rows.table.n_rows, rows.me
     present = public_bits(0, n, me) if literal.value is None else None
     texts: tuple[AShare, ...] = ()
     if isinstance(kind, Varchar) and not is_packed(kind):
@@ -141,12 +159,13 @@ def _constant(word: int, literal: Literal, table: SecretTable, me: Party) -> Wor
     return Words(public_share(word, n, me), present, kind, texts)
 
 
-def _arithmetic(expression: Arithmetic, table: SecretTable, me: Party) -> Words:
+def _arithmetic(expression: Arithmetic, rows: Rows) -> Words:
+    me = rows.me
     if isinstance(expression.left, Literal) or isinstance(expression.right, Literal):
-        by_constant = _times_constant(expression, table, me)
+        by_constant = _times_constant(expression, rows)
         if by_constant is not None:
             return by_constant
-    left, right = words_of(expression.left, table, me), words_of(expression.right, table, me)
+    left, right = words_of(expression.left, rows), words_of(expression.right, rows)
     present = _both(left.present, right.present, me)
     kind = expression.type
     match expression.operator:
@@ -166,14 +185,14 @@ def _arithmetic(expression: Arithmetic, table: SecretTable, me: Party) -> Words:
     return Words(values, present, kind)
 
 
-def _times_constant(expression: Arithmetic, table: SecretTable, me: Party) -> Words | None:
+def _times_constant(expression: Arithmetic, rows: Rows) -> Words | None:
     """Multiply by a whole constant without a round: the word is scaled where it lies."""
     if expression.operator != "*":
         return None
     for literal, other in ((expression.left, expression.right), (expression.right, expression.left)):
         if not isinstance(literal, Literal) or literal.value is None or isinstance(literal.type, Double):
             continue
-        words = words_of(other, table, me)
+        words = words_of(other, rows)
         if isinstance(words.type, Double):
             if literal.value != int(literal.value):  # type: ignore[arg-type]
                 return None
@@ -230,12 +249,12 @@ def _convert(words: Words, target: Type, me: Party) -> Words:
     return Words(values, words.present, target)
 
 
-def _compare(expression: Compare, table: SecretTable, me: Party) -> Truth:
-    kind = common_type(expression.left.type, expression.right.type)
-    left, right = _side(expression.left, kind, table, me), _side(expression.right, kind, table, me)
+def _compare(expression: Compare, rows: Rows) -> Truth:
+    kind, me = common_type(expression.left.type, expression.right.type), rows.me
+    left, right = _side(expression.left, kind, rows), _side(expression.right, kind, rows)
     if left is None or right is None:
         # A constant too long for the column's short strings: nothing can be equal to it.
-        none = public_bits(int(expression.operator == "<>"), table.n_rows, me)
+        none = public_bits(int(expression.operator == "<>"), rows.table.n_rows, rows.me)
         present = (left or right).present if (left or right) else None  # type: ignore[union-attr]
         return _where_present(none, present, me)
     present = _both(left.present, right.present, me)
@@ -257,16 +276,16 @@ def _compare(expression: Compare, table: SecretTable, me: Party) -> Truth:
     return _where_present(bits, present, me)
 
 
-def _side(expression: Expression, kind: Type, table: SecretTable, me: Party) -> Words | None:
+def _side(expression: Expression, kind: Type, rows: Rows) -> Words | None:
     """Return one side of a comparison as words of the common type; None for a string constant that cannot match."""
     if isinstance(expression, Literal):
         if isinstance(expression.type, Varchar) and isinstance(kind, Varchar) and expression.value is not None:
-            return words_of(replace(expression, type=kind), table, me)
-        return _convert(words_of(expression, table, me), kind, me)
-    words = words_of(expression, table, me)
+            return words_of(replace(expression, type=kind), rows)
+        return _convert(words_of(expression, rows), kind, rows.me)
+    words = words_of(expression, rows)
     if isinstance(kind, Varchar) and isinstance(words.type, Varchar) and is_packed(words.type) != is_packed(kind):
         return None
-    return _convert(words, kind, me)
+    return _convert(words, kind, rows.me)
 
 
 def _logic(operator: str, left: Truth, right: Truth, me: Party) -> Truth:
@@ -294,19 +313,19 @@ def _where_present(bits: BitShare, present: BitShare | None, me: Party) -> Truth
     return Truth(true, present ^ true)
 
 
-def _case(expression: Case, table: SecretTable, me: Party) -> Words:
-    kind = expression.type
-    result = _branch(expression.default, kind, table, me)
+def _case(expression: Case, rows: Rows) -> Words:
+    kind, me = expression.type, rows.me
+    result = _branch(expression.default, kind, rows)
     for condition, value in reversed(expression.branches):
-        chosen = truth_of(condition, table, me).true
-        result = _choose(chosen, _branch(value, kind, table, me), result, me)
+        chosen = truth_of(condition, rows).true
+        result = _choose(chosen, _branch(value, kind, rows), result, me)
     return result
 
 
-def _branch(expression: Expression, kind: Type, table: SecretTable, me: Party) -> Words:
+def _branch(expression: Expression, kind: Type, rows: Rows) -> Words:
     if isinstance(expression, Literal) and (expression.value is None or isinstance(kind, Varchar)):
-        return words_of(replace(expression, type=kind), table, me)
-    return _convert(words_of(expression, table, me), kind, me)
+        return words_of(replace(expression, type=kind), rows)
+    return _convert(words_of(expression, rows), kind, rows.me)
 
 
 def _choose(chosen: BitShare, yes: Words, no: Words, me: Party) -> Words:

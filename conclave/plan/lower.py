@@ -4,7 +4,7 @@ Equal subtrees become one step. All local steps come first, then all sharing, so
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from conclave.ir.expressions import Column, Expression, operands
 from conclave.ir.nodes import (
@@ -23,7 +23,7 @@ from conclave.ir.nodes import (
     SortKey,
 )
 from conclave.ir.types import Schema, Varchar, is_packed
-from conclave.ir.walk import children, owner_of, scans_in, with_children
+from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.plan.steps import (
     Disclosure,
     LocalStep,
@@ -59,7 +59,7 @@ def lower(root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str]) -> 
 
 @dataclass
 class _Lowering:
-    """Steps made so far. Names are t1, t2, ... in the order of making."""
+    """Steps made so far. A name says the kind of step and counts: local l1, share s1, MPC m1, reveal or send r1."""
 
     to_sql: Callable[[Node], str]
     texts: dict[Node, frozenset[str]]
@@ -67,13 +67,12 @@ class _Lowering:
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
     made: dict[Node, str] = field(default_factory=dict)
-    n_names: int = 0
 
     def one_owner(self, root: Collect, owner: str) -> tuple[Step, ...]:
         """Lower a query that a single party can answer alone."""
         table = self._run_locally(root.source, owner)
         others = tuple(name for name in root.recipients if name != owner)
-        return (SendStep(self._name(), owner, table, others, root.schema),) if others else ()
+        return (SendStep("r1", owner, table, others, root.schema),) if others else ()
 
     def several_owners(self, root: Collect) -> tuple[Step, ...]:
         """Lower a query over several parties' rows. The order of the answer is made by each recipient for itself."""
@@ -84,16 +83,13 @@ class _Lowering:
                 source, order = inner, keys
             case Limit(Sort(_, keys)):
                 order = keys
-        revealed = RevealStep(self._name_of_reveal(source), self._share(source), root.recipients, root.schema)
+        revealed = RevealStep("r1", self._share(source), root.recipients, root.schema)
         if not order:
             return (revealed,)
         query = Sort(Input(revealed.name, root.schema), order)
-        sql = self.to_sql(query)
-        return (revealed, *(LocalStep(self._name(), party, query, sql) for party in root.recipients))
-
-    def _name_of_reveal(self, source: Node) -> str:
-        self._share(source)  # earlier steps take earlier names
-        return self._name()
+        sql, n_local = self.to_sql(query), len(self.local)
+        ordered = (LocalStep(f"l{n_local + k}", party, query, sql) for k, party in enumerate(root.recipients, start=1))
+        return (revealed, *ordered)
 
     def _share(self, node: Node) -> str:
         """Return the name of the shared table that holds `node`'s rows."""
@@ -101,32 +97,44 @@ class _Lowering:
             return self.made[node]
         owner = owner_of(node)
         if owner is not None:
-            local = self._run_locally(node, owner)
-            step = ShareStep(self._name(), owner, local, node.schema, self.texts.get(node, frozenset()))
-            self.shares.append(step)
-            self.made[node] = step.name
-            return step.name
-        if isinstance(node, Limit) and not isinstance(node.source, Sort):
-            # Only rows that exist may be counted, so they have to come first.
-            node = replace(node, source=Sort(node.source, ()))
-        if isinstance(node, Sort) and node.keys and isinstance(node.source, Sort):
-            node = replace(node, source=node.source.source)
-        inputs = tuple(Input(self._share(child), child.schema) for child in children(node))
+            self.made[node] = self._share_of_one(node, owner)
+        elif isinstance(node, Sort):
+            self.made[node] = self._share(node.source)  # rows have an order only for the LIMIT on top of them
+        else:
+            self.made[node] = self._compute(node)
+        return self.made[node]
+
+    def _share_of_one(self, node: Node, owner: str) -> str:
+        local = self._run_locally(node, owner)
+        texts = self.texts.get(node, frozenset())
+        step = ShareStep(f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node))
+        self.shares.append(step)
+        return step.name
+
+    def _compute(self, node: Node) -> str:
+        inputs: tuple[Input, ...]
+        if isinstance(node, Limit):
+            # Also without an order: only rows that exist may be counted, and sorting puts them first.
+            order = node.source if isinstance(node.source, Sort) else Sort(node.source, ())
+            inputs = (Input(self._append(order, (self._input(order.source),)), order.schema),)
+        else:
+            inputs = tuple(self._input(child) for child in children(node))
+        return self._append(node, inputs)
+
+    def _input(self, node: Node) -> Input:
+        return Input(self._share(node), node.schema)
+
+    def _append(self, node: Node, inputs: tuple[Input, ...]) -> str:
         operator = with_children(node, inputs)
         check_supported(operator)
         side = unique_side(node) if isinstance(node, Join) else None
-        self.mpc.append(MpcStep(self._name(), operator, side))
-        self.made[node] = self.mpc[-1].name
+        self.mpc.append(MpcStep(f"m{len(self.mpc) + 1}", operator, side))
         return self.mpc[-1].name
 
     def _run_locally(self, node: Node, owner: str) -> str:
-        step = LocalStep(self._name(), owner, node, self.to_sql(node))
+        step = LocalStep(f"l{len(self.local) + 1}", owner, node, self.to_sql(node))
         self.local.append(step)
         return step.name
-
-    def _name(self) -> str:
-        self.n_names += 1
-        return f"t{self.n_names}"
 
 
 def _texts_wanted(root: Collect) -> dict[Node, frozenset[str]]:

@@ -44,6 +44,7 @@ class ShareStep:
     source: str
     schema: Schema
     texts: frozenset[str]  # long strings that reach the answer: their bytes are shared beside their code
+    is_one_row: bool = False  # whether there is exactly one row whatever the data
 
 
 @dataclass(frozen=True)
