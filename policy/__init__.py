@@ -12,4 +12,13 @@ Files, in reading order:
 - load: a YAML document as a pydantic model
 - document: the policy's model
 - parse: a policy's text, with the checks that its schema cannot say
+- uses: the forms in which a source column gets on its way to an answer
+- flow: from the scans' columns to the answer's, through every operator
+- release: what a use needs, and whether the grants give it
+- clauses: the clauses that are about the run as a whole
+- steps: the plan's steps against the query's flow
+- verdict: what the verifier says
+- verify: all of it together
+- explain: a verdict in words
+- manifest: what ran, who agreed, what was learned; signed by every party
 """

@@ -91,9 +91,7 @@ def _problem(detail: ErrorDetails, value: Any, lines: Lines, model: type[BaseMod
         written = detail["input"] if isinstance(detail["input"], str) else ""
         expected = [word.strip("'\"") for word in str(context["expected"]).replace(" or ", ", ").split(", ")]
         near = difflib.get_close_matches(written, expected, n=1)
-        return lines.problem(
-            path, _WHAT[kind].format(**context), f"did you mean {near[0]}?" if near else None
-        )
+        return lines.problem(path, _WHAT[kind].format(**context), f"did you mean {near[0]}?" if near else None)
     template = _WHAT.get(kind, "is not a valid value here ({kind})")
     return lines.problem(path, template.format(kind=kind.replace("_", " "), **context))
 

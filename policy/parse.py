@@ -59,14 +59,10 @@ def _column_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator
     if not is_numeric(kind):
         yield lines.problem((*path, "bounds"), f"a {kind} column has no bounds", "leave them out")
     elif low > high:
-        yield lines.problem(
-            (*path, "bounds"), "the lower bound is above the upper one", "write [lower, upper]"
-        )
+        yield lines.problem((*path, "bounds"), "the lower bound is above the upper one", "write [lower, upper]")
 
 
-def _grant_problems(
-    grant: Grant, columns: dict[str, PolicyColumn], path: Path, lines: Lines
-) -> Iterator[Problem]:
+def _grant_problems(grant: Grant, columns: dict[str, PolicyColumn], path: Path, lines: Lines) -> Iterator[Problem]:
     yield from _party_problems(grant.to, (*path, "to"), lines)
     yield from _repeats(grant.purposes, (*path, "purposes"), lines)
     for name, capabilities in grant.columns.items():
@@ -83,9 +79,7 @@ def _limit_problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
     limits = policy.spec.limits
     assert limits is not None
     if limits.per is not None and not _DURATION.fullmatch(limits.per):
-        yield lines.problem(
-            ("spec", "limits", "per"), "is no ISO 8601 duration", "write P30D for thirty days"
-        )
+        yield lines.problem(("spec", "limits", "per"), "is no ISO 8601 duration", "write P30D for thirty days")
     if limits.until is not None and not _is_date(limits.until):
         yield lines.problem(("spec", "limits", "until"), "is no date", "write YYYY-MM-DD")
 
@@ -98,9 +92,7 @@ def _party_problems(parties: tuple[str, ...], path: Path, lines: Lines) -> Itera
     yield from _repeats(parties, path, lines)
 
 
-def _column_reference(
-    name: str, columns: dict[str, PolicyColumn], path: Path, lines: Lines
-) -> Iterator[Problem]:
+def _column_reference(name: str, columns: dict[str, PolicyColumn], path: Path, lines: Lines) -> Iterator[Problem]:
     if name not in columns:
         yield lines.problem(path, "is no column of this policy", f"spec.columns has {', '.join(columns)}")
 

@@ -89,9 +89,7 @@ class _PlainComposer(Composer):
     """Composes one document and looks at each event first: nothing is built of what is refused."""
 
     def compose_document(self) -> Any:
-        if getattr(self.parser.peek_event(), "version", None) or getattr(
-            self.parser.peek_event(), "tags", None
-        ):
+        if getattr(self.parser.peek_event(), "version", None) or getattr(self.parser.peek_event(), "tags", None):
             self._refuse("directives are not taken: documents are YAML 1.2")
         document = super().compose_document()
         if not self.parser.check_event(StreamEndEvent):

@@ -1,0 +1,142 @@
+"""Whether the grants of a policy release a use to a recipient, and if not, which clause falls short and how."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policy.document import Grant, Policy
+from policy.uses import Use
+from policy.verdict import Reason
+
+Capabilities = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a use needs: one of several sets of capabilities. `open` stands for all of them."""
+
+    any_of: tuple[Capabilities, ...]  # the first is the one that is asked for when all are missing
+    join_payload: bool = False  # that as well
+    with_expressions: bool = False  # from grants that allow aggregates over expressions
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one recipient holds for one purpose: of one column, or of any column for a count of rows."""
+
+    capabilities: Capabilities
+    over_expressions: Capabilities
+    clause: str
+
+    def releases(self, need: Need) -> bool:
+        """Whether the need is met."""
+        if "open" in self.capabilities:
+            return True
+        held = self.over_expressions if need.with_expressions else self.capabilities
+        payload = not need.join_payload or "join_payload" in self.capabilities
+        return payload and any(wanted <= held for wanted in need.any_of)
+
+
+def need_of(use: Use) -> Need:
+    """Return what a recipient must hold to be let know of a use.
+
+    >>> [sorted(wanted) for wanted in need_of(Use("alpha/visits", "days", "mean")).any_of]
+    [['mean'], ['count', 'sum']]
+    """
+    kind = {"plain": "open", "derived": "open"}.get(use.kind, use.kind)
+    any_of = [frozenset({kind})]
+    if kind == "mean":
+        # Who is told sum and count can divide.
+        any_of.append(frozenset({"sum", "count"}))
+    return Need(tuple(any_of), use.joined and kind != "open", use.over_expression)
+
+
+def refuse(policy: Policy, use: Use, recipient: str, purpose: str, disclosure: str) -> Reason | None:
+    """Return why `policy` does not let `recipient` know of a use, or None if it does.
+
+    `disclosure` says where the recipient sees it, the flow's last step.
+    """
+    need, held = need_of(use), held_by(policy, use.column, recipient, purpose)
+    if held.releases(need):
+        return None
+    missing = _missing(need, held)
+    dataset, owner = use.dataset, use.dataset.split("/")[0]
+    only_expressions = missing <= held.capabilities
+    subject = f"{dataset}.{use.column}" if use.column is not None else f"a column of {dataset}"
+    words = " and ".join(sorted(missing)) + (" over expressions" if need.with_expressions else "")
+    return Reason(
+        code="expressions-not-granted" if only_expressions else "not-granted",
+        dataset=dataset,
+        version=policy.metadata.version,
+        clause=held.clause,
+        says=_says(held, use, recipient, purpose),
+        column=use.column,
+        capability=sorted(missing)[0],
+        recipient=recipient,
+        flow=(*use.steps, f"{disclosure} to {recipient}"),
+        where=use.at,
+        what=f"{recipient} would learn {_learnt(use)}",
+        fix=f"take it out of the query, or ask {owner} to grant {recipient} {words} of {subject}",
+    )
+
+
+def held_by(policy: Policy, column: str | None, recipient: str, purpose: str) -> Held:
+    """Return what `recipient` holds of a column for `purpose`: the union of all grants to it, or to all."""
+    plain: set[str] = set()
+    over_expressions: set[str] = set()
+    clauses: list[str] = []
+    for clause, grant in _applying(policy, recipient, purpose):
+        granted = [grant.columns.get(column, ())] if column is not None else list(grant.columns.values())
+        for capabilities in granted:
+            plain.update(capabilities)
+            over_expressions.update(capabilities if grant.expressions else ())
+        names_it = column is not None and column in grant.columns
+        clauses.append(f"{clause}.columns.{column}" if names_it else clause)
+    # The clause that says most of this column.
+    clause = max(clauses, key=len) if clauses else "spec.grants"
+    return Held(frozenset(plain), frozenset(over_expressions), clause)
+
+
+def _applying(policy: Policy, recipient: str, purpose: str) -> Iterator[tuple[str, Grant]]:
+    for index, grant in enumerate(policy.spec.grants):
+        if {recipient, "*"} & set(grant.to) and {purpose, "*"} & set(grant.purposes):
+            yield f"spec.grants[{index}]", grant
+
+
+def _missing(need: Need, held: Held) -> Capabilities:
+    capabilities = held.over_expressions if need.with_expressions else held.capabilities
+    if any(wanted <= capabilities for wanted in need.any_of):
+        return frozenset({"join_payload"})
+    return need.any_of[0]
+
+
+def _says(held: Held, use: Use, recipient: str, purpose: str) -> str:
+    if held.clause == "spec.grants":
+        return f"grants {recipient} nothing for {purpose}"
+    if use.column is None:
+        return f"grants {recipient} no count"
+    if not held.capabilities:
+        return f"grants {recipient} nothing of {use.column}"
+    plainly = ", without `expressions: true`" if use.over_expression and not held.over_expressions else ""
+    return f"grants {recipient} {', '.join(sorted(held.capabilities))}{plainly}"
+
+
+def _learnt(use: Use) -> str:
+    column = use.column
+    match use.kind:
+        case "plain":
+            return f"{column} itself, row by row"
+        case "derived":
+            return f"what is computed from {column}, row by row"
+        case "group_key":
+            return f"groups made by {column}"
+        case "filter":
+            return f"an answer in which {column} decides which rows count"
+        case "join_key":
+            return f"an answer in which {column} decides which rows meet"
+        case "rank":
+            return f"an answer in which {column} decides the order or which rows stay"
+        case "count" if column is None:
+            return f"how many rows {use.dataset} has"
+    over = f"an expression over {column}" if use.over_expression else column
+    joined = " after a join" if use.joined else ""
+    return f"{use.kind}({over}){joined}"

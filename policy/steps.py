@@ -1,0 +1,77 @@
+"""The plan's steps against the query's flow: each runs where its data may be, and only the answer is opened.
+
+Compiling is not trusted here: whatever the passes and the lowering do, no step may show a table to a party that the
+query does not name, nor let one party's rows meet another's in clear.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from conclave.ir.nodes import Input, Node
+from conclave.ir.walk import nodes_in, scans_in
+from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from policy.verdict import Code, Reason
+
+SHARED = frozenset({"(shares)"})  # a table that nobody holds in clear
+
+
+def check_steps(plan: Plan) -> Iterator[Reason]:
+    """Yield what is wrong with the plan's steps."""
+    recipients = frozenset(plan.query.recipients)
+    holders: dict[str, frozenset[str]] = {}  # by table: who holds it in clear
+    opened = 0
+    for step in plan.steps:
+        problem = _problem(step, recipients, holders)
+        if isinstance(step, RevealStep | SendStep):
+            opened += 1
+            if opened > 1 or step.schema != plan.answer:
+                problem = "unknown-disclosure", f"step {step.name} would open another table than the answer"
+        if problem is not None:
+            code, what = problem
+            yield Reason(code, "", what, "this is a fault of the compiler: report it, with the query")
+    known = ("answer", "row_count")
+    for kind in sorted({d.kind for d in plan.disclosures if d.kind not in known}):
+        yield Reason("unknown-disclosure", "", f"the plan discloses {kind}", "no rule covers this; report it")
+
+
+def _problem(step: Step, recipients: frozenset[str], holders: dict[str, frozenset[str]]) -> tuple[Code, str] | None:
+    """Return what is wrong with one step, after noting who holds the table that it makes."""
+    match step:
+        case LocalStep(name, party, query):
+            holders[name] = frozenset({party})
+            return _local_problem(name, party, query, holders)
+        case ShareStep(name, party, source):
+            holders[name] = SHARED
+            return _not_at(name, party, source, holders)
+        case MpcStep(name, operator):
+            holders[name] = SHARED
+            inputs = [holders.get(node.name) for node in nodes_in(operator) if isinstance(node, Input)]
+            if scans_in(operator) or any(held != SHARED for held in inputs):
+                return "cleartext", f"step {name} would compute under MPC on what is not shared"
+        case RevealStep(name, source, to):
+            holders[name] = frozenset(to)
+            if holders.get(source) != SHARED or not set(to) <= recipients:
+                return "unknown-disclosure", f"step {name} would open a table to {', '.join(to)}"
+        case SendStep(name, party, source, to):
+            holders[name] = frozenset(to)
+            if not set(to) <= recipients:
+                return "unknown-disclosure", f"step {name} would send a table to {', '.join(to)}"
+            return _not_at(name, party, source, holders)
+    return None
+
+
+def _local_problem(
+    name: str, party: str, query: Node, holders: Mapping[str, frozenset[str]]
+) -> tuple[Code, str] | None:
+    foreign = sorted({scan.dataset for scan in scans_in(query) if scan.owner != party})
+    if foreign:
+        return "cleartext", f"step {name} would run at {party} on rows of {', '.join(foreign)} in clear"
+    for node in nodes_in(query):
+        if isinstance(node, Input) and party not in holders.get(node.name, frozenset()):
+            return "cleartext", f"step {name} would run at {party} on a table that it does not hold"
+    return None
+
+
+def _not_at(name: str, party: str, source: str, holders: Mapping[str, frozenset[str]]) -> tuple[Code, str] | None:
+    if party in holders.get(source, frozenset()):
+        return None
+    return "cleartext", f"step {name} would take a table from {party} that it does not hold"

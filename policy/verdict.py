@@ -1,0 +1,88 @@
+"""What the verifier says: accept, or reject with reasons. Equal inputs give equal bytes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from conclave.ir.errors import Position
+
+Decision = Literal["accept", "reject"]
+Code = Literal[
+    "no-policy",  # a dataset without its owner's word
+    "wrong-dataset",  # a policy beside another dataset's data
+    "header-mismatch",  # the policy's columns are not the declared ones
+    "not-granted",  # a capability is missing
+    "expressions-not-granted",  # the aggregate is granted, but over plain columns only
+    "protocol-not-allowed",
+    "party-not-allowed",  # one that computes
+    "not-enforced",  # the policy asks for something that this version cannot do
+    "cleartext",  # a step would run in clear where it may not
+    "unknown-disclosure",  # a step would open something else, or to somebody else, than the query says
+    "unknown-operator",  # no rule covers it
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyStamp:
+    """Which policy was read."""
+
+    dataset: str
+    version: int
+    digest: str  # SHA-256 of the policy's canonical JSON, in hex
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a plan is refused: one clause of one policy, or the lack of one. Rendered by `policy.explain`."""
+
+    code: Code
+    dataset: str  # empty: no dataset's in particular
+    what: str
+    fix: str
+    version: int | None = None  # of the policy
+    clause: str = ""  # the path in the policy: "spec.grants[0].columns.arr_delay"
+    says: str = ""  # what the clause grants or asks for
+    column: str | None = None
+    capability: str | None = None  # the one that is missing
+    recipient: str | None = None
+    flow: tuple[str, ...] = ()  # from the column to the disclosure
+    where: Position | None = None  # in the query's text
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields as a JSON object."""
+        return {
+            "code": self.code,
+            "dataset": self.dataset,
+            "policyVersion": self.version,
+            "clause": self.clause,
+            "says": self.says,
+            "column": self.column,
+            "capability": self.capability,
+            "recipient": self.recipient,
+            "flow": list(self.flow),
+            "where": {"line": self.where.line, "column": self.where.column} if self.where else None,
+            "what": self.what,
+            "fix": self.fix,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verifier's word on one plan. Accepted exactly if there is no reason against."""
+
+    purpose: str
+    policies: tuple[PolicyStamp, ...]  # by dataset
+    reasons: tuple[Reason, ...]  # sorted
+
+    @property
+    def decision(self) -> Decision:
+        """Accept, or reject if there is any reason."""
+        return "reject" if self.reasons else "accept"
+
+    def to_json(self) -> dict[str, object]:
+        """Return the verdict for `policy.canonical.canonical_json`: what is signed and compared."""
+        return {
+            "decision": self.decision,
+            "purpose": self.purpose,
+            "policies": [{"dataset": p.dataset, "version": p.version, "digest": p.digest} for p in self.policies],
+            "reasons": [reason.to_json() for reason in self.reasons],
+        }
