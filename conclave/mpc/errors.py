@@ -5,7 +5,7 @@ class ProtocolError(Exception):
     """The protocol cannot go on; the run fails, and nothing was released by it."""
 
 
-class PeerLost(ProtocolError):  # noqa: N818 -- says what happened
+class PeerLost(ProtocolError):
     """A peer closed its connection in the middle of the protocol."""
 
     def __init__(self, peer: str) -> None:
@@ -13,7 +13,7 @@ class PeerLost(ProtocolError):  # noqa: N818 -- says what happened
         self.peer = peer
 
 
-class DeadlineExceeded(ProtocolError):  # noqa: N818
+class DeadlineExceeded(ProtocolError):
     """A peer was not done sending or receiving in time."""
 
     def __init__(self, peer: str, waited_s: float) -> None:

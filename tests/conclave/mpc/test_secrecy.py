@@ -1,0 +1,126 @@
+import ast
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import conclave.mpc
+from conclave.mpc.compare import less_than
+from conclave.mpc.convert import arithmetic_to_planes, bit_to_arithmetic
+from conclave.mpc.divide import divide
+from conclave.mpc.multiply import multiply
+from conclave.mpc.party import Party
+from conclave.mpc.randomness import Stream, Streams
+from conclave.mpc.shuffle import SecretShuffle, shuffle
+from conclave.mpc.sort import sort_permutation
+from tests.conclave.mpc.three import NAMES, run_parties, run_three_parties
+
+
+def everything(x, y, me):
+    """Sort, compare, divide and multiply: a run through most of the engine."""
+    order = sort_permutation(arithmetic_to_planes(x, me), me)
+    a, b = order.apply([x, y], me)
+    return multiply(divide(a, b, me), bit_to_arithmetic(less_than(a, b, me), me), me)
+
+
+def test_what_an_observer_sees_does_not_depend_on_the_data():
+    ordered, reverse = np.arange(50), np.arange(50)[::-1] * 977 - 3
+    first = run_three_parties(everything, ordered, reverse)
+    second = run_three_parties(everything, np.zeros(50, np.int64), ordered)
+    assert first.transcripts == second.transcripts
+    assert len(first.transcripts[0]) > 200
+
+
+def test_neighbours_agree_on_streams_and_zero_shares_add_up_to_zero():
+    def work(network):
+        me = Party.setup(network, NAMES, b"run and plan")
+        draws = [me.streams.with_next.use("x").draw(4), me.streams.with_prev.use("x").draw(4)]
+        return draws, me.zero_mask(5), me.xor_mask(5), me.streams.with_next.use("p").permutation(9)
+
+    results = run_parties(work)
+    a, b, c = (results[name] for name in NAMES)
+    for left, right in ((a, b), (b, c), (c, a)):
+        np.testing.assert_array_equal(left[0][0], right[0][1])
+    assert len({draw.tobytes() for r in (a, b, c) for draw in r[0]}) == 3
+    assert not (a[1] + b[1] + c[1]).any()
+    assert not (a[2] ^ b[2] ^ c[2]).any()
+    assert a[1].any()
+    assert a[2].any()
+
+
+def test_two_runs_never_share_a_stream():
+    def work(network):
+        return Party.setup(network, NAMES, b"same context").streams.with_next.use("x").draw(2).tobytes()
+
+    runs = [run_parties(work) for _ in range(2)]
+    assert len({draw for run in runs for draw in run.values()}) == 6
+
+
+def test_uses_of_one_seed_have_different_streams():
+    streams = Streams(bytes(32), bytes(32))
+    draws = [streams.with_next.use(label).draw(4).tobytes() for label in ("zero", "xor", "deal", "reshare")]
+    assert len(set(draws)) == 4
+
+
+def test_a_stream_does_not_repeat_itself():
+    stream = Stream(bytes(32))
+    assert stream.draw(1000).tobytes() != stream.draw(1000).tobytes()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 1000, (1 << 20) + 1])
+def test_a_permutation_is_one(n):
+    rows = Stream(b"k" * 32).permutation(n)
+    np.testing.assert_array_equal(np.sort(rows), np.arange(n))
+
+
+def looks_uniform(samples: bytes) -> bool:
+    """Chi-square of bytes: 255 degrees of freedom, so 400 has a chance below one in 10 million."""
+    counts = np.bincount(np.frombuffer(samples, np.uint8), minlength=256)
+    expected = counts.sum() / 256
+    return float(((counts - expected) ** 2 / expected).sum()) < 400
+
+
+@pytest.mark.deep
+def test_what_a_party_holds_after_a_product_and_a_shuffle_is_uniform():
+    zeros = np.zeros(20_000, np.int64)
+
+    def work(x, me):
+        by = SecretShuffle.draw(x.n, me)
+        return [multiply(x, x, me), *shuffle([x * 0], by, me)]
+
+    for party in run_three_parties(work, zeros).shares:
+        for share in party:
+            assert looks_uniform(share.own.tobytes())
+            assert looks_uniform(share.next.tobytes())
+            assert looks_uniform((share.own + share.next).tobytes())
+
+
+@pytest.mark.deep
+def test_permutations_are_uniform():
+    stream = Stream(b"u" * 32)
+    seen = np.zeros(24)
+    for _ in range(12_000):
+        a, b, c, _ = stream.permutation(4)
+        seen[a * 6 + (b - (b > a)) * 2 + (c > [x for x in range(4) if x not in (a, b)][0])] += 1
+    assert ((seen - 500) ** 2 / 500).sum() < 70  # 23 degrees of freedom: less than one in a million
+
+
+def modules() -> list[Path]:
+    return sorted(Path(conclave.mpc.__path__[0]).glob("[a-z]*.py"))
+
+
+def test_the_charter_lists_every_file_and_no_other_in_an_order_that_imports_allow():
+    listed = re.findall(r"^    (\w+)  +\w", conclave.mpc.__doc__, re.MULTILINE)
+    assert sorted(listed) == sorted(module.name for module in pkgutil.iter_modules(conclave.mpc.__path__))
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("conclave.mpc."):
+                assert listed.index(node.module.split(".")[2]) < listed.index(path.stem), path
+
+
+def test_no_module_writes_to_a_log():
+    for path in modules():
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        assert not names & {"print", "logging", "eval", "pickle"}, path
