@@ -1,0 +1,79 @@
+# The only commands to know. All of them make .venv from the lock file first, if it is not there or not current.
+#
+#   make demo     three airports answer a question together, over a real Swift on this machine
+#   make test     everything: style, types, imports, documents, tests (under 5 minutes on 2 cores)
+#   make check    the part of `make test` that runs no tests: seconds
+#   make golden   write the golden files anew; read the diff before you commit it
+#   make bench    the MPC engine's speed
+#   make e2e      only the tests with several real processes and a real Swift
+#   make lock     resolve the dependencies of pyproject.toml anew (needs uv)
+#   make clean    remove everything that git ignores and these commands make
+
+PYTHON ?= python3
+PYTEST_FLAGS ?= -q
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check golden bench e2e lock clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+demo: $(READY)
+	@$(BIN)/ccd demo
+
+test: check
+	@echo "tests"
+	@$(BIN)/pytest $(PYTEST_FLAGS)
+
+check: $(READY)
+	@echo "style"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "not formatted (fix: $(BIN)/ruff format)" >&2; exit 1; }
+	@$(BIN)/yamllint --strict .
+	@echo "types"
+	@$(BIN)/mypy --no-error-summary
+	@echo "imports"
+	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	@echo "documents"
+	@$(BIN)/ccd validate
+	@$(BIN)/ccd schema --check
+	@$(BIN)/ccd render --check
+
+golden: $(READY)
+	@$(BIN)/ccd schema
+	@$(BIN)/ccd render
+	@CCD_GOLDEN=write $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep"
+	@git --no-pager diff --stat
+
+bench: $(READY)
+	@$(BIN)/python -m tests.bench
+
+e2e: $(READY)
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m e2e
+
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-header \
+	    --output-file requirements.lock pyproject.toml
+
+clean:
+	@test ! -e .dev -o ! -x $(BIN)/ccd || $(BIN)/ccd dev down
+	rm -rf $(VENV) .demo .dev .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip checks every hash before it installs anything. The project itself comes last, editable, without looking
+# anything up: what is not in the lock is not used.
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON); say which: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "$(PYTHON) is $$($(PYTHON) --version), but 3.11 or later is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "installing into $(VENV) what requirements.lock lists (once; a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(READY)
