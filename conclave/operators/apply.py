@@ -22,7 +22,7 @@ from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.words import n_text_words, text_column
 from conclave.mpc.party import Party
 from conclave.operators.aggregate import AggregateSpec
-from conclave.operators.evaluate import project, truth_of
+from conclave.operators.evaluate import Rows, project, truth_of
 from conclave.operators.filter import filter_rows
 from conclave.operators.groupby import group_by
 from conclave.operators.join import cross_one, join_nested, join_unique
@@ -40,7 +40,7 @@ def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTa
             return project(_table(source, tables), outputs, me)
         case Filter(source, predicate):
             table = _table(source, tables)
-            return filter_rows(table, truth_of(predicate, table, me).true, me)
+            return filter_rows(table, truth_of(predicate, Rows(table, me)).true, me)
         case Concat(parts):
             return _concat([_table(part, tables) for part in parts], me)
         case Aggregate(source, keys, aggregates):
