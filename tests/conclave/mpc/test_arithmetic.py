@@ -85,9 +85,7 @@ def test_conversions_of_bits_agree_with_numpy_at_their_declared_cost(x, y, chose
 def test_some_low_bits_come_out_for_several_columns_at_once(bits):
     x, y = np.array([0, -1, 5, SMALLEST] * 20), np.arange(80)
     mask = np.uint64((1 << bits) - 1)
-    run = run_three_parties(
-        lambda a, b, me: [planes.words() for planes in columns_to_planes([a, b], me, bits)], x, y
-    )
+    run = run_three_parties(lambda a, b, me: [planes.words() for planes in columns_to_planes([a, b], me, bits)], x, y)
     for got, expected in zip(run.opened, (x, y), strict=True):
         np.testing.assert_array_equal(got, expected.astype(np.uint64) & mask)
     assert run.cost == columns_to_planes.cost(n=80, columns=2, bits=bits)

@@ -1,3 +1,4 @@
+import contextlib
 import datetime
 import socket
 import ssl
@@ -151,10 +152,8 @@ def relay(source: socket.socket, target: socket.socket, budget: list[int]) -> No
     except OSError:
         pass
     for end in (source, target):
-        try:
+        with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 @given(cut_after=st.integers(0, 3500))
@@ -210,9 +209,7 @@ def test_channels_work_over_tls(tmp_path):
     )
     pem = tmp_path / "bravo.pem"
     pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(pem))

@@ -108,9 +108,7 @@ def test_partition_brings_zeros_to_the_front_in_their_order(flags):
 def test_segmented_minimum_agrees_with_a_loop_at_its_declared_cost(x, y, starts):
     starts[0] = True
     for n in (0, 1, 2, 6, N):
-        run = run_three_parties(
-            lambda a, b, f, me: segmented_minimum([a, b], f, me), x[:n], y[:n], starts[:n]
-        )
+        run = run_three_parties(lambda a, b, f, me: segmented_minimum([a, b], f, me), x[:n], y[:n], starts[:n])
         for got, column in zip(run.opened, (x, y), strict=True):
             begin = np.maximum.accumulate(np.where(starts[:n], np.arange(n), 0))
             expected = [column[b : k + 1].min() for k, b in enumerate(begin)]

@@ -1,0 +1,127 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from conclave.mpc.errors import AgreementError, ProtocolError, ShapeError
+from conclave.mpc.party import Party
+from conclave.operators.input import exchange_inputs, receive_input, share_input
+from conclave.operators.reveal import receive_revealed, reveal_to
+from conclave.operators.table import concat
+from tests.conclave.mpc.three import NAMES, RecordingNetwork, run_parties
+from tests.conclave.operators.tables import (
+    ALL,
+    KEEP,
+    OWNERS,
+    bag,
+    declare,
+    keep_odd,
+    kept,
+    plain,
+    rows_of,
+    run_tables,
+    to_rows,
+)
+
+TABLES = [declare(f"t{k}", owner, {KEEP: True, "x": False, "y": True}) for k, owner in enumerate(OWNERS)]
+
+
+@given(rows=rows_of(True, False, True, wide=True), more=rows_of(True, False, True))
+def test_rows_of_several_owners_come_out_as_they_went_in(rows, more):
+    parts = [rows, more, rows[:1], []]
+    got = run_tables(lambda *args: concat(args[:-1], args[-1]), list(zip(TABLES, parts, strict=True)))
+    assert bag(got) == bag([row for part in parts for row in part])
+
+
+@given(rows=rows_of(True, False, True, wide=True))
+def test_recipients_get_the_valid_rows_only(rows):
+    assert bag(run_tables(keep_odd, [(TABLES[0], rows)])) == bag(kept(rows))
+
+
+@pytest.mark.parametrize("recipients", [("alpha",), ("bravo",), ("carol", "delta"), ALL])
+def test_any_party_can_be_a_recipient(recipients):
+    rows = [(k, k * k, None if k == 2 else k) for k in range(6)]
+    assert bag(run_tables(keep_odd, [(TABLES[1], rows)], recipients=recipients)) == bag(kept(rows))
+
+
+def test_what_is_sent_does_not_depend_on_the_data():
+    def transcripts(rows):
+        def work(network):
+            table = TABLES[0]
+            mine = {table.name: plain(table, rows)} if network.me == table.owner else {}
+            shared = exchange_inputs([table], mine, network, NAMES)
+            if network.me in NAMES:
+                me = Party.setup(network, NAMES, b"")
+                reveal_to(keep_odd(shared[table.name], me), ["echo"], me)
+            elif network.me == "echo":
+                receive_revealed(network, NAMES, 100)
+            return network.transcript
+
+        return run_parties(work, ALL, RecordingNetwork)
+
+    assert transcripts([(1, 2, 3)] * 9) == transcripts([(None, 0, None)] * 9)
+
+
+def test_an_outside_owner_and_pure_compute_parties_have_calls_of_their_own():
+    table, rows = TABLES[0], [(1, 2, None), (3, 4, 5)]
+
+    def work(network):
+        if network.me == "delta":
+            return share_input([table], {table.name: plain(table, rows)}, network, NAMES)
+        if network.me in NAMES:
+            shared = receive_input([table], network, NAMES)
+            return reveal_to(shared[table.name], ["alpha"], Party.setup(network, NAMES, b""))
+        return None
+
+    assert bag(to_rows(run_parties(work, ALL)["alpha"])) == bag(rows)
+
+
+def test_an_owner_that_computes_cannot_only_share():
+    def work(network):
+        share_input([], {}, network, NAMES)
+
+    with pytest.raises(ProtocolError):
+        run_parties(work)
+
+
+def test_more_rows_than_declared_are_refused_on_both_sides():
+    small = dataclasses.replace(TABLES[0], max_rows=1)
+    rows = [(1, 2, 3)] * 2
+
+    def work(network, at_owner):
+        table = at_owner if network.me == "delta" else small
+        mine = {table.name: plain(table, rows)} if network.me == "delta" else {}
+        exchange_inputs([table], mine, network, NAMES)
+
+    for at_owner in (small, TABLES[0]):
+        with pytest.raises(ShapeError):
+            run_parties(lambda network, at=at_owner: work(network, at), ALL)
+
+
+def test_undeclared_nulls_and_other_types_are_refused():
+    table = declare("t", "delta", {"x": False})
+    for columns in (
+        {"x": (np.array([1, 2]), np.array([True, False]))},
+        {"x": (np.array([1.0, 2.0]), None)},
+    ):
+        with pytest.raises(ShapeError):
+            run_parties(
+                lambda network, c=columns: exchange_inputs(
+                    [table], {"t": c} if network.me == "delta" else {}, network, NAMES
+                ),
+                ALL,
+            )
+
+
+def test_compute_parties_that_announce_different_results_are_not_believed():
+    def work(network):
+        if network.me == "echo":
+            return receive_revealed(network, NAMES, 10)
+        if network.me in NAMES:
+            n_rows = 3 if network.me == "bravo" else 2
+            network.send_control("echo", f"[{n_rows}, false, []]".encode())
+        return None
+
+    with pytest.raises(AgreementError):
+        run_parties(work, ALL)
