@@ -1,0 +1,70 @@
+"""`ccd run`: execute the rendered manifests on this machine."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from conclave.estimate import estimate
+from conclave.plan.show import show_plan
+from renderer.dev.session import running_swift
+from renderer.errors import CommandError
+from renderer.local.observe import Event
+from renderer.local.progress import Progress
+from renderer.local.report import print_ended
+from renderer.local.run import Ended, Local, execute_run, prepare_run
+from renderer.plan import compile_run
+from renderer.settings import settings_of
+
+INTERRUPTED = 130
+NOT_VERIFIED = 70
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(run)
+
+
+def run(
+    context: typer.Context,
+    workflow: Annotated[Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Execute a workflow's rendered manifests on this machine, as a cluster would.
+
+    Every party's worker runs here, each with its own party's Secrets from
+    [bold]secrets/<namespace>/<secret>/<key>[/bold]. Ends with the run's exit code: 0 done, 30 rejected by a
+    policy, 20 data unlike its declaration, 40 a peer was lost, 50 a store did not answer.
+    """
+    root = settings_of(context).root
+    with running_swift(root):
+        ended = run_and_print(prepare_run(root, workflow), as_json)
+    exit_code = ended.exit_code
+    if exit_code == 0 and ended.filed.problems:
+        exit_code = NOT_VERIFIED
+    raise typer.Exit(exit_code)
+
+
+def run_and_print(local: Local, as_json: bool = False) -> Ended:
+    """Run, showing plan, progress and outcome to people, or the outcome alone as JSON."""
+    console = Console(highlight=False)
+    if as_json:
+        ended = _interruptible(local, lambda _: None)
+        typer.echo(json.dumps(ended.to_json(), allow_nan=False))
+        return ended
+    plan = compile_run(local.planned.run)
+    console.print(show_plan(plan, estimate(plan)), markup=False, soft_wrap=True)
+    with Progress(console, local.party_of) as progress:
+        ended = _interruptible(local, progress)
+    print_ended(ended, local, console)
+    return ended
+
+
+def _interruptible(local: Local, watch: Callable[[Event], None]) -> Ended:
+    try:
+        return execute_run(local, watch)
+    except KeyboardInterrupt:
+        raise CommandError("interrupted; every worker was ended", exit_code=INTERRUPTED) from None

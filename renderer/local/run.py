@@ -1,0 +1,192 @@
+"""`ccd run` without its printing: from a committed workflow to the verified answer."""
+
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from renderer import names
+from renderer.check import load_workspace
+from renderer.errors import BUG, CommandError
+from renderer.layout import run_files
+from renderer.local.answer import KEYS, Filed, WriterStore, read_filed
+from renderer.local.cluster import Cluster, Hosts
+from renderer.local.job import JobResult
+from renderer.local.load import Objects, load_run
+from renderer.local.logs import LogFiles, event_of
+from renderer.local.observe import ContainerLine, Event, Observer
+from renderer.local.private_files import private_directory
+from renderer.local.secret_store import MissingSecretsError, SecretStore
+from renderer.plan import compile_run
+from renderer.spec import PlannedRun, plan_run
+from renderer.tree import changes
+
+STATE = ".ccd"  # below the federation's directory; ignores itself in Git
+SECRETS = "secrets"
+NOT_CURRENT = 1
+# Which exit code a run ends with when its Jobs disagree: a cause before its consequences.
+CODES = (10, 20, 30, 70, 50, 40)
+
+
+@dataclass(frozen=True)
+class Local:
+    """One run on this machine."""
+
+    root: Path
+    planned: PlannedRun
+    objects: Objects
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.planned.run.run_id
+
+    @property
+    def secrets(self) -> SecretStore:
+        """Where the namespaces' Secrets lie."""
+        return SecretStore(self.root / SECRETS)
+
+    @property
+    def logs(self) -> Path:
+        """Where the containers' logs lie, a directory per party."""
+        return self.root / STATE / "runs" / self.run_id
+
+    @property
+    def party_of(self) -> dict[str, str]:
+        """The party of each Job."""
+        return {job.metadata.name: job.metadata.labels[names.PARTY_LABEL] for job in self.objects.jobs}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    run_id: str
+    exit_code: int
+    jobs: tuple[JobResult, ...]
+    was_done: bool  # before this call: nothing was computed
+    filed: Filed
+
+    @property
+    def status(self) -> str:
+        """Succeeded, rejected or failed."""
+        if self.exit_code == 0:
+            return "succeeded"
+        return "rejected" if self.exit_code == 30 else "failed"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "run_id": self.run_id,
+            "status": self.status,
+            "output": self.filed.rows,
+            "manifest": self.filed.manifest,
+        }
+
+
+def prepare_run(root: Path, workflow: Path) -> Local:
+    """Return the run that a committed workflow asks for, its manifests as they were rendered.
+
+    Raises:  DocumentError; CommandError if what is rendered is not what the documents say.
+    """
+    workspace = load_workspace(root)
+    document = workspace.workflow_in(workflow)
+    planned = plan_run(document.model, workspace.party_models, workspace.federation.model)
+    run_id = planned.run.run_id
+    files = [file for member in planned.members for file in run_files(planned, member)]
+    stale = [change.path for change in changes(root, files) if change.path.parent.name == run_id]
+    if stale:
+        what = f"{document.file} says something else than {stale[0]} and {len(stale) - 1} more files"
+        raise CommandError(what, "ccd render", NOT_CURRENT)
+    return Local(root, planned, load_run(root / names.RENDERED, run_id))
+
+
+def require_secrets(local: Local) -> None:
+    """Raise MissingSecretsError for the Secrets that the run's workers need and this machine does not have."""
+    missing = []
+    for member in local.planned.members:
+        own = member.own
+        places = [place for place in (own.records, own.output) if place is not None]
+        stores = {*(source.credentials for source in own.sources), *(place.credentials for place in places)}
+        needed: dict[str, tuple[str, ...]] = {own.identity: ("tls.key",)}
+        needed |= dict.fromkeys(stores, KEYS)
+        for secret, keys in sorted(needed.items()):
+            there = local.secrets.read(member.namespace, secret) or {}
+            if any(key not in there for key in keys):
+                missing.append((member.namespace, secret, keys))
+    if missing:
+        raise MissingSecretsError(tuple(missing), local.secrets.directory)
+
+
+def execute_run(local: Local, watch: Observer, rewrite_hosts: Callable[[Hosts], Hosts] = lambda hosts: hosts) -> Ended:
+    """Run the manifests to their ends and read what was filed.
+
+    Raises:  MissingSecretsError; CommandError; KeyboardInterrupt, after everything was cleaned up.
+    """
+    require_secrets(local)
+    with _alone(local):
+        logs, done = LogFiles(local.logs, local.party_of), FoundDone()
+
+        def observe(event: Event) -> None:
+            logs(event)
+            done(event)
+            watch(event)
+
+        cluster = Cluster(local.root / STATE / "pods", local.secrets, observe, rewrite_hosts)
+        try:
+            jobs = cluster.run(local.objects)
+        finally:
+            logs.close()
+    code = outcome_of(jobs)
+    filed = read_run(local)
+    was_done = all(job.metadata.name in done.jobs for job in local.objects.jobs)
+    return Ended(local.run_id, code, jobs, was_done, filed)
+
+
+def read_run(local: Local) -> Filed:
+    """Return what lies in the writer's store of the run."""
+    run = local.planned.run
+    writer = next(member for member in local.planned.members if member.own.output is not None)
+    assert writer.own.output is not None
+    store = WriterStore(local.secrets, writer.namespace, writer.own.output.credentials, writer.own.output.container)
+    try:
+        return read_filed(store, run, compile_run(run).answer)
+    finally:
+        store.close()
+
+
+def outcome_of(jobs: tuple[JobResult, ...]) -> int:
+    """Return the exit code of a whole run."""
+    codes = {job.exit_code for job in jobs if not job.succeeded}
+    if not codes:
+        return 0
+    return next((code for code in CODES if code in codes), BUG)
+
+
+@dataclass
+class FoundDone:
+    """An observer that notes which Jobs found the run done already."""
+
+    jobs: set[str] = field(default_factory=set)
+
+    def __call__(self, event: Event) -> None:
+        """Look for the worker's word."""
+        if isinstance(event, ContainerLine):
+            found: Mapping[str, Any] | None = event_of(event.text)
+            if found is not None and found["event"] == "done already":
+                self.jobs.add(event.job)
+
+
+@contextmanager
+def _alone(local: Local) -> Iterator[None]:
+    """Keep a second `ccd run` of the same run out: the two would fight over names and logs."""
+    state = private_directory(local.root / STATE)
+    (state / ".gitignore").write_text("*\n")
+    with (private_directory(local.logs) / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"the run {local.run_id} is running here already", "wait for it to end") from None
+        yield
