@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from renderer.commands import render, schema, validate
+from renderer.commands import demo, dev, plan, render, run, schema, try_, validate
 from renderer.errors import Commands
 from renderer.settings import Settings
 
 HELP = """
 Compute together on data that may not leave its owners, by pull request.
 
-A workflow is a document in Git. [bold]ccd validate[/bold] says what is wrong with it, [bold]ccd render[/bold]
-turns it into the manifests that Argo CD applies, in each owner's own namespace.
+A workflow is a document in Git. [bold]ccd validate[/bold] says what is wrong with it, [bold]ccd plan[/bold]
+what each party would learn, and [bold]ccd render[/bold] turns it into the manifests that Argo CD applies, in each
+owner's own namespace. New here? [bold]ccd demo[/bold] shows it all on this machine.
 """
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (validate, render, schema):
+for command in (validate, render, plan, run, try_, schema, demo, dev):
     command.register(app)
 
 
