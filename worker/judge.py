@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from conclave.plan.steps import Plan
 from policy.canonical import digest
 from policy.document import Policy
+from policy.explain import flow_of, rule_of, where_of
 from policy.identity import load_certificate
 from policy.manifest import DataRef, PolicyRef, Reason
 from policy.parse import parse_policy
 from policy.problem import DocumentError
 from policy.signature import BadSignature, verify
+from policy.verify import Request
+from policy.verify import verify as verify_plan
 from worker.errors import REJECTED
 from worker.messages import DatasetOffer, Offer
 from worker.runspec import DatasetSpec, Run
@@ -136,8 +139,20 @@ def _list(names: tuple[str, ...]) -> str:
 
 
 def verdict_on(run: Run, plan: Plan, policies: Mapping[str, Policy]) -> list[Reason]:
-    """TODO"""
-    return []
+    """Return the verifier's reasons against the plan, as they are exchanged and kept."""
+    request = Request(run.purpose, tuple(dataset.name for dataset in run.datasets))
+    return [
+        Reason(
+            party=owner_of(reason.dataset) or "all",
+            code=REJECTED,
+            what=reason.what,
+            where=where_of(reason, lambda at: f"{run.workflow}, query, {at}"),
+            rule=rule_of(reason),
+            flow=flow_of(reason),
+            fix=reason.fix,
+        )
+        for reason in verify_plan(plan, policies, request).reasons
+    ]
 
 
 def policy_ref(policy: Policy) -> PolicyRef:

@@ -98,11 +98,16 @@ class _Barrier:
         """How long the barrier stays open."""
         return max(0.0, self.deadline - time.monotonic())
 
-    def take(self, name: str, sock: ssl.SSLSocket) -> bool:
-        """Keep a proven connection, unless the peer has one already or it is too late."""
+    def take(self, name: str, sock: ssl.SSLSocket, greeting: bytes = b"") -> bool:
+        """Keep a proven connection, unless the peer has one already or it is too late; greet the peer first.
+
+        Raises:  OSError if the greeting cannot be sent.
+        """
         with self.changed:
             if not self.is_open or name in self.connected:
                 return False
+            # Here, not after: once the connection is kept, the main thread may already speak on it.
+            sock.sendall(greeting)
             self.connected[name] = sock
             self.log.event("peer connected", peer=name, left=len(self.peers) - len(self.connected))
             self.changed.notify_all()
@@ -196,22 +201,23 @@ def _welcome(barrier: _Barrier, plain: socket.socket, address: str, context: ssl
     except OSError as error:
         barrier.log.event("peer refused", address=address, reason=_say(error))
         return
+    reason = _refusal(barrier, sock)
+    if reason is not None:
+        barrier.log.event("peer refused", address=address, reason=reason)
+        sock.close()
+
+
+def _refusal(barrier: _Barrier, sock: ssl.SSLSocket) -> str | None:
+    """Take the connection, or return why not."""
     name = _member_of(sock, barrier.peers)
-    reason = None
     if name is None:
-        reason = "its certificate is not one of this run's other members"
-    elif name > barrier.me:
-        reason = f"{name} is not to dial {barrier.me}"
-    elif not barrier.take(name, sock):
-        reason = f"{name} is connected already"
-    if reason is None:
-        try:
-            sock.sendall(WELCOME)
-            return
-        except OSError:
-            return  # the protocol's first receive says that the peer is lost
-    barrier.log.event("peer refused", address=address, reason=reason)
-    sock.close()
+        return "its certificate is not one of this run's other members"
+    if name > barrier.me:
+        return f"{name} is not to dial {barrier.me}"
+    try:
+        return None if barrier.take(name, sock, WELCOME) else f"{name} is connected already"
+    except OSError as error:
+        return _say(error)
 
 
 def _dial(barrier: _Barrier, member: MemberSpec, context: ssl.SSLContext) -> None:

@@ -173,4 +173,4 @@ class Written:
 
 @pytest.fixture
 def written() -> Iterator[Written]:
-    yield Written()
+    return Written()
