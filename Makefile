@@ -62,7 +62,7 @@ lock:
 	    --output-file requirements.lock pyproject.toml
 
 clean:
-	@test ! -e .dev -o ! -x $(BIN)/ccd || $(BIN)/ccd dev down
+	@test ! -e .demo/.dev || test ! -x $(BIN)/ccd || $(BIN)/ccd -C .demo dev down || true
 	rm -rf $(VENV) .demo .dev .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
