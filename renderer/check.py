@@ -52,7 +52,8 @@ def check_workspace(workspace: Workspace, now: datetime.datetime) -> Findings:
         warnings += soon
     for workflow in workspace.workflows.values():
         broken = [*_check_references(workflow, workspace), *_check_outputs(workflow, workspace)]
-        broken += _check_compute(workflow, workspace)
+        # Who computes depends on who is there at all.
+        broken = broken or [*_check_compute(workflow, workspace)]
         problems += broken
         # A query can only be read against tables that exist, and whose types are types.
         if not broken and not _owners_problems(workflow, problems, workspace):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from policy.problem import DocumentError, Problem
+from policy.yaml import read_yaml
 from renderer import names
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
@@ -28,11 +29,13 @@ OBJECTS = {
 
 
 def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
-    """Return all files of the tree. The documents must have passed `renderer.check`.
+    """Return all files of the tree, read back. The documents must have passed `renderer.check`.
 
-    Raises:  DocumentError if an object would be refused by Kubernetes.
+    Raises:  DocumentError if a file is not YAML of one object, or if Kubernetes would refuse it.
     """
     files = [*_argo_cd(workspace)]
+    for file in files:
+        read_yaml(file.text, str(file.path))
     problems: list[Problem] = []
     for workflow in workspace.workflows.values():
         run = plan_run(workflow.model, workspace.party_models, workspace.federation.model)

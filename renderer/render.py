@@ -1,17 +1,14 @@
-"""Fill a template and read the text back: what leaves here is YAML of one object with no key written twice.
+"""Fill a template: what goes into its blanks and loops is decided in Python.
 
-Templates hold blanks and loops; what goes into them is decided in Python. Every blank goes through the filter
-`yaml`, so that no name or text from a document can end its own scalar.
+Every text goes through the filter `yaml`, so that nothing from a document can end its own scalar; `renderer.layout`
+reads the result back.
 """
 
 import json
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 # What YAML allows in a quoted scalar as it is; line separators are left out, since they would be folded.
 _PRINTABLE = (
@@ -44,17 +41,9 @@ def yaml_scalar(value: str | int | bool) -> str:
 def render(template: str, context: object) -> str:
     """Return the template filled from `context`.
 
-    Raises:  YAMLError if the text is not YAML, which a template's mistake alone can cause.
+    Raises:  jinja2.UndefinedError for a blank that `context` does not fill.
     """
-    text = _ENVIRONMENT.get_template(template).render(ctx=context)
-    if not isinstance(parse(text), dict):
-        raise YAMLError(f"{template} does not make an object")
-    return text
-
-
-def parse(text: str) -> Any:
-    """Return what the YAML text says. A key that is written twice is refused."""
-    return YAML(typ="safe", pure=True).load(text)
+    return _ENVIRONMENT.get_template(template).render(ctx=context)
 
 
 def _escape(character: str) -> str:

@@ -1,0 +1,45 @@
+"""A small federation: two hospitals with visits, and an institute that helps them compute."""
+
+import datetime
+import shutil
+from pathlib import Path
+
+import pytest
+
+from renderer.documents import Workspace, read_workspace
+from renderer.spec import PlannedRun, plan_run
+
+FEDERATION = Path(__file__).parent / "federation"
+NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)  # the sample certificates are valid from 2025 to 2034
+
+
+@pytest.fixture
+def federation(tmp_path: Path) -> Path:
+    """A copy of the federation, to be changed at will."""
+    root = tmp_path / "federation"
+    shutil.copytree(FEDERATION, root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def workspace() -> Workspace:
+    """The federation's documents."""
+    return read_workspace(FEDERATION)
+
+
+@pytest.fixture(scope="session")
+def run(workspace: Workspace) -> PlannedRun:
+    """The run of its one workflow."""
+    return plan(workspace)
+
+
+def plan(workspace: Workspace, workflow: str = "visits-by-ward") -> PlannedRun:
+    return plan_run(workspace.workflows[workflow].model, workspace.party_models, workspace.federation.model)
+
+
+def edit(root: Path, file: str, old: str, new: str) -> None:
+    """Replace the one place where `old` stands in a file below `workflows/`."""
+    path = root / "workflows" / file
+    text = path.read_text()
+    assert text.count(old) == 1, f"{file} holds {old!r} {text.count(old)} times"
+    path.write_text(text.replace(old, new))

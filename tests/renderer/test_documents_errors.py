@@ -1,0 +1,288 @@
+"""What is wrong with documents is said with file, line, column and what to do."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from policy.identity import new_identity
+from policy.problem import DocumentError
+from renderer.check import Findings, check_workspace
+from renderer.documents import read_workspace
+from renderer.errors import one_line
+from tests.renderer.conftest import NOW, edit
+
+WORKFLOW, ALPHA, BRAVO, CAROL = "visits-by-ward.yaml", "parties/alpha.yaml", "parties/bravo.yaml", "parties/carol.yaml"
+
+# title: (file, what stands there, what is put in its place, the complaints)
+CASES: dict[str, tuple[str, str, str, list[str]]] = {
+    "a party that does not exist": (
+        WORKFLOW,
+        "bravo/visits]",
+        "dora/visits]",
+        [
+            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: there is no party dora "
+            "(fix: the datasets are: alpha/visits, alpha/beds, bravo/visits)"
+        ],
+    ),
+    "a dataset that does not exist": (
+        WORKFLOW,
+        "bravo/visits]",
+        "bravo/visit]",
+        [
+            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: bravo has no dataset visit "
+            "(fix: the datasets are: alpha/visits, alpha/beds, bravo/visits)"
+        ],
+    ),
+    "a dataset twice in one table": (
+        WORKFLOW,
+        "bravo/visits]",
+        "alpha/visits]",
+        [
+            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: alpha/visits is listed twice "
+            "(fix: its rows would count twice: keep one)"
+        ],
+    ),
+    "parts of one table with other columns": (
+        WORKFLOW,
+        "bravo/visits]",
+        "alpha/beds]",
+        [
+            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: alpha/beds is no further part of the table of "
+            "alpha/visits: it has beds in the place of kind "
+            "(fix: parts of one table have the same columns, of the same types, in the same order)"
+        ],
+    ),
+    "parts of one table with other types": (
+        BRAVO,
+        'cost: {type: "DECIMAL(10, 2)"}',
+        "cost: {type: bigint}",
+        [
+            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: bravo/visits is no further part of the table of "
+            "alpha/visits: its cost is bigint, not decimal(10,2) "
+            "(fix: parts of one table have the same columns, of the same types, in the same order)"
+        ],
+    ),
+    "a type that is none": (
+        CAROL,
+        "  helper: true",
+        "  helper: true\n  datasets:\n    d: {backend: swift, container: c, object: o, credentials: s, "
+        "columns: {x: {type: money}}}",
+        [
+            "parties/carol.yaml:22:80: spec.datasets.d.columns.x.type: unknown type 'money'; use one of tinyint, "
+            "smallint, integer, bigint, int, double, boolean, date, varchar, decimal(p,s), varchar(n)"
+        ],
+    ),
+    "a recipient that does not exist": (
+        WORKFLOW,
+        "[carol, alpha]",
+        "[dora, alpha]",
+        [
+            "visits-by-ward.yaml:16:18: spec.outputs.recipients[0]: there is no party dora "
+            "(fix: the parties are: alpha, bravo, carol)"
+        ],
+    ),
+    "a writer that is not a recipient": (
+        WORKFLOW,
+        "writer: alpha",
+        "writer: bravo",
+        [
+            "visits-by-ward.yaml:17:5: spec.outputs.writer: bravo is not a recipient, and a writer sees what it writes "
+            "(fix: name one of carol, alpha)"
+        ],
+    ),
+    "a writer with nowhere to write": (
+        WORKFLOW,
+        "writer: alpha",
+        "writer: carol",
+        [
+            "visits-by-ward.yaml:17:5: spec.outputs.writer: carol has no place to write to "
+            "(fix: give workflows/parties/carol.yaml spec.outputs.credentials)"
+        ],
+    ),
+    "too few to compute": (
+        CAROL,
+        "helper: true",
+        "helper: false",
+        [
+            "visits-by-ward.yaml:6:1: spec.mpc.compute: three parties must compute, and there are 2: alpha, bravo "
+            "(fix: let a party without data help: `helper: true` in its document)"
+        ],
+    ),
+    "a compute party twice": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  mpc: {compute: [alpha, bravo, alpha]}",
+        [
+            "visits-by-ward.yaml:20:33: spec.mpc.compute[2]: alpha is listed twice, and would hold enough shares to "
+            "see the data (fix: name three parties)"
+        ],
+    ),
+    "a namespace twice": (
+        BRAVO,
+        "namespace: hospital-b",
+        "namespace: hospital-a",
+        [
+            "parties/bravo.yaml:7:3: spec.namespace: is already the namespace of alpha "
+            "(fix: every party has its own, so that its Secrets are its own)"
+        ],
+    ),
+    "a namespace of the cluster": (
+        BRAVO,
+        "namespace: hospital-b",
+        "namespace: kube-system",
+        [
+            "parties/bravo.yaml:7:3: spec.namespace: is a namespace of the cluster itself "
+            "(fix: choose one that only this party owns)"
+        ],
+    ),
+    "an identity among the store's Secrets": (
+        BRAVO,
+        "secret: bravo-key",
+        "secret: bravo-store",
+        [
+            "parties/bravo.yaml:20:5: spec.identity.secret: is also the name of a store's Secret, so containers that "
+            "read stores would get the identity key (fix: give the identity a Secret of its own)"
+        ],
+    ),
+    "a query with an unknown column": (
+        WORKFLOW,
+        "SUM(cost) AS cost",
+        "SUM(costs) AS cost",
+        ["visits-by-ward.yaml:11:37: spec.query: no column costs here; there are ward, kind, cost (fix: write cost)"],
+    ),
+    "a list of steps": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  steps: [{filter: x}]",
+        [
+            "visits-by-ward.yaml:20:3: spec.steps: a list of steps is not supported yet "
+            "(fix: write the computation as SQL in spec.query)"
+        ],
+    ),
+    "a field that does not exist": (
+        WORKFLOW,
+        "    format: json",
+        "    fromat: json",
+        ["visits-by-ward.yaml:19:5: spec.outputs.fromat: there is no such field here (fix: did you mean format?)"],
+    ),
+    "a backend that comes later": (
+        BRAVO,
+        "backend: swift",
+        "backend: dataverse",
+        [
+            "parties/bravo.yaml:23:7: spec.datasets.visits.backend: the backend dataverse comes later "
+            "(fix: put the data into Swift: backend: swift)"
+        ],
+    ),
+    "a network that is none": (
+        BRAVO,
+        "203.0.113.0/24",
+        "203.0.113.7/24",
+        [
+            "parties/bravo.yaml:35:8: spec.egress[0].cidr: is not an IP network "
+            "(fix: write it as 192.0.2.0/24, its host bits zero)"
+        ],
+    ),
+    "a key that is written twice": (
+        WORKFLOW,
+        "    format: json",
+        "    writer: carol",
+        ["visits-by-ward.yaml:19:5: spec.outputs.writer: written twice, first on line 17 (fix: keep one)"],
+    ),
+    "a name that is not the file's": (
+        WORKFLOW,
+        "name: visits-by-ward",
+        "name: visits-by-word",
+        [
+            "visits-by-ward.yaml:5:3: metadata.name: is not the name of the file (fix: call the file visits-by-word.yaml)"
+        ],
+    ),
+    "a control character": (
+        WORKFLOW,
+        "purpose: planning",
+        'purpose: "plan\\u0007ning"',
+        ["visits-by-ward.yaml:7:3: spec.purpose: holds U+0007, a control character (fix: leave it out)"],
+    ),
+    "an image by tag": (
+        "federation.yaml",
+        "worker@sha256:00000000000000000000000000000000000000000000000000000000000000ff",
+        "worker:latest",
+        ["federation.yaml:8:3: spec.image: must match the pattern ^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$"],
+    ),
+}
+
+
+@pytest.mark.parametrize("title", CASES)
+def test_a_mistake_is_said_with_its_line(title: str, federation: Path) -> None:
+    file, old, new, expected = CASES[title]
+    edit(federation, file, old, new)
+
+    problems = findings(federation).problems
+
+    assert [f"{p.file}:{p.line}:{p.column}: {one_line(p)}" for p in problems] == [f"workflows/{e}" for e in expected]
+
+
+def test_mistakes_in_several_files_are_said_at_once(federation: Path) -> None:
+    edit(
+        federation,
+        ALPHA,
+        "backend: swift\n      container: clinic\n      object: beds",
+        "backend: s3\n      object: beds",
+    )
+    edit(federation, CAROL, "kind: Party", "kind: Partei")
+
+    files = {problem.file for problem in findings(federation).problems}
+
+    assert files == {"workflows/parties/alpha.yaml", "workflows/parties/carol.yaml"}
+
+
+def test_a_private_key_is_refused_and_not_repeated(federation: Path) -> None:
+    key, _ = new_identity("carol", 30)
+    secret = key.decode().splitlines()[1]
+    edit(federation, CAROL, "  helper: true", f"  helper: true\n  # {secret}\n  # -----BEGIN PRIVATE KEY-----")
+
+    with pytest.raises(DocumentError) as error:
+        read_workspace(federation)
+
+    assert "private key" in str(error.value)
+    assert secret not in str(error.value)
+
+
+def test_a_swapped_certificate_is_refused(federation: Path) -> None:
+    bravo = (federation / "workflows" / BRAVO).read_text()
+    carol = federation / "workflows" / CAROL
+    lines = carol.read_text().splitlines(keepends=True)
+    start = lines.index("    certificate: |\n")
+    stop = next(i for i, line in enumerate(lines) if "END CERTIFICATE" in line) + 1
+    other = bravo[bravo.index("    certificate: |\n") : bravo.index("    secret: bravo-key")]
+    carol.write_text("".join([*lines[:start], other, *lines[stop:]]))
+
+    (problem,) = findings(federation).problems
+
+    assert problem.what == "is the certificate of bravo, not of carol"
+    assert problem.line == start + 1
+
+
+@pytest.mark.parametrize(
+    ("moment", "problems", "warnings"),
+    [
+        (datetime.datetime(2024, 6, 1, tzinfo=datetime.UTC), 3, 0),
+        (NOW, 0, 0),
+        (datetime.datetime(2034, 12, 20, tzinfo=datetime.UTC), 0, 3),
+        (datetime.datetime(2035, 6, 1, tzinfo=datetime.UTC), 3, 0),
+    ],
+)
+def test_certificates_are_held_to_their_days(
+    federation: Path, moment: datetime.datetime, problems: int, warnings: int
+) -> None:
+    found = check_workspace(read_workspace(federation), moment)
+
+    assert (len(found.problems), len(found.warnings)) == (problems, warnings)
+
+
+def findings(root: Path) -> Findings:
+    try:
+        return check_workspace(read_workspace(root), NOW)
+    except DocumentError as error:
+        return Findings(tuple(error.problems))

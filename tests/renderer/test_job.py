@@ -1,0 +1,80 @@
+"""The Job: every container has the Secrets it needs and no others, and no way out of its sandbox."""
+
+from typing import Any
+
+import pytest
+
+from policy.yaml import read_yaml
+from renderer.job import job
+from renderer.spec import PlannedRun
+
+# party -> container -> Secrets
+SECRETS = {
+    "alpha": {
+        "fetch": {"alpha-data", "alpha-records", "alpha-output"},
+        "compute": {"ccd-identity"},
+        "publish": {"alpha-records", "alpha-output"},
+    },
+    "bravo": {"fetch": {"bravo-store"}, "compute": {"bravo-key"}, "publish": {"bravo-store"}},
+    "carol": {"fetch": set(), "compute": {"ccd-identity"}, "publish": set()},
+}
+
+
+@pytest.fixture(params=["alpha", "bravo", "carol"])
+def party(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def pod(run: PlannedRun, party: str) -> dict[str, Any]:
+    (member,) = (member for member in run.members if member.name == party)
+    value, _ = read_yaml(job(run, member), "job.yaml")
+    pod = value["spec"]["template"]["spec"]
+    assert isinstance(pod, dict)
+    return pod
+
+
+def test_each_container_mounts_the_least_secrets(pod: dict[str, Any], party: str) -> None:
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    mounted = {
+        container["name"]: {secrets[mount["name"]] for mount in container["volumeMounts"] if mount["name"] in secrets}
+        for container in [*pod["initContainers"], *pod["containers"]]
+    }
+
+    assert mounted == SECRETS[party]
+    assert set(secrets.values()) == set().union(*SECRETS[party].values())
+
+
+def test_secrets_lie_where_the_worker_looks_for_them(pod: dict[str, Any]) -> None:
+    for volume in pod["volumes"]:
+        if "secret" in volume:
+            assert volume["secret"]["defaultMode"] == 0o440
+    for container in [*pod["initContainers"], *pod["containers"]]:
+        for mount in container["volumeMounts"]:
+            if mount["name"].startswith("secret-"):
+                name = mount["name"].removeprefix("secret-")
+                assert mount["mountPath"] == f"/var/run/ccd/secrets/{name}"
+                assert mount["readOnly"] is True
+
+
+def test_containers_run_in_order_and_restricted(pod: dict[str, Any]) -> None:
+    assert [container["name"] for container in pod["initContainers"]] == ["fetch", "compute"]
+    assert [container["name"] for container in pod["containers"]] == ["publish"]
+    assert pod["restartPolicy"] == "Never"
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in [*pod["initContainers"], *pod["containers"]]:
+        assert container["command"] == ["ccd-worker", container["name"]]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+        assert container["resources"]["limits"] == container["resources"]["requests"]
+
+
+def test_only_compute_listens(pod: dict[str, Any]) -> None:
+    containers = [*pod["initContainers"], *pod["containers"]]
+
+    assert [container["name"] for container in containers if "ports" in container] == ["compute"]

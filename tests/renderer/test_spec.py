@@ -1,0 +1,94 @@
+"""Run specs are a pure function of the documents, and the run id is a function of all that is rendered."""
+
+from pathlib import Path
+
+import pytest
+
+from renderer.documents import Workspace, read_workspace
+from renderer.spec import PlannedRun, choose_compute
+from tests.renderer.conftest import FEDERATION, edit, plan
+
+
+def test_members_are_owners_recipients_and_compute_parties_by_name(run: PlannedRun) -> None:
+    assert [member.name for member in run.run.members] == ["alpha", "bravo", "carol"]
+    assert [member.name for member in run.members] == ["alpha", "bravo", "carol"]
+    assert run.run.mpc.compute == ("alpha", "bravo", "carol")
+
+
+def test_hosts_are_services_in_the_members_namespaces(run: PlannedRun) -> None:
+    hosts = {member.name: member.host for member in run.run.members}
+
+    assert hosts["bravo"] == f"{run.run.run_id}-bravo.hospital-b.svc"
+
+
+def test_each_party_is_told_only_its_own_sources_and_places(run: PlannedRun) -> None:
+    alpha, bravo, carol = (member.own for member in run.members)
+
+    assert [source.dataset for source in alpha.sources] == ["alpha/visits"]  # its beds are not asked for
+    assert alpha.output is not None
+    assert (alpha.output.container, alpha.output.credentials) == ("answers", "alpha-output")
+    assert bravo.output is None
+    assert bravo.records is not None
+    assert (carol.sources, carol.output, carol.records) == ((), None, None)
+
+
+def test_the_shared_part_is_the_same_for_everyone(run: PlannedRun) -> None:
+    assert len({run.run_spec(member).run.model_dump_json() for member in run.members}) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("visits-by-ward.yaml", "purpose: planning", "purpose: research"),
+        ("visits-by-ward.yaml", "GROUP BY ward", "GROUP BY  ward"),
+        ("visits-by-ward.yaml", "deadlines: {jobSeconds: 600}", "deadlines: {jobSeconds: 601}"),
+        ("visits-by-ward.yaml", "deadlines: {jobSeconds: 600}", "deadlines: {jobSeconds: 600}\n  run: 2"),
+        ("visits-by-ward.yaml", "format: json", "format: csv"),
+        ("federation.yaml", "0000ff", "0000fe"),
+        ("parties/alpha.yaml", "namespace: hospital-a", "namespace: hospital-c"),
+        ("parties/alpha.yaml", "object: 2024/visits.csv", "object: 2025/visits.csv"),
+        ("parties/alpha.yaml", "cpu: 2", "cpu: 3"),
+        ("parties/bravo.yaml", "port: 443", "port: 8443"),
+        ("parties/bravo.yaml", "secret: bravo-key", "secret: bravo-key-2"),
+    ],
+)
+def test_the_run_id_changes_with_everything_that_is_rendered(
+    federation: Path, run: PlannedRun, file: str, old: str, new: str
+) -> None:
+    edit(federation, file, old, new)
+
+    changed = plan(read_workspace(federation)).run.run_id
+
+    assert changed != run.run.run_id
+    assert changed.startswith("visits-by-ward-")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("visits-by-ward.yaml", "  query: |", "  # a comment\n  query: |"),
+        ("visits-by-ward.yaml", "[carol, alpha]", "[alpha, carol]"),
+        ("parties/alpha.yaml", "@alpha/stewards", "@alpha/board"),
+        ("parties/alpha.yaml", "beds: {type: integer}", "beds: {type: bigint}"),  # a dataset of no concern here
+        ("federation.yaml", "wards/federation.git", "wards/moved.git"),
+    ],
+)
+def test_the_run_id_stays_when_nothing_that_runs_changes(
+    federation: Path, run: PlannedRun, file: str, old: str, new: str
+) -> None:
+    edit(federation, file, old, new)
+
+    assert plan(read_workspace(federation)).run.run_id == run.run.run_id
+
+
+def test_planning_twice_gives_the_same(run: PlannedRun) -> None:
+    assert plan(read_workspace(FEDERATION)) == run
+
+
+def test_compute_parties_are_owners_then_helping_recipients_then_helpers(workspace: Workspace) -> None:
+    workflow = workspace.workflows["visits-by-ward"].model
+    carol = workspace.party_models["carol"]
+    parties = {**workspace.party_models, "abel": carol, "zoe": carol}
+
+    assert choose_compute(workflow, parties) == ("alpha", "bravo", "carol")  # abel is first by name, carol receives
+    assert choose_compute(workflow, {name: parties[name] for name in ("alpha", "bravo")}) == ("alpha", "bravo")
