@@ -71,10 +71,7 @@ def test_a_mistyped_word_gets_a_suggestion():
 
 
 def test_python_spellings_of_fields_are_unknown():
-    assert (
-        problems(POLICY.replace("parties:", "cleartext_to: {}\n    parties:"))[0][1]
-        == "spec.compute.cleartext_to"
-    )
+    assert problems(POLICY.replace("parties:", "cleartext_to: {}\n    parties:"))[0][1] == "spec.compute.cleartext_to"
 
 
 @pytest.mark.parametrize(
@@ -108,9 +105,7 @@ def test_yes_and_dates_and_times_stay_text():
         b: str
         c: str
 
-    assert load_document("a: yes\nb: 2027-06-30\nc: 12:30\n", "f", Answer) == Answer(
-        a="yes", b="2027-06-30", c="12:30"
-    )
+    assert load_document("a: yes\nb: 2027-06-30\nc: 12:30\n", "f", Answer) == Answer(a="yes", b="2027-06-30", c="12:30")
 
 
 SECRETS = [
@@ -152,9 +147,7 @@ def test_a_field_named_like_a_credential_is_refused_without_its_value(text, line
 
 
 def test_names_of_secrets_and_columns_called_token_are_no_credentials():
-    text = POLICY.replace("carrier: {type: varchar}", "token: {type: varchar}").replace(
-        "delay: [sum", "token: [sum"
-    )
+    text = POLICY.replace("carrier: {type: varchar}", "token: {type: varchar}").replace("delay: [sum", "token: [sum")
     assert "token" in load_document(text, "p.yaml", Policy).spec.columns
 
 

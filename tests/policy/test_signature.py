@@ -26,9 +26,7 @@ def test_a_signature_holds_for_its_key_purpose_and_value_in_any_key_order():
 def test_anything_else_is_refused(purpose, value, signature):
     key = Ed25519PrivateKey.generate()
     with pytest.raises(BadSignature):
-        verify(
-            key.public_key(), purpose, value, sign(key, "policy", VALUE) if signature is None else signature
-        )
+        verify(key.public_key(), purpose, value, sign(key, "policy", VALUE) if signature is None else signature)
 
 
 def test_another_key_is_refused():

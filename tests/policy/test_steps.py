@@ -1,0 +1,75 @@
+"""A plan whose steps do otherwise than its query says is refused, whoever made it."""
+
+from dataclasses import replace
+
+import pytest
+
+from conclave.plan.steps import Disclosure, LocalStep, MpcStep, RevealStep, SendStep, ShareStep
+from policy.verify import Request, verify
+from tests.policy.conftest import plan, policy
+
+JOINED = "SELECT region, SUM(pay) AS s FROM visits JOIN people ON id = pid GROUP BY region"
+POLICIES = {
+    "alpha/visits": policy("alpha/visits", {"id": ["join_key"], "pay": ["sum", "join_payload"]}),
+    "bravo/people": policy("bravo/people", {"pid": ["join_key"], "region": ["group_key", "join_payload"]}),
+}
+
+
+def codes(made):
+    return [reason.code for reason in verify(made, POLICIES, Request("research")).reasons]
+
+
+def changed(made, kind, **fields):
+    """The plan with its first step of a kind changed."""
+    first = next(step for step in made.steps if isinstance(step, kind))
+    return replace(made, steps=tuple(replace(s, **fields) if s is first else s for s in made.steps))
+
+
+@pytest.fixture
+def joined():
+    return plan(JOINED)
+
+
+def test_compiled_plans_pass(joined):
+    assert codes(joined) == []
+    assert codes(plan("SELECT SUM(pay) AS s FROM visits")) == []
+    ordered = plan(JOINED + " ORDER BY s DESC LIMIT 3", recipients=("analyst", "alpha"))
+    assert set(codes(ordered)) == {"not-granted"}  # to alpha: that is no fault of the steps
+
+
+def test_a_local_step_over_anothers_rows_is_refused(joined):
+    assert "cleartext" in codes(changed(joined, LocalStep, party="bravo"))
+
+
+def test_sharing_a_table_that_one_does_not_hold_is_refused(joined):
+    assert "cleartext" in codes(changed(joined, ShareStep, source="elsewhere"))
+
+
+def test_mpc_over_scans_is_refused(joined):
+    scans = next(step for step in joined.steps if isinstance(step, LocalStep)).query
+    assert "cleartext" in codes(changed(joined, MpcStep, operator=scans))
+
+
+def test_opening_to_others_is_refused(joined):
+    assert codes(changed(joined, RevealStep, recipients=("analyst", "mallory"))) == ["unknown-disclosure"]
+
+
+def test_opening_an_input_instead_of_the_answer_is_refused(joined):
+    share = next(step for step in joined.steps if isinstance(step, ShareStep))
+    assert codes(changed(joined, RevealStep, source=share.name, schema=share.schema)) == ["unknown-disclosure"]
+
+
+def test_opening_twice_is_refused(joined):
+    reveal = next(step for step in joined.steps if isinstance(step, RevealStep))
+    again = replace(joined, steps=(*joined.steps, replace(reveal, name="again")))
+    assert codes(again) == ["unknown-disclosure"]
+
+
+def test_sending_to_others_is_refused():
+    made = plan("SELECT SUM(pay) AS s FROM visits")
+    assert codes(changed(made, SendStep, recipients=("mallory",))) == ["unknown-disclosure"]
+
+
+def test_a_disclosure_of_another_kind_is_refused(joined):
+    more = Disclosure(("bravo",), "join_key", "t1", "alpha")
+    assert codes(replace(joined, disclosures=(*joined.disclosures, more))) == ["unknown-disclosure"]
