@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 
@@ -17,17 +18,23 @@ from conclave.execute import Execution, StepReport, execute
 from conclave.ir.nodes import Concat, Node, Scan
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
 from conclave.local.duckdb import LocalEngine
+from conclave.local.errors import EncodeProblem, LocalError
 from conclave.mpc.channel import Network
+from conclave.mpc.errors import ProtocolError
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.steps import Plan
+from renderer.errors import BAD_DOCUMENT, CommandError
 
 RECEIVE_TIMEOUT_S = 600.0
 _TABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<parts>.+)")
 _PARTY = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
-class TrialProblem(Exception):
-    """A `--table` that cannot be used: which, why, and what to write instead."""
+class TrialProblem(CommandError):
+    """Something about the query's files that the analyst can mend."""
+
+    def __init__(self, what: str, fix: str | None = None) -> None:
+        super().__init__(what, fix, BAD_DOCUMENT)
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class Part:
     path: Path
 
     @property
-    def format(self) -> str:
+    def format(self) -> Literal["csv", "parquet"]:
         """By the file's ending."""
         return "parquet" if self.path.suffix == ".parquet" else "csv"
 
@@ -61,8 +68,10 @@ class Trial:
                 for index, (name, network) in enumerate(networks.items())
             }
             # A party that fails closes its network, so the others end too; the first cause is worth telling.
-            errors = [future.exception() for future in futures.values()]
-            for error in sorted((e for e in errors if e is not None), key=_is_consequence):
+            errors = [error for future in futures.values() if (error := future.exception()) is not None]
+            for error in sorted(errors, key=_is_consequence):
+                if isinstance(error, LocalError | EncodeProblem):
+                    raise TrialProblem(str(error)) from None
                 raise error
         return futures[self.plan.query.recipients[0]].result()
 
@@ -86,13 +95,15 @@ def parse_tables(options: list[str]) -> tuple[Part, ...]:
     for option in options:
         match = _TABLE.fullmatch(option)
         if match is None:
-            raise TrialProblem(f"--table {option}: write NAME=party:file[,party:file]")
+            raise TrialProblem(f"--table {option} cannot be read", "write NAME=party:file[,party:file]")
         if any(part.table == match["name"].lower() for part in parts):
-            raise TrialProblem(f"--table {option}: table {match['name']} is given twice; join its files with commas")
+            raise TrialProblem(f"--table {option}: {match['name']} is given twice", "join its files with commas")
         for item in match["parts"].split(","):
             party, separator, path = item.partition(":")
             if not separator or not _PARTY.fullmatch(party):
-                raise TrialProblem(f"--table {option}: {item!r} is not party:file, with the party in lower case")
+                raise TrialProblem(
+                    f"--table {option}: {item!r} is not party:file", "name the party in lower case letters"
+                )
             if not Path(path).is_file():
                 raise TrialProblem(f"--table {option}: there is no file {path}")
             parts.append(Part(match["name"].lower(), party, Path(path)))
@@ -196,7 +207,7 @@ def _listing(parts: list[Part], names: list[list[str]]) -> str:
 
 def _is_consequence(error: BaseException) -> bool:
     """Sort a peer's loss behind the error that made the peer leave."""
-    return type(error).__name__ in ("PeerLost", "ProtocolError", "DeadlineExceeded")
+    return isinstance(error, ProtocolError)
 
 
 def _say_nothing(_: StepReport) -> None:
