@@ -1,23 +1,24 @@
 """Making sure that a federation's local Swift runs while something needs it."""
 
+import contextlib
 import http.client
 import os
+import select
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from renderer.check import load_workspace
 from renderer.dev.state import SWIFT, DevState, read_state, users_of, write_credentials, write_state
-from renderer.dev.swift import SwiftProcess, auth_url, launch_swift
+from renderer.dev.swift import STOP_TIMEOUT_S, SwiftProcess, auth_url, launch_swift
 from renderer.errors import CommandError
 
 ANSWER_TIMEOUT_S = 5
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_swift(root: Path) -> Iterator[str | None]:
     """Yield the authentication URL of the federation's local Swift; None if its stores are elsewhere.
 
@@ -53,7 +54,7 @@ def stop_daemon(root: Path) -> bool:
     state = require_state(root)
     was_up = state.pid is not None and is_up(root, state)
     if was_up and state.pid is not None:
-        os.kill(state.pid, signal.SIGTERM)
+        _end(state.pid)
     write_state(root, replace(state, pid=None))
     return was_up
 
@@ -62,7 +63,7 @@ def is_up(root: Path, state: DevState) -> bool:
     """Whether this federation's own Swift answers: another program on its port would not know our users."""
     user = users_of(root).users[0]
     connection = http.client.HTTPConnection("127.0.0.1", state.port, timeout=ANSWER_TIMEOUT_S)
-    with closing(connection):
+    with contextlib.closing(connection):
         try:
             connection.request("GET", "/auth/v1.0", headers={"X-Auth-User": user.login, "X-Auth-Key": user.key})
             return connection.getresponse().status == http.HTTPStatus.OK
@@ -91,6 +92,17 @@ def _launch(root: Path, state: DevState, daemon: bool) -> SwiftProcess:
         swift.stop()
         raise
     return swift
+
+
+def _end(pid: int) -> None:
+    """End a process that is not our child, and wait until it is gone: its port is free then."""
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+            select.select([descriptor], [], [], STOP_TIMEOUT_S)
+        finally:
+            os.close(descriptor)
 
 
 def _is_free(port: int) -> bool:

@@ -13,7 +13,7 @@ from renderer.local.private_files import private_directory
 
 @dataclass
 class LogFiles:
-    """An observer that writes every line to the log of its container."""
+    """An observer that adds every line to the log of its container; a later run of the same Job adds, too."""
 
     directory: Path
     party_of: Mapping[str, str]  # by the Job's name
@@ -24,7 +24,7 @@ class LogFiles:
         match event:
             case ContainerStarted():
                 key = (event.job, event.attempt, event.container)
-                self._open[key] = _create(self.path(*key))
+                self._open[key] = _append_to(self.path(*key))
             case ContainerLine():
                 file = self._open[event.job, event.attempt, event.container]
                 file.write(event.text + "\n")
@@ -58,6 +58,6 @@ def event_of(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
 
 
-def _create(path: Path) -> TextIO:
+def _append_to(path: Path) -> TextIO:
     private_directory(path.parent)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")

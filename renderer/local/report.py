@@ -11,7 +11,7 @@ def print_ended(ended: Ended, local: Local, console: Console) -> None:
     """Print the result as a table, where result and manifest lie, and whether the signatures hold."""
     run, filed = local.planned.run, ended.filed
     if ended.was_done:
-        console.print(f"this run was done already: {run.run_id}; nothing was computed, here is its result")
+        console.print(f"this run was done already: {run.run_id}; nothing was computed", soft_wrap=True)
     if ended.exit_code == 0 and filed.rows:
         console.print()
         console.print(table_of(filed.rows, tuple(filed.rows[0])))
