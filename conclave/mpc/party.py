@@ -25,25 +25,31 @@ class Party:
     def setup(network: Network, names: tuple[str, str, str], context: bytes) -> "Party":
         """Agree with both neighbours on a fresh seed each, bound to `context` (run id and plan digest).
 
-        Shapes:  one control message of 32 random bytes to and from each neighbour.
-        Raises:  ProtocolError if this party is not one of the three; AgreementError on a reflected seed.
+        Shapes:  two control messages of 32 bytes to and from each neighbour: random halves, and a confirmation.
+        Raises:  ProtocolError if this party is not one of the three; AgreementError if a neighbour means another
+                 ring or context, or sends our own half back.
         """
         if len(set(names)) != 3 or network.me not in names:
             raise ProtocolError(f"{network.me} is not one of three different compute parties")
         index = names.index(network.me)
         peers = {"next": names[(index + 1) % 3], "prev": names[(index + 2) % 3]}
         mine = {peer: os.urandom(SEED_BYTES) for peer in peers.values()}
-        theirs = network.exchange_control(mine, mine, limit=SEED_BYTES)
-        seeds = {}
+        theirs = _exchange_exactly(network, mine)
+        seeds, ours, expected = {}, {}, {}
         for side, peer in peers.items():
-            if len(theirs[peer]) != SEED_BYTES:
-                raise FrameError(peer, "length", SEED_BYTES, len(theirs[peer]))
             if theirs[peer] == mine[peer]:
                 raise AgreementError("a seed: our own came back", (peer,))
             # Sorted by name, so that both sides of the pair put the two halves in the same order.
             halves = sorted([(network.me, mine[peer]), (peer, theirs[peer])])
-            label = b"\0".join([b"pair", *(name.encode() for name, _ in halves), context])
+            # The context comes last: it is the only part that may hold any byte.
+            label = b"\0".join([b"pair", *(name.encode() for name in (*names, *dict(halves))), context])
             seeds[side] = derive(b"".join(half for _, half in halves), label)
+            ours[peer] = derive(seeds[side], b"confirm " + network.me.encode())
+            expected[peer] = derive(seeds[side], b"confirm " + peer.encode())
+        # Otherwise parties that disagree would compute noise, and publish it.
+        for peer, confirmation in _exchange_exactly(network, ours).items():
+            if confirmation != expected[peer]:
+                raise AgreementError("the run, the plan or the order of parties", (peer,))
         return Party(index, names, network, Streams(seeds["next"], seeds["prev"]))
 
     @property
@@ -92,3 +98,12 @@ class Party:
     def xor_mask(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
         """Return this party's part of a fresh XOR sharing of zeros; all three must call it together."""
         return self.streams.zero_xor(shape, dtype)
+
+
+def _exchange_exactly(network: Network, outgoing: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Exchange control messages of the size of a seed with the peers in `outgoing`."""
+    received = network.exchange_control(outgoing, outgoing, limit=SEED_BYTES)
+    for peer, payload in received.items():
+        if len(payload) != SEED_BYTES:
+            raise FrameError(peer, "length", SEED_BYTES, len(payload))
+    return received

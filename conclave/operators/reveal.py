@@ -6,7 +6,7 @@ rows and the (public) number of all rows; a compute party that is not a recipien
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,58 @@ Revealed = dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]]
 HEADER_LIMIT = 1 << 20
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What is on the wire: every column's numbers, its NULL bits if `nullable`, at last the valid bits if any."""
+
+    n_rows: int
+    has_valid: bool
+    columns: tuple[tuple[str, bool], ...]
+
+    @property
+    def are_bits(self) -> list[bool]:
+        """For each vector on the wire, whether it holds bits."""
+        kinds = [kind for _, nullable in self.columns for kind in ([False, True] if nullable else [False])]
+        return kinds + [True] * self.has_valid
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of one party's parts on the wire."""
+        return sum(map(self._size, self.are_bits))
+
+    def encode(self) -> bytes:
+        """Return the announcement for a recipient who cannot know the layout."""
+        return json.dumps([self.n_rows, self.has_valid, self.columns]).encode()
+
+    def decode(self, message: bytearray) -> list[Array]:
+        """Cut one party's message into its parts of the vectors."""
+        start, parts = 0, []
+        for is_bits in self.are_bits:
+            size = self._size(is_bits)
+            piece = np.frombuffer(message, np.uint8, count=size, offset=start)
+            # Copied, because bits before it may have left the numbers at an odd address.
+            parts.append(unpack_bits(piece, self.n_rows) if is_bits else piece.copy().view(np.uint64))
+            start += size
+        return parts
+
+    def join(self, xs: Sequence[Array], ys: Sequence[Array]) -> list[Array]:
+        """Add parts, or XOR them where they are bits."""
+        return [x ^ y if is_bits else x + y for x, y, is_bits in zip(xs, ys, self.are_bits, strict=True)]
+
+    def rows(self, totals: Sequence[Array]) -> Revealed:
+        """Return the rows that exist."""
+        exists = totals[-1].astype(np.bool_) if self.has_valid else np.ones(self.n_rows, np.bool_)
+        left, table = iter(totals), {}
+        for name, nullable in self.columns:
+            values = next(left).astype(np.int64)[exists]
+            is_null = next(left)[exists] == 0 if nullable else np.zeros(len(values), np.bool_)
+            table[name] = (values, is_null)
+        return table
+
+    def _size(self, is_bits: bool) -> int:
+        return (self.n_rows + 7) // 8 if is_bits else 8 * self.n_rows
+
+
 def reveal_to(table: SecretTable, recipients: Sequence[str], me: Party, keep_order: bool = False) -> Revealed | None:
     """Reveal the valid rows to each recipient; outsiders call `receive_revealed` at the same time.
 
@@ -38,8 +90,8 @@ def reveal_to(table: SecretTable, recipients: Sequence[str], me: Party, keep_ord
         by = SecretShuffle.draw(table.n_rows, me)
         table = table.with_shares(shuffle(list(table.shares()), by, me))
     outside = [name for name in recipients if name not in me.names]
-    header = _header(table)
-    me.network.exchange_control(dict.fromkeys(outside, header), [], HEADER_LIMIT)
+    layout = _layout_of(table)
+    me.network.exchange_control(dict.fromkeys(outside, layout.encode()), [], HEADER_LIMIT)
     shares = list(table.shares())
     # Fresh masks: parts of rows that were copied or taken twice would show where they come from.
     masked = b"".join(_masked_part(share, me) for share in shares)
@@ -52,10 +104,9 @@ def reveal_to(table: SecretTable, recipients: Sequence[str], me: Party, keep_ord
     received = me.network.exchange(outgoing, incoming)
     if not is_recipient:
         return None
-    missing = _decode(received[me.names[me.prev]], header)
-    known = [_join(share.own, share.next, isinstance(share, BitShare)) for share in shares]
-    totals = [_join(x, y, x.dtype == np.uint8) for x, y in zip(known, missing, strict=True)]
-    return _drop_invalid(totals, header)
+    missing = layout.decode(received[me.names[me.prev]])
+    known = layout.join([share.own for share in shares], [share.next for share in shares])
+    return layout.rows(layout.join(known, missing))
 
 
 def receive_revealed(network: Network, compute: tuple[str, str, str], max_rows: int) -> Revealed:
@@ -66,16 +117,14 @@ def receive_revealed(network: Network, compute: tuple[str, str, str], max_rows: 
              many rows.
     """
     headers = network.exchange_control({}, compute, HEADER_LIMIT)
-    header = headers[compute[0]]
-    if any(other != header for other in headers.values()):
+    if len(set(headers.values())) != 1:
         raise AgreementError("the shape of the result", compute)
-    n_rows, _, _ = _read(header)
-    if n_rows > max_rows:
-        raise ShapeError(f"a result of {n_rows} rows was announced, at most {max_rows} are accepted")
-    received = network.exchange({}, dict.fromkeys(compute, _size(header)))
-    parts = [_decode(received[name], header) for name in compute]
-    totals = [_join(_join(x, y, x.dtype == np.uint8), z, x.dtype == np.uint8) for x, y, z in zip(*parts, strict=True)]
-    return _drop_invalid(totals, header)
+    layout = _parse(headers[compute[0]], compute)
+    if layout.n_rows > max_rows:
+        raise ShapeError(f"a result of {layout.n_rows} rows was announced, at most {max_rows} are accepted")
+    received = network.exchange({}, dict.fromkeys(compute, layout.size_bytes))
+    first, second, third = (layout.decode(received[name]) for name in compute)
+    return layout.rows(layout.join(layout.join(first, second), third))
 
 
 def _zero_what_is_not_there(table: SecretTable, me: Party) -> SecretTable:
@@ -112,48 +161,24 @@ def _encode(part: Array, share: Share) -> bytes:
     return bytes((pack_bits(part) if isinstance(share, BitShare) else part).tobytes())
 
 
-def _join(x: Array, y: Array, is_bits: bool) -> Array:
-    return np.asarray(x ^ y if is_bits else x + y)
+def _layout_of(table: SecretTable) -> Layout:
+    columns = tuple((name, column.present is not None) for name, column in table.columns.items())
+    return Layout(table.n_rows, table.valid is not None, columns)
 
 
-def _header(table: SecretTable) -> bytes:
-    columns = [[name, column.present is not None] for name, column in table.columns.items()]
-    return json.dumps([table.n_rows, table.valid is not None, columns]).encode()
+def _parse(header: bytes, compute: tuple[str, ...]) -> Layout:
+    """Read what the compute parties announce, which may be anything."""
+    try:
+        match json.loads(header):
+            case [int(n_rows), bool(has_valid), [*columns]] if n_rows >= 0 and all(map(_is_column, columns)):
+                return Layout(n_rows, has_valid, tuple((name, nullable) for name, nullable in columns))
+    except ValueError:
+        pass
+    raise AgreementError("how to announce a result", compute)
 
 
-def _read(header: bytes) -> tuple[int, bool, list[tuple[str, bool]]]:
-    n_rows, has_valid, columns = json.loads(header)
-    return int(n_rows), bool(has_valid), [(str(name), bool(nullable)) for name, nullable in columns]
-
-
-def _kinds(header: bytes) -> list[bool]:
-    """Return, for each vector on the wire, whether it holds bits."""
-    _, has_valid, columns = _read(header)
-    kinds = [is_bits for _, nullable in columns for is_bits in ([False, True] if nullable else [False])]
-    return kinds + [True] * has_valid
-
-
-def _size(header: bytes) -> int:
-    n_rows = _read(header)[0]
-    return sum((n_rows + 7) // 8 if is_bits else 8 * n_rows for is_bits in _kinds(header))
-
-
-def _decode(message: bytearray, header: bytes) -> list[Array]:
-    n_rows, start, parts = _read(header)[0], 0, []
-    for is_bits in _kinds(header):
-        size = (n_rows + 7) // 8 if is_bits else 8 * n_rows
-        piece = np.frombuffer(message, np.uint8, count=size, offset=start)
-        parts.append(unpack_bits(piece, n_rows) if is_bits else np.frombuffer(piece.tobytes(), np.uint64))
-        start += size
-    return parts
-
-
-def _drop_invalid(totals: Sequence[Array], header: bytes) -> Revealed:
-    n_rows, has_valid, columns = _read(header)
-    exists = totals[-1].astype(np.bool_) if has_valid else np.ones(n_rows, np.bool_)
-    left, table = iter(totals), {}
-    for name, nullable in columns:
-        values = next(left).astype(np.int64)[exists]
-        is_null = next(left)[exists] == 0 if nullable else np.zeros(len(values), np.bool_)
-        table[name] = (values, is_null)
-    return table
+def _is_column(announced: object) -> bool:
+    match announced:
+        case [str(), bool()]:
+            return True
+    return False

@@ -10,6 +10,7 @@ import conclave.mpc
 from conclave.mpc.compare import less_than
 from conclave.mpc.convert import arithmetic_to_planes, bit_to_arithmetic
 from conclave.mpc.divide import divide
+from conclave.mpc.errors import AgreementError
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import Stream, Streams
@@ -56,6 +57,16 @@ def test_two_runs_never_share_a_stream():
 
     runs = [run_parties(work) for _ in range(2)]
     assert len({draw for run in runs for draw in run.values()}) == 6
+
+
+@pytest.mark.parametrize("odd", [("alpha", "carol", "bravo"), NAMES])
+def test_parties_that_mean_another_ring_or_run_stop_before_they_compute(odd):
+    def work(network):
+        is_odd = network.me == "bravo"
+        Party.setup(network, odd if is_odd else NAMES, b"other run" if is_odd and odd == NAMES else b"run")
+
+    with pytest.raises(AgreementError):
+        run_parties(work)
 
 
 def test_uses_of_one_seed_have_different_streams():

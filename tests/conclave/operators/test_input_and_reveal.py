@@ -125,3 +125,16 @@ def test_compute_parties_that_announce_different_results_are_not_believed():
 
     with pytest.raises(AgreementError):
         run_parties(work, ALL)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[-1, false, []]", b'[1, false, [["x"]]]', b"[1, 0, []]", b"\xff"])
+def test_an_announcement_that_is_none_is_refused(text):
+    def work(network):
+        if network.me == "echo":
+            return receive_revealed(network, NAMES, 10)
+        if network.me in NAMES:
+            network.send_control("echo", text)
+        return None
+
+    with pytest.raises(AgreementError):
+        run_parties(work, ALL)
