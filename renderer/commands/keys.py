@@ -1,0 +1,72 @@
+"""`ccd keys`: a party's identity, made on the party's own machine."""
+
+import os
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from policy.identity import load_certificate, new_identity
+from renderer.errors import CommandError
+
+app = typer.Typer(
+    help="A party's identity: the key that signs for it and that its workers connect with.", no_args_is_help=True
+)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the commands."""
+    parent.add_typer(app, name="keys")
+
+
+@app.callback()
+def keys() -> None:
+    """A party's identity: the key that signs for it and that its workers connect with."""
+
+
+@app.command()
+def new(
+    party: Annotated[str, typer.Argument(help="The party's name, as in workflows/parties/PARTY.yaml.")],
+    out: Annotated[Path, typer.Option(help="Directory to write to; keep it out of the repository.")] = Path(),
+    days: Annotated[int, typer.Option(help="How long the certificate is valid.")] = 365,
+) -> None:
+    """Make a new Ed25519 identity: a private key for the party alone, a certificate for all others.
+
+    Writes [bold]PARTY.key[/bold] and [bold]PARTY.crt[/bold], never over existing files.
+    """
+    private, certificate = new_identity(party, days)
+    key_file, certificate_file = out / f"{party}.key", out / f"{party}.crt"
+    out.mkdir(parents=True, exist_ok=True)
+    for file in (key_file, certificate_file):
+        if file.exists():
+            fix = "name another directory with --out, or move the old identity away"
+            raise CommandError(f"{file} exists, and an identity is never overwritten", fix)
+    _write_new(key_file, private, 0o600)
+    _write_new(certificate_file, certificate.encode("ascii"), 0o644)
+    facts = load_certificate(certificate)
+    typer.echo(
+        f"""\
+{key_file}: the private key. It stays in the namespace of {party} and goes nowhere else, never into Git:
+
+    kubectl --namespace NAMESPACE create secret generic ccd-identity --from-file=tls.key={key_file}
+
+{certificate_file}: the certificate, valid until {facts.not_after:%Y-%m-%d}. Everybody may see it. Commit it in
+workflows/parties/{party}.yaml:
+
+spec:
+  identity:
+    certificate: |
+{textwrap.indent(certificate.strip(), "      ")}
+    secret: ccd-identity
+
+Tell the others its SHA-256 by another way than the repository, so that they can compare:
+{facts.fingerprint}"""
+    )
+
+
+def _write_new(file: Path, content: bytes, mode: int) -> None:
+    # O_EXCL: not even a file that came into being just now is overwritten; the mode is set before any byte.
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)

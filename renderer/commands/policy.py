@@ -1,0 +1,137 @@
+"""`ccd policy`: what owners' policies say of a workflow, offline; check one and sign one."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conclave.ir.errors import Position, QueryProblem
+from policy.canonical import digest
+from policy.document import Policy
+from policy.explain import explain
+from policy.identity import load_private_key
+from policy.parse import parse_policy
+from policy.problem import DocumentError, Problem
+from policy.signature import sign as signature_of
+from policy.verdict import Verdict
+from policy.verify import Request
+from policy.verify import verify as verify_plan
+from renderer.check import load_workspace
+from renderer.errors import BAD_DOCUMENT, CommandError
+from renderer.plan import plan_of_workflow
+from renderer.query import query_problem
+from renderer.settings import settings_of
+from worker.runspec import Run
+
+REJECTED = 30
+SIGNATURE_PURPOSE = "policy"
+
+app = typer.Typer(
+    help="What data owners allow: verify a workflow against policies, check a policy, sign it.",
+    no_args_is_help=True,
+)
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the commands."""
+    parent.add_typer(app, name="policy")
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    workflow: Annotated[Path, typer.Option(help="The workflow's file.")],
+    policy: Annotated[list[Path], typer.Option(help="A dataset's policy; once for each dataset.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say whether all policies together allow a workflow, as its workers will say: no data, no network.
+
+    Exits with 0 if they accept it and with 30 if not; then every reason names the clause, the column, its way
+    through the query, and what to change. A dataset whose policy is not given refuses.
+    """
+    root = settings_of(context).root
+    plan, run = plan_of_workflow(root, workflow)
+    policies = _policies_of(run, policy)
+    datasets = tuple(dataset.name for dataset in run.datasets)
+    verdict = verify_plan(plan, policies, Request(run.purpose, datasets))
+    if as_json:
+        typer.echo(json.dumps(_shown(verdict, run), indent=2))
+    else:
+        document = load_workspace(root).workflow_in(workflow)
+
+        def locate(at: Position) -> str:
+            problem = query_problem(document, QueryProblem("", at))
+            return f"{problem.file}:{problem.line}:{problem.column}"
+
+        typer.echo(explain(verdict, locate))
+    if verdict.decision == "reject":
+        raise typer.Exit(REJECTED)
+
+
+@app.command()
+def check(policies: Annotated[list[Path], typer.Argument(help="Policies' files.")]) -> None:
+    """Say what is wrong with policies by themselves: their fields, types, columns, dates."""
+    for file in policies:
+        policy = _read(file)
+        typer.echo(f"{file}: sound; {policy.metadata.dataset} policy v{policy.metadata.version}, {digest(policy)}")
+
+
+@app.command()
+def sign(
+    policy: Annotated[Path, typer.Argument(help="The policy's file.")],
+    key: Annotated[Path, typer.Option(help="The owner's private key, as `ccd keys new` makes it.")],
+) -> None:
+    """Sign a policy with its owner's identity and write the signature beside it.
+
+    The signature is over what the policy says, not over its text: comments and layout may change, a word may
+    not. Sign again after every change, and raise [bold]metadata.version[/bold].
+    """
+    document = _read(policy)
+    signature = signature_of(load_private_key(key.read_bytes()), SIGNATURE_PURPOSE, document)
+    target = policy.with_name(f"{policy.name}.sig")
+    target.write_text(f"{signature}\n", encoding="ascii")
+    metadata = document.metadata
+    typer.echo(f"signed {metadata.dataset} policy v{metadata.version}, {digest(document)}")
+    typer.echo(f"put {policy.name} and {target.name} beside the data, in the owner's store")
+
+
+def _policies_of(run: Run, files: list[Path]) -> dict[str, Policy]:
+    names = [dataset.name for dataset in run.datasets]
+    policies: dict[str, Policy] = {}
+    for file in files:
+        policy = _read(file)
+        dataset = policy.metadata.dataset
+        if dataset not in names:
+            fix = f"its datasets are {', '.join(names)}"
+            raise CommandError(f"{file}: {dataset} is not part of workflow {run.workflow}", fix, BAD_DOCUMENT)
+        if dataset in policies:
+            raise CommandError(f"{file}: a second policy for {dataset}", "give one", BAD_DOCUMENT)
+        policies[dataset] = policy
+    return policies
+
+
+def _read(file: Path) -> Policy:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DocumentError([Problem(str(file), 1, 1, "", "is not UTF-8 text")]) from None
+    return parse_policy(text, str(file))
+
+
+def _shown(verdict: Verdict, run: Run) -> dict[str, object]:
+    against = {reason.dataset for reason in verdict.reasons}
+    stamps = {stamp.dataset: stamp for stamp in verdict.policies}
+    shown = []
+    for name in sorted(dataset.name for dataset in run.datasets):
+        stamp = stamps.get(name)
+        shown.append(
+            {
+                "dataset": name,
+                "decision": "reject" if name in against else "accept",
+                "version": stamp.version if stamp else None,
+                "digest": stamp.digest if stamp else None,
+            }
+        )
+    reasons = [reason.to_json() for reason in verdict.reasons]
+    return {"decision": verdict.decision, "workflow": run.workflow, "policies": shown, "reasons": reasons}
