@@ -159,7 +159,7 @@ def _name(name: str) -> str:
 def _output(output: Output) -> str:
     if isinstance(output.expression, Column) and output.expression.name == output.name:
         return _name(output.name)
-    return f"{_name(output.name)} = {show_expression(output.expression)}"
+    return f"{_name(output.name)} = {_within(output.expression, _ADD)}"
 
 
 def _aggregate(output: AggregateOutput) -> str:

@@ -1,6 +1,6 @@
 """Never read what nobody needs: a projection directly above each scan, and nothing superfluous into a join or concat.
 
-A subtree that is used twice keeps what either use needs and stays one subtree, so that it is still computed once.
+What several parties hold together and is used twice keeps what either use needs: so it is still computed once.
 
 After:    all others: they decide which columns are needed where.
 Reveals:  nothing; columns that are not needed are no longer shared.
@@ -26,7 +26,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.types import Boolean
-from conclave.ir.walk import children, nodes_in
+from conclave.ir.walk import children, nodes_in, owner_of, with_children
 
 Names = frozenset[str]
 
@@ -43,16 +43,17 @@ def prune_columns(root: Node) -> Node:
       project ward
         scan visits @alpha
     """
-    needs: dict[int, set[str]] = {id(node): set() for node in nodes_in(root)}
-    needs[id(root)] = {f.name for f in root.schema}
+    needs: dict[int, Names] = {id(root): frozenset(f.name for f in root.schema)}
     for node in nodes_in(root):  # users before what they use
-        for source, names in zip(children(node), _needs_of_sources(node, frozenset(needs[id(node)])), strict=True):
-            needs[id(source)] |= names
-    return _Pruning({key: frozenset(names) for key, names in needs.items()}).visit(root)
+        if id(node) in needs:
+            for source, names in zip(children(node), _needs_of_sources(node, needs[id(node)]), strict=True):
+                if names is not None:
+                    needs[id(source)] = needs.get(id(source), frozenset()) | names
+    return _Pruning(needs).visit(root, needs[id(root)])
 
 
-def _needs_of_sources(node: Node, needed: Names) -> tuple[Names, ...]:
-    """Return what `node` needs of each of its sources to give the columns `needed`."""
+def _needs_of_sources(node: Node, needed: Names) -> tuple[Names | None, ...]:
+    """Return what `node` needs of each of its sources to give the columns `needed`; None if not even its rows."""
     match node:
         case Scan() | Input():
             return ()
@@ -60,9 +61,9 @@ def _needs_of_sources(node: Node, needed: Names) -> tuple[Names, ...]:
             return (frozenset(f.name for f in source.schema),)
         case Concat(parts):
             return (_at_least_one(needed, node),) * len(parts)
-        case Project(source):
-            return (frozenset(n for o in _kept(node, needed) for n in names_in(o.expression)),)
-        case Filter(source, predicate):
+        case Project():
+            return (frozenset(name for o in _kept(node, needed) for name in names_in(o.expression)),)
+        case Filter(_, predicate):
             return (needed | names_in(predicate),)
         case Aggregate(_, keys):
             outputs = _kept_aggregate(node, needed).outputs
@@ -73,7 +74,7 @@ def _needs_of_sources(node: Node, needed: Names) -> tuple[Names, ...]:
             return (needed & lefts, needed & rights)
         case CrossOne(left, right):
             lefts, rights = (frozenset(f.name for f in side.schema) for side in (left, right))
-            return (_at_least_one(needed & lefts, left), needed & rights)
+            return (_at_least_one(needed & lefts, left), needed & rights or None)
         case Sort(_, sort_keys):
             return (needed | {key.column for key in sort_keys},)
         case Limit():
@@ -83,55 +84,56 @@ def _needs_of_sources(node: Node, needed: Names) -> tuple[Names, ...]:
 
 
 class _Pruning:
-    """Rebuilds each node once, for the union of what its users need."""
+    """Rebuilds the tree. What several parties hold is rebuilt once, for the union of what its users need."""
 
     def __init__(self, needs: dict[int, Names]) -> None:
         self._needs = needs
         self._done: dict[int, Node] = {}
 
-    def visit(self, node: Node) -> Node:
+    def visit(self, node: Node, needed: Names) -> Node:
         """Return `node` with at least the columns that are needed of it."""
+        if owner_of(node) is not None:  # one party's work is done anew for each use: it is not worth sharing more
+            return self._prune(node, needed)
         if id(node) not in self._done:
             self._done[id(node)] = self._prune(node, self._needs[id(node)])
         return self._done[id(node)]
 
     def _prune(self, node: Node, needed: Names) -> Node:
+        below = _needs_of_sources(node, needed)
         match node:
             case Scan() | Input():
                 return node
-            case Collect(source):
-                return replace(node, source=self._exactly(source, tuple(f.name for f in node.schema)))
-            case Concat(parts):
-                kept = _in_order(node, _at_least_one(needed, node))
-                return replace(node, parts=tuple(self._exactly(part, kept) for part in parts))
+            case Collect() | Concat() | Join():
+                sides = zip(children(node), below, strict=True)
+                return with_children(node, tuple(self._exactly(side, names or frozenset()) for side, names in sides))
+            case CrossOne(left, right):
+                only_left = self._exactly(left, below[0] or frozenset())
+                if below[1] is None:  # its row is there whatever the data, and nobody reads it
+                    return only_left
+                return replace(node, left=only_left, right=self._exactly(right, below[1]))
             case Project(source):
-                below = source if isinstance(source, Scan) else self._above_scan(source, node, needed)
-                return replace(node, source=below, outputs=_kept(node, needed))
-            case Filter() | Sort() | Limit():
-                return replace(node, source=self._above_scan(node.source, node, needed))
-            case Aggregate():
-                return replace(_kept_aggregate(node, needed), source=self._above_scan(node.source, node, needed))
-            case CrossOne(left, right) if not needed & {f.name for f in right.schema}:
-                return self._exactly(left, _in_order(left, _at_least_one(needed, left)))
-            case Join() | CrossOne():
-                lefts, rights = _needs_of_sources(node, needed)
-                left = self._exactly(node.left, _in_order(node.left, lefts))
-                return replace(node, left=left, right=self._exactly(node.right, _in_order(node.right, rights)))
+                outputs = _kept(node, needed)
+                pruned = source if isinstance(source, Scan) else self._above_scan(source, below[0])
+                return node if pruned is source and outputs == node.outputs else Project(pruned, outputs, node.at)
+            case Aggregate(source):
+                return replace(_kept_aggregate(node, needed), source=self._above_scan(source, below[0]))
+            case Filter(source) | Sort(source) | Limit(source):
+                return with_children(node, (self._above_scan(source, below[0]),))
             case _ as never:
                 assert_never(never)
 
-    def _above_scan(self, source: Node, user: Node, needed: Names) -> Node:
-        """Return the pruned source; of a scan only what `user` needs."""
+    def _above_scan(self, source: Node, needed: Names | None) -> Node:
+        """Return the pruned source; of a scan only what is needed."""
+        names = needed or frozenset()
         if not isinstance(source, Scan):
-            return self.visit(source)
-        (wanted,) = _needs_of_sources(user, needed)
-        if not wanted:  # rows are only counted; a column of no data says that they are there
+            return self.visit(source, names)
+        if not names:  # rows are only counted; a column of no data says that they are there
             return Project(source, (Output("present", Literal(True, Boolean())),))
-        return _select(source, _in_order(source, wanted))
+        return _select(source, _in_order(source, names))
 
-    def _exactly(self, source: Node, names: tuple[str, ...]) -> Node:
+    def _exactly(self, source: Node, names: Names) -> Node:
         """Return the pruned source with these columns and no other."""
-        return _select(self.visit(source), names)
+        return _select(self.visit(source, names), _in_order(source, names))
 
 
 def _select(node: Node, names: tuple[str, ...]) -> Node:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from conclave.ir.errors import QueryProblem
+from conclave.ir.errors import QueryProblem, TypeProblem
 from conclave.ir.expressions import Cast, Column, Expression, Literal
 from conclave.ir.nodes import Collect, Concat, Node, Output, Project
 from conclave.ir.types import Schema, common_type
@@ -15,7 +15,7 @@ from conclave.sql.bind_order import bind_order
 from conclave.sql.bind_select import Selected, bind_select
 from conclave.sql.literals import is_null_literal
 from conclave.sql.parse import Text, parse
-from conclave.sql.refuse import refuse_others, refused, unsupported
+from conclave.sql.refuse import part_name, refuse_others, refused, unsupported
 
 
 def bind(sql: str, tables: Mapping[str, Node], recipients: tuple[str, ...]) -> Collect:
@@ -44,7 +44,7 @@ def _bind_subquery(query: exp.Expr, context: Context) -> Node:
     for name in ("order", "limit", "offset"):
         if query.args.get(name) is not None:
             fix = "order and cut the answer itself, at the end of the query"
-            raise refused(f"{name.upper()} in a subquery", context.text.at(query.args[name]), fix)
+            raise refused(f"{part_name(name)} in a subquery", context.text.at(query.args[name]), fix)
     return _bind_query(query, context).node
 
 
@@ -86,7 +86,11 @@ def _union_all(union: exp.Union, context: Context) -> Selected:
     for first, second in zip(left.schema, right.schema, strict=True):
         kind = second.type if _is_null(left, first.name) else first.type
         if not _is_null(right, second.name):
-            kind = common_type(kind, second.type)
+            try:
+                kind = common_type(kind, second.type)
+            except TypeProblem as problem:
+                what = f"UNION ALL of {first.name} {kind} and {second.name} {second.type}"
+                raise TypeProblem(what, at) from problem
         fields.append(replace(first, type=kind))
     parts: list[Node] = []
     for side in (left, right):

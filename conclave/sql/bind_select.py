@@ -1,7 +1,7 @@
 """One SELECT: rows of FROM, WHERE, grouping, HAVING, the list of items, DISTINCT."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -13,7 +13,7 @@ from conclave.sql.aggregates import Aggregates, Call
 from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, ScalarSubqueries
 from conclave.sql.bind_from import Rows, bind_from
 from conclave.sql.refuse import refuse_others, refused
-from conclave.sql.scope import Names
+from conclave.sql.scope import Names, Scope
 
 _KNOWN = frozenset({"expressions", "from_", "joins", "where", "group", "having", "distinct", "with_", "order", "limit"})
 
@@ -78,28 +78,34 @@ def _plain(select: exp.Select, context: Context, rows: Rows, subqueries: ScalarS
 
 def _items(select: exp.Select, rows: Rows, bind: ExpressionBinder) -> tuple[Item, ...]:
     items: list[Item] = []
+    if not select.expressions:
+        raise QueryProblem("nothing is selected", bind.context.text.at(select), "name the columns, or write *")
     for part in select.expressions:
         if isinstance(part, exp.Star) or (isinstance(part, exp.Column) and isinstance(part.this, exp.Star)):
             star = part if isinstance(part, exp.Star) else part.this
             refuse_others(star, frozenset(), bind.context.text)
             alias = part.table if isinstance(part, exp.Column) else None
             for visible in rows.scope.star(alias or None, bind.context.text.at(part)):
-                items.append(Item(visible.name, visible.column, part))
+                column = replace(visible.column, at=bind.context.text.at(part))
+                items.append(Item(visible.name, column, part))
         else:
-            items.append(Item(_name_of(part), bind.bind(part.unalias()), part))
+            items.append(Item(_name_of(part, rows.scope), bind.bind(part.unalias()), part))
     seen: set[str] = set()
     for item in items:
         if item.name.lower() in seen:
             at = bind.context.text.at(item.part)
-            raise QueryProblem(f"two columns of the result are called {item.name}", at, "give one an alias with AS")
+            fix = "list the columns" if item.part.is_star else "give one another name with AS"
+            raise QueryProblem(f"two columns of the result are called {item.name}", at, fix)
         seen.add(item.name.lower())
     return tuple(items)
 
 
-def _name_of(part: exp.Expr) -> str:
+def _name_of(part: exp.Expr, scope: Scope) -> str:
     """Return the alias, the column's name, or the text, as DuckDB names columns."""
-    if isinstance(part, exp.Alias | exp.Column):
-        return str(part.alias_or_name)
+    if isinstance(part, exp.Alias):
+        return str(part.alias)
+    if isinstance(part, exp.Column):
+        return scope.spelling(part.name)
     if isinstance(part, exp.Count) and isinstance(part.this, exp.Star):
         return "count_star()"
     text = part.sql(dialect="duckdb")

@@ -154,5 +154,5 @@ def cast(operand: Expression, kind: Type, at: Position | None) -> Expression:
             if (room and scale >= source.scale) or isinstance(operand, Literal):
                 return Cast(operand, kind, at)
             wider = common_type(operand.type, kind)
-            raise refused(f"a cast from {operand.type} to {kind}, which may not fit", at, f"use {wider}")
+            raise refused(f"a cast from {operand.type} to {kind} that may not fit", at, f"use {wider}")
     raise refused(f"a cast from {operand.type} to {kind}", at)

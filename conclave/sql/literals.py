@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import math
 from dataclasses import replace
 
 from sqlglot import exp
@@ -17,12 +18,14 @@ def bind_literal(literal: exp.Literal, at: Position | None) -> Literal:
     written = str(literal.this)
     if literal.is_string:
         return Literal(written, Varchar(max(1, len(written.encode()))), at)
-    if "e" in written.lower():
-        return Literal(float(written), Double(), at)
     try:
         number = decimal.Decimal(written.replace("_", ""))
     except decimal.InvalidOperation as error:
         raise refused(f"the number {written}", at) from error
+    if "e" in written.lower():
+        if not math.isfinite(float(number)):
+            raise refused("a number too large for a double", at)
+        return Literal(float(number), Double(), at)
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     if "." not in written:

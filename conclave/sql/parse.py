@@ -54,7 +54,7 @@ def parse(sql: str) -> exp.Query:
     while isinstance(first, exp.Subquery) and [name for name, value in first.args.items() if value] == ["this"]:
         first = first.this
     if not isinstance(first, exp.Query):
-        raise UnsupportedQuery(f"a {first.key.upper()} statement", text.at(first), "write one SELECT statement")
+        raise UnsupportedQuery(f"{first.key.upper()} is not supported", text.at(first), "write one SELECT statement")
     return first
 
 
@@ -65,4 +65,4 @@ def _syntax_error(text: Text, error: ParseError) -> QueryProblem:
     word, line, last_column = first["highlight"] or "", first["line"], first["col"]
     at = Position(line, max(1, last_column - len(word) + 1)) if line and last_column else None
     reason = str(first["description"]).split(" but got ")[0].rstrip(".")
-    return QueryProblem(f"syntax error at {word!r}: {reason[:1].lower()}{reason[1:]}", at)
+    return QueryProblem(f"syntax error at {word!r}: {reason.split(' / ')[-1].lower()}", at)

@@ -17,6 +17,7 @@ _PARTS = {
     "match_condition": "MATCH_CONDITION",
     "method": "NATURAL or ASOF",
     "offset": "OFFSET",
+    "on": "DISTINCT ON",
     "order": "ORDER BY",
     "pivots": "PIVOT",
     "qualify": "QUALIFY",
@@ -67,6 +68,11 @@ def unsupported(part: exp.Expr, text: Text) -> UnsupportedQuery:
     return refused(part.key.upper(), text.at(part))
 
 
+def part_name(name: str) -> str:
+    """Return how people write what sqlglot calls `name`."""
+    return _PARTS.get(name, name.strip("_").replace("_", " ").upper())
+
+
 def refuse_others(node: exp.Expr, known: frozenset[str], text: Text) -> None:
     """Raise UnsupportedQuery if `node` has any part that is not `known`: unread, it would be ignored."""
     for name, value in node.args.items():
@@ -74,4 +80,4 @@ def refuse_others(node: exp.Expr, known: frozenset[str], text: Text) -> None:
             continue
         first = value[0] if isinstance(value, list) else value
         at = text.at(first if isinstance(first, exp.Expr) else node)
-        raise refused(_PARTS.get(name, name.strip("_").replace("_", " ").upper()), at)
+        raise refused(part_name(name), at)

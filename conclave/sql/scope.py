@@ -63,6 +63,11 @@ class Scope:
         column = found[0][1]
         return Column(column.name, column.type, column.nullable, at)
 
+    def spelling(self, name: str) -> str:
+        """Return a column's name as its table spells it."""
+        visible = (v.name for relation in self.relations for v in relation.columns if v.is_called(name))
+        return next(visible, name)
+
     def has(self, alias: str | None, name: str) -> bool:
         """Whether `name` or `alias.name` means some column here."""
         return any(
