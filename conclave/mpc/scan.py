@@ -26,20 +26,21 @@ def _levels(n: int) -> list[tuple[Array, int]]:
     return [(places, distance) for places, distance in up + down if len(places)]
 
 
-def _scan_cost(n: int, columns: int) -> Cost:
+def _scan_cost(n: int, columns: int, bits: int = 64) -> Cost:
     total = Cost(0, 0)
     for places, _ in _levels(n):
         m = len(places)
-        total += less_than.cost(n=columns * m) + or_bits.cost(n=columns * m) + or_bits.cost(n=m)
+        total += less_than.cost(n=columns * m, bits=bits) + or_bits.cost(n=columns * m) + or_bits.cost(n=m)
         total += bit_to_arithmetic.cost(n=columns * m) + multiply.cost(n=columns * m)
     return total
 
 
 @costs_as(_scan_cost)
-def segmented_minimum(columns: Sequence[AShare], is_first: BitShare, me: Party) -> list[AShare]:
+def segmented_minimum(columns: Sequence[AShare], is_first: BitShare, me: Party, bits: int = 64) -> list[AShare]:
     """Return, for every row, the signed minimum since the start of its run.
 
-    Shapes:  n secrets mod 2**64 in each column, n bits that mark where runs start.
+    Shapes:  n secrets mod 2**64 in each column, n bits that mark where runs start. With bits < 64 all
+             are promised to be signed numbers of that many bits, see `less_than`.
     Reveals: nothing.
     """
     if not columns:
@@ -53,7 +54,7 @@ def segmented_minimum(columns: Sequence[AShare], is_first: BitShare, me: Party) 
         start_here = BitShare(starts[0][places], starts[1][places])
         start_before = BitShare(starts[0][before], starts[1][before])
         # A run that starts here does not look back.
-        keep = or_bits(less_than(here, earlier, me), concat_bits([start_here] * len(rows)), me)
+        keep = or_bits(less_than(here, earlier, me, bits), concat_bits([start_here] * len(rows)), me)
         kept = earlier + multiply(here - earlier, bit_to_arithmetic(keep, me), me)
         for (own, after), column in zip(rows, kept.split(len(rows)), strict=True):
             own[places], after[places] = column.own, column.next

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from conclave.mpc.compare import is_zero, less_than
 from conclave.mpc.convert import bit_to_arithmetic, select
 from conclave.mpc.errors import ShapeError
@@ -14,7 +12,8 @@ from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, concat_arithmetic, concat_bits, public_share
 from conclave.operators.table import SecretColumn, SecretTable, both_in_one_round
 
-LARGEST = np.iinfo(np.int64).max
+# Numbers of at most this width can be subtracted without overflow, which makes comparing them three times cheaper.
+NARROW_BITS = 62
 Function = Literal["sum", "count", "count_star", "min", "max"]
 
 
@@ -51,7 +50,18 @@ class Counted:
         values = self.column.values.invert(me) if largest else self.column.values
         if self.ones is None:
             return values
-        return multiply(values.add_public(-LARGEST, me), self.ones, me).add_public(LARGEST, me)
+        limit = largest_candidate([self.column])
+        return multiply(values.add_public(-limit, me), self.ones, me).add_public(limit, me)
+
+
+def comparison_bits(columns: Sequence[SecretColumn]) -> int:
+    """Return as signed numbers of how many bits the columns' candidates can be compared."""
+    return NARROW_BITS + 1 if all(column.width <= NARROW_BITS for column in columns) else 64
+
+
+def largest_candidate(columns: Sequence[SecretColumn]) -> int:
+    """Return a number that no candidate exceeds."""
+    return (1 << (comparison_bits(columns) - 1)) - 1
 
 
 def counted_columns(
@@ -105,12 +115,10 @@ def aggregate(table: SecretTable, specs: Sequence[AggregateSpec], me: Party) -> 
     """
     counted = counted_columns(table, specs, table.valid, me)
     counts = {name: c.ones_or_public(me).total() for name, c in counted.items()}
-    lows = [
-        counted[spec.over or ""].candidates(spec.function == "max", me)
-        for spec in specs
-        if spec.function in ("min", "max")
-    ]
-    least = iter(_minimum(lows, me))
+    extremes = [(counted[spec.over or ""], spec.function) for spec in specs if spec.function in ("min", "max")]
+    lows = [column.candidates(function == "max", me) for column, function in extremes]
+    bits = comparison_bits([column.column for column, _ in extremes])
+    least = iter(_minimum(lows, bits, me))
     results = []
     for spec in specs:
         match spec.function:
@@ -129,16 +137,16 @@ def aggregate(table: SecretTable, specs: Sequence[AggregateSpec], me: Party) -> 
     return SecretTable(1, finish(specs, results, may_be_empty, table, me))
 
 
-def _minimum(columns: Sequence[AShare], me: Party) -> list[AShare]:
+def _minimum(columns: Sequence[AShare], bits: int, me: Party) -> list[AShare]:
     """Return the signed minimum of each column, by halves: log n comparisons one after the other."""
     if not columns:
         return []
     if columns[0].n == 0:
-        return [public_share(LARGEST, 1, me) for _ in columns]
+        return [public_share(0, 1, me) for _ in columns]  # to be NULL, whatever it is
     while columns[0].n > 1:
         half = columns[0].n // 2
         x = concat_arithmetic([c[:half] for c in columns])
         y = concat_arithmetic([c[half : 2 * half] for c in columns])
-        lower = select(less_than(x, y, me), x, y, me).split(len(columns))
+        lower = select(less_than(x, y, me, bits), x, y, me).split(len(columns))
         columns = [concat_arithmetic([low, c[2 * half :]]) for low, c in zip(lower, columns, strict=True)]
     return list(columns)

@@ -17,7 +17,7 @@ from conclave.mpc.planes import Planes, words_to_planes
 from conclave.mpc.scan import segmented_minimum
 from conclave.mpc.shares import AShare, BitShare, BShare, Share, concat_bits, public_bits, public_share
 from conclave.mpc.sort import partition, sort_permutation
-from conclave.operators.aggregate import AggregateSpec, aggregate, counted_columns, finish
+from conclave.operators.aggregate import AggregateSpec, aggregate, comparison_bits, counted_columns, finish
 from conclave.operators.sort import SortKey, key_planes
 from conclave.operators.table import SecretTable, as_arithmetic
 
@@ -44,12 +44,10 @@ def group_by(
     table = table.select(used)
     ordered, is_first, is_last = _sort_into_groups(table, keys, me)
     counted = counted_columns(ordered, specs, None, me)  # invalid rows are last and disturb no valid group
-    lows = [
-        counted[spec.over or ""].candidates(spec.function == "max", me)
-        for spec in specs
-        if spec.function in ("min", "max")
-    ]
-    least = iter(segmented_minimum(lows, is_first, me))
+    extremes = [(counted[spec.over or ""], spec.function) for spec in specs if spec.function in ("min", "max")]
+    lows = [column.candidates(function == "max", me) for column, function in extremes]
+    bits = comparison_bits([column.column for column, _ in extremes])
+    least = iter(segmented_minimum(lows, is_first, me, bits))
     position = public_share(np.arange(1, table.n_rows + 1, dtype=np.uint64), table.n_rows, me)
     running: list[AShare] = []
     for spec in specs:

@@ -209,6 +209,18 @@ def _check(table: InputTable, plain: PlainTable) -> int:
             raise ShapeError(f"{table.name}.{column.name}: values must be int64, and nulls bool")
         if nulls is not None and not column.nullable and nulls.any():
             raise ShapeError(f"{table.name}.{column.name} is declared never NULL")
+        if not _fits(values if nulls is None else values[~nulls], column):
+            raise ShapeError(f"{table.name}.{column.name} has values of more than {column.width} bits")
     if len(lengths) != 1 or max(lengths) > table.max_rows:
         raise ShapeError(f"{table.name}: columns need one length of at most {table.max_rows}")
     return lengths.pop()
+
+
+def _fits(values: Array, column: InputColumn) -> bool:
+    """Whether the values are of the declared width: operators look at no more bits, and would mix others up."""
+    if column.width >= 64 or not len(values):
+        return True
+    low, high = (0, 1 << column.width)
+    if column.signed:
+        low, high = -(high >> 1), high >> 1
+    return bool(low <= int(values.min()) and int(values.max()) < high)

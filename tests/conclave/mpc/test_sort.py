@@ -4,7 +4,7 @@ from hypothesis import given
 
 from conclave.mpc.convert import arithmetic_to_planes
 from conclave.mpc.scan import segmented_minimum
-from conclave.mpc.shares import public_share
+from conclave.mpc.shares import open_arithmetic, open_bits, open_words, public_share
 from conclave.mpc.shuffle import SecretShuffle, shuffle, shuffle_and_open, unshuffle
 from conclave.mpc.sort import partition, sort_permutation
 from tests.conclave.mpc.strategies import bool_vectors, int64_vectors
@@ -114,3 +114,16 @@ def test_segmented_minimum_agrees_with_a_loop_at_its_declared_cost(x, y, starts)
             expected = [column[b : k + 1].min() for k, b in enumerate(begin)]
             assert got.astype(np.int64).tolist() == expected
         assert run.cost == segmented_minimum.cost(n=n, columns=2)
+
+
+def test_minimum_of_narrow_numbers_is_cheaper_and_partition_and_openings_cost_what_they_declare():
+    x, flags = np.arange(N) - 9, np.arange(N) % 3 == 0
+    flags[0] = True
+    run = run_three_parties(lambda a, f, me: segmented_minimum([a], f, me, 63), x, flags)
+    np.testing.assert_array_equal(run.opened[0].astype(np.int64), x[np.arange(N) // 3 * 3])
+    assert run.cost == segmented_minimum.cost(n=N, columns=1, bits=63)
+    assert run_three_parties(lambda f, me: partition(f, [], me)[0], flags).cost == partition.cost(n=N)
+    for opening, value in ((open_arithmetic, x), (open_bits, flags), (open_words, deal_words(x))):
+        run = run_three_parties(opening, value)
+        assert run.cost == opening.cost(n=N)
+        np.testing.assert_array_equal(run.opened.astype(np.int64), x if opening is not open_bits else flags)

@@ -99,9 +99,11 @@ def test_more_rows_than_declared_are_refused_on_both_sides():
             run_parties(lambda network, at=at_owner: work(network, at), ALL)
 
 
-def test_undeclared_nulls_and_other_types_are_refused():
-    table = declare("t", "delta", {"x": False})
+def test_undeclared_nulls_other_types_and_wider_values_are_refused():
+    table = declare("t", "delta", {"x": False}, x=8)
     for columns in (
+        {"x": (np.array([1, 128]), None)},
+        {"x": (np.array([-129]), None)},
         {"x": (np.array([1, 2]), np.array([True, False]))},
         {"x": (np.array([1.0, 2.0]), None)},
     ):
