@@ -9,7 +9,7 @@ Theory:  whoever cannot go on says `abort` in the place of its next message, and
 
 import select
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NoReturn, TypeVar
 
 from conclave.mpc.channel import Channel, Kind, Network
@@ -18,7 +18,7 @@ from policy.manifest import Code, Reason
 from worker.errors import REJECTED, PeerMissing, Stopped, common_code
 from worker.log import Log
 from worker.messages import (
-    LIMIT_BYTES,
+    LARGE_BYTES,
     Abort,
     Finished,
     Go,
@@ -28,8 +28,10 @@ from worker.messages import (
     Offer,
     Signed,
     Verdict,
+    abort_of,
     decode,
     encode,
+    limit_of,
 )
 
 TELL_S = 1.0  # a courtesy to the others must not hold up our own end
@@ -51,7 +53,7 @@ class Conversation:
 
         Raises:  Stopped if anyone aborts or breaks the rules; PeerMissing if a peer is lost or late.
         """
-        heard = self._exchange(own)
+        heard = self._exchange(own, limit_of(own.kind))
         said: dict[str, M] = {self.me: own}
         aborts: dict[str, Abort] = {}
         objections: list[Reason] = []
@@ -77,9 +79,9 @@ class Conversation:
 
     def stop(self, code: Code, reasons: Iterable[Reason]) -> NoReturn:
         """Say in the next round that this party stops, hear the others out, and raise what the run ends with."""
-        own = Abort(code=code, reasons=tuple(reasons))
+        own = abort_of(code, reasons)
         try:
-            heard = self._exchange(own)
+            heard = self._exchange(own, LARGE_BYTES)
         except (Stopped, PeerMissing):
             # The others may be gone, or be at a step already; our own end is clear.
             heard = {}
@@ -94,32 +96,44 @@ class Conversation:
         self._stop(aborts)
 
     def tell(self, code: Code, reasons: Iterable[Reason]) -> None:
-        """Send an abort to whoever can still hear it, out of turn; the conversation is over."""
+        """Send an abort to whoever can still hear it, out of turn; the conversation is over. Once only."""
+        if not self.is_in_step:
+            return
         self.is_in_step = False
-        payload = encode(Abort(code=code, reasons=tuple(reasons)))
+        payload = encode(abort_of(code, reasons))
         deadline = time.monotonic() + TELL_S
-        for channel in self.network.channels.values():
-            if not channel.is_sending:  # else half a frame is out, and nothing after it can be read
-                channel.begin_send(Kind.CONTROL, payload)
-                _push(channel, deadline)
+        channels = list(self.network.channels.values())
+        # A frame that is on its way has to be whole before another can follow.
+        _settle(channels, deadline, lambda channel: channel.is_sending)
+        told = [channel for channel in channels if not channel.is_sending]
+        for channel in told:
+            channel.begin_send(Kind.CONTROL, payload)
+            # Their next message is taken in, too: closing a connection with something unread would reset it, and the
+            # abort could be lost on its way.
+            if not channel.is_receiving:
+                channel.begin_receive(Kind.CONTROL, LARGE_BYTES, exact=False)
+        _settle(told, deadline, lambda channel: channel.is_sending or channel.is_receiving)
 
     def lost(self, error: ProtocolError) -> Stopped | PeerMissing:
         """Return what a failure of the connections means, after having told the others."""
         ending = _meaning(error, self.me)
-        if self.is_in_step:
-            self.tell(ending.code, ending.reasons(self.me))
+        self.tell(ending.code, ending.reasons(self.me))
         return ending
 
-    def _exchange(self, own: Message) -> dict[str, bytes]:
+    def _exchange(self, own: Message, limit: int) -> dict[str, bytes]:
         payload = encode(own)
         try:
-            return self.network.exchange_control(dict.fromkeys(self.peers, payload), self.peers, LIMIT_BYTES)
+            return self.network.exchange_control(dict.fromkeys(self.peers, payload), self.peers, limit)
         except ProtocolError as error:
             raise self.lost(error) from None
 
     def _stop(self, aborts: dict[str, Abort]) -> NoReturn:
         own = aborts[self.me].code if self.me in aborts else None
-        reasons = sorted({reason for abort in aborts.values() for reason in abort.reasons}, key=repr)
+        # Nobody speaks for another: a reason is the sender's, whatever it says.
+        told = {
+            reason.model_copy(update={"party": party}) for party, abort in aborts.items() for reason in abort.reasons
+        }
+        reasons = sorted(told, key=repr)
         raise Stopped(common_code((abort.code for abort in aborts.values()), own), reasons)
 
     def disagreement(self, peer: str) -> Reason:
@@ -149,12 +163,19 @@ def _meaning(error: ProtocolError, me: str) -> Stopped | PeerMissing:
     return PeerMissing(str(error))
 
 
-def _push(channel: Channel, deadline: float) -> None:
-    try:
-        while channel.is_sending and time.monotonic() < deadline:
-            if not channel.pump():
-                poll = select.poll()
-                channel.register(poll)
-                poll.poll(100)
-    except ProtocolError:
-        return
+def _settle(channels: list[Channel], deadline: float, is_busy: Callable[[Channel], bool]) -> None:
+    """Let what is on its way go through, on every channel that still works."""
+    busy = [channel for channel in channels if is_busy(channel)]
+    while busy and time.monotonic() < deadline:
+        poll, has_moved = select.poll(), False
+        for channel in list(busy):
+            try:
+                has_moved |= channel.pump()
+                if is_busy(channel):
+                    channel.register(poll)
+                    continue
+            except ProtocolError:
+                pass
+            busy.remove(channel)
+        if busy and not has_moved:
+            poll.poll(100)

@@ -5,7 +5,7 @@ hello ▶ offer ▶ verdict ▶ go ▶ (the plan's steps) ▶ finished ▶ signe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -16,7 +16,11 @@ from policy.manifest import Code, Reason, Statement, as_json
 from worker.runspec import Model
 
 PROTOCOL = 1
-LIMIT_BYTES = 4 << 20  # of any message; a longer one is not read at all
+# A longer message is not read at all. Small limits also keep deadlines short: they grow with what may come.
+SMALL_BYTES = 64 << 10
+LARGE_BYTES = 1 << 20
+MAX_ABORT_REASONS = 40
+MAX_ABORT_CHARS = 1000  # of each text in it, so that an abort fits in the place of any message
 MAX_POLICY_CHARS = 256 * 1024
 MAX_DATASETS = 64
 
@@ -123,6 +127,32 @@ class Malformed(Exception):
 def encode(message: Message) -> bytes:
     """Return the bytes to send."""
     return canonical_json(as_json(message))
+
+
+def limit_of(kind: str) -> int:
+    """Return how many bytes a message that stands in the place of a `kind` may have."""
+    return LARGE_BYTES if kind in ("offer", "verdict", "finished") else SMALL_BYTES
+
+
+def abort_of(code: Code, reasons: Iterable[Reason]) -> Abort:
+    """Return an abort that is short enough to be sent in the place of any message.
+
+    >>> abort_of(20, [Reason(party="alpha", code=20, what="x" * 5000)]).reasons[0].what[-3:]
+    'xx…'
+    """
+    told = [
+        reason.model_copy(
+            update={
+                name: text[: MAX_ABORT_CHARS - 1] + "…"
+                for name, text in reason
+                if isinstance(text, str) and len(text) > MAX_ABORT_CHARS
+            }
+        )
+        for reason in reasons
+    ]
+    while len(told) > MAX_ABORT_REASONS or sum(len(canonical_json(each)) for each in told) > SMALL_BYTES // 2:
+        told.pop()
+    return Abort(code=code, reasons=tuple(told))
 
 
 def decode(payload: bytes) -> Message:
