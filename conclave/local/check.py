@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
 from conclave.local.duckdb import connect
-from conclave.local.errors import DataMismatch, Mismatch
+from conclave.local.errors import DataMismatch, LocalError, Mismatch
 from conclave.local.source import Format, breaks_type, relation, typed
 from conclave.local.sqlexpr import view_name
 
@@ -57,13 +57,14 @@ def check_file(
 
     Columns in `unique` hold no value twice; NULLs do not count. A double must be finite.
 
-    Raises:  DataMismatch with the first thing that is wrong, by columns, then by rows.
+    Raises:  DataMismatch with the first thing that is wrong, by columns, then by rows; LocalError if disk and memory
+             do not suffice to find out.
     """
     header = _csv_header(path) if file_format == "csv" else _parquet_header(path, schema)
     _check_header(header, tuple(f.name for f in schema))
     source = relation(path, file_format, schema, null_text)
     rules = [rule for column in schema for rule in _rules(column, file_format)]
-    with connect("1GB", 2, None) as connection:
+    with connect("1GB", 2, path.with_name(f"{path.name}.spill")) as connection:
         try:
             n_rows, *n_breaks = _one_row(
                 connection,
@@ -77,6 +78,8 @@ def check_file(
             for column in schema:
                 if column.name in unique:
                     _check_unique(connection, source, column)
+        except duckdb.OutOfMemoryException as error:
+            raise LocalError(f"check of {path.name}", type(error).__name__) from None
         except duckdb.Error as error:
             raise DataMismatch(_unreadable(connection, source, file_format, error)) from None
     return FileFacts(n_rows, header)

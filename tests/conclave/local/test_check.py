@@ -116,6 +116,18 @@ def test_a_repeated_value_is_found_by_what_it_means(tmp_path):
     assert (found.column, found.row) == ("id", 3)
 
 
+def test_rows_are_numbered_in_the_files_order_however_long_it_is(tmp_path):
+    schema = (Field("n", Integer(32)), Field("s", Varchar(12)))
+    lines = [f"{n},text {n}" for n in range(200_000)]
+    lines[150_000] = "x,text"
+    found = mismatch(tmp_path, "n,s\n" + "\n".join(lines), schema)
+    assert (found.column, found.row) == ("n", 150_001)
+    lines[150_000] = "77,text"
+    found = mismatch(tmp_path, "n,s\n" + "\n".join(lines), schema, unique=frozenset({"n"}))
+    assert (found.column, found.row) == ("n", 150_001)
+    assert [file.name for file in tmp_path.iterdir()] == ["data.csv"]
+
+
 def test_null_is_spelled_as_declared(tmp_path):
     schema = (Field("n", Integer(8)), Field("s", Varchar(3)))
     assert check(tmp_path, "n,s\nNA,\n1,NA\n", schema, null_text="NA").n_rows == 2
