@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.text import Text
 
 from conclave.ir.errors import QueryProblem
+from conclave.local.errors import DataMismatch, EncodeProblem, LocalError
 from policy.identity import BadIdentity
 from policy.problem import DocumentError, Problem
+from renderer.local.secret_store import MissingSecretsError
 from renderer.tree import ForeignPathError
 
 BAD_DOCUMENT = 10
+DATA_MISMATCH = 20
 BUG = 70
 TRACEBACK = "CCD_TRACEBACK"  # set it to see where a bug was met
 
@@ -49,6 +52,12 @@ def report(error: Exception) -> int:
         case QueryProblem() | BadIdentity() | ForeignPathError():
             _say(str(error))
             return BAD_DOCUMENT
+        case DataMismatch() | EncodeProblem():
+            _say(str(error))
+            return DATA_MISMATCH
+        case LocalError() | MissingSecretsError():
+            _say(str(error))
+            return 1
         case CommandError():
             _say(str(error))
             return error.exit_code

@@ -2,5 +2,12 @@
 
 - validate: what is wrong with the documents
 - render: documents to manifests
+- plan: what a workflow's workers will do, and what each party learns
+- run: the rendered manifests on this machine
+- try_: a query over local files
+- policy: what a policy says to a workflow
+- keys: new identities
+- demo: all of it with real flights
+- dev: the sample federation's Swift
 - schema: JSON Schemas of the documents
 """
