@@ -160,7 +160,8 @@ def _check_verdicts(run: Run, own: Statement, verdicts: Mapping[str, Verdict], c
         if (said.verdict == "accept") == bool(said.reasons):
             reasons.append(_differs(conversation.me, name, "a verdict that its reasons contradict"))
     if reasons:
-        conversation.stop(REJECTED, reasons)
+        # What we found ourselves is often why the others differ.
+        conversation.stop(REJECTED, [*own.reasons, *reasons])
 
 
 def confirm(verdicts: Mapping[str, Verdict], conversation: Conversation) -> None:
