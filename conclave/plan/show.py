@@ -28,20 +28,35 @@ def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
 
 def learned(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Return what each party learns, as sentences. A party that learns nothing is not in it."""
-    facts: dict[str, list[str]] = {}
+    return {party: _sentences(party, plan) for party in sorted({name for d in plan.disclosures for name in d.to})}
+
+
+def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
+    datasets: list[str] = []
+    shared: list[str] = []
+    others: list[str] = []
     for disclosure in plan.disclosures:
+        if party not in disclosure.to:
+            continue
         match disclosure.kind:
             case "answer":
-                text = f"the answer: {', '.join(disclosure.columns)}"
+                others.append(f"the answer: {', '.join(disclosure.columns)}")
+            case "table_size":
+                others.append(f"how many rows {disclosure.subject} has, those that do not exist included")
             case "row_count" if disclosure.step == "offer":
-                text = f"the number of rows of {disclosure.subject}"
+                datasets.append(disclosure.subject)
             case "row_count":
-                text = f"the number of rows that {disclosure.subject} puts into MPC at {disclosure.step}"
+                shared.append(f"{disclosure.subject} ({disclosure.step})")
             case _ as never:
                 assert_never(never)
-        for party in disclosure.to:
-            facts.setdefault(party, []).append(text)
-    return {party: tuple(sentences) for party, sentences in facts.items()}
+    counts = [f"how many rows {_and(datasets)} {'have' if len(datasets) > 1 else 'has'}"] if datasets else []
+    counts += [f"how many rows {_and(shared)} {'put' if len(shared) > 1 else 'puts'} into MPC"] if shared else []
+    return (*counts, *others)
+
+
+def _and(names: list[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def kind_of(step: Step) -> str:

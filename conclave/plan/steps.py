@@ -90,7 +90,7 @@ class Disclosure:
     """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
 
     to: tuple[str, ...]
-    kind: Literal["answer", "row_count"]
+    kind: Literal["answer", "row_count", "table_size"]
     step: str
     subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer
     columns: tuple[str, ...] = ()
