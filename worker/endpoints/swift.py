@@ -151,6 +151,9 @@ class SwiftStore:
                 self._pause(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
             try:
+                if not self._connection.token:
+                    # Here, not within an upload: refused there, swiftclient would only say that it cannot rewind.
+                    self._connection.get_auth()
                 return act()
             except ClientException as error:
                 why = self._judge(error, container, name)
