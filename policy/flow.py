@@ -114,7 +114,7 @@ class _Tracing:
             case Aggregate(source):
                 return self._aggregate(self.relation(source), node)
             case Join(left, right):
-                return _join(self._apart(left), self._apart(right), node)
+                return self._join(self._apart(left), self._apart(right), node)
             case CrossOne(left, right):
                 return _side_by_side(self._apart(left), self._apart(right))
             case Sort(source):
@@ -145,6 +145,23 @@ class _Tracing:
             values[output.name] = _aggregated(source, output, group, node, output.at or node.at)
         rows = tuple(use for use in source.rows if use.dataset in single)
         return Relation(values, merged(source.influences, *deciding), rows)
+
+    def _join(self, left: Relation, right: Relation, node: Join) -> Relation:
+        both = _side_by_side(left, right)
+        step = "join on " + ", ".join(f"{a} = {b}" for a, b in node.on)
+        values = {name: _carried(value, step, node.at) for name, value in both.values.items()}
+        influences = [both.influences]
+        for a, b in node.on:
+            influences += [influences_of(both.values[key], "join_key", step, node.at) for key in (a, b)]
+            # Matched keys are equal: who is shown one is shown the other.
+            values[a] = values[b] = together(both.values[a], both.values[b])
+        for side, key_of_other in ((left, 1), (right, 0)):
+            # A personal column stands for its row, and so for the key that the row was matched with.
+            matched = [both.values[pair[key_of_other]] for pair in node.on]
+            for name, value in side.values.items():
+                if any(use.is_of_rows and self._is_personal(use) for use in value.uses):
+                    values[name] = together(values[name], *matched)
+        return Relation(values, merged(*influences), both.rows)
 
     def _is_personal(self, use: Use) -> bool:
         return (use.dataset, use.column) in self.personal
@@ -190,18 +207,6 @@ def _filter(source: Relation, node: Filter) -> Relation:
         step, at = f"where {show_expression(condition)}", condition.at or node.at
         influences.append(influences_of(_value_of(condition, source), "filter", step, at))
     return replace(source, influences=merged(source.influences, *influences))
-
-
-def _join(left: Relation, right: Relation, node: Join) -> Relation:
-    both = _side_by_side(left, right)
-    step = "join on " + ", ".join(f"{a} = {b}" for a, b in node.on)
-    values = {name: _carried(value, step, node.at) for name, value in both.values.items()}
-    influences = [both.influences]
-    for a, b in node.on:
-        influences += [influences_of(both.values[key], "join_key", step, node.at) for key in (a, b)]
-        # Matched keys are equal: who is shown one is shown the other.
-        values[a] = values[b] = together(both.values[a], both.values[b])
-    return Relation(values, merged(*influences), both.rows)
 
 
 def _carried(value: Value, step: str, at: Position | None) -> Value:

@@ -152,6 +152,17 @@ def test_a_key_unique_on_the_other_side_of_a_join_makes_no_single_rows():
     assert refused(verdict) == {("id", "group_key")}
 
 
+def test_grouping_by_a_name_that_is_unique_on_the_other_side_is_grouping_by_the_key():
+    people = scan("bravo/people", unique=("pid", "region"))
+    joined = Join(VISITS, people, (("id", "pid"),))
+    root = project(Aggregate(joined, ("region",), (AggregateOutput("s", "sum", "pay"),)), "s")
+    granted = {"id": ["join_key"], "pay": ["sum", "join_payload"]}
+    names = policy("bravo/people", {"pid": ["join_key", "count"], "region": ["group_key", "join_payload"]})
+    assert refused(judge_tree(root, policy("alpha/visits", granted), names)) == {("id", "group_key")}
+    granted["id"] = ["join_key", "group_key"]
+    assert refused(judge_tree(root, policy("alpha/visits", granted), names)) == set()
+
+
 def test_influences_stay_when_their_column_is_gone():
     narrowed = project(only_one(VISITS), "pay")
     again = Aggregate(narrowed, (), (AggregateOutput("s", "sum", "pay"),))

@@ -1,0 +1,142 @@
+"""`ccd policy` and `ccd keys`, on the repository's own workflows and the sample federation's policies."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import renderer.dev
+from policy.identity import load_certificate, load_private_key
+from policy.parse import parse_policy
+from policy.signature import verify
+from policy.yaml import read_yaml
+from renderer.commands import keys, policy
+from renderer.errors import Commands
+from renderer.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+POLICIES = sorted((Path(renderer.dev.__file__).parent / "policies").glob("*.policy.yaml"))
+CONCENTRATION = "workflows/market-concentration.yaml"
+
+app = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
+for command in (policy, keys):
+    command.register(app)
+
+
+def ccd(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], obj=Settings(ROOT))
+
+
+def given(files):
+    return [argument for file in files for argument in ("--policy", file)]
+
+
+@pytest.mark.parametrize("workflow", [CONCENTRATION, "workflows/arrival-delays.yaml"])
+def test_the_sample_policies_accept_the_sample_workflows(workflow):
+    result = ccd("policy", "verify", "--workflow", workflow, *given(POLICIES))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("accept: ewr/flights policy v")
+
+
+def test_verify_prints_one_json_object():
+    result = ccd("policy", "verify", "--workflow", CONCENTRATION, *given(POLICIES), "--json")
+    shown = json.loads(result.stdout)
+    assert (result.exit_code, shown["decision"], shown["workflow"]) == (0, "accept", "market-concentration")
+    assert [p["dataset"] for p in shown["policies"]] == ["ewr/flights", "jfk/flights", "lga/flights"]
+    assert shown["reasons"] == []
+
+
+def test_a_refusal_exits_30_and_names_the_workflows_line(tmp_path):
+    strict = tmp_path / "jfk.policy.yaml"
+    strict.write_text(POLICIES[1].read_text().replace("market-oversight", "punctuality"))
+    files = [POLICIES[0], strict, POLICIES[2]]
+    result = ccd("policy", "verify", "--workflow", CONCENTRATION, *given(files))
+    assert result.exit_code == 30
+    assert "jfk/flights policy v1, spec.grants: grants regulator nothing for market-oversight" in result.stdout
+    query_lines = [n for n, line in enumerate((ROOT / CONCENTRATION).read_text().splitlines(), 1) if "carrier" in line]
+    assert any(f"where: {CONCENTRATION}:{n}:" in result.stdout for n in query_lines)
+    shown = json.loads(ccd("policy", "verify", "--workflow", CONCENTRATION, *given(files), "--json").stdout)
+    assert [p["decision"] for p in shown["policies"]] == ["accept", "reject", "accept"]
+
+
+def test_a_policy_that_is_not_given_refuses():
+    result = ccd("policy", "verify", "--workflow", CONCENTRATION, *given(POLICIES[:2]), "--json")
+    shown = json.loads(result.stdout)
+    assert result.exit_code == 30
+    assert [(r["code"], r["dataset"]) for r in shown["reasons"]] == [("no-policy", "lga/flights")]
+    assert shown["policies"][2] == {"dataset": "lga/flights", "decision": "reject", "version": None, "digest": None}
+
+
+def test_a_policy_twice_or_for_another_workflow_is_a_bad_document():
+    stranger = Path(__file__).parent / "examples" / "minimum.yaml"
+    for files in ([*POLICIES, stranger], [*POLICIES, POLICIES[0]]):
+        result = ccd("policy", "verify", "--workflow", CONCENTRATION, *given(files))
+        assert result.exit_code == 10
+        assert files[-1].name in result.stderr
+
+
+def test_check_says_what_is_wrong_with_its_line(tmp_path):
+    sound = ccd("policy", "check", *POLICIES)
+    assert sound.exit_code == 0
+    assert sound.stdout.count("sound") == 3
+    bad = tmp_path / "p.yaml"
+    bad.write_text(POLICIES[0].read_text().replace("group_key", "groupkey"))
+    result = ccd("policy", "check", bad)
+    assert result.exit_code == 10
+    assert "did you mean group_key?" in result.stderr
+    bad.write_bytes(b"\xff\xfe")
+    assert ccd("policy", "check", bad).exit_code == 10
+
+
+def test_a_signed_policy_holds_whatever_its_layout(tmp_path):
+    assert ccd("keys", "new", "ewr", "--out", tmp_path).exit_code == 0
+    file = tmp_path / "flights.csv.policy.yaml"
+    file.write_text(POLICIES[0].read_text())
+    result = ccd("policy", "sign", file, "--key", tmp_path / "ewr.key")
+    assert result.exit_code == 0
+    signature = (tmp_path / "flights.csv.policy.yaml.sig").read_text()
+    certificate = load_certificate((tmp_path / "ewr.crt").read_text())
+    relaid = "# another comment\n" + file.read_text().replace("[group_key, count]", "[ group_key,  count ]")
+    verify(certificate.public_key, "policy", parse_policy(relaid, "p"), signature)
+
+
+def test_a_key_that_is_none_signs_nothing_and_is_not_shown(tmp_path):
+    key = tmp_path / "wrong.key"
+    key.write_text("hunter2")
+    result = ccd("policy", "sign", POLICIES[0], "--key", key)
+    assert result.exit_code == 10
+    assert "hunter2" not in result.output
+    assert not Path(f"{POLICIES[0]}.sig").exists()
+
+
+def test_a_new_identity_is_for_its_owner_alone_and_never_overwrites(tmp_path):
+    out = tmp_path / "identity"
+    result = ccd("keys", "new", "alpha", "--out", out, "--days", "30")
+    assert result.exit_code == 0
+    key = out / "alpha.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    certificate = load_certificate((out / "alpha.crt").read_text())
+    assert load_private_key(key.read_bytes()).public_key() == certificate.public_key
+    assert certificate.fingerprint in result.stdout
+    assert "PRIVATE" not in result.stdout
+    before = key.read_bytes()
+    again = ccd("keys", "new", "alpha", "--out", out)
+    assert again.exit_code == 1
+    assert "never overwritten" in again.stderr
+    assert key.read_bytes() == before
+
+
+def test_the_shown_party_document_lines_hold_the_certificate(tmp_path):
+    result = ccd("keys", "new", "alpha", "--out", tmp_path)
+    lines = result.stdout.split("\n\n")
+    shown = next(part for part in lines if part.startswith("spec:"))
+    value, _ = read_yaml(shown, "shown")
+    assert load_certificate(value["spec"]["identity"]["certificate"]).party == "alpha"
+
+
+def test_a_name_that_is_no_partys_makes_no_key(tmp_path):
+    assert ccd("keys", "new", "Not_A_Party", "--out", tmp_path).exit_code == 10
+    assert list(tmp_path.iterdir()) == []
