@@ -69,6 +69,8 @@ def _pass_cost(n: int, key_bits: int, bits_after: int) -> Cost:
 
 def _sort_cost(n: int, bits: int) -> Cost:
     total = Cost(0, 0)
+    if n < 2:
+        return total
     for used in range(0, bits, 2):
         now = min(2, bits - used)
         # What is carried is cut at 64 bits counted from the start, so the first word is the one that shrinks.
@@ -109,7 +111,11 @@ def sort_permutation(key: Planes, me: Party) -> Order:
     return Order(rows)
 
 
-@costs_as(lambda n: Cost(3, 12 * n) + shuffle_and_open.cost(n=n))
+def _partition_cost(n: int) -> Cost:
+    return (Cost(3, 12 * n) if n else Cost(0, 0)) + shuffle_and_open.cost(n=n)
+
+
+@costs_as(_partition_cost)
 def partition(flags: BitShare, columns: Columns, me: Party) -> tuple[list[Share], AShare]:
     """Move the rows whose flag is 0 to the front, stably; also return every old row's new place.
 

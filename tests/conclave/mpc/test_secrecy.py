@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 import conclave.mpc
+from conclave.mpc.bits import and_bits, and_words
+from conclave.mpc.channel import Network
 from conclave.mpc.compare import less_than
-from conclave.mpc.convert import arithmetic_to_planes, bit_to_arithmetic
+from conclave.mpc.convert import arithmetic_to_planes, bit_to_arithmetic, bits_to_arithmetic
 from conclave.mpc.divide import divide
 from conclave.mpc.errors import AgreementError
+from conclave.mpc.fixed import lift, multiply_and_truncate
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import Stream, Streams
-from conclave.mpc.shuffle import SecretShuffle, shuffle
+from conclave.mpc.shares import AShare, BitShare, BShare, public_share
+from conclave.mpc.shuffle import SecretShuffle, shuffle, shuffle_and_open, unshuffle
 from conclave.mpc.sort import sort_permutation
 from tests.conclave.mpc.three import NAMES, run_parties, run_three_parties
 
@@ -94,18 +98,63 @@ def looks_uniform(samples: bytes) -> bool:
 
 
 @pytest.mark.deep
-def test_what_a_party_holds_after_a_product_and_a_shuffle_is_uniform():
-    zeros = np.zeros(20_000, np.int64)
+def test_what_a_party_receives_is_uniform_whatever_the_parts_it_is_made_of():
+    """All parts of all inputs are zero here, so that only the masks can make what comes out random."""
 
     def work(x, me):
+        zero, words, bits = x * 0, BShare(x.own * 0, x.next * 0), BitShare(*[np.zeros(x.n, np.uint8)] * 2)
         by = SecretShuffle.draw(x.n, me)
-        return [multiply(x, x, me), *shuffle([x * 0], by, me)]
+        products = [multiply(zero, zero, me), multiply(zero, zero, me), and_words(words, words, me)]
+        lifted = lift(zero, me)
+        wide = [AShare(*(np.concatenate(row) for row in (lifted.own, lifted.next)))]
+        several = [multiply_and_truncate(lifted, lifted, 32, me), bits_to_arithmetic(words, me)]
+        return [*products, *several, *shuffle([zero, words], by, me)], wide, and_bits(bits, bits, me)
 
-    for party in run_three_parties(work, zeros).shares:
-        for share in party:
+    for fresh, wide, product in run_three_parties(work, np.zeros(16_000, np.int64)).shares:
+        for share in fresh:
             assert looks_uniform(share.own.tobytes())
             assert looks_uniform(share.next.tobytes())
             assert looks_uniform((share.own + share.next).tobytes())
+        assert len({share.own.tobytes() for share in fresh}) == len(fresh)  # no mask served twice
+        # A dealt secret is masked at both who hold a part of it; the third part is a public zero.
+        assert any(looks_uniform(row.tobytes()) for share in wide for row in (share.own, share.next))
+        assert looks_uniform(np.packbits(product.own).tobytes())
+        assert looks_uniform(np.packbits(product.own ^ product.next).tobytes())
+
+
+class ListeningNetwork(Network):
+    """Keeps what was received, round by round."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.heard = []
+
+    def exchange(self, outgoing, incoming):
+        received = super().exchange(outgoing, incoming)
+        self.heard.append([bytes(payload) for payload in received.values()])
+        return received
+
+
+@pytest.mark.deep
+def test_in_every_hop_of_a_shuffle_the_third_party_receives_noise():
+    n = 16_000
+
+    def work(network):
+        me = Party.setup(network, NAMES, b"")
+        zero, order = AShare(*[np.zeros(n, np.uint64)] * 2), public_share(0, n, me, np.uint32)
+        by = SecretShuffle.draw(n, me)
+        unshuffle(shuffle([zero], by, me), by, me)
+        shuffle_and_open([zero], order, by, me)
+        return network.heard
+
+    for heard in run_parties(work, NAMES, ListeningNetwork).values():
+        pairs = [messages for messages in heard if len(messages) == 2]
+        assert len(pairs) == 3  # once in each of the three shuffles this party is left out
+        for messages in pairs:
+            first, second = (np.frombuffer(message, np.uint64)[:n] for message in messages)
+            # Their sum too: with one mask for both, it would show the permuted sum of parts the party knows.
+            for noise in (first, second, first + second):
+                assert looks_uniform(noise.tobytes())
 
 
 @pytest.mark.deep

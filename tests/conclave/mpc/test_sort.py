@@ -80,6 +80,8 @@ def test_sorting_few_rows_works(n):
     moved, back = run_three_parties(sort_with_payload, keys, keys, bits=64).opened
     np.testing.assert_array_equal(moved[0], np.sort(keys.astype(np.uint64)))
     np.testing.assert_array_equal(back[0].astype(np.int64), keys)
+    flags = np.ones(n, bool)
+    assert run_three_parties(lambda f, me: partition(f, [], me)[0], flags).cost == partition.cost(n=n)
 
 
 def test_composite_keys_longer_than_a_word_sort_most_significant_last():
