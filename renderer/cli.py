@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from renderer.commands import demo, dev, plan, render, run, schema, try_, validate
+from renderer.commands import demo, dev, keys, plan, policy, render, run, schema, try_, validate
 from renderer.errors import Commands
 from renderer.settings import Settings
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (validate, render, plan, run, try_, schema, demo, dev):
+for command in (validate, render, plan, run, try_, policy, keys, schema, demo, dev):
     command.register(app)
 
 
