@@ -11,6 +11,7 @@ Files, in reading order:
 - log: JSON lines on stderr
 - workdir: the files through which the three containers of a Job speak
 - mounts: Secrets, as the Job mounts them
+- endpoints: Swift, and what any store offers
 - stores: the stores of a run spec, opened once each
 - fetch: the first container
 - compute: the second container

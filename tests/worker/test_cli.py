@@ -1,0 +1,171 @@
+"""`ccd-worker` as the Job runs it: processes, exit codes, the termination log."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from policy.identity import new_identity
+from tests.worker.conftest import PARTIES, Federation
+from tests.worker.stores import POLICY, World
+
+WORKER = Path(sys.executable).with_name("ccd-worker")
+CONTAINERS = ("fetch", "compute", "publish")
+
+
+def command(federation: Federation, party: str, container: str) -> list[str]:
+    root = federation.root / party
+    return [
+        str(WORKER),
+        container,
+        *("--spec", str(root / "run.json")),
+        *("--work", str(federation.work(party))),
+        *("--secrets", str(federation.secrets(party))),
+        *("--termination-log", str(root / f"{container}.log")),
+    ]
+
+
+def write_spec(federation: Federation, party: str, spec=None) -> None:
+    text = (spec or federation.spec(party)).model_dump_json(by_alias=True)
+    (federation.root / party / "run.json").write_text(text)
+
+
+def start(federation: Federation, party: str, container: str) -> subprocess.Popen:
+    return subprocess.Popen(command(federation, party, container), stderr=subprocess.PIPE, text=True)
+
+
+def run(federation: Federation, party: str, container: str) -> tuple[int, list[dict]]:
+    done = subprocess.run(command(federation, party, container), capture_output=True, text=True, timeout=60)
+    assert done.stdout == ""
+    return done.returncode, [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def verdict(federation: Federation, party: str, container: str) -> dict:
+    lines = (federation.root / party / f"{container}.log").read_text().splitlines()
+    return json.loads(lines[-1])
+
+
+def run_row(federation: Federation, container: str) -> dict[str, int]:
+    """Run one container of all parties at the same time."""
+    processes = {party: start(federation, party, container) for party in PARTIES}
+    for process in processes.values():
+        process.communicate(timeout=60)
+    return {party: process.returncode for party, process in processes.items()}
+
+
+@pytest.fixture
+def world(federation, swift, swift_users) -> World:
+    world = World(federation, swift, swift_users)
+    for party in PARTIES:
+        write_spec(federation, party, world.spec(party))
+    return world
+
+
+def test_three_jobs_in_processes_end_with_0_and_say_so(world):
+    for container in CONTAINERS:
+        assert run_row(world.federation, container) == dict.fromkeys(PARTIES, 0)
+    assert sorted(name.split("/")[1] for name in world.objects("carol", world.answers)) == [
+        "manifest.json",
+        "result.csv",
+    ]
+    expected = {"status": "succeeded", "code": 0, "party": "carol", "reason": ""}
+    assert verdict(world.federation, "carol", "publish") == expected
+
+
+def test_a_rejection_is_the_last_containers_exit_code(world):
+    world.upload_policy("bravo", POLICY.replace("DATASET", "bravo/flights").replace("[carol]", "[alpha]"))
+    assert run_row(world.federation, "fetch") == dict.fromkeys(PARTIES, 0)
+    assert run_row(world.federation, "compute") == dict.fromkeys(PARTIES, 0)
+    assert run_row(world.federation, "publish") == dict.fromkeys(PARTIES, 30)
+    said = verdict(world.federation, "alpha", "publish")
+    assert (said["status"], said["code"]) == ("rejected", 30)
+    assert "bravo/flights policy v3" in said["reason"]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "the run spec cannot be read: FileNotFoundError"),
+        ("{", "json_invalid"),
+        ('{"run": {}}', "missing at run.runId"),
+    ],
+)
+def test_a_run_spec_that_cannot_be_used_ends_with_10(federation, container, text, says):
+    if text is not None:
+        (federation.root / "alpha" / "run.json").write_text(text)
+    code, _ = run(federation, "alpha", container)
+    assert code == 10
+    assert says in verdict(federation, "alpha", container)["reason"]
+
+
+def test_a_run_spec_that_contradicts_itself_ends_with_10(federation):
+    outputs = federation.run.outputs.model_copy(update={"writer": "alpha"})
+    write_spec(federation.with_run(outputs=outputs), "alpha")
+    code, events = run(federation, "alpha", "compute")
+    assert code == 10
+    assert "the writer is not a recipient" in events[-1]["what"]
+
+
+def test_a_key_that_is_not_the_certificates_ends_with_10(federation):
+    key, _ = new_identity("carol", 30)
+    federation.write_key("carol", key)
+    write_spec(federation, "carol")
+    assert run(federation, "carol", "compute")[0] == 0  # publish still has to file the manifest
+    code, _ = run(federation, "carol", "publish")
+    assert code == 10
+    assert "does not belong to the party's certificate" in verdict(federation, "carol", "publish")["reason"]
+
+
+def test_a_bug_is_told_by_its_class_and_place_only(federation):
+    """The work directory is a file: nobody has foreseen that."""
+    write_spec(federation, "carol")
+    federation.work("carol").rmdir()
+    (federation.root / "carol" / "work").write_text("")
+    done = subprocess.run(command_of_broken(federation), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 70
+    event = json.loads(done.stderr.splitlines()[-1])
+    assert event["what"] == "a bug in the worker: NotADirectoryError"
+    assert "workdir.py:" in event["where"]
+    assert str(federation.root) not in done.stderr
+
+
+def command_of_broken(federation: Federation) -> list[str]:
+    root = federation.root / "carol"
+    places = ("--spec", root / "run.json", "--work", root / "work", "--secrets", root / "secrets")
+    return [str(WORKER), "fetch", *map(str, places)]
+
+
+def test_sigterm_ends_cleanly_with_40(federation):
+    write_spec(federation, "carol")
+    assert run(federation, "carol", "fetch")[0] == 0
+    process = start(federation, "carol", "compute")
+    listening = f"127.0.0.1:{federation.run.members[2].port}"
+    wait_for_listener(process, federation.run.members[2].port)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 40, (listening, stderr)
+    said = verdict(federation, "carol", "compute")
+    assert said["code"] == 40
+    assert said["reason"].startswith("terminated")
+
+
+def test_files_are_for_the_worker_alone(world):
+    run(world.federation, "alpha", "fetch")
+    for path in world.federation.work("alpha").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def wait_for_listener(process: subprocess.Popen, port: int) -> None:
+    """Wait until the kernel has a listener at the port, without a connection that would show up in the log."""
+    wanted = f":{port:04X}"
+    while process.poll() is None:
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        if any(row[1].endswith(wanted) and row[3] == "0A" for row in rows):
+            return
+        os.sched_yield()
+    raise AssertionError("the worker ended before it listened")
