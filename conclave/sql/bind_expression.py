@@ -67,16 +67,23 @@ class ScalarSubqueries:
     """The one-row relations that stand beside the rows at hand, each giving one column."""
 
     names: Names
-    found: list[tuple[str, Node]] = field(default_factory=list)
+    known: list[tuple[str, Node]] = field(default_factory=list)  # of the whole SELECT
+    found: list[tuple[str, Node]] = field(default_factory=list)  # of the rows at hand
 
     def column_for(self, node: Node, at: Position | None) -> Column:
         """Return the column that holds the only value of `node`; the same subquery has the same column."""
         (only,) = node.schema
-        name = next((name for name, known in self.found if known == node), None)
+        name = next((name for name, other in self.known if other == node), None)
         if name is None:
             name = self.names.fresh(only.name)
+            self.known.append((name, node))
+        if (name, node) not in self.found:
             self.found.append((name, node))
         return Column(name, only.type, only.nullable, at)
+
+    def for_other_rows(self) -> "ScalarSubqueries":
+        """Return a collector for other rows of the same SELECT, where the same subquery has the same name."""
+        return ScalarSubqueries(self.names, self.known)
 
     def beside(self, rows: Node) -> Node:
         """Return `rows`, each with the subqueries' values."""

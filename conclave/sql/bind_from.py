@@ -9,7 +9,7 @@ from conclave.ir.expressions import Cast, Column, Compare, Expression, names_in
 from conclave.ir.nodes import CrossOne, Filter, Join, Node, Output, Project
 from conclave.ir.types import Integer, Schema, Type, common_type
 from conclave.ir.walk import all_of, conjuncts, is_one_row
-from conclave.sql.bind_expression import Context, ExpressionBinder
+from conclave.sql.bind_expression import Context, ExpressionBinder, ScalarSubqueries
 from conclave.sql.literals import as_boolean
 from conclave.sql.refuse import refuse_others, refused, unsupported
 from conclave.sql.scope import Names, Relation, Scope, relation_over, unknown
@@ -157,22 +157,24 @@ def _linking(
 
 def _join(left: Rows, right: Rows, join: exp.Join, context: Context) -> Rows:
     at = context.text.at(join)
+    subqueries = ScalarSubqueries(Names.besides((*left.node.schema, *right.node.schema)))
     if join.args.get("using"):
         predicates, right = _using(left, right, join.args["using"], context)
     else:
         scope = Scope((*left.scope.relations, *right.scope.relations))
-        bind = ExpressionBinder(context, scope, "ON")
+        bind = ExpressionBinder(context, scope, "ON", subqueries=subqueries)
         predicates = [as_boolean(p) for p in conjuncts(bind.condition(join.args["on"]))]
     scope = Scope((*left.scope.relations, *right.scope.relations))
     if is_one_row(right.node):
-        return Rows(Filter(CrossOne(left.node, right.node, at), all_of(tuple(predicates)), at), scope)
+        crossed = subqueries.beside(CrossOne(left.node, right.node, at))
+        return Rows(Filter(crossed, all_of(tuple(predicates)), at), scope)
     pairs = [(p, _pair(p, left.node.schema, right.node.schema)) for p in predicates]
     keys = [pair for _, pair in pairs if pair is not None]
     if not keys:
         raise refused("a join without an equality", at, "say ON left.key = right.key")
     node = _join_on(left.node, right.node, keys, at)
     rest = tuple(p for p, pair in pairs if pair is None)
-    return Rows(Filter(node, all_of(rest), at) if rest else node, scope)
+    return Rows(Filter(subqueries.beside(node), all_of(rest), at) if rest else node, scope)
 
 
 def _using(left: Rows, right: Rows, names: list[exp.Expr], context: Context) -> tuple[list[Expression], Rows]:

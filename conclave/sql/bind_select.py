@@ -140,7 +140,7 @@ class _Grouped:
         self.names, self.before, self.text = names, before, context.text
         inside = ExpressionBinder(context, rows.scope, "an aggregate", subqueries=before)
         self.aggregates = Aggregates(inside, is_grouped=self._group() is not None)
-        self.after = ScalarSubqueries(names)
+        self.after = before.for_other_rows()
         self.bind_item = ExpressionBinder(
             context, rows.scope, "SELECT", self.aggregates.stand_in, subqueries=self.after
         )
@@ -179,7 +179,7 @@ class _Grouped:
             expression = bind.bind(part)
             if expression in keys:
                 continue
-            if isinstance(expression, Column):
+            if isinstance(expression, Column) and all(expression.name != n for n, _ in self.before.known):
                 keys[expression] = expression.name
             else:
                 named = next((item.name for item in items if item.expression == expression), "key")

@@ -20,7 +20,7 @@ from tests.conclave.sql.federation import (
 ACCEPTED = queries(FIXTURES / "sql" / "accepted.sql")
 
 
-@pytest.fixture(scope="module", params=[(1, 8), (2, 5), (3, 12), (4, 0)], ids=lambda p: f"seed{p[0]}-{p[1]}rows")
+@pytest.fixture(scope="module", params=[(1, 8), (3, 12), (4, 0)], ids=lambda p: f"seed{p[0]}-{p[1]}rows")
 def database(request):
     with pooled(*request.param) as connection:
         yield connection
@@ -37,11 +37,5 @@ def test_a_bound_query_answers_as_duckdb_does(database: duckdb.DuckDBPyConnectio
         assert [(f.name, f.type) for f in tree.schema] == [(f.name, f.type) for f in bound.schema]
         assert (got.names, got.types) == (expected.names, types_of(tree.schema))
         assert_same_rows(got, expected, ordered=is_ordered)
-
-
-@pytest.mark.parametrize("query", ACCEPTED, ids=lambda query: query.title)
-def test_a_column_that_is_not_nullable_holds_no_null(database: duckdb.DuckDBPyConnection, query: Query):
-    tree = optimise(bind(query.sql, TABLES, RECIPIENTS))
-    rows = run(database, to_sql(tree)).rows
-    for position, field in enumerate(tree.schema):
-        assert field.nullable or all(row[position] is not None for row in rows)
+        for column, field in zip(zip(*got.rows, strict=True), tree.schema, strict=False):
+            assert field.nullable or None not in column
