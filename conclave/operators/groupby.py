@@ -5,7 +5,7 @@ local, one partition that brings the last row of each group to the front, and di
 again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from conclave.mpc.planes import Planes, words_to_planes
 from conclave.mpc.scan import segmented_minimum
 from conclave.mpc.shares import AShare, BitShare, BShare, Share, concat_bits, public_bits, public_share
 from conclave.mpc.sort import partition, sort_permutation
-from conclave.operators.aggregate import AggregateSpec, aggregate, comparison_bits, counted_columns, finish
+from conclave.operators.aggregate import AggregateSpec, Counted, aggregate, comparison_bits, counted_columns, finish
 from conclave.operators.sort import SortKey, key_planes
 from conclave.operators.table import SecretTable, as_arithmetic
 
@@ -44,23 +44,7 @@ def group_by(
     table = table.select(used)
     ordered, is_first, is_last = _sort_into_groups(table, keys, me)
     counted = counted_columns(ordered, specs, None, me)  # invalid rows are last and disturb no valid group
-    extremes = [(counted[spec.over or ""], spec.function) for spec in specs if spec.function in ("min", "max")]
-    lows = [column.candidates(function == "max", me) for column, function in extremes]
-    bits = comparison_bits([column.column for column, _ in extremes])
-    least = iter(segmented_minimum(lows, is_first, me, bits))
-    position = public_share(np.arange(1, table.n_rows + 1, dtype=np.uint64), table.n_rows, me)
-    running: list[AShare] = []
-    for spec in specs:
-        match spec.function:
-            case "count_star":
-                running.append(position)
-            case "count":
-                ones = counted[spec.over or ""].ones
-                running.append(position if ones is None else ones.prefix_sums())
-            case "sum":
-                running.append(counted[spec.over or ""].addends(me).prefix_sums())
-            case "min" | "max":
-                running.append(next(least))
+    running = _running(specs, counted, is_first, me)
     nullable = [name for name, c in counted.items() if c.ones is not None]
     counts = [counted[name].ones_or_public(me).prefix_sums() for name in nullable]
     groups, running, counts = _keep_last(ordered.select([*keys, *carried]), is_last, running, counts, me)
@@ -94,6 +78,30 @@ def _sort_into_groups(table: SecretTable, keys: Sequence[str], me: Party) -> tup
     changes = _differ_from_previous([w for w in moved[len(columns) :] if isinstance(w, BShare)], me)
     end = public_bits(1, 1, me)
     return table.with_shares(moved[: len(columns)]), concat_bits([end, changes]), concat_bits([changes, end])
+
+
+def _running(
+    specs: Sequence[AggregateSpec], counted: Mapping[str, Counted], is_first: BitShare, me: Party
+) -> list[AShare]:
+    """Return each aggregate up to every row: MIN and MAX since its group's start, the others since the table's."""
+    extremes = [(counted[spec.over or ""], spec.function) for spec in specs if spec.function in ("min", "max")]
+    lows = [column.candidates(function == "max", me) for column, function in extremes]
+    bits = comparison_bits([column.column for column, _ in extremes])
+    least = iter(segmented_minimum(lows, is_first, me, bits))
+    position = public_share(np.arange(1, is_first.n + 1, dtype=np.uint64), is_first.n, me)
+    running: list[AShare] = []
+    for spec in specs:
+        match spec.function:
+            case "count_star":
+                running.append(position)
+            case "count":
+                ones = counted[spec.over or ""].ones
+                running.append(position if ones is None else ones.prefix_sums())
+            case "sum":
+                running.append(counted[spec.over or ""].addends(me).prefix_sums())
+            case "min" | "max":
+                running.append(next(least))
+    return running
 
 
 def _differ_from_previous(words: Sequence[BShare], me: Party) -> BitShare:

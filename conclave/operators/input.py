@@ -7,7 +7,7 @@ that only the last part, x - s_0 - s_1, has to be sent at full length, to partie
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -87,14 +87,8 @@ def exchange_inputs(
         owner: sum(_size(t, sealed[t.name].n_rows) for t in others if t.owner == owner)
         for owner in (owners if place in (1, 2) else [])
     }
-    last_parts = network.exchange(outgoing, incoming)
-    for owner, payload in last_parts.items():
-        start = 0
-        for table in (t for t in others if t.owner == owner):
-            header = sealed[table.name]
-            end = start + _size(table, header.n_rows)
-            sealed[table.name] = Sealed(header.n_rows, header.seeds, payload[start:end])
-            start = end
+    for owner, payload in network.exchange(outgoing, incoming).items():
+        sealed.update(_cut([table for table in others if table.owner == owner], sealed, payload))
     return {table.name: _unseal(table, sealed[table.name], place) for table in tables} if place is not None else {}
 
 
@@ -192,6 +186,16 @@ def _read_headers(tables: Sequence[InputTable], payload: bytes, place: int | Non
             at += SEED_BYTES
         sealed[table.name] = Sealed(n_rows, (seeds[0], seeds[1]))
     return sealed
+
+
+def _cut(tables: Sequence[InputTable], sealed: Mapping[str, Sealed], payload: bytearray) -> dict[str, Sealed]:
+    """Return the tables of one owner with their last parts, which came in one message."""
+    start, complete = 0, {}
+    for table in tables:
+        end = start + _size(table, sealed[table.name].n_rows)
+        complete[table.name] = replace(sealed[table.name], last_part=payload[start:end])
+        start = end
+    return complete
 
 
 def _size(table: InputTable, n_rows: int) -> int:
