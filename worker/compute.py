@@ -170,7 +170,7 @@ def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: 
     try:
         return execute(agreement.plan, me, conversation.network, engine, agreement.context, progress)
     except ProtocolError as error:
-        raise conversation.lost(error) from None
+        raise conversation.lost(error, in_a_step=True) from None
     except Exception as error:
         failed = explain(error, me)
         conversation.tell(failed.code, failed.reasons)

@@ -114,9 +114,16 @@ class Conversation:
                 channel.begin_receive(Kind.CONTROL, LARGE_BYTES, exact=False)
         _settle(told, deadline, lambda channel: channel.is_sending or channel.is_receiving)
 
-    def lost(self, error: ProtocolError) -> Stopped | PeerMissing:
-        """Return what a failure of the connections means, after having told the others."""
-        ending = _meaning(error, self.me)
+    def lost(self, error: ProtocolError, in_a_step: bool = False) -> Stopped | PeerMissing:
+        """Return what a failure of the connections means, after having told the others.
+
+        In the middle of the plan's steps an unexpected frame is most likely a peer's abort, which has no place there.
+        """
+        if in_a_step and isinstance(error, FrameError):
+            what = f"{error.peer} stopped the run in the middle of a step, or left the protocol"
+            ending: Stopped | PeerMissing = PeerMissing(what, rule=str(error), fix=f"see {error.peer}'s own manifest")
+        else:
+            ending = _meaning(error, self.me)
         self.tell(ending.code, ending.reasons(self.me))
         return ending
 
@@ -152,8 +159,6 @@ class Conversation:
 
 def _meaning(error: ProtocolError, me: str) -> Stopped | PeerMissing:
     match error:
-        case FrameError(peer=peer, field="kind", got=Kind.CONTROL):
-            return PeerMissing(f"{peer} stopped the run in the middle of a step; its own manifest says why")
         case FrameError():
             rule = "a missing, late, malformed or differing message counts as a rejection"
             return Stopped(REJECTED, [Reason(party=me, code=REJECTED, what=str(error), rule=rule)])

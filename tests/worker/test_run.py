@@ -1,6 +1,7 @@
 """The whole worker, three parties in three threads: real Swift, real TLS, real keys, real MPC."""
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -134,3 +135,25 @@ def test_no_value_of_the_data_is_logged(world):
             assert value not in text, party
         for line in text.splitlines():
             json.loads(line)
+
+
+def test_a_local_step_that_fails_ends_its_party_with_20_and_the_others_at_once(world):
+    huge = 2**63 - 1
+    columns = tuple(
+        column.model_copy(update={"type": "bigint"}) if column.name == "delay" else column
+        for column in world.federation.run.datasets[0].columns
+    )
+    datasets = tuple(each.model_copy(update={"columns": columns}) for each in world.federation.run.datasets)
+    world.federation = world.federation.with_run(datasets=datasets)
+    for party in ("alpha", "bravo"):
+        text = POLICY.replace("DATASET", f"{party}/flights").replace("integer", "bigint")
+        world.upload_policy(party, text)
+    world.upload_data("alpha", csv_of([("AA", huge), ("AA", huge)]))
+    runs = Runs(world)
+    begun = time.monotonic()
+    assert runs.go() == {"alpha": 20, "bravo": 40, "carol": 40}
+    assert time.monotonic() - begun < world.federation.run.deadlines.receive_s
+    (reason,) = runs.manifest("alpha").reasons
+    assert "local step t1 failed" in reason.what
+    assert str(huge) not in "".join(log.stream.getvalue() for log in runs.logs.values())
+    assert "alpha stopped the run" in runs.manifest("bravo").reasons[0].what
