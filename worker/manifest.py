@@ -20,7 +20,7 @@ from policy.signature import sign
 from worker.conversation import Conversation
 from worker.errors import DONE, REJECTED, Stopped
 from worker.exchange import Seen
-from worker.messages import Finished, ResultSeen, Signed
+from worker.messages import ResultSeen, Signed
 from worker.runspec import Run, run_digest
 from worker.workdir import Outcome
 
@@ -40,7 +40,7 @@ def assemble(run: Run, seen: Seen, outcome: Outcome) -> Manifest:
         image=run.image,
         policies=seen.policies,
         parties=tuple(_party(member.name, seen) for member in run.members),
-        steps=_steps(seen.finished),
+        steps=_steps(seen),
         learned=_learned(seen) if outcome.code == DONE else (),
         outputs=(_output(run, result),) if result is not None else (),
     )
@@ -84,14 +84,16 @@ def _party(name: str, seen: Seen) -> PartyRecord:
     return PartyRecord(name=name, statement=verdict.statement, signature=verdict.signature)
 
 
-def _steps(finished: dict[str, Finished]) -> tuple[StepRecord, ...]:
-    """Return each step once, in the order in which the parties did them."""
+def _steps(seen: Seen) -> tuple[StepRecord, ...]:
+    """Return each step once, in the plan's order."""
+    finished = seen.finished
+    order = {step.name: i for i, step in enumerate(seen.plan.steps if seen.plan is not None else ())}
     took_part: dict[str, list[str]] = {}
     for party in sorted(finished):
         for step in finished[party].steps:
             took_part.setdefault(step.name, []).append(party)
     records = []
-    for name in sorted(took_part, key=lambda name: (len(name), name)):  # t2 before t10
+    for name in sorted(took_part, key=lambda name: (order.get(name, len(order)), name)):
         steps = [step for party in took_part[name] for step in finished[party].steps if step.name == name]
         records.append(
             StepRecord(
