@@ -1,0 +1,83 @@
+import pytest
+
+from conclave.ir.errors import UnsupportedQuery
+from conclave.ir.walk import owner_of
+from conclave.plan.show import show_plan
+from conclave.plan.steps import LocalStep, MpcStep, RevealStep, SendStep, ShareStep
+from tests.conclave.golden import assert_golden
+from tests.conclave.plan.samples import plan_of
+from tests.conclave.sql.federation import FIXTURES
+
+QUERIES = {
+    "group-by": "SELECT ward, AVG(cost) AS mean FROM visits GROUP BY ward HAVING COUNT(*) >= 10 ORDER BY ward",
+    "join": "SELECT SUM(value) AS total FROM visits JOIN labs ON visits.id = labs.id WHERE cost > 100",
+    "top": "SELECT id, cost FROM visits ORDER BY cost DESC LIMIT 3",
+    "one-owner": "SELECT COUNT(*) AS n FROM labs WHERE value > 3",
+    "long-strings": "SELECT diagnosis, COUNT(*) AS n FROM visits WHERE ward = 'ICU' GROUP BY diagnosis",
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_the_plan_reads_as_its_golden(name):
+    assert_golden(FIXTURES / "plans" / f"{name}.txt", f"{QUERIES[name]}\n\n{show_plan(plan_of(QUERIES[name]), {})}")
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_steps_read_only_what_earlier_steps_made_and_owners_only_their_own(name):
+    made = set()
+    for step in plan_of(QUERIES[name]).steps:
+        match step:
+            case LocalStep(party=party, query=query) if owner_of(query) is not None:
+                assert owner_of(query) == party
+            case ShareStep(source=source) | RevealStep(source=source) | SendStep(source=source):
+                assert source in made
+            case MpcStep(operator=operator):
+                assert owner_of(operator) is None
+        made.add(step.name)
+
+
+def test_owners_work_before_anyone_waits():
+    kinds = [type(step) for step in plan_of(QUERIES["group-by"]).steps]
+    assert kinds[:6] == [LocalStep] * 3 + [ShareStep] * 3
+
+
+def test_equal_subtrees_are_computed_once():
+    sql = (
+        "WITH w AS (SELECT ward, COUNT(*) AS n FROM visits GROUP BY ward)"
+        " SELECT ward, n / total AS part FROM w CROSS JOIN (SELECT SUM(n) AS total FROM w) t"
+    )
+    assert sum(isinstance(step, ShareStep) for step in plan_of(sql).steps) == 3
+
+
+def test_an_outside_recipient_is_told_to_see_the_size_of_the_opened_table():
+    outside, inside = plan_of(QUERIES["top"]), plan_of(QUERIES["top"], recipients=("alpha",))
+    assert [d.to for d in outside.disclosures if d.kind == "table_size"] == [("regulator",)]
+    assert [d.to for d in inside.disclosures if d.kind == "table_size"] == []
+
+
+def test_an_owner_that_does_not_compute_is_told_nothing_of_shares():
+    plan = plan_of(QUERIES["top"], compute=("bravo", "carol", "helper"))
+    shares = [d for d in plan.disclosures if d.kind == "row_count" and d.step != "offer"]
+    assert {name for d in shares for name in d.to} == {"bravo", "carol", "helper"}
+
+
+def test_bytes_of_long_strings_travel_only_to_the_answer():
+    texts = {step.texts for step in plan_of(QUERIES["long-strings"]).steps if isinstance(step, ShareStep)}
+    assert texts == {frozenset({"diagnosis"})}
+    counted = plan_of("SELECT COUNT(*) AS n FROM (SELECT DISTINCT diagnosis FROM visits) d")
+    assert {step.texts for step in counted.steps if isinstance(step, ShareStep)} == {frozenset()}
+
+
+def test_what_mpc_cannot_do_is_refused_at_its_place():
+    with pytest.raises(UnsupportedQuery, match="ORDER BY with LIMIT needs the order of varchar"):
+        plan_of("SELECT diagnosis FROM visits ORDER BY diagnosis LIMIT 3")
+    with pytest.raises(UnsupportedQuery, match="MAX needs the order") as refused:
+        plan_of("SELECT a.ward, MAX(b.diagnosis) AS m\nFROM visits a JOIN visits b ON a.id = b.id GROUP BY a.ward")
+    assert refused.value.at is not None
+    assert refused.value.at.line == 1
+
+
+@pytest.mark.parametrize("name", ["join"])
+def test_a_join_knows_its_unique_side(name):
+    joins = [step for step in plan_of(QUERIES[name]).steps if isinstance(step, MpcStep) and step.unique_side]
+    assert [step.unique_side for step in joins] == ["right"]

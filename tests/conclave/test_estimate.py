@@ -1,0 +1,63 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from conclave.compile import compile_query
+from conclave.estimate import estimate
+from conclave.execute import execute
+from conclave.ir.nodes import Concat, Scan
+from conclave.ir.types import Field, Integer
+from conclave.local.duckdb import LocalEngine
+from conclave.mpc.inprocess import connect_all
+
+FIELDS = (Field("k", Integer(16), nullable=False), Field("v", Integer(32)))
+PARTIES = ("alpha", "bravo", "carol")
+TABLES = {"t": Concat(tuple(Scan("t", f"{name}/t", name, FIELDS) for name in PARTIES))}
+
+
+def run(plan, n_rows):
+    """Execute a plan over random rows; return each party's reports of MPC steps."""
+    networks = connect_all(PARTIES, 60.0)
+
+    def party(name):
+        engine = LocalEngine()
+        generator = np.random.default_rng(len(name) + n_rows)
+        engine.register_table(
+            f"{name}/t",
+            pa.table(
+                {
+                    "k": pa.array(np.arange(n_rows), pa.int16()),
+                    "v": pa.array(generator.integers(0, 9, n_rows), pa.int32()),
+                }
+            ),
+        )
+        try:
+            return execute(plan, name, networks[name], engine, b"test", lambda _: None).steps
+        finally:
+            networks[name].close()
+
+    with ThreadPoolExecutor(3) as pool:
+        return list(pool.map(party, PARTIES))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT k, SUM(v) AS s FROM t GROUP BY k HAVING SUM(v) > 3",
+        "SELECT SUM(v * v) / COUNT(*) AS m FROM t WHERE v > 2",
+        "SELECT k, v FROM t ORDER BY v DESC, k LIMIT 4",
+    ],
+)
+@pytest.mark.parametrize("n_rows", [5, 40])
+def test_the_rehearsal_costs_what_the_run_costs(sql, n_rows):
+    plan = compile_query(sql, TABLES, ("alpha",), PARTIES)
+    expected = estimate(plan, n_rows)
+    reports = run(plan, n_rows)
+    mpc = {r.name for r in reports[0] if r.kind == "mpc"}
+    assert mpc
+    for name in mpc:
+        taken = [r for steps in reports for r in steps if r.name == name]
+        assert {r.rounds for r in taken} == {expected[name].rounds}
+        assert max(r.bytes_sent for r in taken) == expected[name].bytes_sent
