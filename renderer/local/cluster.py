@@ -79,10 +79,11 @@ class Cluster:
     @contextlib.contextmanager
     def _own_directory(self) -> Iterator[Path]:
         """Make a directory for this cluster's pods and remove it, and also what a killed one has left."""
-        private_directory(self.pods)
+        # Absolute: links in a container's root, and paths in its environment, are read from elsewhere.
+        pods = private_directory(self.pods.absolute())
         for left in self.pods.iterdir():
             _remove_if_abandoned(left)
-        directory = Path(tempfile.mkdtemp(prefix="cluster-", dir=self.pods))
+        directory = Path(tempfile.mkdtemp(prefix="cluster-", dir=pods))
         # Held as long as this process lives, however it ends: that is how another can tell.
         with (directory / LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
