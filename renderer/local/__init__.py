@@ -16,4 +16,9 @@ is loopback.
 - job: pods until one succeeds
 - observe: what is told to those who watch
 - cluster: all Jobs of a run, side by side
+- logs: containers' output, kept and read
+- progress: how far every party is, for people
+- answer: result and manifest, read back and verified
+- run: from a committed workflow to the verified answer
+- report: how a run ended, for people
 """
