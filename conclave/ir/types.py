@@ -120,7 +120,9 @@ def parse_type(text: str) -> Type:
             raise TypeProblem(f"{text!r}: varchar takes one size, 1 to 4096 bytes")
         return Varchar(first)
     if not (1 <= first <= MAX_DECIMAL_DIGITS and second <= first):
-        raise TypeProblem(f"{text!r}: decimal holds 1 to {MAX_DECIMAL_DIGITS} digits, the scale at most as many")
+        raise TypeProblem(
+            f"{text!r}: decimal holds 1 to {MAX_DECIMAL_DIGITS} digits, the scale at most as many"
+        )
     return Decimal(first, second)
 
 
@@ -149,7 +151,7 @@ def common_type(left: Type, right: Type) -> Type:
             return Integer(max(a, b))
         case Varchar(a), Varchar(b):
             return Varchar(max(a, b))
-        case (Integer() | Decimal()), (Integer() | Decimal()):
+        case ((Integer() | Decimal()), (Integer() | Decimal())):
             first, second = as_decimal(left), as_decimal(right)
             scale = max(first.scale, second.scale)
             whole = max(first.precision - first.scale, second.precision - second.scale)
