@@ -1,7 +1,6 @@
 """`ccd run`: execute the rendered manifests on this machine."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from conclave.estimate import estimate
 from conclave.plan.show import show_plan
 from renderer.dev.session import running_swift
 from renderer.errors import CommandError
-from renderer.local.observe import Event
+from renderer.local.observe import Observer
 from renderer.local.progress import Progress
 from renderer.local.report import print_ended
 from renderer.local.run import Ended, Local, execute_run, prepare_run
@@ -32,6 +31,9 @@ def run(
     context: typer.Context,
     workflow: Annotated[Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the workers' work directories until the next run.")
+    ] = False,
 ) -> None:
     """Execute a workflow's rendered manifests on this machine, as a cluster would.
 
@@ -41,30 +43,32 @@ def run(
     """
     root = settings_of(context).root
     with running_swift(root):
-        ended = run_and_print(prepare_run(root, workflow), as_json)
+        ended = run_and_print(prepare_run(root, workflow), as_json, keep)
     exit_code = ended.exit_code
     if exit_code == 0 and ended.filed.problems:
         exit_code = NOT_VERIFIED
     raise typer.Exit(exit_code)
 
 
-def run_and_print(local: Local, as_json: bool = False) -> Ended:
+def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> Ended:
     """Run, showing plan, progress and outcome to people, or the outcome alone as JSON."""
     console = Console(highlight=False)
     if as_json:
-        ended = _interruptible(local, lambda _: None)
+        ended = _interruptible(local, lambda _: None, keep)
         typer.echo(json.dumps(ended.to_json(), allow_nan=False))
         return ended
     plan = compile_run(local.planned.run)
     console.print(show_plan(plan, estimate(plan)), markup=False, soft_wrap=True)
     with Progress(console, local.party_of) as progress:
-        ended = _interruptible(local, progress)
+        ended = _interruptible(local, progress, keep)
     print_ended(ended, local, console)
+    if keep:
+        console.print(f"kept      {local.pods}", soft_wrap=True)
     return ended
 
 
-def _interruptible(local: Local, watch: Callable[[Event], None]) -> Ended:
+def _interruptible(local: Local, watch: Observer, keep: bool) -> Ended:
     try:
-        return execute_run(local, watch)
+        return execute_run(local, watch, keep=keep)
     except KeyboardInterrupt:
         raise CommandError("interrupted; every worker was ended", exit_code=INTERRUPTED) from None

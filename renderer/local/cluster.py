@@ -31,6 +31,7 @@ class Cluster:
     secrets: SecretStore
     observe: Observer
     rewrite_hosts: Callable[[Hosts], Hosts] = lambda hosts: hosts  # a test puts a wire tap in between
+    keep: bool = False  # leave the pods' emptyDirs for a look, until the next run here
 
     def run(self, objects: Objects) -> tuple[JobResult, ...]:
         """Run all Jobs to their ends; return their results in the Jobs' order.
@@ -62,7 +63,7 @@ class Cluster:
         hosts = self.rewrite_hosts(service_hosts(objects, addresses))
         path = directory / "hosts"
         write_private(path, "".join(f"{ip} {name}\n" for name, ip in sorted(hosts.items())).encode())
-        around = Surroundings(objects, self.secrets, directory, path, self.observe)
+        around = Surroundings(objects, self.secrets, directory, path, self.observe, self.keep)
         with _cancelled_by_signals():
             try:
                 async with asyncio.TaskGroup() as group:
@@ -90,7 +91,8 @@ class Cluster:
             try:
                 yield directory
             finally:
-                shutil.rmtree(directory, ignore_errors=True)
+                if not self.keep:
+                    shutil.rmtree(directory, ignore_errors=True)
 
 
 def allocate_addresses(count: int) -> list[str]:

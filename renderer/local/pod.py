@@ -29,6 +29,7 @@ class Surroundings:
     pods: Path  # where pods have their directories
     hosts: Path  # a hosts(5) file with the Services' names
     observe: Observer
+    keep: bool = False  # whether pods leave their directories behind, but for the copies of Secrets
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Pod:
 async def run_pod(pod: Pod, around: Surroundings) -> dict[str, int]:
     """Run the pod's containers until one fails; return the exit codes of those that ran, by name.
 
-    Its directory, and with it every emptyDir and copy of a Secret, is gone when this returns or raises.
+    Its directory, and with it every emptyDir and copy of a Secret, is gone when this returns or raises, unless
+    the emptyDirs are to be kept.
     """
     namespace, spec = pod.job.metadata.namespace, pod.job.spec.template.spec
     directory = around.pods / namespace / pod.name
@@ -61,7 +63,8 @@ async def run_pod(pod: Pod, around: Surroundings) -> dict[str, int]:
             if exit_codes[container.name] != 0:
                 break
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        if not around.keep:
+            shutil.rmtree(directory, ignore_errors=True)
     return exit_codes
 
 

@@ -54,6 +54,11 @@ class Local:
         return self.root / STATE / "runs" / self.run_id
 
     @property
+    def pods(self) -> Path:
+        """Where pods have their directories while they run."""
+        return self.root / STATE / "pods"
+
+    @property
     def party_of(self) -> dict[str, str]:
         """The party of each Job."""
         return {job.metadata.name: job.metadata.labels[names.PARTY_LABEL] for job in self.objects.jobs}
@@ -120,7 +125,12 @@ def require_secrets(local: Local) -> None:
         raise MissingSecretsError(tuple(missing), local.secrets.directory)
 
 
-def execute_run(local: Local, watch: Observer, rewrite_hosts: Callable[[Hosts], Hosts] = lambda hosts: hosts) -> Ended:
+def execute_run(
+    local: Local,
+    watch: Observer,
+    rewrite_hosts: Callable[[Hosts], Hosts] = lambda hosts: hosts,
+    keep: bool = False,
+) -> Ended:
     """Run the manifests to their ends and read what was filed.
 
     Raises:  MissingSecretsError; CommandError; KeyboardInterrupt, after everything was cleaned up.
@@ -134,7 +144,7 @@ def execute_run(local: Local, watch: Observer, rewrite_hosts: Callable[[Hosts], 
             done(event)
             watch(event)
 
-        cluster = Cluster(local.root / STATE / "pods", local.secrets, observe, rewrite_hosts)
+        cluster = Cluster(local.pods, local.secrets, observe, rewrite_hosts, keep)
         try:
             jobs = cluster.run(local.objects)
         finally:

@@ -63,6 +63,7 @@ def test_an_identity_that_the_parties_have_not_agreed_on_cannot_connect(federati
     old = federation.party("jfk").spec.identity.certificate
     secret = federation.root / "secrets" / "airport-jfk" / "ccd-identity" / "tls.key"
     secret.write_bytes(key)
+    federation.set_policy("jfk", "version: 1", "version: 1")  # signed with that key, too
     config_map = federation.root / "argocd" / "rendered" / "airport-jfk" / planned.run_id / "configmap.yaml"
     text = config_map.read_text()
     swapped = text.replace(json.dumps(old)[1:-1], json.dumps(certificate)[1:-1])

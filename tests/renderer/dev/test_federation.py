@@ -55,7 +55,7 @@ def test_documents_and_rendered_tree_are_in_order(root):
 
 def test_secrets_are_private_and_not_committed(root):
     files = [path for path in (root / "secrets").rglob("*") if path.is_file()]
-    assert len(files) == 4 + 3 * (3 + 2 * 2 + 2)
+    assert len(files) == 4 + 3 * (3 * 3 + 2)  # identities, and three keys of each store Secret
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     committed = git(root, "ls-files").split()

@@ -24,6 +24,7 @@ class Lab:
     root: Path
     events: list[Event] = field(default_factory=list)
     watchers: list[Callable[[Event], None]] = field(default_factory=list)
+    keep: bool = False
 
     @property
     def pods(self) -> Path:
@@ -65,7 +66,7 @@ class Lab:
             watcher(event)
 
     def run(self) -> tuple[JobResult, ...]:
-        cluster = Cluster(self.pods, SecretStore(self.root / "secrets"), self.observe)
+        cluster = Cluster(self.pods, SecretStore(self.root / "secrets"), self.observe, keep=self.keep)
         return cluster.run(load_run(self.root / "rendered", RUN_ID))
 
     def run_job(self, job: dict[str, Any]) -> JobResult:

@@ -94,9 +94,7 @@ def test_only_secrets_mounted_into_a_container_can_be_seen_in_it(lab):
         {"name": name, "secret": {"secretName": name, "defaultMode": 288}} for name in ("identity", "store")
     ]
     for container, name in ((pod["initContainers"][0], "identity"), (pod["containers"][0], "store")):
-        container["volumeMounts"] = [
-            {"name": name, "mountPath": f"/var/run/ccd/secrets/{name}", "readOnly": True}
-        ]
+        container["volumeMounts"] = [{"name": name, "mountPath": f"/var/run/ccd/secrets/{name}", "readOnly": True}]
     assert lab.run_job(job).succeeded
     assert lab.lines() == [
         "var/run/ccd/secrets/identity/tls.key key 0o600",
@@ -239,3 +237,22 @@ def process_exists(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_work_directories_are_kept_on_request_until_the_next_run_but_never_secrets(lab):
+    lab.secret("hospital-a", "store", ST_KEY="password")
+    job = lab.job("open('work/result', 'w').write('x')")
+    pod = job["spec"]["template"]["spec"]
+    pod["volumes"] = [{"name": "work", "emptyDir": {}}, {"name": "store", "secret": {"secretName": "store"}}]
+    pod["containers"][0]["volumeMounts"] = [
+        {"name": "work", "mountPath": "/work"},
+        {"name": "store", "mountPath": "/var/run/ccd/secrets/store"},
+    ]
+    lab.keep = True
+    lab.run_job(job)
+    kept = [path.name for path in lab.pods.rglob("*") if path.is_file()]
+    assert "result" in kept
+    assert "ST_KEY" not in kept
+    lab.keep = False
+    lab.run_job(job)
+    assert list(lab.pods.iterdir()) == []
