@@ -11,6 +11,7 @@ In reading order:
 - local: steps in the clear, on DuckDB
 - mpc: secret sharing between three parties
 - operators: relational operators on shared tables
+- carry: an owner's typed tables as plain columns for sharing and opening, and back
 - execute: one party's walk through the steps of a plan
 - estimate: what the steps of a plan will cost
 """

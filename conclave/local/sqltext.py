@@ -5,12 +5,13 @@ HAVING, SELECT, ORDER BY, LIMIT); the next node after that reads it as a subquer
 names and types of the node's schema: what DuckDB types differently (SUM of integers is a HUGEINT) is cast.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import assert_never
 
-from conclave.ir.expressions import columns_of
+from conclave.ir.expressions import Column, columns_of
 from conclave.ir.nodes import (
     Aggregate,
     AggregateOutput,
@@ -31,6 +32,7 @@ from conclave.ir.nodes import (
 from conclave.ir.types import Double, Field, Integer
 from conclave.local.sqlexpr import Sql, and_parts, cast, column, duckdb_type, render_expression, view_name
 
+_COLUMN = re.compile(r'(\w+\.)?"([^"]|"")*"')
 MAX_WIDTH = 100  # of a list that stays on one line
 MAX_REPEATED = 80  # a longer expression is computed once, in a subquery, if it is read more than once
 
@@ -76,6 +78,11 @@ class _Select:
     is_joined: bool = False
 
     @property
+    def groups_by_expressions(self) -> bool:
+        """Whether a key is more than a column: DuckDB then tells it apart from equal text with an alias inside."""
+        return any(_COLUMN.fullmatch(key.text) is None for key in self.keys)
+
+    @property
     def is_plain(self) -> bool:
         """Whether rows are neither grouped nor cut off yet."""
         return not self.is_grouped and self.limit is None
@@ -100,7 +107,7 @@ def _select(node: Node, alias: str) -> _Select:
             return _project(node, alias)
         case Filter(source, predicate):
             inner = _select(source, alias)
-            if inner.limit is not None:
+            if inner.limit is not None or inner.groups_by_expressions:
                 inner = _wrapped(inner, alias)
             conditions = and_parts(predicate, inner.columns)
             if inner.is_grouped:
@@ -144,6 +151,8 @@ def _wrapped(select: _Select, alias: str) -> _Select:
 def _project(node: Project, alias: str) -> _Select:
     inner = _select(node.source, alias)
     reads = Counter(c.name for output in node.outputs for c in columns_of(output.expression))
+    if inner.groups_by_expressions and any(not isinstance(o.expression, Column) for o in node.outputs):
+        inner = _wrapped(inner, alias)
     repeats = any(n > 1 and len(inner.columns[name].text) > MAX_REPEATED for name, n in reads.items())
     # A SELECT of constants alone would no longer be an aggregate, and have a row for each row of the source.
     forgets_aggregate = inner.is_grouped and not inner.keys and not reads

@@ -8,25 +8,24 @@ length, by a secret; open anything but shuffled permutations and what its caller
 twice; wait without a deadline.
 
 In reading order:
-
-    errors      what can go wrong
-    channel     frames, deadlines and counters on non-blocking sockets
-    inprocess   all parties in one process, for trials and tests
-    randomness  streams that two neighbours have in common; permutations; sharings of zero
-    costs       rounds and bytes, declared beside each primitive
-    party       one of the three: index, network, randomness
-    shares      secret vectors and their linear operations; opening
-    deal        sharing what one or two parties know in the clear
-    multiply    products and dot products
-    planes      bit planes, the layout of circuits
-    bits        AND, OR, selection
-    adder       log-depth addition of bits
-    convert     bits to numbers, numbers to bits
-    compare     equality, sign, less-than
-    wide        arithmetic mod 2**128 in the clear
-    fixed       truncation and fixed-point products without failures
-    divide      quotients
-    shuffle     secret permutations of columns
-    sort        radix sort, partition
-    scan        minimum per run of rows
+- errors: what can go wrong
+- channel: frames, deadlines and counters on non-blocking sockets
+- inprocess: all parties in one process, for trials and tests
+- randomness: streams that two neighbours have in common; permutations; sharings of zero
+- costs: rounds and bytes, declared beside each primitive
+- party: one of the three: index, network, randomness
+- shares: secret vectors and their linear operations; opening
+- deal: sharing what one or two parties know in the clear
+- multiply: products and dot products
+- planes: bit planes, the layout of circuits
+- bits: AND, OR, selection
+- adder: log-depth addition of bits
+- convert: bits to numbers, numbers to bits
+- compare: equality, sign, less-than
+- wide: arithmetic mod 2**128 in the clear
+- fixed: truncation and fixed-point products without failures
+- divide: quotients
+- shuffle: secret permutations of columns
+- sort: radix sort, partition
+- scan: minimum per run of rows
 """

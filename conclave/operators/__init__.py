@@ -1,0 +1,18 @@
+"""Relational operators on tables of secrets, for the three compute parties; and how rows come in and answers go out.
+
+Must not: know plans, parties' documents or policies; reveal anything but to the recipients that `reveal` is told, or
+branch on anything but public sizes. Every operator's docstring says what it reveals.
+
+In reading order:
+- table: a table of secrets: columns, NULLs, rows that may not exist
+- input: owners' rows come in as shares
+- reveal: an answer goes out to its recipients alone
+- filter: rows that stop existing
+- sort: rows in order
+- topk: the first rows in an order
+- aggregate: a whole table to one row
+- groupby: one row for each group
+- join: rows of two tables with equal keys
+- evaluate: scalar expressions
+- apply: an operator of the IR to the protocol that runs it
+"""
