@@ -263,11 +263,7 @@ def operands(expression: Expression) -> tuple[Expression, ...]:
     match expression:
         case Column() | Literal():
             return ()
-        case (
-            Arithmetic(left=left, right=right)
-            | Compare(left=left, right=right)
-            | Logic(left=left, right=right)
-        ):
+        case Arithmetic(left=left, right=right) | Compare(left=left, right=right) | Logic(left=left, right=right):
             return (left, right)
         case Negate(operand) | Not(operand) | IsNull(operand) | Cast(operand):
             return (operand,)

@@ -130,9 +130,7 @@ class Aggregate:
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check_names(
-            {*self.keys, *(o.over for o in self.outputs if o.over is not None)}, self.source, self.at
-        )
+        _check_names({*self.keys, *(o.over for o in self.outputs if o.over is not None)}, self.source, self.at)
         _ = self.schema
 
     @cached_property

@@ -120,9 +120,7 @@ def parse_type(text: str) -> Type:
             raise TypeProblem(f"{text!r}: varchar takes one size, 1 to 4096 bytes")
         return Varchar(first)
     if not (1 <= first <= MAX_DECIMAL_DIGITS and second <= first):
-        raise TypeProblem(
-            f"{text!r}: decimal holds 1 to {MAX_DECIMAL_DIGITS} digits, the scale at most as many"
-        )
+        raise TypeProblem(f"{text!r}: decimal holds 1 to {MAX_DECIMAL_DIGITS} digits, the scale at most as many")
     return Decimal(first, second)
 
 

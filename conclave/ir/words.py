@@ -62,8 +62,7 @@ def text_words(text: bytes, max_bytes: int) -> tuple[int, ...]:
     """Return the string's bytes, padded with zeros to `max_bytes`, as words of 8 bytes (unsigned, big endian)."""
     padded = text.ljust(n_text_words(max_bytes) * BYTES_PER_WORD, b"\0")
     return tuple(
-        int.from_bytes(padded[start : start + BYTES_PER_WORD], "big")
-        for start in range(0, len(padded), BYTES_PER_WORD)
+        int.from_bytes(padded[start : start + BYTES_PER_WORD], "big") for start in range(0, len(padded), BYTES_PER_WORD)
     )
 
 

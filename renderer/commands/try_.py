@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from conclave.estimate import estimate
 from rich.console import Console
 
+from conclave.estimate import estimate
 from conclave.execute import StepReport
 from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
