@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 from conclave.mpc.channel import Channel, Kind, Network
 from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerLost, ProtocolError
 from policy.manifest import Code, Reason
-from worker.errors import REJECTED, PeerMissing, Stopped, common_code
+from worker.errors import PERMANENT, REJECTED, PeerMissing, Stopped, common_code
 from worker.log import Log
 from worker.messages import (
     LARGE_BYTES,
@@ -95,10 +95,13 @@ class Conversation:
                 aborts[peer] = message
         self._stop(aborts)
 
-    def tell(self, code: Code, reasons: Iterable[Reason]) -> None:
-        """Send an abort to whoever can still hear it, out of turn; the conversation is over. Once only."""
+    def tell(self, code: Code, reasons: Iterable[Reason]) -> list[Stopped]:
+        """Send an abort to whoever can still hear it, out of turn; return those that came the other way.
+
+        The conversation is over. Once only.
+        """
         if not self.is_in_step:
-            return
+            return []
         self.is_in_step = False
         payload = encode(abort_of(code, reasons))
         deadline = time.monotonic() + TELL_S
@@ -113,6 +116,7 @@ class Conversation:
             if not channel.is_receiving:
                 channel.begin_receive(Kind.CONTROL, LARGE_BYTES, exact=False)
         _settle(told, deadline, lambda channel: channel.is_sending or channel.is_receiving)
+        return [words for words in map(_last_words, told) if words is not None]
 
     def lost(self, error: ProtocolError, in_a_step: bool = False) -> Stopped | PeerMissing:
         """Return what a failure of the connections means, after having told the others.
@@ -124,8 +128,9 @@ class Conversation:
             ending: Stopped | PeerMissing = PeerMissing(what, rule=str(error), fix=f"see {error.peer}'s own manifest")
         else:
             ending = _meaning(error, self.me)
-        self.tell(ending.code, ending.reasons(self.me))
-        return ending
+        # Whoever hears an abort closes its connections: that may be seen before the abort itself.
+        words = self.tell(ending.code, ending.reasons(self.me))
+        return next((said for said in words if said.code in PERMANENT), ending)
 
     def _exchange(self, own: Message, limit: int) -> dict[str, bytes]:
         payload = encode(own)
@@ -166,6 +171,17 @@ def _meaning(error: ProtocolError, me: str) -> Stopped | PeerMissing:
             fix = f"see the log of {error.peer}'s worker; the Job tries again by itself"
             return PeerMissing(str(error), fix=fix)
     return PeerMissing(str(error))
+
+
+def _last_words(channel: Channel) -> Stopped | None:
+    try:
+        message = decode(bytes(channel.take_received()))
+    except (ProtocolError, Malformed):
+        return None
+    if not isinstance(message, Abort):
+        return None
+    reasons = (reason.model_copy(update={"party": channel.peer_name}) for reason in message.reasons)
+    return Stopped(common_code([message.code]), reasons)
 
 
 def _settle(channels: list[Channel], deadline: float, is_busy: Callable[[Channel], bool]) -> None:
