@@ -1,0 +1,13 @@
+"""The MPC engine's speed: three real processes on loopback, one command, every run checked against numpy.
+
+`python -m tests.bench --help` says how to use it. Not part of the timed tests, but for one small smoke test.
+
+In reading order:
+- workloads: what is measured: the shares of one party, the work, and what must come out
+- party: one of the three processes
+- run: starts them, with or without TLS, and checks and adds up what they report
+- peers: other engines, each in an environment of its own
+- mpyc_peer: the same work in MPyC, run by its environment's own Python
+- __main__: the command
+- test_smoke: that it works at all
+"""

@@ -1,0 +1,94 @@
+"""The command: measure one operation, or all of them at their usual sizes."""
+
+import argparse
+import json
+from typing import Any
+
+from tests.bench.peers import run_peer
+from tests.bench.run import run_bench
+from tests.bench.workloads import WORKLOADS
+
+DESCRIPTION = "Measure the MPC engine: three processes of this machine, joined by TCP on loopback."
+EPILOG = """\
+what is timed     from the moment all three hold their shares until the result is shared: not the start of a process,
+                  not the making of inputs, not the opening. Every opened result is compared with numpy's.
+what is reported  the fastest of --repeat runs (a shared machine only ever slows one down), and the processor time of
+                  each party in it. `rows` of a join are those of both tables together; a sort carries one 64-bit
+                  column beside its key. Bytes are what a party sends, without headers.
+
+examples
+  python -m tests.bench                                             a table of all operations
+  python -m tests.bench --op sort --rows 262144 --key-bits 32       one operation
+  python -m tests.bench --op compare --rows 1000000 --tls --json    over TLS 1.3, as JSON
+  python -m tests.bench --op multiply --rows 1000000 --peer mpyc    beside MPyC (installed once, in a cache)
+"""
+USUAL = [
+    ("multiply", 1 << 22, 64),
+    ("and", 1 << 22, 64),
+    ("compare", 1 << 20, 64),
+    ("shuffle", 1 << 20, 64),
+    ("sort", 1 << 18, 32),
+    ("sort", 1 << 16, 64),
+    ("groupby_sum", 1 << 18, 32),
+    ("join", 1 << 18, 32),
+]
+
+
+def main() -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--op", choices=sorted(WORKLOADS), help="what to measure; default: everything, at usual sizes")
+    parser.add_argument("--rows", type=int, default=1 << 18, help="how many (default: %(default)s)")
+    parser.add_argument("--key-bits", type=int, default=64, help="width of keys and operands (default: %(default)s)")
+    parser.add_argument("--tls", action="store_true", help="TLS 1.3 with fresh identities, as between workers")
+    parser.add_argument("--repeat", type=int, default=3, help="runs to take the fastest of (default: %(default)s)")
+    parser.add_argument("--peer", choices=["mpyc", "spu"], help="run the same in another engine, and compare rates")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of a table")
+    asked = parser.parse_args()
+    jobs = [(asked.op, asked.rows, asked.key_bits)] if asked.op else USUAL
+    if not asked.json:
+        print(
+            _line("op", "rows", "bits", "tls", "seconds", "rows/s", "cpu s per party", "B/row", "rounds", "MB", "ratio")
+        )
+    for op, rows, bits in jobs:
+        low, high = WORKLOADS[op].key_bits
+        if not low <= bits <= high or rows < 2 or asked.repeat < 1:
+            parser.error(f"{op} takes keys of {low} to {high} bits, two rows or more, and at least one run")
+        report = run_bench(op, rows, bits, asked.tls, asked.repeat)
+        if asked.peer:
+            report["peer"] = run_peer(asked.peer, op, rows, bits)
+            if "rows_per_s" in report["peer"]:
+                report["ratio"] = round(report["rows_per_s"] / report["peer"]["rows_per_s"], 1)
+        print(json.dumps(report) if asked.json else _row(report), flush=True)
+
+
+def _row(report: dict[str, Any]) -> str:
+    refused = report.get("peer", {}).get("refused")
+    line = _line(
+        report["op"],
+        report["rows"],
+        report["key_bits"],
+        "yes" if report["tls"] else "no",
+        f"{report['seconds']:.3f}",
+        f"{report['rows_per_s']:,}",
+        " ".join(f"{s:.3f}" for s in report["cpu_seconds_per_party"]),
+        " ".join(f"{b / report['rows']:.0f}" for b in report["bytes_sent_per_party"]),
+        report["rounds"],
+        max(report["peak_bytes_per_party"]) >> 20,
+        report.get("ratio", "-"),
+    )
+    return f"{line}\n  no peer: {refused}" if refused else line
+
+
+def _line(*cells: object) -> str:
+    widths = (12, 9, 5, 4, 8, 12, 20, 15, 7, 6, 8)
+    return " ".join(f"{cell:>{width}}" for cell, width in zip(map(str, cells), widths, strict=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Start the three parties, with or without TLS, and put together what they report."""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from policy.identity import new_identity
+from tests.bench.party import NAMES
+
+
+def run_bench(op: str, rows: int, key_bits: int, tls: bool, repeat: int, seed: int = 1) -> dict[str, Any]:
+    """Return the report of the fastest of `repeat` runs.
+
+    Raises:  SystemExit if a party failed, or a result was not what numpy says.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        if tls:
+            for name in NAMES:
+                key, certificate = new_identity(name, days=1)
+                (Path(scratch) / f"{name}.key").write_bytes(key)
+                (Path(scratch) / f"{name}.pem").write_text(certificate)
+        job = {"op": op, "rows": rows, "key_bits": key_bits, "repeat": repeat, "seed": seed}
+        reports = _run_parties({**job, "identities": scratch if tls else None})
+    fastest = min(range(repeat), key=lambda k: max(r["runs"][k]["seconds"] for r in reports))
+    runs = [report["runs"][fastest] for report in reports]
+    if not all(run["correct"] for report in reports for run in report["runs"]):
+        raise SystemExit(f"{op} of {rows} rows opened to something else than numpy computes")
+    seconds = max(run["seconds"] for run in runs)
+    return {
+        "op": op,
+        "rows": rows,
+        "key_bits": key_bits,
+        "tls": tls,
+        "seconds": round(seconds, 4),
+        "rows_per_s": round(rows / seconds),
+        "bytes_sent_per_party": [run["bytes_sent"] for run in runs],
+        "rounds": runs[0]["rounds"],
+        "cpu_seconds_per_party": [round(run["cpu_seconds"], 4) for run in runs],
+        "peak_bytes_per_party": [report["peak_bytes"] for report in reports],
+        "runs": repeat,
+    }
+
+
+def _run_parties(job: dict[str, Any]) -> list[dict[str, Any]]:
+    sockets: list[dict[str, tuple[int, bool]]] = [{} for _ in NAMES]
+    opened = []
+    for a, b in combinations(range(3), 2):
+        left, right = _tcp_pair()
+        opened += [left, right]
+        sockets[a][NAMES[b]], sockets[b][NAMES[a]] = (left.fileno(), True), (right.fileno(), False)
+    parties = []
+    for index, mine in enumerate(sockets):
+        told = json.dumps({**job, "index": index, "sockets": mine})
+        command = [sys.executable, "-m", "tests.bench.party", told]
+        kept = [descriptor for descriptor, _ in mine.values()]
+        parties.append(subprocess.Popen(command, stdout=subprocess.PIPE, pass_fds=kept, text=True))
+    for sock in opened:
+        sock.close()  # only the parties hold them now, so one that fails is seen by the others
+    said = [party.communicate()[0] for party in parties]
+    if any(party.returncode for party in parties):
+        raise SystemExit("a party failed; what went wrong stands above")
+    return [json.loads(text.splitlines()[-1]) for text in said]
+
+
+def _tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dialing = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+    return accepted, dialing
