@@ -11,6 +11,8 @@ In reading order:
 - errors: what can go wrong
 - channel: frames, deadlines and counters on non-blocking sockets
 - inprocess: all parties in one process, for trials and tests
+- arrays: the type of an array
+- kernels: loops over rows, compiled
 - randomness: streams that two neighbours have in common; permutations; sharings of zero
 - costs: rounds and bytes, declared beside each primitive
 - party: one of the three: index, network, randomness
@@ -26,6 +28,8 @@ In reading order:
 - fixed: truncation and fixed-point products without failures
 - divide: quotients
 - shuffle: secret permutations of columns
+- split: secrets in two parts, the third party being the dealer
+- move: rows to secret places
 - sort: radix sort, partition
 - scan: minimum per run of rows
 """

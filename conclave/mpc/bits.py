@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.costs import costs
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import BitShare, BShare, Share, pack_bits, unpack_bits
 
 

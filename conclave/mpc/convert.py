@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from conclave.mpc.adder import add_planes
+from conclave.mpc.arrays import Array
 from conclave.mpc.costs import Cost, costs, costs_as
 from conclave.mpc.deal import deal, known_to_both, view_of, view_of_bits
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, planes_to_words, words_to_planes
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import AShare, BitShare, BShare
 
 

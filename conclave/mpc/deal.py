@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import AShare, BitShare
 
 Combine = Callable[[Array, Array], Array]

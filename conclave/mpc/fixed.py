@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from conclave.mpc import wide
+from conclave.mpc.arrays import Array
 from conclave.mpc.costs import Cost, costs, costs_as
 from conclave.mpc.deal import deal, known_to_both, view_of
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import AShare, in_ring
 
 FRACTION_BITS = 32

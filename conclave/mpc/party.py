@@ -7,9 +7,10 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import AgreementError, FrameError, ProtocolError
-from conclave.mpc.randomness import SEED_BYTES, Array, Streams, derive
+from conclave.mpc.randomness import SEED_BYTES, Streams, derive
 
 
 class Party:

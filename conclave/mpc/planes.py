@@ -1,8 +1,7 @@
 """Bit planes: the k-th bits of all rows side by side, so that one machine word serves 64 rows.
 
 Circuits work on planes, because there "every second bit" is a slice and costs nothing; tables work on words
-and bits. The way between them is a transposition of 64 x 64 bit blocks, done in place for all blocks at
-once.
+and bits. The way between them is a transposition of 64 x 64 bit blocks.
 """
 
 from collections.abc import Sequence
@@ -10,19 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from conclave.mpc import kernels
+from conclave.mpc.arrays import Array
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import BitShare, BShare, pack_bits, unpack_bits
-
-# Swap distance and the bits of a word that stay: the recursive halves of a block transposition.
-SWAPS = [
-    (32, np.uint64(0x00000000FFFFFFFF)),
-    (16, np.uint64(0x0000FFFF0000FFFF)),
-    (8, np.uint64(0x00FF00FF00FF00FF)),
-    (4, np.uint64(0x0F0F0F0F0F0F0F0F)),
-    (2, np.uint64(0x3333333333333333)),
-    (1, np.uint64(0x5555555555555555)),
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,32 +67,24 @@ def words_to_planes(words: Array, bits: int) -> Array:
     >>> words_to_planes(np.array([1, 3, 0], dtype=np.uint64), 2).tolist()
     [[3], [2]]
     """
-    blocks = np.zeros((-(-len(words) // 64), 64), np.uint64)
-    blocks.reshape(-1)[: len(words)] = words
-    _transpose_blocks(blocks)
-    return np.ascontiguousarray(blocks.T[:bits])
+    n_blocks = -(-len(words) // 64)
+    if len(words) % 64 or words.dtype != np.uint64:
+        padded = np.zeros(64 * n_blocks, np.uint64)
+        padded[: len(words)] = words
+        words = padded
+    planes = np.empty((bits, n_blocks), np.uint64)
+    kernels.transpose_blocks(words, planes)
+    return planes
 
 
 def planes_to_words(planes: Array, n: int) -> Array:
     """Undo `words_to_planes`."""
-    blocks = np.zeros((planes.shape[1], 64), np.uint64)
-    blocks[:, : planes.shape[0]] = planes.T
-    _transpose_blocks(blocks)
-    return blocks.reshape(-1)[:n].copy()
+    words = np.empty(64 * planes.shape[1], np.uint64)
+    kernels.join_blocks(planes, words)
+    return words[:n]
 
 
 def _pack_words(bits: Array) -> Array:
     packed = np.zeros(8 * -(-len(bits) // 64), np.uint8)
     packed[: -(-len(bits) // 8)] = pack_bits(bits)
     return packed.view(np.uint64)
-
-
-def _transpose_blocks(blocks: Array) -> None:
-    """Transpose every 64 x 64 bit matrix (a row of 64 words) in place: swap halves, then recurse."""
-    for distance, stay in SWAPS:
-        pairs = blocks.reshape(len(blocks), 32 // distance, 2, distance)
-        low, high = pairs[:, :, 0], pairs[:, :, 1]
-        shift = np.uint64(distance)
-        swapped = ((low >> shift) ^ high) & stay
-        high ^= swapped
-        low ^= swapped << shift

@@ -6,7 +6,6 @@ it comes from fresh randomness of both sides and the run's context.
 """
 
 from math import prod
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,13 @@ from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algori
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-SEED_BYTES = 32
-# Up to here a 64-bit sort key holds the row number and enough random bits that ties are rare.
-MOST_PACKED_ROWS = 1 << 20
-ZEROS = bytes(1 << 16)
+from conclave.mpc import kernels
+from conclave.mpc.arrays import Array
 
-Array = npt.NDArray[Any]
+SEED_BYTES = 32
+# Encrypting zeros gives the key stream; a chunk of them stays in the processor's cache.
+ZEROS = memoryview(bytes(1 << 18))
+BLOCK_BYTES = 16
 
 
 def derive(secret: bytes, label: bytes) -> bytes:
@@ -42,27 +42,19 @@ class Stream:
         """Return the next uniform array of an unsigned type."""
         dims = (shape,) if isinstance(shape, int) else shape
         size_bytes = prod(dims) * np.dtype(dtype).itemsize
-        zeros = ZEROS[:size_bytes] if size_bytes <= len(ZEROS) else bytes(size_bytes)
-        return np.frombuffer(self._cipher.update(zeros), dtype=dtype).reshape(dims)
+        # The cipher wants a block less one byte of room behind what it writes.
+        room = np.empty(size_bytes + BLOCK_BYTES - 1, np.uint8)
+        for start in range(0, size_bytes, len(ZEROS)):
+            self._cipher.update_into(ZEROS[: size_bytes - start], room.data[start:])
+        return room[:size_bytes].view(dtype).reshape(dims)
 
-    def permutation(self, n: int) -> npt.NDArray[np.int64]:
-        """Return a uniform permutation of 0..n-1: the order of n random sort keys, redrawn if two are equal.
-
-        Given that they differ, random keys are equally likely to be in any order, so this is exactly uniform.
-        """
-        while True:
-            keys = self.draw(n)
-            if n <= MOST_PACKED_ROWS:
-                # Sorting values is several times faster than argsort: the row number rides in the low bits.
-                low_bits = np.uint64(max(n - 1, 1).bit_length())
-                packed = np.sort((keys >> low_bits << low_bits) | np.arange(n, dtype=np.uint64))
-                order = (packed & ((np.uint64(1) << low_bits) - np.uint64(1))).astype(np.int64)
-                ranked = packed >> low_bits
-            else:
-                order = np.argsort(keys, kind="stable")
-                ranked = keys[order]
-            if not (ranked[1:] == ranked[:-1]).any():
-                return order
+    def permutation(self, n: int) -> npt.NDArray[np.uint32]:
+        """Return a uniform permutation of 0..n-1, by Fisher and Yates, without bias; n is at most 2**31."""
+        order, left = np.arange(n, dtype=np.uint32), n
+        while left > 1:
+            # A word is thrown away with a chance of n / 2**32: mostly one draw is enough.
+            left = kernels.swap_down(order, left, self.draw(left - 1, np.uint32))
+        return order
 
 
 class Pair:
@@ -85,6 +77,8 @@ class Streams:
     def __init__(self, seed_with_next: bytes, seed_with_prev: bytes) -> None:
         self.with_next = Pair(seed_with_next)
         self.with_prev = Pair(seed_with_prev)
+        # What nobody else knows: each neighbour knows one of the two seeds.
+        self.alone = Pair(derive(seed_with_next + seed_with_prev, b"alone"))
 
     def zero_share(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
         """Return this party's part of three uniform arrays that add up to zero."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.bits import or_bits
 from conclave.mpc.compare import less_than
 from conclave.mpc.convert import bit_to_arithmetic
 from conclave.mpc.costs import Cost, costs_as
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import AShare, BitShare, concat_arithmetic, concat_bits
 
 

@@ -13,10 +13,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.costs import costs
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array
 
 Public = int | Array
 

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.costs import costs
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array, Stream
+from conclave.mpc.randomness import Stream
 from conclave.mpc.shares import AShare, BitShare, Share, pack_bits, unpack_bits
 
 Columns = Sequence[Share]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from conclave.mpc.randomness import Array
+from conclave.mpc.arrays import Array
 
 HALF = np.uint64(32)
 LOW = np.uint64(0xFFFFFFFF)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import FrameError, ProtocolError, ShapeError
-from conclave.mpc.randomness import SEED_BYTES, Array, Stream, derive
+from conclave.mpc.randomness import SEED_BYTES, Stream, derive
 from conclave.mpc.shares import AShare, BitShare, pack_bits, unpack_bits
 from conclave.operators.table import SecretColumn, SecretTable
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.convert import bit_to_arithmetic
 from conclave.mpc.errors import AgreementError, ShapeError
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import BitShare, Share, concat_arithmetic, concat_bits, pack_bits, unpack_bits
 from conclave.mpc.shuffle import SecretShuffle, shuffle
 from conclave.operators.table import SecretTable, both_in_one_round

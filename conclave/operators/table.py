@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from conclave.mpc.arrays import Array
 from conclave.mpc.bits import and_bits
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
-from conclave.mpc.randomness import Array
 from conclave.mpc.shares import AShare, BitShare, Share, concat_arithmetic, concat_bits, public_bits
 
 AnyShare = TypeVar("AnyShare", bound=Share)

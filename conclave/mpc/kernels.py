@@ -1,0 +1,212 @@
+"""Loops over rows that numpy would do in many passes over memory, compiled by numba: no secrets decide a branch.
+
+What is compiled is kept beside this file, or where NUMBA_CACHE_DIR says; `conclave.mpc.warm` fills it.
+A branch or an address may depend on a permutation that this party knows, on an opened digit or place, and on
+nothing else.
+"""
+
+import numpy as np
+from numba import njit
+
+from conclave.mpc.arrays import Array
+
+LOW_HALF = np.uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, nogil=True)
+def swap_down(order: Array, left: int, words: Array) -> int:
+    """Continue a Fisher-Yates shuffle with uniform 32-bit words; return how many rows are left to swap.
+
+    Place i swaps with one of 0..i, chosen without bias by Lemire's multiplication (ACM TOMACS 2019): a word
+    whose low product falls below 2**32 mod (i + 1) is thrown away.
+    """
+    for word in words:
+        if left < 2:
+            break
+        bound = np.uint64(left)
+        product = np.uint64(word) * bound
+        low = product & LOW_HALF
+        if low < bound and low < (LOW_HALF + np.uint64(1)) % bound:
+            continue
+        last, chosen = left - 1, product >> np.uint64(32)
+        order[last], order[chosen] = order[chosen], order[last]
+        left -= 1
+    return left
+
+
+@njit(cache=True, nogil=True)
+def take_add(x: Array, rows: Array, plus: Array) -> Array:
+    """Return x[rows] + plus."""
+    out = np.empty_like(x)
+    for j in range(len(rows)):
+        out[j] = x[rows[j]] + plus[j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def take_subtract(x: Array, rows: Array, minus: Array) -> Array:
+    """Return x[rows] - minus."""
+    out = np.empty_like(x)
+    for j in range(len(rows)):
+        out[j] = x[rows[j]] - minus[j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def take_xor(x: Array, rows: Array, plus: Array) -> Array:
+    """Return x[rows] ^ plus."""
+    out = np.empty_like(x)
+    for j in range(len(rows)):
+        out[j] = x[rows[j]] ^ plus[j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def move_add(x: Array, rows: Array, plus: Array, places: Array) -> Array:
+    """Return x[rows] + plus with element j moved to `places[j]`."""
+    out = np.empty_like(x)
+    for j in range(len(rows)):
+        out[places[j]] = x[rows[j]] + plus[j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def move_xor(x: Array, rows: Array, plus: Array, places: Array) -> Array:
+    """Return x[rows] ^ plus with element j moved to `places[j]`."""
+    out = np.empty_like(x)
+    for j in range(len(rows)):
+        out[places[j]] = x[rows[j]] ^ plus[j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def scatter(x: Array, places: Array) -> Array:
+    """Return x with element j moved to `places[j]`."""
+    out = np.empty_like(x)
+    for j in range(len(places)):
+        out[places[j]] = x[j]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def deal_choice(chosen: Array, known: Array, left: Array, right: Array) -> tuple[Array, Array]:
+    """Return, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and the sum of left and right at b.
+
+    Row k of `known`, `left` and `right` belongs to digit k + 1; digit 0 chooses a zero.
+    """
+    hot, picked = np.empty_like(known), np.zeros(known.shape[1], known.dtype)
+    for k in range(known.shape[0]):
+        for j in range(known.shape[1]):
+            one = known.dtype.type(chosen[j] == k + 1)
+            hot[k, j] = one - known[k, j]
+            picked[j] += one * (left[k, j] + right[k, j])
+    return hot, picked
+
+
+@njit(cache=True, nogil=True)
+def rank_classes(hot: Array, shift: Array, first: int, masks: Array) -> tuple[Array, Array, Array]:
+    """Return each row's rank in class `shift`, the masked ways from there to its ranks in the others, and the sizes.
+
+    Two or four classes; class k has row k ^ shift of the one-hot rows, of which row 0, `first` less the others,
+    is not given. Ranks count from one, in each class.
+    """
+    # Sums are kept in 64 bits, and cut to the ring when they are stored.
+    ways, base = np.empty_like(hot), np.empty(hot.shape[1], hot.dtype)
+    one, zero = np.uint64(first), np.uint64(0)
+    c0, c1, c2, c3 = zero, zero, zero, zero
+    if hot.shape[0] == 1:
+        for j in range(len(base)):
+            h1 = np.uint64(hot[0, j])
+            a0, a1, _, _ = _shifted(one - h1, h1, zero, zero, shift[j])
+            c0, c1 = c0 + a0, c1 + a1
+            r0, r1, _, _ = _shifted(c0, c1, zero, zero, shift[j])
+            base[j], ways[0, j] = r0, r1 - r0 - masks[0, j]
+    else:
+        for j in range(len(base)):
+            h1, h2, h3 = np.uint64(hot[0, j]), np.uint64(hot[1, j]), np.uint64(hot[2, j])
+            a0, a1, a2, a3 = _shifted(one - h1 - h2 - h3, h1, h2, h3, shift[j])
+            c0, c1, c2, c3 = c0 + a0, c1 + a1, c2 + a2, c3 + a3
+            r0, r1, r2, r3 = _shifted(c0, c1, c2, c3, shift[j])
+            base[j], ways[0, j] = r0, r1 - r0 - masks[0, j]
+            ways[1, j], ways[2, j] = r2 - r0 - masks[1, j], r3 - r0 - masks[2, j]
+    return base, ways, np.array([c0, c1, c2, c3]).astype(hot.dtype)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _shifted(a0: int, a1: int, a2: int, a3: int, shift: int) -> tuple[int, int, int, int]:
+    """Return the four so that number k is what number k ^ shift was, without a branch."""
+    odd, upper = np.uint64(0) - np.uint64(shift & 1), np.uint64(0) - np.uint64(shift >> 1)
+    low, high = (a0 ^ a1) & odd, (a2 ^ a3) & odd
+    a0, a1, a2, a3 = a0 ^ low, a1 ^ low, a2 ^ high, a3 ^ high
+    even, other = (a0 ^ a2) & upper, (a1 ^ a3) & upper
+    return a0 ^ even, a1 ^ other, a2 ^ even, a3 ^ other
+
+
+@njit(cache=True, nogil=True)
+def start_classes(base: Array, ways: Array, shift: Array, starts: Array) -> None:
+    """Let the ranks of each class begin at its start."""
+    for j in range(len(base)):
+        base[j] += starts[shift[j]]
+    for k in range(ways.shape[0]):
+        for j in range(len(base)):
+            ways[k, j] += starts[(k + 1) ^ shift[j]] - starts[shift[j]]
+
+
+@njit(cache=True, nogil=True)
+def choose_way(base: Array, picked: Array, hot: Array, mine: Array, theirs: Array) -> Array:
+    """Return base + picked + the sum over classes of hot * (mine + theirs)."""
+    out = base + picked
+    for k in range(hot.shape[0]):
+        for j in range(hot.shape[1]):
+            out[j] += hot[k, j] * (mine[k, j] + theirs[k, j])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def multiply_add(x_own: Array, x_next: Array, y_own: Array, y_next: Array, out: Array) -> None:
+    """Add to `out` the three of the nine terms of a product that a party can see."""
+    for j in range(len(out)):
+        out[j] += x_own[j] * (y_own[j] + y_next[j]) + x_next[j] * y_own[j]
+
+
+@njit(cache=True, nogil=True)
+def transpose_blocks(words: Array, out: Array) -> None:
+    """Write bit k of word 64 * b + r to bit r of `out[k, b]`: 64 x 64 blocks, by halves (Hacker's Delight, 7-3).
+
+    `words` has 64 words a block; of the 64 rows of a transposed block as many are written as `out` has.
+    """
+    block = np.empty(64, np.uint64)
+    for b in range(len(words) // 64):
+        for r in range(64):
+            block[r] = words[64 * b + r]
+        _transpose(block)
+        for k in range(out.shape[0]):
+            out[k, b] = block[k]
+
+
+@njit(cache=True, nogil=True)
+def join_blocks(planes: Array, out: Array) -> None:
+    """Undo `transpose_blocks`."""
+    block = np.empty(64, np.uint64)
+    for b in range(planes.shape[1]):
+        for k in range(planes.shape[0]):
+            block[k] = planes[k, b]
+        for k in range(planes.shape[0], 64):
+            block[k] = 0
+        _transpose(block)
+        for r in range(64):
+            out[64 * b + r] = block[r]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _transpose(block: Array) -> None:
+    stay, distance = np.uint64(0x00000000FFFFFFFF), 32
+    while distance:
+        shift = np.uint64(distance)
+        for start in range(0, 64, 2 * distance):
+            for r in range(start, start + distance):
+                swapped = ((block[r] >> shift) ^ block[r + distance]) & stay
+                block[r + distance] ^= swapped
+                block[r] ^= swapped << shift
+        distance >>= 1
+        stay ^= stay << np.uint64(max(distance, 1))
