@@ -108,6 +108,7 @@ class Conversation:
         channels = list(self.network.channels.values())
         # A frame that is on its way has to be whole before another can follow.
         _settle(channels, deadline, lambda channel: channel.is_sending)
+        heard = [words for words in map(_last_words, channels) if words is not None]
         told = [channel for channel in channels if not channel.is_sending]
         for channel in told:
             channel.begin_send(Kind.CONTROL, payload)
@@ -116,7 +117,7 @@ class Conversation:
             if not channel.is_receiving:
                 channel.begin_receive(Kind.CONTROL, LARGE_BYTES, exact=False)
         _settle(told, deadline, lambda channel: channel.is_sending or channel.is_receiving)
-        return [words for words in map(_last_words, told) if words is not None]
+        return heard + [words for words in map(_last_words, told) if words is not None]
 
     def lost(self, error: ProtocolError, in_a_step: bool = False) -> Stopped | PeerMissing:
         """Return what a failure of the connections means, after having told the others.
