@@ -16,7 +16,7 @@ import struct
 import time
 from collections.abc import Iterable, Mapping
 
-from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerLost, ProtocolError
+from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerAborted, PeerLost, ProtocolError
 
 VERSION = 1
 HEADER = struct.Struct("<BBQQ")
@@ -33,6 +33,10 @@ class Kind(enum.IntEnum):
 
     CONTROL = 1
     MPC = 2
+    ABORT = 3  # may stand in the place of any frame, and is the sender's last
+
+
+ABORT_LIMIT_BYTES = 64 << 10
 
 
 class Channel:
@@ -51,6 +55,7 @@ class Channel:
         self._payload: bytearray | None = None
         self._filled = 0
         self._expected = (Kind.CONTROL, 0, False)
+        self._is_aborted = False
         # TLS may need to read in order to write, and the other way round.
         self._send_waits_for = select.POLLOUT
         self._receive_waits_for = select.POLLIN
@@ -87,13 +92,23 @@ class Channel:
     def pump(self) -> bool:
         """Send and receive what goes without waiting; return whether anything moved.
 
-        Raises:  PeerLost at end of stream or a broken connection; FrameError on an unexpected frame.
+        Raises:  PeerLost at end of stream or a broken connection; FrameError on an unexpected frame; PeerAborted.
         """
-        try:
-            sent = self._pump_out()
-            return self._pump_in() or sent
-        except OSError as error:
-            raise PeerLost(self.peer_name) from error
+        has_moved = False
+        lost: OSError | PeerLost | None = None
+        for move in (self._pump_out, self._pump_in):
+            try:
+                has_moved |= move()
+            except OSError as error:
+                # Sending fails first, but what the peer said before it went may still be there to read.
+                lost = error
+            except PeerLost as error:
+                lost = lost or error
+        if self._is_aborted and not self.is_receiving:
+            raise PeerAborted(self.peer_name, bytes(self.take_received()))
+        if lost is not None:
+            raise PeerLost(self.peer_name) from lost
+        return has_moved
 
     def register(self, poll: select.poll) -> None:
         """Tell `poll` what this channel waits for."""
@@ -152,6 +167,9 @@ class Channel:
         """Return the announced length, after the header has been found to be the expected one."""
         version, kind, step, length = HEADER.unpack(header)
         wanted_kind, size_bytes, exact = self._expected
+        if kind == Kind.ABORT:
+            self._is_aborted = True
+            wanted_kind, size_bytes, exact = Kind.ABORT, ABORT_LIMIT_BYTES, False
         for field, expected, got in (
             ("version", VERSION, version),
             ("kind", int(wanted_kind), kind),
