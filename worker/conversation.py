@@ -9,7 +9,7 @@ Theory:  whoever cannot go on says `abort` in the place of its next message, and
 
 import select
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NoReturn, TypeVar
 
 from conclave.mpc.channel import Channel, Kind, Network
@@ -20,6 +20,7 @@ from worker.log import Log
 from worker.messages import (
     LARGE_BYTES,
     Abort,
+    Answered,
     Finished,
     Go,
     Hello,
@@ -35,7 +36,7 @@ from worker.messages import (
 )
 
 TELL_S = 1.0  # a courtesy to the others must not hold up our own end
-M = TypeVar("M", Hello, Offer, Verdict, Go, Finished, Signed)
+M = TypeVar("M", Hello, Offer, Verdict, Go, Answered, Finished, Signed)
 
 
 class Conversation:
@@ -48,12 +49,14 @@ class Conversation:
         self.is_in_step = True  # false as soon as a round was not completed
         self._log = log
 
-    def round(self, own: M) -> dict[str, M]:
+    def round(self, own: M, public: M | None = None, only_to: Collection[str] = ()) -> dict[str, M]:
         """Say `own`, hear the same kind of message from every peer; return all of them by party, our own too.
+
+        If `public` is given, `own` is said to the peers in `only_to` alone, and `public` to the others.
 
         Raises:  Stopped if anyone aborts or breaks the rules; PeerMissing if a peer is lost or late.
         """
-        heard = self._exchange(own, limit_of(own.kind))
+        heard = self._exchange(own, limit_of(own.kind), public, only_to)
         said: dict[str, M] = {self.me: own}
         aborts: dict[str, Abort] = {}
         objections: list[Reason] = []
@@ -137,10 +140,14 @@ class Conversation:
         words = self.tell(ending.code, ending.reasons(self.me))
         return next((said for said in words if said.code in PERMANENT), ending)
 
-    def _exchange(self, own: Message, limit: int) -> dict[str, bytes]:
-        payload = encode(own)
+    def _exchange(
+        self, own: Message, limit: int, public: Message | None = None, only_to: Collection[str] = ()
+    ) -> dict[str, bytes]:
+        outgoing = dict.fromkeys(self.peers, encode(own))
+        if public is not None:
+            outgoing |= {peer: encode(public) for peer in self.peers if peer not in only_to}
         try:
-            return self.network.exchange_control(dict.fromkeys(self.peers, payload), self.peers, limit)
+            return self.network.exchange_control(outgoing, self.peers, limit)
         except ProtocolError as error:
             raise self.lost(error) from None
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from policy.manifest import Manifest, verify_manifest
+from policy.manifest import Manifest, body_of, verify_manifest
 from tests.worker.conftest import PARTIES, Written, in_parallel
 from tests.worker.stores import POLICY, World, csv_of
 from worker.compute import compute
@@ -67,8 +67,10 @@ def test_a_run_ends_with_the_answer_and_a_manifest_signed_by_all(world):
     assert kinds[-2:] == ["reveal", "local"]
     assert {learned.kind for learned in manifest.learned} <= {"answer", "row_count", "table_size"}
     for party in PARTIES:
-        copy = world.objects(party, world.records)[f"{run_id}/manifest.json"]
-        assert copy == stored[f"{run_id}/manifest.json"]
+        copy = Manifest.model_validate_json(world.objects(party, world.records)[f"{run_id}/manifest.json"])
+        assert copy.signatures == manifest.signatures
+        assert body_of(copy) == body_of(manifest)
+        assert (copy.outputs[0].opening is not None) == (party == "carol")  # the only recipient
         assert not runs.works[party].data.exists()
         assert not runs.works[party].result("csv").exists()
 

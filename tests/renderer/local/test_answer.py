@@ -10,7 +10,7 @@ import swiftclient
 from conclave.ir.nodes import Input
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Varchar
 from conclave.local.encode import arrow_type
-from policy.manifest import Manifest, OutputRecord
+from policy.manifest import Manifest, Opening, OutputRecord
 from renderer.errors import CommandError
 from renderer.local.answer import WriterStore, parse_result, result_problems
 from renderer.local.job import JobResult
@@ -53,9 +53,9 @@ def test_a_result_with_no_rows_comes_back():
 
 def test_a_result_that_was_changed_is_not_the_one_that_was_signed_for():
     content = b"hhi\n0.5\n"
-    record = OutputRecord(
-        name="result.csv", sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content), rows=1
-    )
+    sha256 = hashlib.sha256(content).hexdigest()
+    opening = Opening(sha256=sha256, size_bytes=len(content), rows=1, salt="0" * 64)
+    record = OutputRecord.of("result.csv", opening.commitment(), opening)
     manifest = Manifest(
         run_id="r",
         workflow="w",
