@@ -12,6 +12,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
+from conclave.limits import bounds, check_bounds
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
 from conclave.mpc.channel import Network
@@ -143,10 +144,11 @@ class _Walk:
     def _share(self, steps: list[ShareStep]) -> None:
         assert self.plan.mpc is not None
         tables = [InputTable(step.name, step.party, layout(step.schema, step.texts), MOST_ROWS) for step in steps]
-        mine = {}
+        mine, wanted = {}, bounds(self.plan)
         for step in steps:
             if step.party == self.me:
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
+                check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
         self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.compute))
 
