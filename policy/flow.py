@@ -230,7 +230,11 @@ def _filter(source: Relation, node: Filter, personal: frozenset[tuple[str, str]]
     for condition in conjuncts(node.predicate):
         step, at = f"where {show_expression(condition)}", condition.at or node.at
         influences.append(influences_of(_value_of(condition, source), "filter", step, at))
-        read = together(*(source.values[name] for name in sorted(names_in(condition))))
+        together_read = together(*(source.values[name] for name in sorted(names_in(condition))))
+        # An aggregate has decided as what it is, and that is an influence already.
+        read = replace(
+            together_read, uses=tuple(u for u in together_read.uses if u.is_of_rows or u.kind == "group_key")
+        )
         values = {name: _compared(value, read, personal) for name, value in values.items()}
     return replace(source, values=values, influences=merged(source.influences, *influences))
 

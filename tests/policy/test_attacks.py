@@ -5,7 +5,7 @@ import pytest
 from conclave.compile import compile_query
 from conclave.ir.nodes import Concat
 from policy.verify import Request, verify
-from tests.policy.conftest import judge, policy, refused, scan
+from tests.policy.conftest import VISITS, judge, policy, refused, scan
 
 # Alpha's rows are about persons; bravo says nothing of that, and may be anybody's accomplice.
 SUBJECT = {
@@ -19,6 +19,11 @@ SUBJECT = {
 
 def visits(granted, **clauses):
     return policy("alpha/visits", granted, columns=SUBJECT, **clauses)
+
+
+def on(dataset, word):
+    """The same policy on another dataset."""
+    return word.model_copy(update={"metadata": word.metadata.model_copy(update={"dataset": dataset})})
 
 
 def people(granted):
@@ -79,6 +84,15 @@ def test_what_is_shown_beside_an_equal_foreign_column_is_that_column():
 def test_a_condition_on_one_owners_columns_changes_none_of_their_forms(decide):
     sql = "SELECT SUM(pay) AS s FROM visits WHERE pay > age OR ssn > 5"
     assert decide(sql, {"pay": ["sum", "filter"], "age": ["filter"], "ssn": ["filter"]}) == set()
+
+
+def test_a_condition_on_an_aggregate_changes_no_forms():
+    tables = {"visits": Concat((scan("alpha/visits"), scan("bravo/visits", columns=VISITS)))}
+    sql = "SELECT AVG(age) AS m FROM visits WHERE age > (SELECT AVG(age) FROM visits)"
+    plan = compile_query(sql, tables, ("analyst",), ("alpha", "bravo", "carol"))
+    granted = policy("alpha/visits", {"age": ["mean", "filter"]})
+    policies = {dataset: on(dataset, granted) for dataset in ("alpha/visits", "bravo/visits")}
+    assert verify(plan, policies, Request("research")).reasons == ()
 
 
 def test_a_join_with_constants_is_a_filter(decide):
@@ -172,10 +186,7 @@ def test_a_name_that_stands_for_a_long_strings_bytes_is_refused():
     granted = {"c": ["open"], "pay": ["sum", "group_key", "join_key", "join_payload"]}
     spec = {"columns": {"c": {"type": "varchar(8)"}, "pay": {"type": "bigint"}}}
     base = policy("alpha/visits", granted, **spec)
-    policies = {
-        f"{owner}/t": base.model_copy(update={"metadata": base.metadata.model_copy(update={"dataset": f"{owner}/t"})})
-        for owner in ("alpha", "bravo")
-    }
+    policies = {f"{owner}/t": on(f"{owner}/t", base) for owner in ("alpha", "bravo")}
 
     def reasons(name):
         plan = compile_query(sql.format(name), tables, ("analyst",), ("alpha", "bravo", "carol"))
