@@ -24,6 +24,10 @@ from conclave.operators.table import SecretTable
 from conclave.plan.show import kind_of
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
+# How long those who do not compute wait for those who do. The three watch each other round by round, and whoever of
+# them is lost, the others close their connections; so this ends only what none of them can see.
+MPC_PATIENCE_S = 86400.0
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -65,6 +69,8 @@ def execute(
     reports: list[StepReport] = []
     for steps in _batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
+        if isinstance(steps[0], RevealStep):
+            walk.wait_for_mpc()
         if not walk.takes_part(steps):
             continue
         progress(StepReport(name, kind, is_done=False))
@@ -115,6 +121,16 @@ class _Walk:
             if mine:
                 return True
         return False
+
+    def wait_for_mpc(self) -> None:
+        """Meet all others where MPC ends: the rounds may have taken longer than anyone waits for one message."""
+        assert self.plan.mpc is not None
+        compute = self.plan.mpc.compute
+        if self.party is not None:
+            others = [name for name in self.network.channels if name not in compute]
+            self.network.exchange_control(dict.fromkeys(others, b""), (), 0)
+        else:
+            self.network.exchange_control({}, compute, 0, MPC_PATIENCE_S)
 
     def run(self, steps: tuple[Step, ...]) -> None:
         """Do this party's part of one batch of steps."""

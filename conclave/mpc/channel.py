@@ -212,9 +212,14 @@ class Network:
         """Send one control message. It must be small, or the peer must be receiving."""
         self._run(Kind.CONTROL, {peer: payload}, {}, exact=False)
 
-    def exchange_control(self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int) -> dict[str, bytes]:
-        """Send control messages and receive one of at most `limit` bytes from each peer in `incoming`."""
-        received = self._run(Kind.CONTROL, outgoing, dict.fromkeys(incoming, limit), exact=False)
+    def exchange_control(
+        self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int, patience_s: float = 0.0
+    ) -> dict[str, bytes]:
+        """Send control messages and receive one of at most `limit` bytes from each peer in `incoming`.
+
+        `patience_s` is for those who sit out what peers do among themselves: it comes on top of the usual time.
+        """
+        received = self._run(Kind.CONTROL, outgoing, dict.fromkeys(incoming, limit), exact=False, patience_s=patience_s)
         return {peer: bytes(payload) for peer, payload in received.items()}
 
     def close(self) -> None:
@@ -224,7 +229,12 @@ class Network:
             channel.close()
 
     def _run(
-        self, kind: Kind, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int], exact: bool
+        self,
+        kind: Kind,
+        outgoing: Mapping[str, Buffer],
+        incoming: Mapping[str, int],
+        exact: bool,
+        patience_s: float = 0.0,
     ) -> dict[str, bytearray]:
         if self._failed:
             raise ProtocolError("this network has failed before")
@@ -234,7 +244,8 @@ class Network:
         for peer, size_bytes in incoming.items():
             self.channels[peer].begin_receive(kind, size_bytes, exact)
         size_bytes = sum(memoryview(p).nbytes for p in outgoing.values()) + sum(incoming.values())
-        self._pump_all({**outgoing, **incoming}, self.timeout_s + size_bytes / SLOWEST_BYTES_PER_S)
+        allowed_s = self.timeout_s + size_bytes / SLOWEST_BYTES_PER_S + patience_s
+        self._pump_all({**outgoing, **incoming}, allowed_s)
         self._failed = False
         return {peer: self.channels[peer].take_received() for peer in incoming}
 
