@@ -8,8 +8,10 @@ Not covered: products of doubles, quotients other than averages, and sums over w
 Reveals: that an owner's numbers are too large, if they are; the run ends with that.
 """
 
+import decimal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import isqrt
 from typing import assert_never
 
@@ -128,6 +130,7 @@ class _Walk:
         if operator == "*" and not isinstance(kind, Double):
             self._product(left, right, at)
             return
+        self._constant(operator, left, right, kind, at)
         if operator == "/":
             self._mean(left, right, at)
             if isinstance(left.type, Double) and isinstance(right.type, Integer):
@@ -147,6 +150,17 @@ class _Walk:
         root = isqrt(WORD_MOST)
         for side, other in ((left, largest[1]), (right, largest[0])):
             self._need_converted(side, side.type, max(WORD_MOST // max(other, 1), root), at)
+
+    def _constant(self, operator: str, left: Expression, right: Expression, kind: Type, at: str) -> None:
+        """Bound what a constant makes a double of: more than any double holds, it would be another number."""
+        if not isinstance(kind, Double):
+            return
+        if operator == "/" and (size := _size_of(right)) is not None:
+            self._need_converted(left, kind, int(LIFT_MOST * size), at)
+        elif operator == "*":
+            for side, other in ((left, right), (right, left)):
+                if (size := _size_of(other)) is not None:
+                    self._need_converted(side, kind, int(LIFT_MOST / size), at)
 
     def _mean(self, total: Expression, count: Expression, at: str) -> None:
         """Bound an average: it is no larger than the largest of the values, or of the owners' own averages."""
@@ -245,6 +259,13 @@ def _largest(side: Expression) -> int:
         case Decimal(precision):
             return _ten_to(precision)
     return WORD_MOST
+
+
+def _size_of(side: Expression) -> Fraction | None:
+    """Return the size of a constant other than zero; None for anything else."""
+    if isinstance(side, Literal) and isinstance(side.value, int | float | decimal.Decimal) and side.value:
+        return abs(Fraction(side.value))
+    return None
 
 
 def _converted_most(source: Type, target: Type, most: int) -> int:

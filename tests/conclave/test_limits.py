@@ -54,6 +54,9 @@ REFUSED = {
     "a comparison with finer numbers": (JOINED.format("c > b"), f"{HUGE}::BIGINT", "1.5::DECIMAL(9,2)"),
     "a comparison with a finer result": ("SELECT k FROM t JOIN o ON k = j WHERE b > c + 0.5", f"{HUGE}::BIGINT", "1"),
     "a division of large numbers": (JOINED.format("b / c"), f"{HUGE}::BIGINT", "7"),
+    "a sum by a constant": ("SELECT SUM(b) / 100 AS x FROM t", f"{10**12}::BIGINT", None),
+    "a sum of doubles by a small constant": ("SELECT SUM(b) / 0.01 AS x FROM t", "900000000::DOUBLE", None),
+    "a sum of doubles times a constant": ("SELECT SUM(b) * 100.5 AS x FROM t", "20000000::DOUBLE", None),
     "a condition on a sum": ("SELECT k FROM t GROUP BY k HAVING SUM(b) > 0.5", f"{HUGE}::BIGINT", None),
 }
 
@@ -84,6 +87,11 @@ def test_an_average_of_large_sums_is_no_large_average(trial):
     rows = [(1, "1000000000::BIGINT")] * 40
     ((mean,),) = answer_of(trial("SELECT AVG(b) AS x FROM t", [values(*rows), values(*rows, (1, "NULL"))]))
     assert mean == pytest.approx(10**9)
+
+
+def test_a_share_of_a_sum_may_be_small_however_large_the_sum(trial):
+    ((share,),) = answer_of(trial("SELECT SUM(b) / 1000000 AS x FROM t", [values((1, f"{10**14}::BIGINT"))] * 2))
+    assert share == pytest.approx(2 * 10**8)
 
 
 def test_products_come_out_right_up_to_the_bound(trial):
