@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from policy.canonical import canonical_json
+from policy.canonical import canonical_json, digest
 from policy.document import Model
 from policy.identity import BadIdentity, load_certificate
 from policy.signature import BadSignature, verify
@@ -95,13 +95,44 @@ class Learned(Model):
     columns: tuple[str, ...] = ()
 
 
-class OutputRecord(Model):
-    """An object that the writer put beside the manifest."""
+class Opening(Model):
+    """What a result's commitment is to. Recipients alone know it: the salt keeps others from trying out answers."""
 
-    name: str
     sha256: str
     size_bytes: int
     rows: int
+    salt: str  # 32 random bytes, in hex
+
+    def commitment(self) -> str:
+        """Return what everyone signs in the place of the result."""
+        return digest(self.model_dump(mode="json", by_alias=True))
+
+
+class OutputRecord(Model):
+    """An object that the writer put beside the manifest. Only the commitment is signed, and known to all.
+
+    The other fields are the opening, which a recipient's copy of the manifest holds.
+    """
+
+    name: str
+    commitment: str
+    sha256: str | None = None
+    size_bytes: int | None = None
+    rows: int | None = None
+    salt: str | None = None
+
+    @staticmethod
+    def of(name: str, commitment: str, opening: Opening | None) -> "OutputRecord":
+        """Return the record as a party may have it: with the opening at a recipient."""
+        known = {} if opening is None else opening.model_dump()
+        return OutputRecord(name=name, commitment=commitment, **known)
+
+    @property
+    def opening(self) -> Opening | None:
+        """The opening, if this copy holds it whole."""
+        if self.sha256 is None or self.size_bytes is None or self.rows is None or self.salt is None:
+            return None
+        return Opening(sha256=self.sha256, size_bytes=self.size_bytes, rows=self.rows, salt=self.salt)
 
 
 class ManifestBody(Model):
@@ -140,6 +171,7 @@ def body_of(manifest: Manifest) -> dict[str, Any]:
     """Return what the signatures of `manifest` are over."""
     document = as_json(manifest)
     del document["signatures"]
+    document["outputs"] = [{"name": o.name, "commitment": o.commitment} for o in manifest.outputs]
     return document
 
 
@@ -170,6 +202,12 @@ def _problems(manifest: Manifest, certificates: Mapping[str, str], run_digest: s
             yield f"{name} has not signed the manifest"
         elif not is_signed(certificates[name], MANIFEST_PURPOSE, body, manifest.signatures[name]):
             yield f"{name}'s signature does not fit the manifest: it was changed, or another key signed it"
+    for output in manifest.outputs:
+        said = (output.sha256, output.size_bytes, output.rows, output.salt)
+        opened = output.opening.commitment() if output.opening is not None else None
+        # A part of an opening proves nothing, so it must not be believed either.
+        if said != (None,) * len(said) and opened != output.commitment:
+            yield f"what the manifest says of {output.name} is not what the parties signed"
     for party in manifest.parties:
         if party.name in certificates:
             yield from _statement_problems(manifest, party, certificates[party.name])

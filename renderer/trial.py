@@ -27,7 +27,7 @@ from renderer.errors import BAD_DOCUMENT, CommandError
 
 RECEIVE_TIMEOUT_S = 600.0
 _TABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<parts>.+)")
-_PARTY = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_PARTY = re.compile(r"\w[-\w]*")
 
 
 class TrialProblem(CommandError):
@@ -102,7 +102,7 @@ def parse_tables(options: list[str]) -> tuple[Part, ...]:
             party, separator, path = item.partition(":")
             if not separator or not _PARTY.fullmatch(party):
                 raise TrialProblem(
-                    f"--table {option}: {item!r} is not party:file", "name the party in lower case letters"
+                    f"--table {option}: {item!r} is not party:file", "write PARTY:FILE, such as alpha:visits.csv"
                 )
             if not Path(path).is_file():
                 raise TrialProblem(f"--table {option}: there is no file {path}")

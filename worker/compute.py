@@ -6,6 +6,7 @@ However it ends, `outcome.json` and `manifest.json` say how, and the plaintext o
 import contextlib
 import datetime
 import hashlib
+import secrets as tokens
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,14 +16,14 @@ from conclave.local.duckdb import LocalEngine
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import ProtocolError
 from policy.identity import load_certificate, load_private_key
-from policy.manifest import Manifest
+from policy.manifest import Manifest, Opening
 from worker.conversation import Conversation
 from worker.errors import BUG, DONE, PEER_MISSING, PERMANENT, BadDocument, PeerMissing, Stopped, Terminated, WorkerError
 from worker.exchange import Agreement, Seen, agree, confirm
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.manifest import agreed_result, assemble, sign_alone, sign_together
-from worker.messages import Finished, ResultSeen, StepSeen
+from worker.manifest import agreed_commitment, assemble, sign_alone, sign_together
+from worker.messages import Answered, Finished, StepSeen
 from worker.mounts import read_secret
 from worker.result import encode_result
 from worker.runspec import RunSpec, schema_of
@@ -122,7 +123,8 @@ def _run(
             _load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
         execution = _execute(agreement, spec.own.party, conversation, engine, log)
-    result = _result_of(spec, work, agreement, execution)
+    seen.opening = _open_to_recipients(spec, work, agreement, execution, conversation)
+    commitment = seen.opening.commitment() if seen.opening is not None else None
     steps = tuple(
         StepSeen(
             name=step.name,
@@ -133,8 +135,8 @@ def _run(
         )
         for step in execution.steps
     )
-    seen.finished = conversation.round(Finished(steps=steps, result=result))
-    if agreed_result(seen) is None:
+    seen.finished = conversation.round(Finished(steps=steps, commitment=commitment))
+    if agreed_commitment(seen) is None:
         what = "the recipients do not hold the same result"
         conversation.stop(BUG, WorkerError(what).reasons(spec.own.party))
 
@@ -177,13 +179,23 @@ def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: 
         raise
 
 
-def _result_of(spec: RunSpec, work: WorkDir, agreement: Agreement, execution: Execution) -> ResultSeen | None:
+def _open_to_recipients(
+    spec: RunSpec, work: WorkDir, agreement: Agreement, execution: Execution, conversation: Conversation
+) -> Opening | None:
+    """Return what the result's commitment is to, at a recipient; the writer draws the salt and tells the others.
+
+    Everyone signs the commitment. A plain SHA-256 would let those who may not see the answer try out what it can be.
+    """
+    outputs, me = spec.run.outputs, spec.own.party
+    own = Answered(salt=tokens.token_hex(32) if me == outputs.writer else None)
+    said = conversation.round(own, public=Answered(), only_to=outputs.recipients)
     if execution.answer is None:
         return None
-    outputs = spec.run.outputs
+    salt = said[outputs.writer].salt
+    if salt is None:
+        conversation.stop(BUG, WorkerError(f"{outputs.writer} sent no salt to its fellow recipients").reasons(me))
     content = encode_result(execution.answer, agreement.plan.query, outputs.format)
-    if outputs.writer == spec.own.party:
+    if outputs.writer == me:
         work.write_result(outputs.format, content)
-    return ResultSeen(
-        sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content), rows=execution.answer.num_rows
-    )
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Opening(sha256=sha256, size_bytes=len(content), rows=execution.answer.num_rows, salt=salt)

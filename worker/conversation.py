@@ -9,17 +9,18 @@ Theory:  whoever cannot go on says `abort` in the place of its next message, and
 
 import select
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NoReturn, TypeVar
 
 from conclave.mpc.channel import Channel, Kind, Network
-from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerLost, ProtocolError
+from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerAborted, PeerLost, ProtocolError
 from policy.manifest import Code, Reason
 from worker.errors import PERMANENT, REJECTED, PeerMissing, Stopped, common_code
 from worker.log import Log
 from worker.messages import (
     LARGE_BYTES,
     Abort,
+    Answered,
     Finished,
     Go,
     Hello,
@@ -35,7 +36,7 @@ from worker.messages import (
 )
 
 TELL_S = 1.0  # a courtesy to the others must not hold up our own end
-M = TypeVar("M", Hello, Offer, Verdict, Go, Finished, Signed)
+M = TypeVar("M", Hello, Offer, Verdict, Go, Answered, Finished, Signed)
 
 
 class Conversation:
@@ -48,12 +49,14 @@ class Conversation:
         self.is_in_step = True  # false as soon as a round was not completed
         self._log = log
 
-    def round(self, own: M) -> dict[str, M]:
+    def round(self, own: M, public: M | None = None, only_to: Collection[str] = ()) -> dict[str, M]:
         """Say `own`, hear the same kind of message from every peer; return all of them by party, our own too.
+
+        If `public` is given, `own` is said to the peers in `only_to` alone, and `public` to the others.
 
         Raises:  Stopped if anyone aborts or breaks the rules; PeerMissing if a peer is lost or late.
         """
-        heard = self._exchange(own, limit_of(own.kind))
+        heard = self._exchange(own, limit_of(own.kind), public, only_to)
         said: dict[str, M] = {self.me: own}
         aborts: dict[str, Abort] = {}
         objections: list[Reason] = []
@@ -107,22 +110,27 @@ class Conversation:
         deadline = time.monotonic() + TELL_S
         channels = list(self.network.channels.values())
         # A frame that is on its way has to be whole before another can follow.
-        _settle(channels, deadline, lambda channel: channel.is_sending)
+        aborts = _settle(channels, deadline, lambda channel: channel.is_sending)
+        heard = [words for words in map(_last_words, channels) if words is not None]
         told = [channel for channel in channels if not channel.is_sending]
         for channel in told:
-            channel.begin_send(Kind.CONTROL, payload)
+            channel.begin_send(Kind.ABORT, payload)
             # Their next message is taken in, too: closing a connection with something unread would reset it, and the
             # abort could be lost on its way.
             if not channel.is_receiving:
                 channel.begin_receive(Kind.CONTROL, LARGE_BYTES, exact=False)
-        _settle(told, deadline, lambda channel: channel.is_sending or channel.is_receiving)
-        return [words for words in map(_last_words, told) if words is not None]
+        aborts += _settle(told, deadline, lambda channel: channel.is_sending or channel.is_receiving)
+        return heard + [words for words in map(_words_in, aborts) if words is not None]
 
     def lost(self, error: ProtocolError, in_a_step: bool = False) -> Stopped | PeerMissing:
         """Return what a failure of the connections means, after having told the others.
 
-        In the middle of the plan's steps an unexpected frame is most likely a peer's abort, which has no place there.
+        In the middle of the plan's steps an unexpected frame is most likely a message of another round.
         """
+        if isinstance(error, PeerAborted):
+            # It has told the others itself.
+            self.is_in_step = False
+            return _words_in(error) or PeerMissing(str(error))
         if in_a_step and isinstance(error, FrameError):
             what = f"{error.peer} stopped the run in the middle of a step, or left the protocol"
             ending: Stopped | PeerMissing = PeerMissing(what, rule=str(error), fix=f"see {error.peer}'s own manifest")
@@ -132,10 +140,14 @@ class Conversation:
         words = self.tell(ending.code, ending.reasons(self.me))
         return next((said for said in words if said.code in PERMANENT), ending)
 
-    def _exchange(self, own: Message, limit: int) -> dict[str, bytes]:
-        payload = encode(own)
+    def _exchange(
+        self, own: Message, limit: int, public: Message | None = None, only_to: Collection[str] = ()
+    ) -> dict[str, bytes]:
+        outgoing = dict.fromkeys(self.peers, encode(own))
+        if public is not None:
+            outgoing |= {peer: encode(public) for peer in self.peers if peer not in only_to}
         try:
-            return self.network.exchange_control(dict.fromkeys(self.peers, payload), self.peers, limit)
+            return self.network.exchange_control(outgoing, self.peers, limit)
         except ProtocolError as error:
             raise self.lost(error) from None
 
@@ -175,17 +187,25 @@ def _meaning(error: ProtocolError, me: str) -> Stopped | PeerMissing:
 
 def _last_words(channel: Channel) -> Stopped | None:
     try:
-        message = decode(bytes(channel.take_received()))
-    except (ProtocolError, Malformed):
+        return _words_in(PeerAborted(channel.peer_name, bytes(channel.take_received())))
+    except ProtocolError:
+        return None
+
+
+def _words_in(error: PeerAborted) -> Stopped | None:
+    try:
+        message = decode(error.payload)
+    except Malformed:
         return None
     if not isinstance(message, Abort):
         return None
-    reasons = (reason.model_copy(update={"party": channel.peer_name}) for reason in message.reasons)
+    reasons = (reason.model_copy(update={"party": error.peer}) for reason in message.reasons)
     return Stopped(common_code([message.code]), reasons)
 
 
-def _settle(channels: list[Channel], deadline: float, is_busy: Callable[[Channel], bool]) -> None:
-    """Let what is on its way go through, on every channel that still works."""
+def _settle(channels: list[Channel], deadline: float, is_busy: Callable[[Channel], bool]) -> list[PeerAborted]:
+    """Let what is on its way go through, on every channel that still works; return the aborts that came."""
+    aborts: list[PeerAborted] = []
     busy = [channel for channel in channels if is_busy(channel)]
     while busy and time.monotonic() < deadline:
         poll, has_moved = select.poll(), False
@@ -195,8 +215,11 @@ def _settle(channels: list[Channel], deadline: float, is_busy: Callable[[Channel
                 if is_busy(channel):
                     channel.register(poll)
                     continue
+            except PeerAborted as abort:
+                aborts.append(abort)
             except ProtocolError:
-                pass
+                pass  # gone, too
             busy.remove(channel)
         if busy and not has_moved:
             poll.poll(100)
+    return aborts

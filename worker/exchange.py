@@ -16,7 +16,7 @@ from conclave.ir.errors import QueryProblem
 from conclave.plan.steps import Plan
 from conclave.plan.wire import digest as plan_digest
 from policy.canonical import canonical_json
-from policy.manifest import VERDICT_PURPOSE, PolicyRef, Reason, Statement, as_json, is_signed
+from policy.manifest import VERDICT_PURPOSE, Opening, PolicyRef, Reason, Statement, as_json, is_signed
 from policy.signature import sign
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
@@ -35,6 +35,7 @@ class Seen:
     plan_digest: str | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     finished: dict[str, Finished] = field(default_factory=dict)
+    opening: Opening | None = None  # of the result's commitment, at a recipient
 
 
 @dataclass(frozen=True)

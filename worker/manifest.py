@@ -20,14 +20,15 @@ from policy.signature import sign
 from worker.conversation import Conversation
 from worker.errors import DONE, REJECTED, Stopped
 from worker.exchange import Seen
-from worker.messages import ResultSeen, Signed
+from worker.messages import Signed
 from worker.runspec import Run, run_digest
 from worker.workdir import Outcome
 
 
 def assemble(run: Run, seen: Seen, outcome: Outcome) -> Manifest:
     """Return the manifest, unsigned."""
-    result = agreed_result(seen) if outcome.code == DONE else None
+    commitment = agreed_commitment(seen) if outcome.code == DONE else None
+    name = f"{run.run_id}/result.{run.outputs.format}"
     return Manifest(
         run_id=run.run_id,
         workflow=run.workflow,
@@ -42,14 +43,14 @@ def assemble(run: Run, seen: Seen, outcome: Outcome) -> Manifest:
         parties=tuple(_party(member.name, seen) for member in run.members),
         steps=_steps(seen),
         learned=_learned(seen) if outcome.code == DONE else (),
-        outputs=(_output(run, result),) if result is not None else (),
+        outputs=(OutputRecord.of(name, commitment, seen.opening),) if commitment is not None else (),
     )
 
 
-def agreed_result(seen: Seen) -> ResultSeen | None:
-    """Return the result that all recipients hold, or None if they differ or there is none."""
-    results = {finished.result for finished in seen.finished.values() if finished.result is not None}
-    return results.pop() if len(results) == 1 else None
+def agreed_commitment(seen: Seen) -> str | None:
+    """Return the commitment to the result that all recipients hold, or None if they differ or there is none."""
+    said = {finished.commitment for finished in seen.finished.values() if finished.commitment is not None}
+    return said.pop() if len(said) == 1 else None
 
 
 def sign_alone(manifest: Manifest, me: str, key: Ed25519PrivateKey) -> Manifest:
@@ -114,13 +115,4 @@ def _learned(seen: Seen) -> tuple[Learned, ...]:
     return tuple(
         Learned(to=each.to, kind=each.kind, step=each.step, subject=each.subject, columns=each.columns)
         for each in seen.plan.disclosures
-    )
-
-
-def _output(run: Run, result: ResultSeen) -> OutputRecord:
-    return OutputRecord(
-        name=f"{run.run_id}/result.{run.outputs.format}",
-        sha256=result.sha256,
-        size_bytes=result.size_bytes,
-        rows=result.rows,
     )

@@ -85,12 +85,11 @@ class StepSeen(Model):
     bytes_sent: Annotated[int, Field(ge=0)]
 
 
-class ResultSeen(Model):
-    """The answer as this recipient holds it."""
+class Answered(Model):
+    """The steps are done. The writer tells the recipients alone with what salt they commit to the answer."""
 
-    sha256: Sha256
-    size_bytes: Annotated[int, Field(ge=0)]
-    rows: Annotated[int, Field(ge=0)]
+    kind: Literal["answered"] = "answered"
+    salt: Sha256 | None = None  # 32 random bytes, in hex
 
 
 class Finished(Model):
@@ -98,7 +97,7 @@ class Finished(Model):
 
     kind: Literal["finished"] = "finished"
     steps: Annotated[tuple[StepSeen, ...], Field(max_length=10_000)]
-    result: ResultSeen | None = None
+    commitment: Sha256 | None = None  # to the answer, at a recipient
 
 
 class Signed(Model):
@@ -116,7 +115,7 @@ class Abort(Model):
     reasons: Annotated[tuple[Reason, ...], Field(min_length=1, max_length=1000)]
 
 
-Message = Hello | Offer | Verdict | Go | Finished | Signed | Abort
+Message = Hello | Offer | Verdict | Go | Answered | Finished | Signed | Abort
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 

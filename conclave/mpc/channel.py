@@ -3,7 +3,7 @@
 Theory:  all sockets are non-blocking and one loop pumps every pending send and receive, so two peers that
          send each other more than the kernel buffers hold still make progress. A frame is read only when the
          protocol expects it, header first; whatever a peer sends early stays in the kernel, so a peer cannot
-         make us allocate more than a receive has stated.
+         make us allocate more than a receive has stated, nor much more than it has sent.
 Frame:   version u8, kind u8, step u64 (a counter per direction), length u64, all little-endian; then the
          payload.
 """
@@ -16,12 +16,14 @@ import struct
 import time
 from collections.abc import Iterable, Mapping
 
-from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerLost, ProtocolError
+from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerAborted, PeerLost, ProtocolError
 
 VERSION = 1
 HEADER = struct.Struct("<BBQQ")
 # One turn of the pump moves at most this much per channel, so that one fast peer cannot starve the others.
 TURN_BYTES = 1 << 20
+# Memory for a long frame grows with what has come of it: an owner's row count, and so a length, is only a claim.
+FIRST_BYTES = 1 << 24
 # Slower than this, a peer counts as gone: a deadline grows with the size of the message, but stays finite.
 SLOWEST_BYTES_PER_S = 1 << 17
 
@@ -33,6 +35,10 @@ class Kind(enum.IntEnum):
 
     CONTROL = 1
     MPC = 2
+    ABORT = 3  # may stand in the place of any frame, and is the sender's last
+
+
+ABORT_LIMIT_BYTES = 64 << 10
 
 
 class Channel:
@@ -49,8 +55,10 @@ class Channel:
         self._outgoing: list[memoryview] = []
         self._header: bytearray | None = None
         self._payload: bytearray | None = None
+        self._length = 0
         self._filled = 0
         self._expected = (Kind.CONTROL, 0, False)
+        self._is_aborted = False
         # TLS may need to read in order to write, and the other way round.
         self._send_waits_for = select.POLLOUT
         self._receive_waits_for = select.POLLIN
@@ -87,13 +95,23 @@ class Channel:
     def pump(self) -> bool:
         """Send and receive what goes without waiting; return whether anything moved.
 
-        Raises:  PeerLost at end of stream or a broken connection; FrameError on an unexpected frame.
+        Raises:  PeerLost at end of stream or a broken connection; FrameError on an unexpected frame; PeerAborted.
         """
-        try:
-            sent = self._pump_out()
-            return self._pump_in() or sent
-        except OSError as error:
-            raise PeerLost(self.peer_name) from error
+        has_moved = False
+        lost: OSError | PeerLost | None = None
+        for move in (self._pump_out, self._pump_in):
+            try:
+                has_moved |= move()
+            except OSError as error:
+                # Sending fails first, but what the peer said before it went may still be there to read.
+                lost = error
+            except PeerLost as error:
+                lost = lost or error
+        if self._is_aborted and not self.is_receiving:
+            raise PeerAborted(self.peer_name, bytes(self.take_received()))
+        if lost is not None:
+            raise PeerLost(self.peer_name) from lost
+        return has_moved
 
     def register(self, poll: select.poll) -> None:
         """Tell `poll` what this channel waits for."""
@@ -143,8 +161,11 @@ class Channel:
             if self._filled < len(target):
                 continue
             if self._payload is None:
-                self._payload, self._filled = bytearray(self._check_header(target)), 0
-            if self._filled == len(self._payload):
+                self._length, self._filled = self._check_header(target), 0
+                self._payload = bytearray(min(self._length, FIRST_BYTES))
+            elif self._filled < self._length:
+                self._payload += bytes(min(self._length - self._filled, self._filled))
+            if self._filled == self._length:
                 self._header = None
         return budget < TURN_BYTES
 
@@ -152,6 +173,9 @@ class Channel:
         """Return the announced length, after the header has been found to be the expected one."""
         version, kind, step, length = HEADER.unpack(header)
         wanted_kind, size_bytes, exact = self._expected
+        if kind == Kind.ABORT:
+            self._is_aborted = True
+            wanted_kind, size_bytes, exact = Kind.ABORT, ABORT_LIMIT_BYTES, False
         for field, expected, got in (
             ("version", VERSION, version),
             ("kind", int(wanted_kind), kind),
@@ -194,9 +218,14 @@ class Network:
         """Send one control message. It must be small, or the peer must be receiving."""
         self._run(Kind.CONTROL, {peer: payload}, {}, exact=False)
 
-    def exchange_control(self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int) -> dict[str, bytes]:
-        """Send control messages and receive one of at most `limit` bytes from each peer in `incoming`."""
-        received = self._run(Kind.CONTROL, outgoing, dict.fromkeys(incoming, limit), exact=False)
+    def exchange_control(
+        self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int, patience_s: float = 0.0
+    ) -> dict[str, bytes]:
+        """Send control messages and receive one of at most `limit` bytes from each peer in `incoming`.
+
+        `patience_s` is for those who sit out what peers do among themselves: it comes on top of the usual time.
+        """
+        received = self._run(Kind.CONTROL, outgoing, dict.fromkeys(incoming, limit), exact=False, patience_s=patience_s)
         return {peer: bytes(payload) for peer, payload in received.items()}
 
     def close(self) -> None:
@@ -206,7 +235,12 @@ class Network:
             channel.close()
 
     def _run(
-        self, kind: Kind, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int], exact: bool
+        self,
+        kind: Kind,
+        outgoing: Mapping[str, Buffer],
+        incoming: Mapping[str, int],
+        exact: bool,
+        patience_s: float = 0.0,
     ) -> dict[str, bytearray]:
         if self._failed:
             raise ProtocolError("this network has failed before")
@@ -216,7 +250,8 @@ class Network:
         for peer, size_bytes in incoming.items():
             self.channels[peer].begin_receive(kind, size_bytes, exact)
         size_bytes = sum(memoryview(p).nbytes for p in outgoing.values()) + sum(incoming.values())
-        self._pump_all({**outgoing, **incoming}, self.timeout_s + size_bytes / SLOWEST_BYTES_PER_S)
+        allowed_s = self.timeout_s + size_bytes / SLOWEST_BYTES_PER_S + patience_s
+        self._pump_all({**outgoing, **incoming}, allowed_s)
         self._failed = False
         return {peer: self.channels[peer].take_received() for peer in incoming}
 

@@ -33,6 +33,15 @@ class FrameError(ProtocolError):
         self.got = got
 
 
+class PeerAborted(ProtocolError):
+    """A peer ended the protocol in an orderly way; `payload` is what it said about that, unchecked."""
+
+    def __init__(self, peer: str, payload: bytes) -> None:
+        super().__init__(f"{peer} stopped the protocol")
+        self.peer = peer
+        self.payload = payload
+
+
 class AgreementError(ProtocolError):
     """Peers disagree about something public, such as a row count."""
 

@@ -14,7 +14,7 @@ from renderer.errors import CommandError
 from renderer.local.observe import Observer
 from renderer.local.progress import Progress
 from renderer.local.report import print_ended
-from renderer.local.run import Ended, Local, execute_run, prepare_run
+from renderer.local.run import Ended, Local, execute_run, prepare_run, require_secrets
 from renderer.plan import compile_run
 from renderer.settings import settings_of
 
@@ -53,6 +53,7 @@ def run(
 def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> Ended:
     """Run, showing plan, progress and outcome to people, or the outcome alone as JSON."""
     console = Console(highlight=False)
+    require_secrets(local)  # before the plan: nobody should have to look for the error below it
     if as_json:
         ended = _interruptible(local, lambda _: None, keep)
         typer.echo(json.dumps(ended.to_json(), allow_nan=False))

@@ -20,7 +20,7 @@ def ensure_federation(root: Path, tell: Tell) -> None:
     """Lay the sample federation out at `root` unless it is there."""
     if read_state(root) is None:
         lay_out(root)
-        tell(f"laid out a federation in {root}: three airports, a regulator, fresh keys, three commits")
+        tell(f"laid out a federation in {root}, with fresh keys and three commits")
 
 
 def ensure_data(root: Path, auth_url: str, tell: Tell) -> None:

@@ -1,6 +1,7 @@
 """Making sure that a federation's local Swift runs while something needs it."""
 
 import contextlib
+import fcntl
 import http.client
 import os
 import select
@@ -13,6 +14,7 @@ from pathlib import Path
 from renderer.check import load_workspace
 from renderer.dev.state import SWIFT, DevState, read_state, users_of, write_credentials, write_state
 from renderer.dev.swift import STOP_TIMEOUT_S, SwiftProcess, auth_url, launch_swift
+from renderer.dev.swift_users import LOCK_NAME
 from renderer.errors import CommandError
 
 ANSWER_TIMEOUT_S = 5
@@ -60,7 +62,9 @@ def stop_daemon(root: Path) -> bool:
 
 
 def is_up(root: Path, state: DevState) -> bool:
-    """Whether this federation's own Swift answers: another program on its port would not know our users."""
+    """Whether this federation's own Swift answers, and not a copy's or another program on its port."""
+    if not is_locked(root / SWIFT / LOCK_NAME):
+        return False
     user = users_of(root).users[0]
     connection = http.client.HTTPConnection("127.0.0.1", state.port, timeout=ANSWER_TIMEOUT_S)
     with contextlib.closing(connection):
@@ -69,6 +73,18 @@ def is_up(root: Path, state: DevState) -> bool:
             return connection.getresponse().status == http.HTTPStatus.OK
         except (OSError, http.client.HTTPException):
             return False
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds the lock at `path`."""
+    try:
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def require_state(root: Path) -> DevState:

@@ -9,12 +9,13 @@ what is written is there at once, and nothing is repaired, expired or counted la
 
 import argparse
 import array
+import fcntl
 import json
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import eventlet  # type: ignore[import-untyped]
 from eventlet import wsgi
@@ -26,7 +27,7 @@ from swift.common.wsgi import ConfigString, SwiftHttpProtocol, loadapp  # type: 
 from swift.container.server import ContainerController  # type: ignore[import-untyped]
 from swift.obj.server import ObjectController  # type: ignore[import-untyped]
 
-from renderer.dev.swift_users import SwiftUsers, read_users
+from renderer.dev.swift_users import LOCK_NAME, SwiftUsers, read_users
 from renderer.local.private_files import private_directory
 
 LOOPBACK = "127.0.0.1"
@@ -110,12 +111,24 @@ def main(argv: list[str] | None = None) -> None:
     # Before any socket is made: Swift's servers call each other within this one process, so each wait must
     # let the others run. Swift's own programs patch at this moment, too.
     utils.monkey_patch()
+    lock = lock_state(options.state.resolve())
     port = serve(options.state.resolve(), options.port, read_users(options.users))
     print(json.dumps({"ready": True, "port": port}), flush=True)
-    if options.until_stdin_closes:
-        wait_for_stdin_to_close()
-    else:
-        eventlet.Event().wait()
+    with lock:
+        if options.until_stdin_closes:
+            wait_for_stdin_to_close()
+        else:
+            eventlet.Event().wait()
+
+
+def lock_state(state: Path) -> IO[str]:
+    """Keep other servers off the state directory for as long as the returned file is open."""
+    file = (private_directory(state) / LOCK_NAME).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another server works on {state}")
+    return file
 
 
 def serve(state: Path, port: int, users: SwiftUsers) -> int:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from renderer.local.private_files import write_private
 
+LOCK_NAME = "server.lock"  # in the state directory, held by the server that works on it
+
 # Swift's tempauth splits `user_<account>_<user> = <key>` at underscores and blanks.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")

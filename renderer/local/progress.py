@@ -22,8 +22,7 @@ class PartyProgress:
 
     phase: str = "waits"
     doing: str = ""
-    step: int = 0
-    n_steps: int = 0
+    steps: set[str] = field(default_factory=set)  # the names of those it has done
 
 
 @dataclass
@@ -81,22 +80,20 @@ class Progress:
     def _take(self, progress: PartyProgress, event: dict[str, Any]) -> str:
         """Note a worker's event; return the line it is worth, if any."""
         name = str(event["event"])
-        if name == "accepted":
-            progress.n_steps = int(event.get("steps", 0))
         if name == "step":
-            done = bool(event.get("is_done"))
-            progress.step += done
-            progress.doing = f"{event.get('name')}: {event.get('kind')}"
-            return f"step {progress.step}/{progress.n_steps} {progress.doing}" if done else ""
+            step, is_done = str(event.get("name")), bool(event.get("is_done"))
+            progress.doing = f"{step}: {event.get('kind')}"
+            is_new = is_done and step not in progress.steps
+            progress.steps |= {step} if is_done else set()
+            return f"did {progress.doing}" if is_new else ""
         progress.doing = name
         what = event.get("what") or event.get("reason")
         return (f"{name}: {what}" if what else name) if name in TOLD else ""
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("party", "phase", "steps", ""):
+        for title in ("party", "phase", "steps done", ""):
             table.add_column(title, min_width=8)
         for party, progress in self.parties.items():
-            steps = f"{progress.step}/{progress.n_steps}" if progress.n_steps else ""
-            table.add_row(party, progress.phase, steps, progress.doing)
+            table.add_row(party, progress.phase, str(len(progress.steps) or ""), progress.doing)
         return table

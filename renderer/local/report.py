@@ -11,7 +11,7 @@ def print_ended(ended: Ended, local: Local, console: Console) -> None:
     """Print the result as a table, where result and manifest lie, and whether the signatures hold."""
     run, filed = local.planned.run, ended.filed
     if ended.was_done:
-        console.print(f"this run was done already: {run.run_id}; nothing was computed", soft_wrap=True)
+        console.print(f"this run is done already: {run.run_id}; nothing was computed", soft_wrap=True)
     if ended.exit_code == 0 and filed.rows:
         console.print()
         console.print(table_of(filed.rows, tuple(filed.rows[0])))
@@ -27,14 +27,16 @@ def print_ended(ended: Ended, local: Local, console: Console) -> None:
             place = f"{run.outputs.writer}'s Swift account, {run.outputs.container}/{name}"
             console.print(f"{title:<9} {place}", highlight=False, soft_wrap=True)
     if not filed.problems:
-        console.print(f"[bold green]verified[/]  {_verified(run)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold green]verified[/]  {_verified(run, filed.result_name is not None)}", highlight=False, soft_wrap=True
+        )
     for problem in filed.problems:
         console.print(f"[bold red]not verified[/]  {problem}", highlight=False, soft_wrap=True)
 
 
-def _verified(run: Run) -> str:
-    signed = ", ".join(member.name for member in run.members)
-    return f"the manifest is signed by {signed}; the result is the one they signed for"
+def _verified(run: Run, has_result: bool) -> str:
+    signed = f"the manifest is signed by {', '.join(member.name for member in run.members)}"
+    return f"{signed}; the result is the one they signed for" if has_result else signed
 
 
 def _print_reasons(ended: Ended, console: Console) -> None:

@@ -149,8 +149,11 @@ def execute_run(
             jobs = cluster.run(local.objects)
         finally:
             logs.close()
-    code = outcome_of(jobs)
     filed = read_run(local)
+    code = outcome_of(jobs)
+    if code == 0 and filed.manifest is not None:
+        # Workers that find the run done end with 0, however it was that it ended.
+        code = int(filed.manifest["code"])
     was_done = all(job.metadata.name in done.jobs for job in local.objects.jobs)
     return Ended(local.run_id, code, jobs, was_done, filed)
 

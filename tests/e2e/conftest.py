@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from renderer.check import load_workspace
+from renderer.dev.demo import ensure_data, ensure_federation
 from renderer.dev.federation import lay_out
 from renderer.dev.flights import split_flights
 from renderer.dev.session import running_swift
@@ -161,7 +162,11 @@ def federation(tmp_path, laid_out, few_flights) -> Iterator[Federation]:
 
 
 @pytest.fixture(scope="session")
-def whole_federation(tmp_path_factory, laid_out, flights) -> Iterator[Federation]:
-    """The federation with all flights, for tests that change nothing."""
-    with federation_at(tmp_path_factory.mktemp("whole") / "federation", laid_out, flights) as made:
-        yield made
+def whole_federation(tmp_path_factory, laid_out) -> Iterator[Federation]:
+    """The federation of `ccd demo`, with all flights, for tests that change nothing."""
+    root = tmp_path_factory.mktemp("whole") / "federation"
+    shutil.copytree(laid_out, root)
+    ensure_federation(root, print)
+    with running_swift(root) as auth_url:
+        ensure_data(root, auth_url, print)
+        yield Federation(root, auth_url)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import duckdb
 import pytest
 
 from renderer.check import load_workspace
-from renderer.local.run import Ended
+from renderer.local.run import Ended, prepare_run, read_run
 from tests.e2e.conftest import AIRPORTS, DELAYS, MARKET, Federation, worker_events
 from tests.e2e.wiretap import Wiretap, found_in, wiretap
+
+CCD = Path(sys.executable).with_name("ccd")
 
 
 @dataclass
@@ -87,15 +91,18 @@ def test_every_party_has_its_own_copy_of_the_manifest_and_only_the_writer_the_re
     assert in_results == [name, f"{market.ended.run_id}/result.csv"]
 
 
-def test_a_second_run_computes_nothing_and_shows_the_same_result(market, whole_federation):
-    again = whole_federation.run(MARKET)
-    assert again.exit_code == 0
-    assert again.was_done
-    assert not market.ended.was_done
+def test_a_second_demo_says_that_the_run_is_done_and_computes_nothing(market, whole_federation):
+    done = subprocess.run([CCD, "demo", "--dir", whole_federation.root], capture_output=True, text=True, check=True)
+    assert f"this run is done already: {market.ended.run_id}" in done.stdout
+    assert str(market.ended.filed.rows[0]["hhi"]) in done.stdout
+    assert "verified" in done.stdout
     assert market.n_steps > 0
-    assert whole_federation.said("step") == []
-    assert whole_federation.said("data fetched") == []
-    assert again.to_json() == market.ended.to_json()
+    for path, first in market.logs.items():
+        again = [json.loads(line)["event"] for line in path.read_text().removeprefix(first).splitlines()]
+        assert again == ["done already"]
+    # The manifest is the first run's, to the byte: with its steps and their times.
+    assert read_run(prepare_run(whole_federation.root, MARKET)) == market.ended.filed
+    assert not market.ended.was_done
 
 
 def test_no_value_of_the_data_crosses_the_network_in_clear(market, delays, flights, pooled):
@@ -106,7 +113,7 @@ def test_no_value_of_the_data_crosses_the_network_in_clear(market, delays, fligh
         for stream in observed.tap.recorded:
             assert found_in(bytes(stream), patterns) == set()
     # The same search does find them where they are.
-    assert len(found_in(flights["jfk"].read_bytes(), patterns)) > 1000
+    assert len(found_in(flights["jfk"].read_bytes()[:200_000], patterns)) > 500
 
 
 def test_no_value_of_the_data_is_logged(market, delays, flights, pooled):

@@ -5,6 +5,7 @@ from policy.manifest import (
     MANIFEST_PURPOSE,
     VERDICT_PURPOSE,
     Manifest,
+    Opening,
     OutputRecord,
     PartyRecord,
     PolicyRef,
@@ -19,6 +20,7 @@ from policy.signature import sign
 
 PARTIES = ("alpha", "bravo", "carol")
 RUN, PLAN = "1" * 64, "2" * 64
+OPENING = Opening(sha256="5" * 64, size_bytes=9, rows=1, salt="6" * 64)
 POLICIES = (PolicyRef(dataset="alpha/flights", version=3, digest="3" * 64),)
 
 
@@ -56,7 +58,7 @@ def signed(identities, **changes) -> Manifest:
         "image": "image",
         "policies": POLICIES,
         "parties": parties,
-        "outputs": (OutputRecord(name="r-1/result.csv", sha256="5" * 64, size_bytes=9, rows=1),),
+        "outputs": (OutputRecord.of("r-1/result.csv", OPENING.commitment(), OPENING),),
     }
     manifest = Manifest.model_validate(facts | changes)
     signatures = {p: sign(key_of(identities, p), MANIFEST_PURPOSE, body_of(manifest)) for p in PARTIES}
@@ -152,3 +154,23 @@ def test_a_run_that_failed_early_has_no_verdicts(identities, certificates):
 
 def test_another_run_is_noticed(identities, certificates):
     assert "another run" in verify_manifest(signed(identities), certificates, "0" * 64)[0]
+
+
+def test_a_recipients_copy_and_everybody_elses_carry_the_same_signatures(identities, certificates):
+    opened = signed(identities)
+    closed = signed(identities, outputs=(OutputRecord.of("r-1/result.csv", OPENING.commitment(), None),))
+    assert opened.signatures == closed.signatures
+    assert verify_manifest(closed, certificates, RUN) == []
+    assert OPENING.sha256 not in encode_manifest(closed).decode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sha256": "7" * 64}, {"rows": 2}, {"size_bytes": 10}, {"salt": "7" * 64}, {"salt": None}, {"sha256": None}],
+)
+def test_an_opening_that_was_not_signed_for_is_a_problem(identities, certificates, change):
+    manifest = signed(identities)
+    record = manifest.outputs[0].model_copy(update=change)
+    assert verify_manifest(manifest.model_copy(update={"outputs": (record,)}), certificates, RUN) == [
+        "what the manifest says of r-1/result.csv is not what the parties signed"
+    ]

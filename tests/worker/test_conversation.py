@@ -108,7 +108,8 @@ def test_an_oversized_message_is_not_read(federation):
     endings = all_do(meet(federation, {"bravo": tamper}), two_rounds)
     assert endings["alpha"].error.code == 30
     assert str(SMALL_BYTES + 1) in endings["alpha"].error.what
-    assert endings["carol"].error.code == 30
+    # Alpha's connections are of no use any more: carol is told, or sees alpha or bravo go.
+    assert endings["carol"].error.code in (30, 40)
 
 
 def test_a_late_message_ends_with_40(federation):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -151,6 +152,12 @@ def test_swift_is_started_where_it_is_needed_and_a_taken_port_moves_it(root, swi
         assert moved not in (None, swift.url)
         assert secret.read_text() == moved
     assert json.loads((root / "dev.json").read_text())["port"] != swift.port
+
+
+def test_a_copy_of_a_federation_has_a_swift_of_its_own(root, tmp_path):
+    shutil.copytree(root, tmp_path / "copy")
+    with running_swift(root) as original, running_swift(tmp_path / "copy") as copied:
+        assert original != copied
 
 
 def test_dev_up_leaves_swift_running_until_dev_down(root):

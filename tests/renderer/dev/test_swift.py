@@ -82,6 +82,13 @@ def test_a_port_in_use_is_said_with_the_log_that_tells_more(tmp_path, swift, swi
         pass
 
 
+def test_two_servers_cannot_work_on_one_state(tmp_path, swift_users):
+    with start_swift(tmp_path, swift_users):
+        with pytest.raises(CommandError, match="did not start"), start_swift(tmp_path, swift_users):
+            pass
+        assert "another server works on" in (tmp_path / LOG_NAME).read_text()
+
+
 def test_the_server_ends_when_its_parent_does(tmp_path):
     users = SwiftUsers((SwiftUser("alpha", "steward", "key", admin=True),))
     with start_swift(tmp_path, users) as swift:
