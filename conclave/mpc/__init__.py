@@ -11,9 +11,11 @@ In reading order:
 - errors: what can go wrong
 - channel: frames, deadlines and counters on non-blocking sockets
 - inprocess: all parties in one process, for trials and tests
-- arrays: the type of an array
-- kernels: loops over rows, compiled
+- arrays: their type and layout
+- compiled: how loops are compiled, and kept
+- kernels: the loops over rows
 - randomness: streams that two neighbours have in common; permutations; sharings of zero
+- memory: keeping freed memory
 - costs: rounds and bytes, declared beside each primitive
 - party: one of the three: index, network, randomness
 - shares: secret vectors and their linear operations; opening
@@ -32,4 +34,5 @@ In reading order:
 - move: rows to secret places
 - sort: radix sort, partition
 - scan: minimum per run of rows
+- warm: compiles every loop, at installation
 """

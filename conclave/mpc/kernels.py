@@ -1,19 +1,19 @@
-"""Loops over rows that numpy would do in many passes over memory, compiled by numba: no secrets decide a branch.
+"""Loops over rows that numpy would do in many passes over memory, compiled: no secrets decide a branch.
 
-What is compiled is kept beside this file, or where NUMBA_CACHE_DIR says; `conclave.mpc.warm` fills it.
-A branch or an address may depend on a permutation that this party knows, on an opened digit or place, and on
+Arrays are dense (`arrays.dense`): every other layout would be compiled for itself. A branch or an address may depend on a permutation that this party knows, on an opened digit or place, and on
 nothing else.
 """
 
 import numpy as np
-from numba import njit
 
 from conclave.mpc.arrays import Array
+from conclave.mpc.compiled import compiled
 
+Word = np.uint64
 LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def swap_down(order: Array, left: int, words: Array) -> int:
     """Continue a Fisher-Yates shuffle with uniform 32-bit words; return how many rows are left to swap.
 
@@ -34,7 +34,7 @@ def swap_down(order: Array, left: int, words: Array) -> int:
     return left
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def take_add(x: Array, rows: Array, plus: Array) -> Array:
     """Return x[rows] + plus."""
     out = np.empty_like(x)
@@ -43,7 +43,7 @@ def take_add(x: Array, rows: Array, plus: Array) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def take_subtract(x: Array, rows: Array, minus: Array) -> Array:
     """Return x[rows] - minus."""
     out = np.empty_like(x)
@@ -52,7 +52,7 @@ def take_subtract(x: Array, rows: Array, minus: Array) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def take_xor(x: Array, rows: Array, plus: Array) -> Array:
     """Return x[rows] ^ plus."""
     out = np.empty_like(x)
@@ -61,7 +61,7 @@ def take_xor(x: Array, rows: Array, plus: Array) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def move_add(x: Array, rows: Array, plus: Array, places: Array) -> Array:
     """Return x[rows] + plus with element j moved to `places[j]`."""
     out = np.empty_like(x)
@@ -70,7 +70,7 @@ def move_add(x: Array, rows: Array, plus: Array, places: Array) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def move_xor(x: Array, rows: Array, plus: Array, places: Array) -> Array:
     """Return x[rows] ^ plus with element j moved to `places[j]`."""
     out = np.empty_like(x)
@@ -79,7 +79,7 @@ def move_xor(x: Array, rows: Array, plus: Array, places: Array) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def scatter(x: Array, places: Array) -> Array:
     """Return x with element j moved to `places[j]`."""
     out = np.empty_like(x)
@@ -88,7 +88,7 @@ def scatter(x: Array, places: Array) -> Array:
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def deal_choice(chosen: Array, known: Array, left: Array, right: Array) -> tuple[Array, Array]:
     """Return, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and the sum of left and right at b.
 
@@ -103,7 +103,7 @@ def deal_choice(chosen: Array, known: Array, left: Array, right: Array) -> tuple
     return hot, picked
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def rank_classes(hot: Array, shift: Array, first: int, masks: Array) -> tuple[Array, Array, Array]:
     """Return each row's rank in class `shift`, the masked ways from there to its ranks in the others, and the sizes.
 
@@ -132,8 +132,8 @@ def rank_classes(hot: Array, shift: Array, first: int, masks: Array) -> tuple[Ar
     return base, ways, np.array([c0, c1, c2, c3]).astype(hot.dtype)
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _shifted(a0: int, a1: int, a2: int, a3: int, shift: int) -> tuple[int, int, int, int]:
+@compiled
+def _shifted(a0: Word, a1: Word, a2: Word, a3: Word, shift: int) -> tuple[Word, Word, Word, Word]:
     """Return the four so that number k is what number k ^ shift was, without a branch."""
     odd, upper = np.uint64(0) - np.uint64(shift & 1), np.uint64(0) - np.uint64(shift >> 1)
     low, high = (a0 ^ a1) & odd, (a2 ^ a3) & odd
@@ -142,7 +142,7 @@ def _shifted(a0: int, a1: int, a2: int, a3: int, shift: int) -> tuple[int, int, 
     return a0 ^ even, a1 ^ other, a2 ^ even, a3 ^ other
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def start_classes(base: Array, ways: Array, shift: Array, starts: Array) -> None:
     """Let the ranks of each class begin at its start."""
     for j in range(len(base)):
@@ -152,7 +152,7 @@ def start_classes(base: Array, ways: Array, shift: Array, starts: Array) -> None
             ways[k, j] += starts[(k + 1) ^ shift[j]] - starts[shift[j]]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def choose_way(base: Array, picked: Array, hot: Array, mine: Array, theirs: Array) -> Array:
     """Return base + picked + the sum over classes of hot * (mine + theirs)."""
     out = base + picked
@@ -162,14 +162,14 @@ def choose_way(base: Array, picked: Array, hot: Array, mine: Array, theirs: Arra
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def multiply_add(x_own: Array, x_next: Array, y_own: Array, y_next: Array, out: Array) -> None:
     """Add to `out` the three of the nine terms of a product that a party can see."""
     for j in range(len(out)):
         out[j] += x_own[j] * (y_own[j] + y_next[j]) + x_next[j] * y_own[j]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def transpose_blocks(words: Array, out: Array) -> None:
     """Write bit k of word 64 * b + r to bit r of `out[k, b]`: 64 x 64 blocks, by halves (Hacker's Delight, 7-3).
 
@@ -184,7 +184,7 @@ def transpose_blocks(words: Array, out: Array) -> None:
             out[k, b] = block[k]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def join_blocks(planes: Array, out: Array) -> None:
     """Undo `transpose_blocks`."""
     block = np.empty(64, np.uint64)
@@ -198,7 +198,7 @@ def join_blocks(planes: Array, out: Array) -> None:
             out[64 * b + r] = block[r]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled
 def _transpose(block: Array) -> None:
     stay, distance = np.uint64(0x00000000FFFFFFFF), 32
     while distance:

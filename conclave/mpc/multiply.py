@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from conclave.mpc import kernels
+from conclave.mpc.arrays import dense
 from conclave.mpc.costs import costs
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
@@ -35,5 +35,5 @@ def dot(xs: Sequence[AShare], ys: Sequence[AShare], me: Party) -> AShare:
     z = me.zero_mask(n, dtype)
     for x, y in zip(xs, ys, strict=True):
         # Of the 9 cross terms x_j * y_k, party i adds up the 3 it can see. Wrap-around is the mod.
-        z += x.own * (y.own + y.next) + x.next * y.own
-    return AShare(own=z, next=np.asarray(me.send_prev_receive_next(z)))
+        kernels.multiply_add(dense(x.own), dense(x.next), dense(y.own), dense(y.next), z)
+    return AShare(own=z, next=me.send_prev_receive_next(z))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import AgreementError, FrameError, ProtocolError
+from conclave.mpc.memory import keep_freed_memory
 from conclave.mpc.randomness import SEED_BYTES, Streams, derive
 
 
@@ -30,6 +31,7 @@ class Party:
         Raises:  ProtocolError if this party is not one of the three; AgreementError if a neighbour means another
                  ring or context, or sends our own half back.
         """
+        keep_freed_memory()
         if len(set(names)) != 3 or network.me not in names:
             raise ProtocolError(f"{network.me} is not one of three different compute parties")
         index = names.index(network.me)

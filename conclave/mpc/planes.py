@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from conclave.mpc import kernels
-from conclave.mpc.arrays import Array
+from conclave.mpc.arrays import Array, dense
 from conclave.mpc.party import Party
 from conclave.mpc.shares import BitShare, BShare, pack_bits, unpack_bits
 
@@ -73,14 +73,14 @@ def words_to_planes(words: Array, bits: int) -> Array:
         padded[: len(words)] = words
         words = padded
     planes = np.empty((bits, n_blocks), np.uint64)
-    kernels.transpose_blocks(words, planes)
+    kernels.transpose_blocks(dense(words), planes)
     return planes
 
 
 def planes_to_words(planes: Array, n: int) -> Array:
     """Undo `words_to_planes`."""
     words = np.empty(64 * planes.shape[1], np.uint64)
-    kernels.join_blocks(planes, words)
+    kernels.join_blocks(dense(planes), words)
     return words[:n]
 
 

@@ -107,7 +107,7 @@ def sort_permutation(key: Planes, me: Party) -> Order:
 
 
 def _digit(part: Array, bits: int) -> Array:
-    return (part & part.dtype.type((1 << bits) - 1)).astype(np.uint8)
+    return np.asarray(part & part.dtype.type((1 << bits) - 1), np.uint8)
 
 
 def _partition_cost(n: int) -> Cost:
@@ -162,7 +162,7 @@ def find_places(digits: Array, bits: int, me: Party) -> Split:
     received = me.round({other: packed}, {other: packed.nbytes, **from_dealer})
     planes = np.frombuffer(received[other], np.uint8).reshape(bits, -1)
     for k in range(bits):
-        masked ^= unpack_bits(planes[k], n) << k
+        masked = np.bitwise_xor(masked, unpack_bits(planes[k], n) << np.uint8(k))
     if me.index == LEFT:
         hot, masks, picked = stream.draw(shape, np.uint32), stream.draw(shape, np.uint32), stream.draw(n, np.uint32)
     else:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from conclave.mpc import kernels
-from conclave.mpc.arrays import Array
+from conclave.mpc.arrays import Array, dense
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import Pair, Stream
 from conclave.mpc.shares import AShare, BitShare, BShare, Share, pack_bits, unpack_bits
@@ -84,7 +84,7 @@ def split(x: Share, me: Party) -> Split:
     like = Split(np.broadcast_to(np.zeros(1, x.dtype), x.own.shape), not isinstance(x, AShare), bits)
     if me.index == DEALER:
         return like
-    return like.with_part(like.plus(x.own, x.next) if me.index == LEFT else x.next)
+    return like.with_part(like.plus(x.own, x.next) if me.index == LEFT else dense(x.next))
 
 
 def rejoin(columns: Sequence[Split], likes: Sequence[Share], me: Party) -> list[Share]:

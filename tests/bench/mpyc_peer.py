@@ -24,7 +24,8 @@ async def main() -> None:
         case "multiply":
             result = mpc.schur_prod(x, y)
         case "and":
-            result = sum((mpc.schur_prod(mpc.to_bits(a), mpc.to_bits(b)) for a, b in zip(x, y, strict=True)), [])
+            pairs = zip(x, y, strict=True)
+            result = [bit for a, b in pairs for bit in mpc.schur_prod(mpc.to_bits(a), mpc.to_bits(b))]
         case "compare":
             result = [a < b for a, b in zip(x, y, strict=True)]
         case _:

@@ -1,0 +1,47 @@
+"""How a loop is compiled: by numba, once, and kept beside its source also where that cannot be written to later.
+
+A worker's file system is read-only, so an installation runs `python -m conclave.mpc.warm` first. What is not
+found there (another processor, say) is compiled when it is first called, and then not kept.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from numba import njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator, UserProvidedCacheLocator
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BesideTheSource(InTreeCacheLocator):
+    """The directory for compiled files beside the source, whether it can be written to or not."""
+
+    def ensure_cache_path(self) -> None:
+        """Make the directory if that is possible; numba's own class also writes to it, and fails if it cannot."""
+        with contextlib.suppress(OSError):
+            os.makedirs(self.get_cache_path(), exist_ok=True)  # type: ignore[no-untyped-call]
+
+
+class _Implementation(CompileResultCacheImpl):
+    _locator_classes = [UserProvidedCacheLocator, BesideTheSource]  # noqa: RUF012 - numba's own type
+
+
+class InstalledCache(FunctionCache):
+    """Compiled functions of an installation."""
+
+    _impl_class = _Implementation
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled, unless it cannot be written."""
+        with contextlib.suppress(OSError):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
+def compiled(function: F) -> F:
+    """Compile when first called, or load what an earlier process compiled. Runs without the interpreter's lock."""
+    dispatcher: Any = njit(nogil=True)(function)
+    # What `cache=True` does, with numba's own cache.
+    dispatcher._cache = InstalledCache(function)  # type: ignore[no-untyped-call]
+    return dispatcher  # type: ignore[no-any-return]
