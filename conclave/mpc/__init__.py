@@ -25,12 +25,13 @@ In reading order:
 - bits: AND, OR, selection
 - adder: log-depth addition of bits
 - convert: bits to numbers, numbers to bits
+- split: secrets in two parts, the third party being the dealer
+- carry: the sign of a sum of two views
 - compare: equality, sign, less-than
 - wide: arithmetic mod 2**128 in the clear
 - fixed: truncation and fixed-point products without failures
 - divide: quotients
 - shuffle: secret permutations of columns
-- split: secrets in two parts, the third party being the dealer
 - move: rows to secret places
 - sort: radix sort, partition
 - scan: minimum per run of rows

@@ -1,11 +1,11 @@
-"""Addition of XOR-shared numbers in log depth: Sklansky's prefix adder, and its top carry as a tree."""
+"""Addition of XOR-shared numbers in log depth: Sklansky's prefix adder."""
 
 import numpy as np
 
 from conclave.mpc.bits import and_planes
 from conclave.mpc.costs import Cost, costs_as
 from conclave.mpc.party import Party
-from conclave.mpc.planes import Planes, concat_planes
+from conclave.mpc.planes import Planes
 
 
 def sklansky_levels(bits: int) -> list[tuple[list[int], list[int]]]:
@@ -58,33 +58,3 @@ def add_planes(x: Planes, y: Planes, me: Party) -> Planes:
     own[1:] ^= g_own
     after[1:] ^= g_next
     return Planes(own, after, x.n)
-
-
-def _top_cost(n: int, bits: int) -> Cost:
-    total, left = and_planes.cost(n=n, planes=bits - 1), bits - 1
-    while left > 1:
-        # The lowest pair needs its "generate" only.
-        total += and_planes.cost(n=n, planes=2 * (left // 2) - 1)
-        left = (left + 1) // 2
-    return total
-
-
-@costs_as(_top_cost)
-def top_bit_of_sum(x: Planes, y: Planes, me: Party) -> Planes:
-    """Return only the highest bit of x + y mod 2**bits, which needs the carry into it and no other.
-
-    Shapes:  x, y: `bits` planes of n, at least two; returns one plane.
-    Reveals: nothing; see `and_planes`.
-    """
-    sums = x ^ y
-    generate, propagate = and_planes(x[:-1], y[:-1], me), sums[:-1]
-    while generate.count > 1:
-        pairs = generate.count // 2
-        g_low, g_high = generate[0 : 2 * pairs : 2], generate[1 : 2 * pairs : 2]
-        p_low, p_high = propagate[0 : 2 * pairs : 2], propagate[1 : 2 * pairs : 2]
-        both = and_planes(concat_planes([p_high, p_high[1:]]), concat_planes([g_low, p_low[1:]]), me)
-        # An odd plane at the top waits for the next level. The lowest "propagate" is never used; g stands in
-        # for it.
-        generate = concat_planes([g_high ^ both[:pairs], generate[2 * pairs :]])
-        propagate = concat_planes([g_low[:1], both[pairs:], propagate[2 * pairs :]])
-    return sums[-1:] ^ generate

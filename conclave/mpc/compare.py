@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from conclave.mpc.adder import top_bit_of_sum
 from conclave.mpc.bits import and_bits, and_planes
-from conclave.mpc.convert import deal_planes, plane_bytes
+from conclave.mpc.carry import sign_of_sum
+from conclave.mpc.convert import plane_bytes
 from conclave.mpc.costs import Cost, costs_as
 from conclave.mpc.deal import deal, known_to_both, view_of
 from conclave.mpc.errors import ShapeError
@@ -87,19 +87,14 @@ def is_zero(x: AShare, me: Party, bits: int = 64) -> BitShare:
     return all_equal([(x, x * 0, bits)], me)
 
 
-def _is_negative_cost(n: int) -> Cost:
-    return Cost(1, plane_bytes(n, 64)) + top_bit_of_sum.cost(n=n, bits=64)
-
-
-@costs_as(_is_negative_cost)
+@costs_as(sign_of_sum.cost)
 def is_negative(x: AShare, me: Party) -> BitShare:
     """Return the sign bit of signed 64-bit numbers.
 
     Shapes:  n secrets mod 2**64; n bits.
     Reveals: nothing.
     """
-    u, v = deal_planes(view_of(x, me), 64, me)
-    return top_bit_of_sum(u, v, me).bit(0)
+    return sign_of_sum(view_of(x, me), me)
 
 
 def _less_than_cost(n: int, bits: int = 64) -> Cost:

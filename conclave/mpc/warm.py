@@ -30,6 +30,9 @@ def warm() -> None:
     words, planes = np.zeros(64, np.uint64), np.zeros((64, 1), np.uint64)
     kernels.transpose_blocks(words, planes)
     kernels.join_blocks(planes, words)
+    entered = np.zeros((63, 1), np.uint64)
+    kernels.enter_blocks(np.zeros((95, 1), np.uint64), planes, True, entered)
+    kernels.combine_blocks(entered[:32], entered[:32], entered[32:], entered[32:], entered)
 
 
 if __name__ == "__main__":

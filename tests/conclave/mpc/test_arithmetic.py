@@ -2,15 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conclave.mpc.adder import top_bit_of_sum
 from conclave.mpc.bits import and_bits, and_words, or_bits, select_bits
+from conclave.mpc.carry import sign_of_sum
 from conclave.mpc.compare import all_equal, equal, is_negative, is_zero, less_than
 from conclave.mpc.convert import (
     arithmetic_to_bits,
     bit_to_arithmetic,
     bits_to_arithmetic,
     columns_to_planes,
-    deal_planes,
     multiply_by_bit,
     select,
 )
@@ -127,15 +126,14 @@ def test_equality_looks_at_the_low_bits_only(bits):
     assert run.cost == all_equal.cost(n=40, bits=bits + 7)
 
 
-@pytest.mark.parametrize("bits", [2, 3, 8, 63])
-def test_top_bit_of_sum_at_any_width(bits):
-    x = np.random.default_rng(bits).integers(SMALLEST, LARGEST, 70)
-
-    def work(a, me):
-        return top_bit_of_sum(*deal_planes(view_of(a, me), bits, me), me).bit(0)
-
-    run = run_three_parties(work, x)
-    np.testing.assert_array_equal(run.opened, x >> (bits - 1) & 1)
+@pytest.mark.parametrize("n", [1, 64, 70, 1000])
+def test_sign_of_a_sum_of_views_wherever_carries_end(n):
+    rng = np.random.default_rng(n)
+    # Numbers of every length, so that the carry into the sign starts, runs and dies in every block.
+    x = rng.integers(SMALLEST, LARGEST, n) >> rng.integers(0, 64, n)
+    run = run_three_parties(lambda a, me: sign_of_sum(view_of(a, me), me), x)
+    np.testing.assert_array_equal(run.opened, x < 0)
+    assert run.cost == sign_of_sum.cost(n=n)
 
 
 @pytest.mark.parametrize("n", [0, 1])
