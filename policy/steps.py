@@ -7,9 +7,7 @@ query does not name, nor let one party's rows meet another's in clear.
 from collections.abc import Iterator, Mapping
 
 from conclave.ir.nodes import Input, Node
-from conclave.ir.types import Varchar
 from conclave.ir.walk import nodes_in, scans_in
-from conclave.ir.words import n_text_words, text_column
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from policy.verdict import Code, Reason
 
@@ -30,26 +28,9 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
         if problem is not None:
             code, what = problem
             yield Reason(code, "", what, "this is a fault of the compiler: report it, with the query")
-    for name in _clashes(plan):
-        what = f"the name {name} would also be that of a long string's bytes under MPC"
-        yield Reason("unknown-disclosure", "", what, f"give the column called {name} another name")
     known = ("answer", "row_count", "table_size")
     for kind in sorted({d.kind for d in plan.disclosures if d.kind not in known}):
         yield Reason("unknown-disclosure", "", f"the plan discloses {kind}", "no rule covers this; report it")
-
-
-def _clashes(plan: Plan) -> list[str]:
-    """Return the columns' names that a long string's bytes could be mistaken for: they travel under names of their own."""
-    trees: list[Node] = [plan.query]
-    trees += [step.query for step in plan.steps if isinstance(step, LocalStep)]
-    trees += [step.operator for step in plan.steps if isinstance(step, MpcStep)]
-    fields = {field for tree in trees for node in nodes_in(tree) for field in node.schema}
-    longest: dict[str, int] = {}
-    for field in fields:
-        if isinstance(field.type, Varchar):
-            longest[field.name] = max(longest.get(field.name, 0), n_text_words(field.type.max_bytes))
-    taken = {text_column(name, index) for name, n_words in longest.items() for index in range(n_words)}
-    return sorted(taken & {field.name for field in fields})
 
 
 def _problem(step: Step, recipients: frozenset[str], holders: dict[str, frozenset[str]]) -> tuple[Code, str] | None:

@@ -7,7 +7,6 @@ Numbers are words (see `conclave.ir.words`), NULL is a shared `present` bit, and
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from conclave.ir.errors import UnsupportedQuery
 from conclave.ir.expressions import (
     Arithmetic,
     Case,
@@ -316,22 +315,11 @@ def _where_present(bits: BitShare, present: BitShare | None, me: Party) -> Truth
 
 def _case(expression: Case, rows: Rows) -> Words:
     kind, me = expression.type, rows.me
-    _need_one_kind_of_string(expression)
     result = _branch(expression.default, kind, rows)
     for condition, value in reversed(expression.branches):
         chosen = truth_of(condition, rows).true
         result = _choose(chosen, _branch(value, kind, rows), result, me)
     return result
-
-
-def _need_one_kind_of_string(expression: Case) -> None:
-    """Refuse a column of short strings beside long ones: its words are the strings themselves, and no hashes of them."""
-    for value in (*(value for _, value in expression.branches), expression.default):
-        match value.type, expression.type:
-            case Varchar() as own, Varchar() as kind if is_packed(own) != is_packed(kind):
-                if not isinstance(value, Literal):
-                    what = f"under MPC one CASE cannot hold {own} and {kind}"
-                    raise UnsupportedQuery(what, expression.at, "declare the columns with the same size")
 
 
 def _branch(expression: Expression, kind: Type, rows: Rows) -> Words:

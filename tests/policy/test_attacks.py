@@ -175,23 +175,3 @@ def test_a_total_put_into_mpc_has_one_row_whatever_decides():
     sql = """SELECT SUM(x) AS s FROM (SELECT pay AS x FROM visits WHERE ssn = 7 UNION ALL SELECT income FROM people) AS u"""
     bravo = policy("bravo/people", grants=[ALPHA_IS_TOLD])
     assert judge(sql, policy("alpha/visits"), bravo, recipients=("alpha",)).decision == "accept"
-
-
-def test_a_name_that_stands_for_a_long_strings_bytes_is_refused():
-    """Under MPC the bytes of `c` travel as "c#0", "c#1", ...: a column called so would be opened in their place."""
-    columns = {"c": "varchar(8) not null", "pay": "bigint not null"}
-    tables = {"t": Concat(tuple(scan(f"{owner}/t", columns=columns) for owner in ("alpha", "bravo")))}
-    sql = """SELECT c, SUM("{0}") AS s FROM (SELECT c, pay AS "{0}" FROM t) AS v
-        JOIN (SELECT DISTINCT pay AS p FROM t) AS w ON "{0}" = p GROUP BY c"""
-    granted = {"c": ["open"], "pay": ["sum", "group_key", "join_key", "join_payload"]}
-    spec = {"columns": {"c": {"type": "varchar(8)"}, "pay": {"type": "bigint"}}}
-    base = policy("alpha/visits", granted, **spec)
-    policies = {f"{owner}/t": on(f"{owner}/t", base) for owner in ("alpha", "bravo")}
-
-    def reasons(name):
-        plan = compile_query(sql.format(name), tables, ("analyst",), ("alpha", "bravo", "carol"))
-        return [(r.code, r.what) for r in verify(plan, policies, Request("research")).reasons]
-
-    what = "the name c#0 would also be that of a long string's bytes under MPC"
-    assert reasons("c#0") == [("unknown-disclosure", what)]
-    assert reasons("c#1") == reasons("pay#0") == []
