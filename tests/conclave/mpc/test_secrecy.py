@@ -16,10 +16,11 @@ from conclave.mpc.errors import AgreementError
 from conclave.mpc.fixed import lift, multiply_and_truncate
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
+from conclave.mpc.planes import Planes
 from conclave.mpc.randomness import Stream, Streams
 from conclave.mpc.shares import AShare, BitShare, BShare, public_share
 from conclave.mpc.shuffle import SecretShuffle, shuffle, shuffle_and_open, unshuffle
-from conclave.mpc.sort import sort_permutation
+from conclave.mpc.sort import partition, sort_permutation
 from tests.conclave.mpc.three import NAMES, run_parties, run_three_parties
 
 
@@ -155,6 +156,31 @@ def test_in_every_hop_of_a_shuffle_the_third_party_receives_noise():
             # Their sum too: with one mask for both, it would show the permuted sum of parts the party knows.
             for noise in (first, second, first + second):
                 assert looks_uniform(noise.tobytes())
+
+
+def test_in_a_sort_the_dealer_receives_nothing_and_the_others_noise_and_permutations():
+    n = 16_000
+
+    def work(network):
+        me = Party.setup(network, NAMES, b"")
+        zeros = [np.zeros((5, n // 64), np.uint64) for _ in range(2)]
+        network.heard.clear()
+        order = sort_permutation(Planes(*zeros, n), me)
+        order.undo(order.apply([AShare(*[np.zeros(n, np.uint64)] * 2)], me), me)
+        partition(BitShare(*[np.zeros(n, np.uint8)] * 2), [order.rows], me)
+        return network.heard
+
+    heard = run_parties(work, NAMES, ListeningNetwork)
+    assert not any(heard[NAMES[0]])
+    opened = 0
+    for name in NAMES[1:]:
+        for message in [message for messages in heard[name] for message in messages]:
+            places = np.frombuffer(message, np.uint32) if len(message) == 4 * n else np.zeros(0)
+            if np.array_equal(np.sort(places), np.arange(n)):
+                opened += 1
+            else:
+                assert looks_uniform(message)
+    assert opened == 6  # to party 1: three passes, apply, undo, partition; party 2 computes them
 
 
 @pytest.mark.deep
