@@ -83,9 +83,11 @@ class Streams:
     def zero_share(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
         """Return this party's part of three uniform arrays that add up to zero."""
         ours, theirs = self.with_next.use("zero"), self.with_prev.use("zero")
-        return np.subtract(ours.draw(shape, dtype), theirs.draw(shape, dtype))
+        mask = ours.draw(shape, dtype)
+        return np.subtract(mask, theirs.draw(shape, dtype), out=mask)
 
     def zero_xor(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
         """Return this party's part of three uniform arrays whose XOR is zero."""
         ours, theirs = self.with_next.use("xor"), self.with_prev.use("xor")
-        return np.bitwise_xor(ours.draw(shape, dtype), theirs.draw(shape, dtype))
+        mask = ours.draw(shape, dtype)
+        return np.bitwise_xor(mask, theirs.draw(shape, dtype), out=mask)
