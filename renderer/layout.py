@@ -10,6 +10,7 @@ from renderer.appproject import app_project
 from renderer.configmap import config_map
 from renderer.documents import Workspace
 from renderer.job import job
+from renderer.namespace import namespace
 from renderer.networkpolicy import allow_peers, deny_all
 from renderer.render import RenderedFile
 from renderer.service import service
@@ -60,3 +61,4 @@ def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     yield RenderedFile(names.ARGO_CD / "applicationset.yaml", application_set(federation))
     for name, party in workspace.parties.items():
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))
+        yield RenderedFile(names.ARGO_CD / f"namespace-{name}.yaml", namespace(party.model))

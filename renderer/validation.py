@@ -1,18 +1,22 @@
 """Everything that `ccd validate` looks at, in one go: one file's mistake does not hide another's."""
 
 import datetime
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from policy.document import Policy
+from policy.identity import BadIdentity
 from policy.problem import DocumentError, Problem
 from policy.yaml import read_yaml
-from renderer import names
+from renderer import codeowners, names
 from renderer.check import Findings, check_workspace
-from renderer.documents import WORKFLOWS, read_document, read_text, read_workspace
+from renderer.documents import WORKFLOWS, Workspace, read_document, read_text, read_workspace
 from renderer.federation import Federation
 from renderer.lint import lint, load_rules
 from renderer.party import Party
+from renderer.published import read_published
 from renderer.validate import check_object
 from renderer.workflow import Workflow
 from worker.runspec import Model
@@ -52,9 +56,23 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime) -> Fin
 
 def _workspace(root: Path, now: datetime.datetime) -> Findings:
     try:
-        return check_workspace(read_workspace(root), now)
+        workspace = read_workspace(root)
+        findings = check_workspace(workspace, now)
     except DocumentError as error:
         return Findings(tuple(error.problems))
+    return replace(findings, problems=(*findings.problems, *_for_reviews(workspace)))
+
+
+def _for_reviews(workspace: Workspace) -> Iterator[Problem]:
+    """Yield what would mislead a pull request's reviewers, or leave one of them out."""
+    if (workspace.root / codeowners.FILE).is_file():
+        yield from codeowners.check_reviewers(workspace)
+    try:
+        read_published(workspace)
+    except DocumentError as error:
+        yield from error.problems
+    except BadIdentity:
+        return  # said already, of the party's document
 
 
 def _file(root: Path, file: Path) -> tuple[Problem, ...]:
