@@ -30,6 +30,7 @@ Manifests:
 - appproject: Argo CD's fence around a party
 - namespace: where a party's workers run, and with which privileges: none
 - applicationset: Argo CD's Application for each directory
+- shape: what texts of one template have in common
 - validate: Kubernetes' rules without a cluster
 - layout: which files the documents become
 - tree: the committed tree beside that

@@ -4,6 +4,7 @@ The private key is written once, for its owner alone, below a directory that Git
 seen here: the commands that make them ask for their values.
 """
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def join(root: Path, new: NewParty, secrets: Path) -> Joined:
 
 def commands(new: NewParty, joined: Joined) -> str:
     """Return the commands that the owner types in its own cluster, in bash or zsh."""
-    identity = f"kubectl --namespace {new.namespace} create secret generic {IDENTITY} --from-file={KEY}={joined.key}"
+    identity = f"kubectl --namespace {new.namespace} create secret generic {IDENTITY} --from-file={KEY}={shlex.quote(str(joined.key))}"
     stores = "\n".join(f"ccd_secret {new.namespace} {name}" for name in STORES)
     namespace = f"kubectl apply --filename argocd/namespace-{new.name}.yaml"
     return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n"

@@ -16,7 +16,7 @@ from renderer.render import RenderedFile
 from renderer.service import service
 from renderer.serviceaccount import service_account
 from renderer.spec import Member, PlannedRun, plan_run
-from renderer.validate import check_object
+from renderer.validate import ObjectChecker
 
 # File names; Argo CD sorts the kinds by itself when it applies them.
 OBJECTS = {
@@ -38,12 +38,13 @@ def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
     for file in files:
         read_yaml(file.text, str(file.path))
     problems: list[Problem] = []
+    checker = ObjectChecker()
     for workflow in workspace.workflows.values():
         run = plan_run(workflow.model, workspace.party_models, workspace.federation.model)
         for member in run.members:
             for file in run_files(run, member):
                 files.append(file)
-                problems += check_object(file.text, str(file.path), member.namespace)
+                problems += checker.check(file.text, str(file.path), member.namespace)
     if problems:
         raise DocumentError(problems)
     return tuple(sorted(files, key=lambda file: file.path))
