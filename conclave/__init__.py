@@ -12,6 +12,7 @@ In reading order:
 - mpc: secret sharing between three parties
 - operators: relational operators on shared tables
 - carry: an owner's typed tables as plain columns for sharing and opening, and back
+- limits: how large an owner's numbers may be, so that words do not overflow
 - execute: one party's walk through the steps of a plan
 - estimate: what the steps of a plan will cost
 """

@@ -12,6 +12,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
+from conclave.limits import bounds, check_bounds
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
 from conclave.mpc.channel import Network
@@ -22,6 +23,10 @@ from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
 from conclave.plan.show import kind_of
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+
+# How long those who do not compute wait for those who do. The three watch each other round by round, and whoever of
+# them is lost, the others close their connections; so this ends only what none of them can see.
+MPC_PATIENCE_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ def execute(
     reports: list[StepReport] = []
     for steps in _batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
+        if isinstance(steps[0], RevealStep):
+            walk.wait_for_mpc()
         if not walk.takes_part(steps):
             continue
         progress(StepReport(name, kind, is_done=False))
@@ -115,6 +122,16 @@ class _Walk:
                 return True
         return False
 
+    def wait_for_mpc(self) -> None:
+        """Meet all others where MPC ends: the rounds may have taken longer than anyone waits for one message."""
+        assert self.plan.mpc is not None
+        compute = self.plan.mpc.compute
+        if self.party is not None:
+            others = [name for name in self.network.channels if name not in compute]
+            self.network.exchange_control(dict.fromkeys(others, b""), (), 0)
+        else:
+            self.network.exchange_control({}, compute, 0, MPC_PATIENCE_S)
+
     def run(self, steps: tuple[Step, ...]) -> None:
         """Do this party's part of one batch of steps."""
         match steps[0]:
@@ -143,10 +160,11 @@ class _Walk:
     def _share(self, steps: list[ShareStep]) -> None:
         assert self.plan.mpc is not None
         tables = [InputTable(step.name, step.party, layout(step.schema, step.texts), MOST_ROWS) for step in steps]
-        mine = {}
+        mine, wanted = {}, bounds(self.plan)
         for step in steps:
             if step.party == self.me:
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
+                check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
         self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.compute))
 

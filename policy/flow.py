@@ -5,7 +5,8 @@ form in which it is there; an *influence* is a column that decided which rows th
 downstream. An aggregate turns what it is over into its own form. What is computed from aggregates and labels
 alone keeps their forms: a recipient who may see them could compute it. What is computed from single rows is
 `derived`, which only `open` releases. Groups by a *personal* column (unique, or the subject) hold one row or
-person each, so an aggregate in them is still of single rows.
+person each, so an aggregate in them is still of single rows. What a join or a condition holds against one another
+tells of one another from then on, and so does every copy that was made before.
 """
 
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    names_in,
     operands,
 )
 from conclave.ir.nodes import (
@@ -46,7 +48,8 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts
-from policy.uses import Kind, Relation, Use, Value, influences_of, merged, together
+from policy.mean import mean_of, without_casts
+from policy.uses import Kind, Relation, Use, Value, influences_of, merged, sources_of, together
 
 _KIND_OF_FUNCTION: dict[str, Kind] = {
     "sum": "sum",
@@ -110,7 +113,7 @@ class _Tracing:
             case Project(source):
                 return _project(self.relation(source), node)
             case Filter(source):
-                return _filter(self.relation(source), node)
+                return _filter(self.relation(source), node, self.personal)
             case Aggregate(source):
                 return self._aggregate(self.relation(source), node)
             case Join(left, right):
@@ -149,18 +152,25 @@ class _Tracing:
     def _join(self, left: Relation, right: Relation, node: Join) -> Relation:
         both = _side_by_side(left, right)
         step = "join on " + ", ".join(f"{a} = {b}" for a, b in node.on)
-        values = {name: _carried(value, step, node.at) for name, value in both.values.items()}
+        values = {name: _carried(value, right, step, node.at) for name, value in left.values.items()}
+        values |= {name: _carried(value, left, step, node.at) for name, value in right.values.items()}
         influences = [both.influences]
         for a, b in node.on:
-            influences += [influences_of(both.values[key], "join_key", step, node.at) for key in (a, b)]
+            for key, other in ((a, b), (b, a)):
+                influences.append(influences_of(both.values[key], "join_key", step, node.at))
+                if _is_computed(both.values[other]):
+                    # What the query makes up meets no rows of another table: it says which rows to keep.
+                    influences.append(influences_of(both.values[key], "filter", step, node.at))
             # Matched keys are equal: who is shown one is shown the other.
             values[a] = values[b] = together(both.values[a], both.values[b])
-        for side, key_of_other in ((left, 1), (right, 0)):
-            # A personal column stands for its row, and so for the key that the row was matched with.
-            matched = [both.values[pair[key_of_other]] for pair in node.on]
+        for side, own, others in ((left, 0, 1), (right, 1, 0)):
             for name, value in side.values.items():
-                if any(use.is_of_rows and self._is_personal(use) for use in value.uses):
-                    values[name] = together(values[name], *matched)
+                # A personal column stands for its row, and so for the keys that the row was matched with;
+                # what a key was copied to, or computed from it, stands for that key.
+                is_personal = any(use.is_of_rows and self._is_personal(use) for use in value.uses)
+                for pair in node.on:
+                    if is_personal or sources_of(value) & sources_of(both.values[pair[own]]):
+                        values[name] = together(values[name], both.values[pair[others]])
         return Relation(values, merged(*influences), both.rows)
 
     def _is_personal(self, use: Use) -> bool:
@@ -183,7 +193,13 @@ def _scan(node: Scan) -> Relation:
 
 
 def _concat(parts: tuple[Relation, ...], node: Concat) -> Relation:
-    values = {f.name: together(*(part.values[f.name] for part in parts)) for f in node.schema}
+    values = {}
+    for f in node.schema:
+        value = together(*(part.values[f.name] for part in parts))
+        if any(_is_padding(part, f.name, made) for part, made in zip(parts, node.parts, strict=True)):
+            # A sum or mean that constants take part in is of more than the plain column.
+            value = Value(merged(_derived(use) for use in value.uses), value.influences)
+        values[f.name] = value
     influences = merged(*(part.influences for part in parts))
     return Relation(values, influences, merged(*(part.rows for part in parts)))
 
@@ -193,7 +209,7 @@ def _project(source: Relation, node: Project) -> Relation:
     for output in node.outputs:
         expression, at = output.expression, output.expression.at or node.at
         value = _value_of(expression, source)
-        is_bare = isinstance(_without_casts(expression), Column) or _mean_of(expression, source) is not None
+        is_bare = isinstance(without_casts(expression), Column) or mean_of(expression, source) is not None
         if not is_bare:
             step = f"{output.name} = {show_expression(expression)}"
             value = Value(tuple(use.via(step, at) for use in value.uses), value.influences)
@@ -201,16 +217,51 @@ def _project(source: Relation, node: Project) -> Relation:
     return replace(source, values=values)
 
 
-def _filter(source: Relation, node: Filter) -> Relation:
-    influences = []
+def _is_padding(part: Relation, name: str, node: Node) -> bool:
+    """Whether a part of a UNION ALL gives a column nothing but constants other than NULL, which counts for nothing."""
+    while isinstance(node, Filter | Sort | Limit):
+        node = node.source
+    outputs = {o.name: without_casts(o.expression) for o in node.outputs} if isinstance(node, Project) else {}
+    return not part.values[name].uses and outputs.get(name) != Literal(None, field_of(node, name).type)
+
+
+def _filter(source: Relation, node: Filter, personal: frozenset[tuple[str, str]]) -> Relation:
+    influences, values = [], source.values
     for condition in conjuncts(node.predicate):
         step, at = f"where {show_expression(condition)}", condition.at or node.at
         influences.append(influences_of(_value_of(condition, source), "filter", step, at))
-    return replace(source, influences=merged(source.influences, *influences))
+        together_read = together(*(source.values[name] for name in sorted(names_in(condition))))
+        # An aggregate has decided as what it is, and that is an influence already.
+        read = replace(
+            together_read, uses=tuple(u for u in together_read.uses if u.is_of_rows or u.kind == "group_key")
+        )
+        values = {name: _compared(value, read, personal) for name, value in values.items()}
+    return replace(source, values=values, influences=merged(source.influences, *influences))
 
 
-def _carried(value: Value, step: str, at: Position | None) -> Value:
-    uses = (replace(use, joined=True).via(step, at) if use.is_of_rows else use for use in value.uses)
+def _compared(value: Value, read: Value, personal: frozenset[tuple[str, str]]) -> Value:
+    """Return a value after a condition on what was `read`: held against it, one tells of the other as in a join."""
+    own, all_read = sources_of(value), sources_of(read)
+    is_foreign = bool({dataset for dataset, _ in all_read} - {dataset for dataset, _ in own})
+    if own & all_read and (is_foreign or (all_read & personal and all_read - own)):
+        return together(value, read)
+    return value
+
+
+def _is_computed(value: Value) -> bool:
+    """Whether nothing in a join's key is a column's own value: it is a constant, or computed."""
+    return all(use.kind == "derived" or use.computed for use in value.uses)
+
+
+def _carried(value: Value, beside: Relation, step: str, at: Position | None) -> Value:
+    met = {use.dataset for use in beside.rows}  # datasets whose single rows the value is put beside
+    uses = []
+    for use in value.uses:
+        if use.is_of_rows:
+            use = replace(use, joined=True).via(step, at)
+        elif use.column is not None and met - {use.dataset}:
+            use = replace(use, joined=True)
+        uses.append(use)
     return Value(merged(uses), value.influences)
 
 
@@ -235,7 +286,7 @@ def _labels(value: Value, by: str, personal: frozenset[tuple[str, str]], at: Pos
     uses = []
     for use in value.uses:
         if use.is_of_rows and (use.dataset, use.column) not in personal:
-            use = replace(use, kind="group_key").via(f"group{by}", at)
+            use = replace(use, kind="group_key", computed=use.kind == "derived").via(f"group{by}", at)
         uses.append(use)
     return Value(merged(uses), value.influences)
 
@@ -254,10 +305,25 @@ def _aggregated(
         else:
             combines = use.total is not None and (use.kind, output.function) in _COMBINES
             uses.append(replace(use, total=(group.number, use.total) if combines else None))
-    if not any(use.is_of_rows for use in over.uses):
-        # Over no column of the rows, an aggregate still tells how many there are: COUNT(*), SUM(1).
-        uses += [_counted_rows(use, output, group).via(f"count(*){group.by}", at) for use in source.rows]
+    for use in source.rows:
+        is_told, only_to = _tells_rows_of(use, output, over)
+        if is_told:
+            uses.append(replace(_counted_rows(use, output, group), only_to=only_to).via(f"count(*){group.by}", at))
     return Value(merged(uses), over.influences)
+
+
+def _tells_rows_of(rows: Use, output: AggregateOutput, over: Value) -> tuple[bool, str | None]:
+    """Return whether an aggregate tells how many rows of a dataset there are, and to whom alone (None: to all)."""
+    datasets = {use.dataset for use in over.uses if use.is_of_rows}
+    if not datasets:
+        return True, None  # over no column of the rows, it still counts them: COUNT(*), SUM(1)
+    if rows.dataset in datasets:
+        return False, None
+    if output.function == "count":
+        return True, None  # after a join, COUNT(x) counts the rows of both sides
+    # Who knows what is added up can tell how often it was: once for each row that it met.
+    owners = {dataset.split("/")[0] for dataset in datasets}
+    return output.function == "sum" and len(owners) == 1, min(owners)
 
 
 def _aggregated_rows(use: Use, output: AggregateOutput, group: _Group, never_null: bool) -> Use:
@@ -290,7 +356,7 @@ def _value_of(expression: Expression, source: Relation) -> Value:
             # Only to wider numbers: it is the same value.
             return _value_of(operand, source)
         case Arithmetic() | Negate():
-            mean = _mean_of(expression, source)
+            mean = mean_of(expression, source)
             if mean is not None:
                 return mean
             return _computed(expression, source, deciding=())
@@ -304,7 +370,7 @@ def _value_of(expression: Expression, source: Relation) -> Value:
 
 def _computed(expression: Expression, source: Relation, deciding: tuple[Expression, ...]) -> Value:
     parts = together(*(_value_of(part, source) for part in operands(expression)))
-    uses = (replace(u, kind="derived" if u.is_of_rows else u.kind, total=None) for u in parts.uses)
+    uses = (replace(_derived(use), total=None) for use in parts.uses)
     influences = [parts.influences]
     for condition in deciding:
         value = _value_of(condition, source)
@@ -316,41 +382,5 @@ def _computed(expression: Expression, source: Relation, deciding: tuple[Expressi
     return Value(merged(uses), merged(*influences))
 
 
-def _mean_of(expression: Expression, source: Relation) -> Value | None:
-    """Return the mean that SUM(x) / COUNT(x) is, if both are totals of one aggregate over the same columns."""
-    bare = _without_casts(expression)
-    if not (isinstance(bare, Arithmetic) and bare.operator == "/"):
-        return None
-    above, below = _without_casts(bare.left), _without_casts(bare.right)
-    if not (isinstance(above, Column) and isinstance(below, Column)):
-        return None
-    sums, counts = source.values[above.name], source.values[below.name]
-    if not _is_count_of(counts, sums):
-        return None
-    uses = []
-    for use in sums.uses:
-        step = use.steps[-1].replace("sum(", "mean(", 1)
-        uses.append(replace(use, kind="mean", total=None, steps=(*use.steps[:-1], step)))
-    return Value(merged(uses), merged(sums.influences, counts.influences))
-
-
-def _is_count_of(counts: Value, sums: Value) -> bool:
-    """Whether one value counts exactly what the other adds up: totals made by the same aggregates, row by row."""
-    totals = {use.total for use in sums.uses}
-    if not totals or None in totals or {use.total for use in counts.uses} != totals:
-        return False
-    if any(use.kind != "sum" for use in sums.uses) or any(use.kind != "count" for use in counts.uses):
-        return False
-    if all(use.column is None for use in counts.uses):
-        return all(use.of_all_rows for use in sums.uses)
-    return _columns(sums) == _columns(counts)
-
-
-def _columns(value: Value) -> set[tuple[object, ...]]:
-    return {(use.dataset, use.column, use.over_expression, use.over, use.total) for use in value.uses}
-
-
-def _without_casts(expression: Expression) -> Expression:
-    while isinstance(expression, Cast):
-        expression = expression.operand
-    return expression
+def _derived(use: Use) -> Use:
+    return replace(use, kind="derived") if use.is_of_rows else use

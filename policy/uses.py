@@ -25,6 +25,8 @@ class Use:
     total: Total | None = None
     over: str | None = None  # of a total: the column that the first aggregate was over
     of_all_rows: bool = False  # of a total: that column is never NULL
+    computed: bool = False  # of a label: it is not the column's own value
+    only_to: str | None = None  # learnt by this party alone, which knows all else that the value is made of
     steps: tuple[str, ...] = field(default=(), compare=False)  # the way here, printed
     at: Position | None = field(default=None, compare=False)
 
@@ -55,6 +57,11 @@ class Relation:
     rows: tuple[Use, ...] = ()  # the datasets whose number of rows this relation's number of rows tells
 
 
+def sources_of(value: Value) -> frozenset[tuple[str, str]]:
+    """Return the (dataset, column) whose values the value tells of; how many there are tells none of them."""
+    return frozenset((u.dataset, u.column) for u in value.uses if u.column is not None and u.kind != "count")
+
+
 def merged(*groups: Iterable[Use]) -> tuple[Use, ...]:
     """Return all uses, each once by its shortest way, in a fixed order."""
     best: dict[Use, Use] = {}
@@ -80,7 +87,7 @@ def influences_of(value: Value, kind: Kind, step: str, at: Position | None) -> t
     for use in value.uses:
         if use.is_of_rows or use.kind == "group_key":
             joined = use.joined and kind == "group_key"
-            use = replace(use, kind=kind, over_expression=False, joined=joined)
+            use = replace(use, kind=kind, over_expression=False, joined=joined, computed=False)
         found.append(replace(use, total=None).via(step, at))
     # What the value had already is kept, unless this says the same in fewer words.
     return merged(found, (use for use in value.influences if use not in found))
@@ -91,5 +98,5 @@ def _way(use: Use) -> tuple[int, tuple[str, ...], tuple[int, int]]:
 
 
 def _order(use: Use) -> tuple[str, ...]:
-    flags = f"{use.over_expression:d}{use.joined:d}"
+    flags = f"{use.over_expression:d}{use.joined:d}{use.computed:d}{use.only_to or ''}"
     return (use.dataset, use.column or "", use.kind, flags, repr(use.total))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from conclave.ir.nodes import Scan
 from conclave.ir.walk import scans_in
-from conclave.plan.steps import Plan
+from conclave.plan.steps import LocalStep, Plan, ShareStep
 from policy.canonical import digest
 from policy.clauses import check_clauses, check_header
 from policy.document import Policy
@@ -43,8 +43,9 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_steps(plan),
     ]
     try:
-        relation = trace(plan.query, _personal(scans, valid))
-        reasons += _flow_reasons(plan, relation, valid, request)
+        personal = _personal(scans, valid)
+        reasons += _flow_reasons(plan, trace(plan.query, personal), valid, request)
+        reasons += _size_reasons(plan, personal, valid, request)
     except UnknownOperator as unknown:
         fix = "write the query without it, or add a rule for it to policy.flow"
         reasons.append(Reason("unknown-operator", "", str(unknown), fix))
@@ -90,10 +91,34 @@ def _flow_reasons(plan: Plan, relation: Relation, policies: Mapping[str, Policy]
         owner = use.dataset.split("/")[0]
         for recipient in plan.query.recipients:
             # An owner learns nothing of its own data that it does not have.
-            if recipient != owner:
+            if recipient != owner and use.only_to in (None, recipient):
                 reason = refuse(policy, use, recipient, request.purpose, disclosure)
                 if reason is not None:
                     yield reason
+
+
+def _size_reasons(
+    plan: Plan, personal: frozenset[tuple[str, str]], policies: Mapping[str, Policy], request: Request
+) -> Iterator[Reason]:
+    """Yield what decides how many rows an owner puts into MPC without being granted to anybody.
+
+    The compute parties count those rows. Whoever lets a recipient have an answer that a column decides is taken to
+    agree with that; an owner that is the only recipient has not been asked yet.
+    """
+    queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
+    for step in plan.steps:
+        if not isinstance(step, ShareStep) or step.is_one_row or step.source not in queries:
+            continue
+        seen_by = sorted(set(plan.mpc.compute) - {step.party}) if plan.mpc is not None else []
+        for use in trace(queries[step.source], personal).influences:
+            policy = policies.get(use.dataset)
+            if policy is None:
+                continue
+            disclosure = f"how many rows {step.party} puts into MPC, seen"
+            told = (*seen_by, *plan.query.recipients)
+            refusals = [refuse(policy, use, party, request.purpose, disclosure) for party in told]
+            if refusals and refusals[0] is not None and None not in refusals:
+                yield refusals[0]
 
 
 def _disclosed(plan: Plan, relation: Relation) -> Iterator[tuple[str, Use]]:

@@ -4,6 +4,7 @@ stderr carries one JSON event a line; the termination log's last line is a JSON 
 pod's status.
 """
 
+import importlib
 import json
 import os
 import signal
@@ -16,12 +17,9 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from worker.compute import compute
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome, status_of
-from worker.fetch import fetch
 from worker.log import Log
-from worker.publish import publish
 from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, WORK_PATH, RunSpec
 from worker.workdir import Outcome, WorkDir
 
@@ -45,11 +43,7 @@ def fetch_command(
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Fetch the party's policies and data, and check them."""
-
-    def act(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
-        fetch(spec, work, secrets, log)
-
-    _run("fetch", act, spec, work, secrets, termination_log)
+    _run("fetch", spec, work, secrets, termination_log)
 
 
 @app.command("compute")
@@ -60,11 +54,7 @@ def compute_command(
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Meet the other parties, agree, compute, sign."""
-
-    def act(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
-        compute(spec, work, secrets, log)
-
-    _run("compute", act, spec, work, secrets, termination_log)
+    _run("compute", spec, work, secrets, termination_log)
 
 
 @app.command("publish")
@@ -75,7 +65,7 @@ def publish_command(
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Store result and manifest; end with the run's exit code."""
-    _run("publish", publish, spec, work, secrets, termination_log)
+    _run("publish", spec, work, secrets, termination_log)
 
 
 def main() -> None:
@@ -125,7 +115,7 @@ def _contradiction(spec: RunSpec) -> str | None:
     return None
 
 
-def _run(container: str, act: Act, spec: Path, work: Path, secrets: Path, termination_log: Path) -> None:
+def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log: Path) -> None:
     log, party, ended = Log().for_(container=container), "", None
     try:
         signal.signal(signal.SIGTERM, _terminate)
@@ -133,7 +123,7 @@ def _run(container: str, act: Act, spec: Path, work: Path, secrets: Path, termin
         run_spec = load_run_spec(spec)
         party = run_spec.own.party
         log = log.for_(party=party, run=run_spec.run.run_id)
-        ended = act(run_spec, WorkDir(work), secrets, log)
+        ended = _act_of(container)(run_spec, WorkDir(work), secrets, log)
     except Exception as error:
         ended = explain(error, party)
         for reason in ended.reasons:
@@ -141,6 +131,12 @@ def _run(container: str, act: Act, spec: Path, work: Path, secrets: Path, termin
     ended = ended or outcome(party, DONE, ())
     _write_verdict(termination_log, ended)
     sys.exit(ended.code)
+
+
+def _act_of(container: str) -> Act:
+    """Load one container's part, and only that: who publishes needs no query engine, neither its time nor its risks."""
+    act: Act = getattr(importlib.import_module(f"worker.{container}"), container)
+    return act
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

@@ -131,7 +131,8 @@ def _run(
             kind=step.kind,
             seconds=step.seconds,
             rounds=step.rounds,
-            bytes_sent=step.bytes_sent,
+            # An answer that is sent in the clear is as long as it has rows, and the manifest is for everyone.
+            bytes_sent=0 if step.kind == "send" else step.bytes_sent,
         )
         for step in execution.steps
     )

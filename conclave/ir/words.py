@@ -72,8 +72,11 @@ def n_text_words(max_bytes: int) -> int:
 
 
 def text_column(name: str, index: int) -> str:
-    """Return the name of the shared column that holds a long string's `index`-th word beside its code."""
-    return f"{name}#{index}"
+    """Return the name of the shared column that holds a long string's `index`-th word beside its code.
+
+    No column of a query can have it: a name with a NUL is refused wherever names come in.
+    """
+    return f"{name}\0{index}"
 
 
 def _number(value: Value) -> int | float | decimal.Decimal:

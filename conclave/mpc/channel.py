@@ -3,7 +3,7 @@
 Theory:  all sockets are non-blocking and one loop pumps every pending send and receive, so two peers that
          send each other more than the kernel buffers hold still make progress. A frame is read only when the
          protocol expects it, header first; whatever a peer sends early stays in the kernel, so a peer cannot
-         make us allocate more than a receive has stated.
+         make us allocate more than a receive has stated, nor much more than it has sent.
 Frame:   version u8, kind u8, step u64 (a counter per direction), length u64, all little-endian; then the
          payload.
 """
@@ -22,6 +22,8 @@ VERSION = 1
 HEADER = struct.Struct("<BBQQ")
 # One turn of the pump moves at most this much per channel, so that one fast peer cannot starve the others.
 TURN_BYTES = 1 << 20
+# Memory for a long frame grows with what has come of it: an owner's row count, and so a length, is only a claim.
+FIRST_BYTES = 1 << 24
 # Slower than this, a peer counts as gone: a deadline grows with the size of the message, but stays finite.
 SLOWEST_BYTES_PER_S = 1 << 17
 
@@ -53,6 +55,7 @@ class Channel:
         self._outgoing: list[memoryview] = []
         self._header: bytearray | None = None
         self._payload: bytearray | None = None
+        self._length = 0
         self._filled = 0
         self._expected = (Kind.CONTROL, 0, False)
         self._is_aborted = False
@@ -158,8 +161,11 @@ class Channel:
             if self._filled < len(target):
                 continue
             if self._payload is None:
-                self._payload, self._filled = bytearray(self._check_header(target)), 0
-            if self._filled == len(self._payload):
+                self._length, self._filled = self._check_header(target), 0
+                self._payload = bytearray(min(self._length, FIRST_BYTES))
+            elif self._filled < self._length:
+                self._payload += bytes(min(self._length - self._filled, self._filled))
+            if self._filled == self._length:
                 self._header = None
         return budget < TURN_BYTES
 
@@ -212,9 +218,14 @@ class Network:
         """Send one control message. It must be small, or the peer must be receiving."""
         self._run(Kind.CONTROL, {peer: payload}, {}, exact=False)
 
-    def exchange_control(self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int) -> dict[str, bytes]:
-        """Send control messages and receive one of at most `limit` bytes from each peer in `incoming`."""
-        received = self._run(Kind.CONTROL, outgoing, dict.fromkeys(incoming, limit), exact=False)
+    def exchange_control(
+        self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int, patience_s: float = 0.0
+    ) -> dict[str, bytes]:
+        """Send control messages and receive one of at most `limit` bytes from each peer in `incoming`.
+
+        `patience_s` is for those who sit out what peers do among themselves: it comes on top of the usual time.
+        """
+        received = self._run(Kind.CONTROL, outgoing, dict.fromkeys(incoming, limit), exact=False, patience_s=patience_s)
         return {peer: bytes(payload) for peer, payload in received.items()}
 
     def close(self) -> None:
@@ -224,7 +235,12 @@ class Network:
             channel.close()
 
     def _run(
-        self, kind: Kind, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int], exact: bool
+        self,
+        kind: Kind,
+        outgoing: Mapping[str, Buffer],
+        incoming: Mapping[str, int],
+        exact: bool,
+        patience_s: float = 0.0,
     ) -> dict[str, bytearray]:
         if self._failed:
             raise ProtocolError("this network has failed before")
@@ -234,7 +250,8 @@ class Network:
         for peer, size_bytes in incoming.items():
             self.channels[peer].begin_receive(kind, size_bytes, exact)
         size_bytes = sum(memoryview(p).nbytes for p in outgoing.values()) + sum(incoming.values())
-        self._pump_all({**outgoing, **incoming}, self.timeout_s + size_bytes / SLOWEST_BYTES_PER_S)
+        allowed_s = self.timeout_s + size_bytes / SLOWEST_BYTES_PER_S + patience_s
+        self._pump_all({**outgoing, **incoming}, allowed_s)
         self._failed = False
         return {peer: self.channels[peer].take_received() for peer in incoming}
 

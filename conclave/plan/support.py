@@ -65,7 +65,11 @@ def _check_expression(expression: Expression) -> None:
                 _check_same_word(left.type, right.type, part.at)
             case Cast(operand, target):
                 _check_cast(operand.type, target, part.at)
-            case Arithmetic() | Case() | Compare():
+            case Case(branches, default):
+                for value in (*(value for _, value in branches), default):
+                    if not isinstance(value, Literal):  # a constant is encoded as whatever is needed
+                        _check_branch(value.type, part.type, value.at or part.at)
+            case Arithmetic() | Compare():
                 pass
 
 
@@ -90,6 +94,14 @@ def _check_same_word(left: Type, right: Type, at: Position | None) -> None:
                 at,
                 "declare both columns with the same size",
             )
+
+
+def _check_branch(own: Type, whole: Type, at: Position | None) -> None:
+    match own, whole:
+        # Short strings' words are the strings themselves, long strings' are hashes.
+        case Varchar(), Varchar() if is_packed(own) != is_packed(whole):
+            what = f"under MPC one CASE cannot hold {own} and {whole}"
+            raise UnsupportedQuery(what, at, "declare the columns with the same size")
 
 
 def _check_cast(source: Type, target: Type, at: Position | None) -> None:

@@ -4,6 +4,7 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -103,6 +104,19 @@ def test_a_replayed_frame_is_refused():
     with pytest.raises(FrameError) as caught:
         network.exchange({}, {"bravo": 1})
     assert caught.value.field == "step"
+
+
+def test_memory_is_taken_for_what_has_come_not_for_what_is_announced():
+    network, peer = one_sided()
+    peer.sendall(frame(b"only this", length=1 << 28))
+    peer.close()
+    tracemalloc.start()
+    try:
+        with pytest.raises(PeerLost):
+            network.exchange({}, {"bravo": 1 << 28})
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("sent", [b"", frame(b"x" * 8)[:5], frame(b"x" * 8)[:-1]])

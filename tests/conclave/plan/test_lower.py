@@ -81,3 +81,11 @@ def test_what_mpc_cannot_do_is_refused_at_its_place():
 def test_a_join_knows_its_unique_side(name):
     joins = [step for step in plan_of(QUERIES[name]).steps if isinstance(step, MpcStep) and step.unique_side]
     assert [step.unique_side for step in joins] == ["right"]
+
+
+def test_a_case_cannot_mix_what_is_packed_with_what_is_hashed():
+    sql = "SELECT SUM(value) AS s FROM visits v JOIN labs l ON v.id = l.id"
+    condition = "CASE WHEN l.value > 1 THEN {} ELSE v.ward END = 'x'"
+    plan_of(f"{sql} WHERE {condition.format(repr('ICU'))}")
+    with pytest.raises(UnsupportedQuery, match="one CASE cannot hold"):
+        plan_of(f"{sql} WHERE {condition.format(repr('a long constant text'))}")

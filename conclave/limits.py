@@ -1,0 +1,306 @@
+"""How large an owner's numbers may be, so that what a plan computes with them fits MPC's 64-bit words.
+
+Nobody sees an overflow of shares: a sum beyond 2**63 would come out as another number. So each owner, before it shares,
+looks whether its own numbers keep the sizes below, which follow from the plan alone. They are chosen so that sums of
+shared columns, averages, conversions to a finer type and products of whole numbers stay in range.
+
+Not covered: products of doubles, quotients other than averages, and sums over what a join repeats or MPC has computed.
+Reveals: that an owner's numbers are too large, if they are; the run ends with that.
+"""
+
+import decimal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import isqrt
+from typing import assert_never
+
+import numpy as np
+
+from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Compare, Expression, Literal, Negate, operands
+from conclave.ir.nodes import (
+    Aggregate,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Sort,
+)
+from conclave.ir.types import Decimal, Double, Integer, Type, common_type, is_numeric
+from conclave.ir.words import FRACTION_BITS, word_of
+from conclave.local.encode import EncodedTable
+from conclave.local.errors import EncodeProblem
+from conclave.plan.steps import MpcStep, Plan, ShareStep
+
+WORD_MOST = (1 << 63) - 1
+# What protocols that lift numbers to 128 bits promise to take, such as a division's.
+LIFT_MOST = (1 << 62) - 1
+
+
+@dataclass(frozen=True, order=True)
+class Bound:
+    """What must hold for the words of one shared column, NULLs apart."""
+
+    share: str
+    column: str
+    most: int
+    is_total: bool = False  # of the sizes of all words together, not of each
+    per: str = ""  # the column with the counts that `most` is multiplied by: words are sums, and `most` is of a mean
+
+
+def bounds(plan: Plan) -> tuple[Bound, ...]:
+    """Return all bounds that the MPC steps of a plan need."""
+    walk = _Walk({step.name: step for step in plan.steps if isinstance(step, ShareStep | MpcStep)})
+    for step in walk.steps.values():
+        match step:
+            case MpcStep(operator=Aggregate(Input(source), _, outputs)):
+                for output in outputs:
+                    # Counts are far below.
+                    if output.function == "sum" and output.over is not None and not output.is_total_of_counts:
+                        walk.need(source, output.over, WORD_MOST, is_total=True)
+            case MpcStep(operator=Project(Input(source), outputs)):
+                for projected in outputs:
+                    walk.visit(projected.expression, source)
+            case MpcStep(operator=Filter(Input(source), predicate)):
+                walk.visit(predicate, source)
+    return tuple(sorted(walk.found))
+
+
+def check_bounds(table: EncodedTable, step: ShareStep, wanted: tuple[Bound, ...]) -> None:
+    """Check the words that `step` is about to share.
+
+    Raises:  EncodeProblem, naming the column and the bound, and no value.
+    """
+    kinds = {f.name: f.type for f in step.schema}
+    for bound in wanted:
+        if bound.share != step.name:
+            continue
+        sizes = np.abs(table.columns[bound.column].words).view(np.uint64)  # right for -2**63, too
+        if bound.is_total:
+            is_kept = _exact_sum(sizes) <= bound.most
+        else:
+            counts = table.columns[bound.per].words.view(np.uint64) if bound.per else np.ones(1, np.uint64)
+            # By division: the product of a count and `most` may pass 64 bits.
+            is_kept = bool(np.all(_divide_up(sizes, bound.most) <= np.maximum(counts, 1)))
+        if not is_kept:
+            raise EncodeProblem(bound.column, _say(bound, kinds[bound.column]))
+
+
+@dataclass
+class _Walk:
+    steps: Mapping[str, ShareStep | MpcStep]
+    found: set[Bound] = field(default_factory=set)
+
+    def need(self, at: str, column: str, most: int, is_total: bool = False) -> None:
+        """Keep every value of a column, or all of them together, at or below `most`."""
+        origins = list(self._origins(at, column, is_total))
+        n_summed = max(sum(summed for _, _, summed in origins), 1)
+        for share, name, summed in origins:
+            self.found.add(Bound(share, name, most // n_summed if summed else most, summed))
+
+    def visit(self, expression: Expression, at: str) -> None:
+        """Find what an expression over the rows of step `at` needs."""
+        match expression:
+            case Arithmetic(operator, left, right):
+                if is_numeric(left.type) and is_numeric(right.type):
+                    self._arithmetic(operator, left, right, expression.type, at)
+            case Compare(_, left, right):
+                kind = common_type(left.type, right.type)
+                for side in (left, right):
+                    if side.type != kind:
+                        self._need_converted(side, kind, LIFT_MOST, at)
+            case Cast(operand, kind):
+                self._need_converted(operand, kind, LIFT_MOST, at)
+            case Case(branches, default):
+                for value in (*(value for _, value in branches), default):
+                    if value.type != expression.type:
+                        self._need_converted(value, expression.type, LIFT_MOST, at)
+            case _:
+                pass
+        for part in operands(expression):
+            self.visit(part, at)
+
+    def _arithmetic(self, operator: str, left: Expression, right: Expression, kind: Type, at: str) -> None:
+        if operator == "*" and not isinstance(kind, Double):
+            self._product(left, right, at)
+            return
+        self._constant(operator, left, right, kind, at)
+        if operator == "/":
+            self._mean(left, right, at)
+            if isinstance(left.type, Double) and isinstance(right.type, Integer):
+                # Divided as they are.
+                self._need_converted(left, left.type, LIFT_MOST, at)
+                self._need_converted(right, right.type, LIFT_MOST, at)
+                return
+            kind = common_type(left.type, right.type)
+        for side in (left, right):
+            self._need_converted(side, kind, LIFT_MOST, at)
+
+    def _product(self, left: Expression, right: Expression, at: str) -> None:
+        largest = [_largest(left), _largest(right)]
+        if largest[0] * largest[1] <= WORD_MOST:
+            return
+        # Where one side's type is narrow the other may be wide; two wide ones get half of the bits each.
+        root = isqrt(WORD_MOST)
+        for side, other in ((left, largest[1]), (right, largest[0])):
+            self._need_converted(side, side.type, max(WORD_MOST // max(other, 1), root), at)
+
+    def _constant(self, operator: str, left: Expression, right: Expression, kind: Type, at: str) -> None:
+        """Bound what a constant makes a double of: more than any double holds, it would be another number."""
+        if not isinstance(kind, Double):
+            return
+        if operator == "/" and (size := _size_of(right)) is not None:
+            self._need_converted(left, kind, int(LIFT_MOST * size), at)
+        elif operator == "*":
+            for side, other in ((left, right), (right, left)):
+                if (size := _size_of(other)) is not None:
+                    self._need_converted(side, kind, int(LIFT_MOST / size), at)
+
+    def _mean(self, total: Expression, count: Expression, at: str) -> None:
+        """Bound an average: it is no larger than the largest of the values, or of the owners' own averages."""
+        most = _converted_most(total.type, Double(), LIFT_MOST)
+        if not (isinstance(total, Column) and isinstance(count, Column)) or isinstance(total.type, Double):
+            return
+        aggregate = self._aggregate_below(at)
+        if aggregate is None:
+            return
+        made = {output.name: output for output in aggregate.outputs}
+        summed, counted = made.get(total.name), made.get(count.name)
+        if summed is None or counted is None or summed.function != "sum" or summed.over is None:
+            return
+        assert isinstance(aggregate.source, Input)
+        below = aggregate.source.name
+        if counted.function == "count":
+            self.need(below, summed.over, most)
+        elif counted.is_total_of_counts and counted.over is not None:
+            counts = {share: name for share, name, _ in self._origins(below, counted.over, is_total=False)}
+            for share, name, _ in self._origins(below, summed.over, is_total=False):
+                if share in counts:
+                    self.found.add(Bound(share, name, most, per=counts[share]))
+
+    def _aggregate_below(self, at: str) -> Aggregate | None:
+        match self.steps[at]:
+            case MpcStep(operator=Aggregate() as aggregate):
+                return aggregate
+            case MpcStep(operator=Filter(Input(source)) | Sort(Input(source)) | Limit(Input(source))):
+                return self._aggregate_below(source)
+        return None
+
+    def _need_converted(self, side: Expression, kind: Type, most: int, at: str) -> None:
+        """Keep a column's words at or below `most` when they have become words of `kind`."""
+        while isinstance(side, Negate):
+            side = side.operand
+        if isinstance(side, Column) and is_numeric(side.type) and is_numeric(kind):
+            fitting = _converted_most(side.type, kind, most)
+            if _largest(side) > fitting:
+                self.need(at, side.name, fitting)
+
+    def _origins(self, at: str, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
+        """Yield the shared columns that a column's values come from, and whether they are added up on the way."""
+        step = self.steps[at]
+        if isinstance(step, ShareStep):
+            yield at, column, is_total
+            return
+        for source, name, summed in _below(step, column, is_total):
+            yield from self._origins(source, name, summed)
+
+
+def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
+    """Yield the steps and columns right below that a column's values come from; nothing if they are computed."""
+    match step.operator:
+        case Filter(Input(source)) | Sort(Input(source)) | Limit(Input(source)):
+            yield source, column, is_total
+        case Concat(parts):
+            yield from ((_name(part), column, is_total) for part in parts)
+        case Project(Input(source), outputs):
+            for output in outputs:
+                if output.name == column and isinstance(output.expression, Column):
+                    yield source, output.expression.name, is_total
+        case Aggregate(Input(source), keys, outputs):
+            if column in keys:
+                yield source, column, is_total
+            for made in outputs:
+                if made.name == column and made.over is not None and made.function != "count":
+                    yield source, made.over, is_total or made.function == "sum"
+        case Join(left, right):
+            for side, place in ((left, "left"), (right, "right")):
+                # Rows of a side whose partner has unique keys come once at most; others may come any number of times.
+                is_repeated = step.unique_side in (None, place)
+                if column in {f.name for f in side.schema} and not (is_total and is_repeated):
+                    yield _name(side), column, is_total
+        case CrossOne(left, right):
+            for side, is_repeated in ((left, False), (right, True)):
+                if column in {f.name for f in side.schema} and not (is_total and is_repeated):
+                    yield _name(side), column, is_total
+        case Scan() | Input() | Collect() | Project() | Filter() | Aggregate() | Sort() | Limit():
+            raise AssertionError("an operator of MPC reads Inputs")
+        case _ as never:
+            assert_never(never)
+
+
+def _name(node: Node) -> str:
+    assert isinstance(node, Input)
+    return node.name
+
+
+def _largest(side: Expression) -> int:
+    """Return the largest size of a word of the expression's type, or of the constant it is."""
+    if isinstance(side, Literal):
+        return abs(word_of(side.value, side.type))
+    match side.type:
+        case Integer(bits):
+            return 1 << (bits - 1)
+        case Decimal(precision):
+            return _ten_to(precision)
+    return WORD_MOST
+
+
+def _size_of(side: Expression) -> Fraction | None:
+    """Return the size of a constant other than zero; None for anything else."""
+    if isinstance(side, Literal) and isinstance(side.value, int | float | decimal.Decimal) and side.value:
+        return abs(Fraction(side.value))
+    return None
+
+
+def _converted_most(source: Type, target: Type, most: int) -> int:
+    """Return the largest word of `source` that is at most `most` as a word of `target`."""
+    scale = source.scale if isinstance(source, Decimal) else 0
+    match source, target:
+        case ((Integer() | Decimal()), Double()):
+            return most * _ten_to(scale) >> FRACTION_BITS
+        case ((Integer() | Decimal()), Decimal(_, finer)):
+            return most // _ten_to(max(finer - scale, 0))
+    return most
+
+
+def _ten_to(digits: int) -> int:
+    return int(10**digits)
+
+
+def _exact_sum(sizes: np.typing.NDArray[np.uint64]) -> int:
+    half = np.uint64(32)
+    return (int((sizes >> half).sum()) << 32) + int((sizes & np.uint64(0xFFFFFFFF)).sum())
+
+
+def _divide_up(sizes: np.typing.NDArray[np.uint64], by: int) -> np.typing.NDArray[np.uint64]:
+    return np.asarray(sizes // np.uint64(by) + (sizes % np.uint64(by) != 0), np.uint64)
+
+
+def _say(bound: Bound, kind: Type) -> str:
+    match kind:
+        case Double():
+            most = f"{bound.most >> FRACTION_BITS}"
+        case Decimal(_, scale):
+            most = f"{bound.most // _ten_to(scale)}"
+        case _:
+            most = f"{bound.most}"
+    what = "has numbers whose sizes add up to more" if bound.is_total else "has a number larger in size"
+    if bound.per:
+        what = "has a mean larger in size"
+    return f"{what} than {most}, beyond which this query's numbers would not fit the 64-bit words of MPC"

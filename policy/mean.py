@@ -1,0 +1,55 @@
+"""The mean in SUM(x) / COUNT(x): less than its parts, so it is known for what it is."""
+
+from dataclasses import replace
+
+from conclave.ir.expressions import Arithmetic, Cast, Column, Expression
+from policy.uses import Relation, Use, Value, merged
+
+
+def mean_of(expression: Expression, source: Relation) -> Value | None:
+    """Return the mean that SUM(x) / COUNT(x) is, if both are totals of one aggregate over the same columns."""
+    bare = without_casts(expression)
+    if not (isinstance(bare, Arithmetic) and bare.operator == "/"):
+        return None
+    above, below = without_casts(bare.left), without_casts(bare.right)
+    if not (isinstance(above, Column) and isinstance(below, Column)):
+        return None
+    sums, counts = source.values[above.name], source.values[below.name]
+    if not _is_count_of(counts, sums):
+        return None
+    uses = []
+    for use in _named(sums):
+        step = use.steps[-1].replace("sum(", "mean(", 1)
+        uses.append(replace(use, kind="mean", total=None, steps=(*use.steps[:-1], step)))
+    return Value(merged(uses), merged(sums.influences, counts.influences))
+
+
+def _is_count_of(counts: Value, sums: Value) -> bool:
+    """Whether one value counts exactly what the other adds up: totals made by the same aggregates, row by row."""
+    added, counted = _named(sums), _named(counts)
+    totals = {use.total for use in added}
+    if not totals or None in totals or {use.total for use in counted or counts.uses} != totals:
+        return False
+    if any(use.kind != "sum" for use in added) or any(use.kind != "count" for use in counts.uses):
+        return False
+    # A count of rows that other columns take part in is one of each of their rows, too.
+    if any(use.column is None and use.only_to is None for use in sums.uses):
+        return False
+    if not counted:
+        return all(use.of_all_rows for use in added)
+    return _columns(added) == _columns(counted)
+
+
+def _named(value: Value) -> tuple[Use, ...]:
+    return tuple(use for use in value.uses if use.column is not None)
+
+
+def _columns(uses: tuple[Use, ...]) -> set[tuple[object, ...]]:
+    return {(use.dataset, use.column, use.over_expression, use.over, use.total) for use in uses}
+
+
+def without_casts(expression: Expression) -> Expression:
+    """Return what is under the casts: the same value, as they are only to wider numbers."""
+    while isinstance(expression, Cast):
+        expression = expression.operand
+    return expression
