@@ -17,7 +17,9 @@ def test_a_mould_is_filled_with_what_a_reader_reads() -> None:
     other = FIRST.replace('"x"', '"# \\"\\u0041: |"').replace('"y"', '""')
     shape, first = shape_of(other), shape_of(FIRST)
 
-    assert mould and shape and first
+    assert mould
+    assert shape
+    assert first
     assert shape.key == first.key
     assert mould.fill(shape.strings) == read_yaml(other, "f")[0]
 
@@ -35,14 +37,18 @@ def test_a_mould_is_filled_with_what_a_reader_reads() -> None:
 )
 def test_another_structure_is_another_shape(other: str) -> None:
     mine, its = shape_of(FIRST), shape_of(other)
-    assert mine and its and mine.key != its.key
+    assert mine
+    assert its
+    assert mine.key != its.key
 
 
 def test_a_block_in_a_list_hides_nothing_that_follows() -> None:
     text = 'b:\n  - c: |\n      "in" a block\n    d: 1\n'
     mine, its = shape_of(text), shape_of(text.replace("d: 1", "d: 2"))
 
-    assert mine and its and mine.key != its.key
+    assert mine
+    assert its
+    assert mine.key != its.key
     assert mould_of(text, *read_yaml(text, "f")) is None
 
 
