@@ -104,17 +104,17 @@ def _schema(value: dict[str, Any]) -> Iterator[Finding]:
         yield ("apiVersion",), f"there is no such version of it in Kubernetes {KUBERNETES_VERSION}", None
 
 
-def _walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    yield path, value
-    entries: Any = ()
-    if isinstance(value, dict):
-        entries = value.items()
-    elif isinstance(value, list):
-        entries = enumerate(value)
-    for key, item in entries:
-        # What a ConfigMap holds is its reader's business.
-        if (*path, key) != ("data",):
-            yield from _walk(item, (*path, key))
+def _walk(value: Any) -> list[tuple[Path, Any]]:
+    """Return every node with its path; what a ConfigMap holds is its reader's business and left out."""
+    found: list[tuple[Path, Any]] = [((), value)]
+    for path, node in found:  # grows while it is walked
+        entries: Any = ()
+        if isinstance(node, dict):
+            entries = node.items()
+        elif isinstance(node, list):
+            entries = enumerate(node)
+        found += [((*path, key), item) for key, item in entries if (*path, key) != ("data",)]
+    return found
 
 
 def _check(path: Path, value: Any) -> Iterator[Finding]:
