@@ -53,7 +53,7 @@ check: $(READY)
 golden: $(READY)
 	@$(BIN)/ccd schema
 	@$(BIN)/ccd render
-	@CCD_GOLDEN=1 CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep"
+	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep"
 	@git --no-pager diff --stat
 
 bench: $(READY)

@@ -70,7 +70,10 @@ def _markdown_learned(one: Review) -> Iterator[str]:
         said = "<br>".join(_escape(fact) for fact in facts.get(member.name, ())) or "nothing"
         yield f"| {_escape(member.name)} | {said} |"
     yield ""
-    yield "Nobody learns anything else from the run, as long as no two of those who compute conspire."
+    yield (
+        "MPC tells nobody more, as long as those who compute follow the protocol and no two of them conspire. Before it, "
+        "every party of the run sees the others' policies, headers, file digests and verdicts."
+    )
     yield ""
 
 
