@@ -2,6 +2,7 @@
 #
 #   make demo     three airports answer a question together, over a real Swift on this machine
 #   make test     everything: style, types, imports, documents, tests (under 5 minutes on 2 cores)
+#   make deep     the longer random and statistical tests that `make test` leaves out; CI runs both
 #   make check    the part of `make test` that runs no tests: seconds
 #   make golden   write the golden files anew; read the diff before you commit it
 #   make bench    the MPC engine's speed
@@ -10,7 +11,8 @@
 #   make clean    remove everything that git ignores and these commands make
 
 PYTHON ?= python3
-PYTEST_FLAGS ?= -q
+# Two processes: a test that waits for workers or a store leaves its core to another.
+PYTEST_FLAGS ?= -q -n 2 --dist worksteal
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +20,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check golden bench e2e lock clean
+.PHONY: help demo test deep check golden bench e2e lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -28,7 +30,11 @@ demo: $(READY)
 
 test: check
 	@echo "tests"
-	@$(BIN)/pytest $(PYTEST_FLAGS)
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep"
+
+# What takes longer than a developer waits: random queries, statistics. CI runs it, too.
+deep: $(READY)
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m deep
 
 check: $(READY)
 	@echo "style"
@@ -47,7 +53,7 @@ check: $(READY)
 golden: $(READY)
 	@$(BIN)/ccd schema
 	@$(BIN)/ccd render
-	@CCD_GOLDEN=1 CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep"
+	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep"
 	@git --no-pager diff --stat
 
 bench: $(READY)

@@ -9,8 +9,10 @@ Documents:
 - party: public facts about one organisation
 - federation: what the parties share
 - documents: a federation's directory, read
+- git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
 - check: how documents fit together
+- published: copies of policies, for their verdict in a pull request
 - lint: yamllint's rules
 - validation: everything that `ccd validate` looks at
 - schema: JSON Schemas
@@ -26,15 +28,24 @@ Manifests:
 - networkpolicy: what a worker may reach
 - job: fetch, compute, publish, each with the least Secrets
 - appproject: Argo CD's fence around a party
+- namespace: where a party's workers run, and with which privileges: none
 - applicationset: Argo CD's Application for each directory
+- shape: what texts of one template have in common
 - validate: Kubernetes' rules without a cluster
 - layout: which files the documents become
 - tree: the committed tree beside that
+- codeowners: whose approval the forge asks for
 
 Commands:
 - settings: the options of all commands
 - errors: every error becomes text here
+- annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
+- review: what a pull request asks for, beside what was asked before
+- review_text: that in words
+- joining: all that a new party needs
+- submission: a change as a commit on a branch of its own
+- history: a manifest held against Git
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine

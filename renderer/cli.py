@@ -6,7 +6,23 @@ from typing import Annotated
 
 import typer
 
-from renderer.commands import demo, dev, keys, plan, policy, render, run, schema, try_, validate
+from renderer.commands import (
+    codeowners,
+    demo,
+    dev,
+    keys,
+    output,
+    party,
+    plan,
+    policy,
+    render,
+    run,
+    schema,
+    submit,
+    try_,
+    validate,
+    verify,
+)
 from renderer.errors import Commands
 from renderer.settings import Settings
 
@@ -26,7 +42,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (validate, render, plan, run, try_, policy, keys, schema, demo, dev):
+for command in (
+    validate,
+    render,
+    plan,
+    codeowners,
+    submit,
+    run,
+    output,
+    verify,
+    try_,
+    policy,
+    keys,
+    party,
+    schema,
+    demo,
+    dev,
+):
     command.register(app)
 
 

@@ -17,6 +17,7 @@ from worker.runspec import Model
 M = TypeVar("M", bound=Model, covariant=True)
 WORKFLOWS = "workflows"
 PARTIES = "workflows/parties"
+POLICIES = "workflows/policies"  # copies that owners publish; workers read those beside the data
 FEDERATION = "workflows/federation.yaml"
 
 

@@ -17,6 +17,7 @@ from renderer.tree import ForeignPathError
 BAD_DOCUMENT = 10
 DATA_MISMATCH = 20
 BUG = 70
+NOT_VERIFIED = 1  # of commands that check what others have signed
 TRACEBACK = "CCD_TRACEBACK"  # set it to see where a bug was met
 
 

@@ -52,6 +52,14 @@ DatasetReference = Annotated[
     Field(pattern=f"^{LABEL}/{LABEL}$", max_length=84, description="party/dataset", examples=["alpha/visits"]),
 ]
 TableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63, description="a SQL name")]
+LabelValue = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        max_length=63,
+        description="a Kubernetes label's value: letters, digits, '-', '_' and '.'",
+    ),
+]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 MaybeEmptyLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Text = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_plain)]

@@ -10,12 +10,13 @@ from renderer.appproject import app_project
 from renderer.configmap import config_map
 from renderer.documents import Workspace
 from renderer.job import job
+from renderer.namespace import namespace
 from renderer.networkpolicy import allow_peers, deny_all
 from renderer.render import RenderedFile
 from renderer.service import service
 from renderer.serviceaccount import service_account
 from renderer.spec import Member, PlannedRun, plan_run
-from renderer.validate import check_object
+from renderer.validate import ObjectChecker
 
 # File names; Argo CD sorts the kinds by itself when it applies them.
 OBJECTS = {
@@ -37,12 +38,13 @@ def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
     for file in files:
         read_yaml(file.text, str(file.path))
     problems: list[Problem] = []
+    checker = ObjectChecker()
     for workflow in workspace.workflows.values():
         run = plan_run(workflow.model, workspace.party_models, workspace.federation.model)
         for member in run.members:
             for file in run_files(run, member):
                 files.append(file)
-                problems += check_object(file.text, str(file.path), member.namespace)
+                problems += checker.check(file.text, str(file.path), member.namespace)
     if problems:
         raise DocumentError(problems)
     return tuple(sorted(files, key=lambda file: file.path))
@@ -60,3 +62,4 @@ def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     yield RenderedFile(names.ARGO_CD / "applicationset.yaml", application_set(federation))
     for name, party in workspace.parties.items():
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))
+        yield RenderedFile(names.ARGO_CD / f"namespace-{name}.yaml", namespace(party.model))

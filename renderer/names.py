@@ -9,6 +9,7 @@ MAX_LABEL = 63  # DNS label, label value
 WORKFLOW_LABEL = "ccd.dev/workflow"
 RUN_LABEL = "ccd.dev/run"
 PARTY_LABEL = "ccd.dev/party"
+BILL_LABEL = "ccd.dev/bill-to"
 
 
 def object_name(run_id: str, party: str) -> str:
@@ -29,8 +30,8 @@ def host(run_id: str, party: str, namespace: str) -> str:
     return f"{object_name(run_id, party)}.{namespace}.svc"
 
 
-def labels(workflow: str, run_id: str, party: str) -> dict[str, str]:
-    """Return the labels of every object of the run.
+def labels(workflow: str, run_id: str, party: str, bill_to: str | None = None) -> dict[str, str]:
+    """Return the labels of every object of the run; `bill_to` is who pays for it, if the workflow says so.
 
     `app.kubernetes.io/instance` is left free: Argo CD may be set to track its Applications with it.
     """
@@ -41,6 +42,7 @@ def labels(workflow: str, run_id: str, party: str) -> dict[str, str]:
         PARTY_LABEL: party,
         RUN_LABEL: run_id,
         WORKFLOW_LABEL: workflow,
+        **({BILL_LABEL: bill_to} if bill_to else {}),
     }
 
 

@@ -35,7 +35,9 @@ def yaml_scalar(value: str | int | bool) -> str:
     >>> print(yaml_scalar('a: "b"'), yaml_scalar(True))
     "a: \\"b\\"" true
     """
-    return "".join(map(_escape, json.dumps(value, ensure_ascii=False)))
+    text = json.dumps(value, ensure_ascii=False)
+    # JSON leaves no control character but DEL, so nearly every text is YAML already.
+    return text if text.isascii() and "\x7f" not in text else "".join(map(_escape, text))
 
 
 def render(template: str, context: object) -> str:

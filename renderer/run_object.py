@@ -30,7 +30,7 @@ def object_name(run: PlannedRun, member: Member) -> str:
 
 def labels(run: PlannedRun, member: Member) -> Pairs:
     """Return the labels of the member's objects in the run, sorted."""
-    return tuple(sorted(names.labels(run.run.workflow, run.run.run_id, member.name).items()))
+    return tuple(sorted(names.labels(run.run.workflow, run.run.run_id, member.name, run.bill_to).items()))
 
 
 def selector(run: PlannedRun, member: Member) -> Pairs:

@@ -45,6 +45,7 @@ class PlannedRun:
     run: Run
     members: tuple[Member, ...]  # in the order of run.members
     job_seconds: int
+    bill_to: str | None = None
 
     def run_spec(self, member: Member) -> RunSpec:
         """Return the document `run.json` of one member."""
@@ -59,7 +60,7 @@ def plan_run(workflow: Workflow, parties: Mapping[str, Party], federation: Feder
     unnamed = _run("", workflow, parties, federation, compute, member_names)
     run_id = f"{workflow.metadata.name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
     run = _run(run_id, workflow, parties, federation, compute, member_names)
-    return PlannedRun(run, members, workflow.spec.deadlines.job_seconds)
+    return PlannedRun(run, members, workflow.spec.deadlines.job_seconds, workflow.spec.bill_to)
 
 
 def data_owners(workflow: Workflow) -> tuple[str, ...]:
@@ -186,5 +187,7 @@ def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> st
         },
         "jobSeconds": workflow.spec.deadlines.job_seconds,
         "number": workflow.spec.run,
+        # A pod's labels are part of its Job, and a Job cannot be changed.
+        **({"billTo": workflow.spec.bill_to} if workflow.spec.bill_to else {}),
     }
     return digest(content)

@@ -1,7 +1,7 @@
 """The committed tree beside the one that the documents make: what differs, as a diff, and written.
 
-Only files that the renderer owns are ever touched: everything under `argocd/rendered`,
-`argocd/appproject-*.yaml` and `argocd/applicationset.yaml`.
+Only files that the renderer owns are ever touched: everything under `argocd/rendered`, and in `argocd` the files
+`appproject-*.yaml`, `namespace-*.yaml` and `applicationset.yaml`.
 """
 
 import difflib
@@ -13,6 +13,8 @@ from typing import Literal
 
 from renderer import names
 from renderer.render import RenderedFile
+
+_OWNED = ("appproject-*.yaml", "namespace-*.yaml", "applicationset.yaml")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,13 @@ def unified_diff(differences: Iterable[Change]) -> str:
     return "".join(line for change in differences for line in _diff(change))
 
 
+def is_rendered(path: PurePosixPath) -> bool:
+    """Whether a file is the renderer's to write and to remove."""
+    if path.parent == names.ARGO_CD:
+        return any(path.match(pattern) for pattern in _OWNED)
+    return path.is_relative_to(names.RENDERED)
+
+
 def _diff(change: Change) -> Iterable[str]:
     old_name = "/dev/null" if change.old is None else f"a/{change.path}"
     new_name = "/dev/null" if change.new is None else f"b/{change.path}"
@@ -89,7 +98,7 @@ def _owned(root: Path) -> tuple[PurePosixPath, ...]:
     for directory in (argo_cd, rendered):
         if directory.is_symlink():
             raise ForeignPathError(PurePosixPath(directory.relative_to(root)))
-    found = [*argo_cd.glob("appproject-*.yaml"), *argo_cd.glob("applicationset.yaml")]
+    found = [path for pattern in _OWNED for path in argo_cd.glob(pattern)]
     for place, subdirectories, files in os.walk(rendered):
         found += [Path(place, name) for name in files]
         found += [Path(place, name) for name in subdirectories if Path(place, name).is_symlink()]

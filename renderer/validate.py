@@ -14,6 +14,7 @@ import kubernetes_validate
 from policy.problem import DocumentError, Path, Problem
 from policy.yaml import Lines, read_yaml
 from renderer.appproject import KINDS
+from renderer.shape import Mould, mould_of, shape_of
 
 KUBERNETES_VERSION = kubernetes_validate.latest_version()
 
@@ -42,24 +43,46 @@ Finding = tuple[Path, str, str | None]
 Check = Callable[[Path, Any], Iterator[Finding]]
 
 
+class ObjectChecker:
+    """Checks rendered objects, and reads the structure of each shape once."""
+
+    def __init__(self) -> None:
+        self._sound: dict[str, Mould] = {}  # shapes of which nothing but strings can be wrong
+
+    def check(self, text: str, file: str, namespace: str | None = None) -> tuple[Problem, ...]:
+        """Return what is wrong with one object; with `namespace`, also if it is for another one."""
+        shape = shape_of(text)
+        mould = self._sound.get(shape.key) if shape else None
+        # The schemas know types, and a string in the place of another one has its type.
+        if shape and mould and not any(_rules(mould.fill(shape.strings), namespace)):
+            return ()
+        try:
+            value, lines = read_yaml(text, file)
+        except DocumentError as error:
+            return tuple(error.problems)
+        if not isinstance(value, dict):
+            return (lines.problem((), "is not a Kubernetes object"),)
+        kind = _group_and_kind(value)
+        if kind not in KINDS:
+            what = f"{kind[1] or 'no kind'} of {kind[0] or 'the core group'} is not among the kinds that a run has"
+            return (lines.problem(("kind",), what),)
+        findings = [*_schema(value)]
+        findings += _rules(value, namespace, is_typed=not findings)
+        if shape and not findings and (mould := mould_of(text, value, lines)):
+            self._sound[shape.key] = mould
+        return _problems(findings, lines)
+
+
 def check_object(text: str, file: str, namespace: str | None = None) -> tuple[Problem, ...]:
     """Return what is wrong with one rendered object; with `namespace`, also if it is for another one."""
-    try:
-        value, lines = read_yaml(text, file)
-    except DocumentError as error:
-        return tuple(error.problems)
-    if not isinstance(value, dict):
-        return (lines.problem((), "is not a Kubernetes object"),)
-    kind = _group_and_kind(value)
-    if kind not in KINDS:
-        what = f"{kind[1] or 'no kind'} of {kind[0] or 'the core group'} is not among the kinds that a run has"
-        return (lines.problem(("kind",), what),)
-    findings = [*_schema(value), *(finding for path, node in _walk(value) for finding in _check(path, node))]
-    findings += [
-        *_names(value, namespace),
-        *(_job(value["spec"]) if kind[1] == "Job" and not findings else ()),
-    ]
-    return _problems(findings, lines)
+    return ObjectChecker().check(text, file, namespace)
+
+
+def _rules(value: dict[str, Any], namespace: str | None, is_typed: bool = True) -> list[Finding]:
+    """Return what breaks a rule that the schemas do not know."""
+    findings = [finding for path, node in _walk(value) for finding in _check(path, node)]
+    is_sound_job = value["kind"] == "Job" and is_typed and not findings
+    return [*findings, *_names(value, namespace), *(_job(value["spec"]) if is_sound_job else ())]
 
 
 def _problems(findings: list[Finding], lines: Lines) -> tuple[Problem, ...]:
@@ -81,17 +104,17 @@ def _schema(value: dict[str, Any]) -> Iterator[Finding]:
         yield ("apiVersion",), f"there is no such version of it in Kubernetes {KUBERNETES_VERSION}", None
 
 
-def _walk(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    yield path, value
-    entries: Any = ()
-    if isinstance(value, dict):
-        entries = value.items()
-    elif isinstance(value, list):
-        entries = enumerate(value)
-    for key, item in entries:
-        # What a ConfigMap holds is its reader's business.
-        if (*path, key) != ("data",):
-            yield from _walk(item, (*path, key))
+def _walk(value: Any) -> list[tuple[Path, Any]]:
+    """Return every node with its path; what a ConfigMap holds is its reader's business and left out."""
+    found: list[tuple[Path, Any]] = [((), value)]
+    for path, node in found:  # grows while it is walked
+        entries: Any = ()
+        if isinstance(node, dict):
+            entries = node.items()
+        elif isinstance(node, list):
+            entries = enumerate(node)
+        found += [((*path, key), item) for key, item in entries if (*path, key) != ("data",)]
+    return found
 
 
 def _check(path: Path, value: Any) -> Iterator[Finding]:

@@ -1,19 +1,24 @@
 """Everything that `ccd validate` looks at, in one go: one file's mistake does not hide another's."""
 
 import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from policy.document import Policy
+from policy.identity import BadIdentity
 from policy.problem import DocumentError, Problem
 from policy.yaml import read_yaml
-from renderer import names
+from renderer import codeowners, names
 from renderer.check import Findings, check_workspace
-from renderer.documents import WORKFLOWS, read_document, read_text, read_workspace
+from renderer.documents import WORKFLOWS, Workspace, read_document, read_text, read_workspace
 from renderer.federation import Federation
+from renderer.layout import rendered_files
 from renderer.lint import lint, load_rules
 from renderer.party import Party
-from renderer.validate import check_object
+from renderer.published import read_published
+from renderer.validate import ObjectChecker
 from renderer.workflow import Workflow
 from worker.runspec import Model
 
@@ -29,8 +34,9 @@ def validate_federation(root: Path, now: datetime.datetime) -> Findings:
     """Return what is wrong with all documents and rendered files of the federation in `root`."""
     findings = _workspace(root, now)
     problems = list(findings.problems)
+    files = _Files(root, {} if findings.problems else _rendered(root))
     for file in [*_yaml_below(root / WORKFLOWS), *_yaml_below(root / names.ARGO_CD)]:
-        problems += _file(root, file)
+        problems += files.check(file)
     return Findings(_unique(problems), findings.warnings)
 
 
@@ -42,8 +48,9 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime) -> Fin
     if any((root / name).resolve().is_relative_to((root / WORKFLOWS).resolve()) for name in own):
         findings = _workspace(root, now)
     problems = [problem for problem in findings.problems if problem.file in own]
+    checked = _Files(root, {})
     for file in files:
-        problems += _file(root, file)
+        problems += checked.check(file)
         if not file.resolve().is_relative_to((root / WORKFLOWS).resolve()):
             problems += _lone_document(root, file)
     warnings = tuple(problem for problem in findings.warnings if problem.file in own)
@@ -52,24 +59,55 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime) -> Fin
 
 def _workspace(root: Path, now: datetime.datetime) -> Findings:
     try:
-        return check_workspace(read_workspace(root), now)
+        workspace = read_workspace(root)
+        findings = check_workspace(workspace, now)
     except DocumentError as error:
         return Findings(tuple(error.problems))
+    return replace(findings, problems=(*findings.problems, *_for_reviews(workspace)))
 
 
-def _file(root: Path, file: Path) -> tuple[Problem, ...]:
-    """Return what can be said of a file by itself: style, and Kubernetes' rules if it is rendered."""
-    name = _name(root, file)
+def _for_reviews(workspace: Workspace) -> Iterator[Problem]:
+    """Yield what would mislead a pull request's reviewers, or leave one of them out."""
+    if (workspace.root / codeowners.FILE).is_file():
+        yield from codeowners.check_reviewers(workspace)
     try:
-        text = read_text(file, name)
+        read_published(workspace)
     except DocumentError as error:
-        return tuple(error.problems)
-    problems = lint(text, name, load_rules(root))
-    rendered = names.RENDERED.parts
-    parts = Path(name).parts
-    if parts[: len(rendered)] == rendered and len(parts) > len(rendered):
-        problems += check_object(text, name, parts[len(rendered)])
-    return problems
+        yield from error.problems
+    except BadIdentity:
+        return  # said already, of the party's document
+
+
+class _Files:
+    """What can be said of files by themselves: style, and Kubernetes' rules if they are rendered."""
+
+    def __init__(self, root: Path, rendered: Mapping[str, str]) -> None:
+        self._root, self._rendered = root, rendered
+        self._rules, self._checker = load_rules(root), ObjectChecker()
+
+    def check(self, file: Path) -> tuple[Problem, ...]:
+        """Return what is wrong with a file."""
+        name = _name(self._root, file)
+        try:
+            text = read_text(file, name)
+        except DocumentError as error:
+            return tuple(error.problems)
+        if self._rendered.get(name) == text:
+            return ()  # rendered just now, and checked with that
+        problems = lint(text, name, self._rules)
+        rendered = names.RENDERED.parts
+        parts = Path(name).parts
+        if parts[: len(rendered)] == rendered and len(parts) > len(rendered):
+            problems += self._checker.check(text, name, parts[len(rendered)])
+        return problems
+
+
+def _rendered(root: Path) -> dict[str, str]:
+    """Return what sound documents become; nothing if Kubernetes would refuse it, as is then said of the files."""
+    try:
+        return {str(file.path): file.text for file in rendered_files(read_workspace(root))}
+    except DocumentError:
+        return {}
 
 
 def _lone_document(root: Path, file: Path) -> tuple[Problem, ...]:

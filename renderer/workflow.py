@@ -8,6 +8,7 @@ from policy.problem import RuleBroken
 from renderer.fields import (
     ContainerName,
     DatasetReference,
+    LabelValue,
     Line,
     PartyName,
     TableName,
@@ -64,6 +65,7 @@ class WorkflowSpec(Model):
     mpc: Mpc = Mpc()
     deadlines: WorkflowDeadlines = WorkflowDeadlines()
     run: Annotated[int, Field(ge=1, le=1_000_000)] = 1  # raise it to run again
+    bill_to: LabelValue | None = None  # who pays for the run; a label of every object
 
 
 class Workflow(Model):

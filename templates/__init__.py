@@ -1,1 +1,1 @@
-"""One Jinja2 file per Kubernetes object: blanks and loops; every decision is made in `renderer`, none here."""
+"""One Jinja2 file per document that is written: blanks and loops; every decision is made in `renderer`, none here."""

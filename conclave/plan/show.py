@@ -13,9 +13,9 @@ def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
     """Return the steps of a plan with the estimated cost of each, then what each party learns."""
     lines = ["steps"]
     for step in plan.steps:
-        where, what = _describe(step, plan)
+        where, what = describe(step, plan)
         cost = costs.get(step.name, Cost(0, 0))
-        price = f"  ~{cost.rounds} rounds, {_size(cost.bytes_sent)}" if cost.rounds else ""
+        price = f"  ~{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost.rounds else ""
         first, *rest = what.splitlines()
         lines.append(f"  {step.name:<4} {where:<22} {first}{price}")
         lines += [f"  {'':<4} {'':<22} {line}" for line in rest]
@@ -94,7 +94,8 @@ def parties_of(step: Step, plan: Plan) -> tuple[str, ...]:
             assert_never(never)
 
 
-def _describe(step: Step, plan: Plan) -> tuple[str, str]:
+def describe(step: Step, plan: Plan) -> tuple[str, str]:
+    """Return where a step runs, and what it does there."""
     match step:
         case LocalStep(_, party, _, sql):
             return f"{party}, in the clear", textwrap.dedent(sql).strip()
@@ -111,5 +112,6 @@ def _describe(step: Step, plan: Plan) -> tuple[str, str]:
             assert_never(never)
 
 
-def _size(size_bytes: int) -> str:
+def size(size_bytes: int) -> str:
+    """Return a number of bytes as people read it."""
     return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"

@@ -1,6 +1,5 @@
 """`ccd keys`: a party's identity, made on the party's own machine."""
 
-import os
 import textwrap
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 
 from policy.identity import load_certificate, new_identity
 from renderer.errors import CommandError
+from renderer.local.private_files import write_new
 
 app = typer.Typer(
     help="A party's identity: the key that signs for it and that its workers connect with.", no_args_is_help=True
@@ -42,8 +42,8 @@ def new(
         if file.exists():
             fix = "name another directory with --out, or move the old identity away"
             raise CommandError(f"{file} exists, and an identity is never overwritten", fix)
-    _write_new(key_file, private, 0o600)
-    _write_new(certificate_file, certificate.encode("ascii"), 0o644)
+    write_new(key_file, private, 0o600)
+    write_new(certificate_file, certificate.encode("ascii"), 0o644)
     facts = load_certificate(certificate)
     typer.echo(
         f"""\
@@ -63,10 +63,3 @@ spec:
 Tell the others its SHA-256 by another way than the repository, so that they can compare:
 {facts.fingerprint}"""
     )
-
-
-def _write_new(file: Path, content: bytes, mode: int) -> None:
-    # O_EXCL: not even a file that came into being just now is overwritten; the mode is set before any byte.
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)

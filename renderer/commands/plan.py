@@ -1,17 +1,25 @@
 """`ccd plan`: what a workflow will do, and what each party will learn, before anything runs."""
 
+import enum
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from conclave.estimate import REHEARSED_ROWS, estimate
-from conclave.plan.show import kind_of, learned, parties_of, show_plan
-from conclave.plan.steps import LocalStep
-from conclave.plan.wire import digest
-from renderer.plan import plan_of_workflow
+from conclave.estimate import REHEARSED_ROWS
+from renderer.errors import CommandError
+from renderer.review import review
+from renderer.review_text import as_markdown, as_text
 from renderer.settings import settings_of
+
+
+class Format(enum.StrEnum):
+    """How a plan is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
 
 
 def register(app: typer.Typer) -> None:
@@ -21,32 +29,35 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     context: typer.Context,
-    workflow: Annotated[Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml.")],
+    workflow: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The workflow's file, such as workflows/wage-gap.yaml; default: all that differ from --base."
+        ),
+    ] = None,
     rows: Annotated[
         int, typer.Option(help="Estimate costs for this many rows that each owner puts into MPC.", min=1, max=100_000)
     ] = REHEARSED_ROWS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    shown_as: Annotated[Format, typer.Option("--format", help="Markdown is for a pull request.")] = Format.TEXT,
+    base: Annotated[
+        str | None, typer.Option(metavar="REV", help="Say what is disclosed beyond the Git revision REV.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show which step of a workflow runs where, what each party learns, and what it will cost.
 
     Every worker compiles this very plan for itself, and runs it only if all have the same. Rounds and bytes are
     those of one compute party, found by rehearsing the steps on [bold]--rows[/bold] rows of zeros from each owner.
+    Policies published as [bold]workflows/policies/PARTY.DATASET.policy.yaml[/bold] give their verdicts.
     """
-    compiled, run = plan_of_workflow(settings_of(context).root, workflow)
-    costs = estimate(compiled, rows)
-    if not as_json:
-        typer.echo(f"{run.run_id}, for {run.purpose}\n\n{show_plan(compiled, costs)}", nl=False)
-        return
-    steps = [
-        {
-            "name": step.name,
-            "kind": kind_of(step),
-            "parties": parties_of(step, compiled),
-            **({"sql": step.sql} if isinstance(step, LocalStep) else {}),
-            **({"rounds": cost.rounds, "bytesSent": cost.bytes_sent} if (cost := costs.get(step.name)) else {}),
-        }
-        for step in compiled.steps
-    ]
-    answer = [{"name": f.name, "type": str(f.type)} for f in compiled.answer]
-    shown = {"runId": run.run_id, "planDigest": digest(compiled), "steps": steps, "learned": learned(compiled)}
-    typer.echo(json.dumps({**shown, "answer": answer}, indent=2))
+    if workflow is None and base is None:
+        raise CommandError("which workflow?", "name its file, or name a revision to compare all with: --base main", 2)
+    files = () if workflow is None else (workflow,)
+    reviews, retired = review(settings_of(context).root, files, rows, base)
+    if as_json or shown_as is Format.JSON:
+        shown = [one.to_json() for one in reviews]
+        typer.echo(json.dumps(shown[0] if files else {"workflows": shown, "retired": retired}, indent=2))
+    elif shown_as is Format.MARKDOWN:
+        typer.echo(as_markdown(reviews, retired, base), nl=False)
+    else:
+        typer.echo("\n".join([*map(as_text, reviews), *(f"{name} is retired\n" for name in retired)]), nl=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from conclave.estimate import REHEARSED_ROWS
 from conclave.ir.errors import Position, QueryProblem
 from policy.canonical import digest
 from policy.document import Policy
@@ -17,15 +18,17 @@ from policy.signature import sign as signature_of
 from policy.verdict import Verdict
 from policy.verify import Request
 from policy.verify import verify as verify_plan
+from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.check import load_workspace
-from renderer.errors import BAD_DOCUMENT, CommandError
+from renderer.errors import BAD_DOCUMENT, CommandError, print_problems
 from renderer.plan import plan_of_workflow
+from renderer.published import SIGNATURE_PURPOSE, read_published, refusals
 from renderer.query import query_problem
+from renderer.review import review
 from renderer.settings import settings_of
 from worker.runspec import Run
 
 REJECTED = 30
-SIGNATURE_PURPOSE = "policy"
 
 app = typer.Typer(
     help="What data owners allow: verify a workflow against policies, check a policy, sign it.",
@@ -67,6 +70,32 @@ def verify(
         typer.echo(explain(verdict, locate))
     if verdict.decision == "reject":
         raise typer.Exit(REJECTED)
+
+
+@app.command()
+def published(
+    context: typer.Context,
+    base: Annotated[
+        str | None, typer.Option(metavar="REV", help="Only workflows that differ from the Git revision REV.")
+    ] = None,
+    annotate: Annotated[Annotate | None, typer.Option(help=ANNOTATE_HELP)] = None,
+) -> None:
+    """Hold the workflows against the policies that owners have published in workflows/policies/.
+
+    Exits with 30 if one is refused, and names the line of the query that causes it. What is published is a copy: a
+    worker goes by the policy beside the data, so this can warn of a refusal and not promise consent.
+    """
+    root = settings_of(context).root
+    reviews, _ = review(root, (), REHEARSED_ROWS, base, with_costs=False)
+    refused = [problem for one in reviews for problem in refusals(one.document, one.opinions)]
+    if annotate is not None:
+        typer.echo(annotations(refused, annotate, root), nl=False)
+    print_problems(refused)
+    if refused:
+        raise typer.Exit(REJECTED)
+    if annotate is not Annotate.GITLAB:
+        n_policies = len(read_published(load_workspace(root)))
+        typer.echo(f"{len(reviews)} workflows, {n_policies} published policies: no refusal")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.errors import BAD_DOCUMENT, print_problems
 from renderer.settings import settings_of
 from renderer.validation import validate_federation, validate_paths
@@ -23,6 +24,7 @@ def validate(
         list[Path] | None, typer.Argument(help="Files and directories; default: the whole federation.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    annotate: Annotated[Annotate | None, typer.Option(help=ANNOTATE_HELP)] = None,
 ) -> None:
     """Check documents, how they fit together, their queries, and the rendered manifests.
 
@@ -38,9 +40,11 @@ def validate(
         }
         typer.echo(json.dumps(document, indent=2))
     else:
+        if annotate is not None:
+            typer.echo(annotations(findings.problems, annotate, root), nl=False)
         print_problems(findings.warnings, "warning")
         print_problems(findings.problems)
     if findings.problems:
         raise typer.Exit(BAD_DOCUMENT)
-    if not as_json:
+    if not as_json and annotate is not Annotate.GITLAB:
         typer.echo("no problems found")

@@ -20,5 +20,6 @@ is loopback.
 - progress: how far every party is, for people
 - answer: result and manifest, read back and verified
 - run: from a committed workflow to the verified answer
+- output: a run's result, for a recipient
 - report: how a run ended, for people
 """

@@ -19,7 +19,7 @@ from policy.manifest import Manifest, verify_manifest
 from renderer.answer import rows_of
 from renderer.errors import CommandError
 from renderer.local.secret_store import MissingSecretsError, SecretStore
-from worker.runspec import Run, run_digest
+from worker.runspec import Place, Run, run_digest
 
 STORE_UNAVAILABLE = 50
 KEYS = ("ST_AUTH", "ST_USER", "ST_KEY")
@@ -35,6 +35,8 @@ class Filed:
     manifest: dict[str, Any] | None  # as it is filed
     rows: list[dict[str, Any]]
     problems: tuple[str, ...]  # what is wrong with manifest or result; nothing: verified
+    result: bytes | None = None  # as it is filed, if it is the one that was signed for
+    manifest_text: bytes | None = None  # as it is filed
 
 
 class WriterStore:
@@ -77,6 +79,15 @@ class WriterStore:
         return CommandError(what, "check that the store is up (`ccd dev status`) and the Secret", STORE_UNAVAILABLE)
 
 
+def fetch_filed(secrets: SecretStore, run: Run, namespace: str, place: Place, answer: Schema) -> Filed:
+    """Open the writer's store with its Secret and return what lies there of `run`."""
+    store = WriterStore(secrets, namespace, place.credentials, place.container)
+    try:
+        return read_filed(store, run, answer)
+    finally:
+        store.close()
+
+
 def read_filed(store: WriterStore, run: Run, answer: Schema) -> Filed:
     """Return what lies in the writer's store of `run`: its final manifest, or the last attempt's."""
     place = f"{store.user.partition(':')[0]} {store.container}"
@@ -97,21 +108,21 @@ def read_filed(store: WriterStore, run: Run, answer: Schema) -> Filed:
     problems = verify_manifest(manifest, certificates, run_digest(run))
     result_name: str | None = None
     rows: list[dict[str, Any]] = []
+    result: bytes | None = None
     if manifest.status == "succeeded":
         result_name = f"{run.run_id}/result.{run.outputs.format}"
-        rows, problem = _result(store, result_name, manifest, run, answer)
+        result, problem = _result(store, result_name, manifest)
         problems += problem
-    return Filed(place, name, result_name, json.loads(content), rows, tuple(problems))
+        rows = rows_of(parse_result(result, run.outputs.format, answer)) if result is not None else []
+    return Filed(place, name, result_name, json.loads(content), rows, tuple(problems), result, content)
 
 
-def _result(
-    store: WriterStore, name: str, manifest: Manifest, run: Run, answer: Schema
-) -> tuple[list[dict[str, Any]], list[str]]:
+def _result(store: WriterStore, name: str, manifest: Manifest) -> tuple[bytes | None, list[str]]:
     content = store.get(name)
     if content is None:
-        return [], [f"there is no result {name}"]
+        return None, [f"there is no result {name}"]
     problems = result_problems(content, manifest)
-    return ([], problems) if problems else (rows_of(parse_result(content, run.outputs.format, answer)), [])
+    return (None if problems else content), problems
 
 
 def result_problems(content: bytes, manifest: Manifest) -> list[str]:

@@ -25,3 +25,13 @@ def write_private(path: Path, content: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def write_new(path: Path, content: bytes, mode: int) -> None:
+    """Put `content` into a new file with `mode`.
+
+    Raises:  FileExistsError: not even a file that came into being just now is overwritten.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)

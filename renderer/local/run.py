@@ -11,7 +11,7 @@ from renderer import names
 from renderer.check import load_workspace
 from renderer.errors import BUG, CommandError
 from renderer.layout import run_files
-from renderer.local.answer import KEYS, Filed, WriterStore, read_filed
+from renderer.local.answer import KEYS, Filed, fetch_filed
 from renderer.local.cluster import Cluster, Hosts
 from renderer.local.job import JobResult
 from renderer.local.load import Objects, load_run
@@ -163,11 +163,7 @@ def read_run(local: Local) -> Filed:
     run = local.planned.run
     writer = next(member for member in local.planned.members if member.own.output is not None)
     assert writer.own.output is not None
-    store = WriterStore(local.secrets, writer.namespace, writer.own.output.credentials, writer.own.output.container)
-    try:
-        return read_filed(store, run, compile_run(run).answer)
-    finally:
-        store.close()
+    return fetch_filed(local.secrets, run, writer.namespace, writer.own.output, compile_run(run).answer)
 
 
 def outcome_of(jobs: tuple[JobResult, ...]) -> int:

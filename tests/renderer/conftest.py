@@ -8,6 +8,7 @@ import pytest
 
 from renderer.documents import Workspace, read_workspace
 from renderer.spec import PlannedRun, plan_run
+from tests.renderer.gitops import ALONE, IDENTITY, ccd, commit_all, git, name_reviewers
 
 FEDERATION = Path(__file__).parent / "federation"
 NOW = datetime.datetime(2026, 6, 1, tzinfo=datetime.UTC)  # the sample certificates are valid from 2025 to 2034
@@ -19,6 +20,19 @@ def federation(tmp_path: Path) -> Path:
     root = tmp_path / "federation"
     shutil.copytree(FEDERATION, root)
     return root
+
+
+@pytest.fixture
+def repository(federation: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The federation as a Git repository on its branch main: reviewers named, rendered, all of it committed."""
+    for key, value in {**ALONE, **IDENTITY}.items():
+        monkeypatch.setenv(key, value)
+    name_reviewers(federation)
+    git(federation, "init", "--quiet", "--initial-branch=main")
+    assert ccd(federation, "render").exit_code == 0
+    assert ccd(federation, "codeowners").exit_code == 0
+    commit_all(federation, "Begin")
+    return federation
 
 
 @pytest.fixture(scope="session")

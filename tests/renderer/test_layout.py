@@ -16,7 +16,7 @@ from tests.renderer.conftest import FEDERATION, edit
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden/rendered"
-REWRITE = "CCD_GOLDEN"  # CCD_GOLDEN=1 rewrites golden files instead of comparing them
+REWRITE = "CCD_UPDATE_GOLDEN"  # CCD_UPDATE_GOLDEN=1 rewrites golden files instead of comparing them
 
 
 def test_the_tree_of_the_small_federation_is_the_golden_one(workspace: Workspace) -> None:

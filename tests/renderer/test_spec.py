@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from renderer import names
 from renderer.documents import Workspace, read_workspace
+from renderer.layout import rendered_files
 from renderer.spec import PlannedRun, choose_compute
 from tests.renderer.conftest import FEDERATION, edit, plan
 
@@ -92,3 +94,13 @@ def test_compute_parties_are_owners_then_helping_recipients_then_helpers(workspa
 
     assert choose_compute(workflow, parties) == ("alpha", "bravo", "carol")  # abel is first by name, carol receives
     assert choose_compute(workflow, {name: parties[name] for name in ("alpha", "bravo")}) == ("alpha", "bravo")
+
+
+def test_who_pays_is_a_label_of_every_object_and_part_of_the_runs_name(federation: Path) -> None:
+    before = plan(read_workspace(federation))
+    edit(federation, "visits-by-ward.yaml", "  deadlines:", "  billTo: grant-4711\n  deadlines:")
+    workspace = read_workspace(federation)
+    files = [file for file in rendered_files(workspace) if names.RENDERED in file.path.parents]
+
+    assert plan(workspace).run.run_id != before.run.run_id
+    assert all('ccd.dev/bill-to: "grant-4711"' in file.text for file in files)

@@ -27,6 +27,9 @@ def test_a_retired_workflow_leaves_nothing_behind(federation: Path, workspace: W
         "appproject-alpha.yaml",
         "appproject-bravo.yaml",
         "appproject-carol.yaml",
+        "namespace-alpha.yaml",
+        "namespace-bravo.yaml",
+        "namespace-carol.yaml",
     ]
     assert not (federation / "argocd/rendered").exists()
 

@@ -1,0 +1,191 @@
+"""Git as a program: a federation's history read without a checkout, and the commits that people ask for.
+
+The user's own configuration, hooks and signing apply; `renderer.dev.git` is for repositories of our own making.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from renderer.errors import CommandError
+
+# Inside a hook these would point to another repository.
+_ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+_PLAIN_FILES = ("100644", "100755")
+_APPROVALS = ("approved-by", "reviewed-by", "acked-by")
+
+
+class GitError(CommandError):
+    """Git said no."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Who brought something in, and who approved of it."""
+
+    sha: str
+    author: str  # Name <address>
+    committer: str
+    date: str  # of the commit, in ISO 8601
+    subject: str
+    approvals: tuple[str, ...]  # what trailers such as Approved-by say
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The Git repository that the federation in `root` lies in. Paths are relative to `root`."""
+
+    root: Path
+    prefix: str  # the federation's directory in the repository: empty or "some/where/"
+
+    @classmethod
+    def at(cls, root: Path) -> "Repository":
+        """Return the repository around `root`.
+
+        Raises:  CommandError if there is none.
+        """
+        try:
+            return cls(root, run_git(root, "rev-parse", "--show-prefix").decode().strip())
+        except GitError:
+            raise CommandError(f"{root} is not in a Git repository", "git init, or name another with -C") from None
+
+    def git(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run Git and return what it prints."""
+        return run_git(self.root, *arguments, stdin=stdin).decode("utf-8", errors="replace")
+
+    def resolve(self, revision: str) -> str:
+        """Return the commit that `revision` names.
+
+        Raises:  CommandError if there is none.
+        """
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
+        except GitError:
+            fix = "name a commit, branch or tag; in CI, fetch the whole history"
+            raise CommandError(f"there is no revision {revision} here", fix) from None
+
+    def fork_point(self, commit: str) -> str:
+        """Return where the checked-out branch left that of `commit`, or `commit` if they have nothing in common.
+
+        What was merged over there since is not this branch's doing.
+        """
+        try:
+            return self.git("merge-base", "HEAD", commit).strip()
+        except GitError:
+            return commit
+
+    def files(self, commit: str, *paths: str) -> dict[str, bytes]:
+        """Return the plain files below `paths` as they were at `commit`; links and submodules are left out."""
+        listed = self.git("ls-tree", "-r", "-z", commit, "--", *paths)
+        blobs: dict[str, str] = {}
+        for entry in filter(None, listed.split("\0")):
+            facts, _, path = entry.partition("\t")
+            mode, _, sha = facts.split(" ")
+            if mode in _PLAIN_FILES:
+                blobs[path] = sha
+        output = run_git(self.root, "cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in blobs.values()).encode())
+        return dict(zip(blobs, _batch(output), strict=True))
+
+    def export(self, commit: str, target: Path, *paths: str) -> None:
+        """Write the plain files below `paths` as they were at `commit` into `target`; nothing is checked out."""
+        for path, content in self.files(commit, *paths).items():
+            file = target / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+
+    def changed_since(self, commit: str) -> tuple[str, ...]:
+        """Return the files that differ between `commit` and the working tree, new ones included."""
+        differing = self.git("diff", "--name-only", "--no-renames", "--relative", "-z", commit, "--", ".")
+        new = self.git("ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+        return tuple(sorted({*filter(None, differing.split("\0")), *filter(None, new.split("\0"))}))
+
+    def dirty(self) -> tuple[tuple[str, str], ...]:
+        """Return (state, path) of everything that is not as it was committed; of untracked files the state is `??`.
+
+        What lies outside of the federation's directory has a path that begins with `/`, the repository's top.
+        """
+        listed = self.git("status", "--porcelain=v1", "--no-renames", "--untracked-files=all", "-z")
+        found = [(entry[:2], entry[3:]) for entry in listed.split("\0") if entry]
+        inside = self.prefix
+        return tuple(
+            (state, path.removeprefix(inside) if path.startswith(inside) else f"/{path}") for state, path in found
+        )
+
+    def author(self) -> str:
+        """Return who commits here.
+
+        Raises:  CommandError if Git would have to guess.
+        """
+        try:
+            ident = self.git("-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT")
+        except GitError:
+            fix = "git config user.name 'Your Name', git config user.email you@example.org"
+            raise CommandError("Git does not know who you are, and a submission has an author", fix) from None
+        return ident.rpartition(">")[0] + ">"
+
+    def branch_exists(self, name: str) -> bool:
+        """Whether there is a local branch of that name."""
+        return bool(self.git("for-each-ref", "--format=%(refname)", f"refs/heads/{name}").strip())
+
+    def remote(self, name: str) -> str | None:
+        """Return a remote's URL, or None if there is no such remote."""
+        try:
+            return self.git("remote", "get-url", name).strip()
+        except GitError:
+            return None
+
+    def commit(self, revision: str) -> Commit:
+        """Return the facts of a commit."""
+        form = "%H%x00%an <%ae>%x00%cn <%ce>%x00%cI%x00%s%x00%(trailers:only,unfold)"
+        shown = self.git("show", "--no-patch", f"--format={form}", revision)
+        sha, author, committer, date, subject, trailers = shown.rstrip("\n").split("\0")
+        return Commit(sha, author, committer, date, subject, tuple(_approvals(trailers)))
+
+
+def run_git(
+    directory: Path,
+    *arguments: str,
+    stdin: bytes = b"",
+    settings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run Git in `directory` and return what it prints; `settings` go before every configuration file's.
+
+    Raises:  GitError.
+    """
+    words = [word for key, value in (settings or {}).items() for word in ("-c", f"{key}={value}")]
+    inherited = {key: value for key, value in os.environ.items() if key not in _ELSEWHERE}
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell; revisions come after --end-of-options or --verify
+            ["git", "-c", "core.quotePath=false", *words, *arguments],  # noqa: S607 - the user's Git, wherever it is
+            cwd=directory,
+            env=inherited if environment is None else dict(environment),
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise CommandError("git is not installed", "install it: a federation is a Git repository") from None
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", errors="replace").strip()
+        raise GitError(f"git {arguments[0]} failed in {directory}: {said}")
+    return done.stdout
+
+
+def _batch(output: bytes) -> Iterator[bytes]:
+    """Yield the contents that `git cat-file --batch` prints: a line that ends with the size, the bytes, a line end."""
+    position = 0
+    while position < len(output):
+        end = output.index(b"\n", position)
+        size = int(output[position:end].rpartition(b" ")[2])
+        yield output[end + 1 : end + 1 + size]
+        position = end + 1 + size + 1
+
+
+def _approvals(trailers: str) -> Iterator[str]:
+    for line in trailers.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() in _APPROVALS and value.strip():
+            yield value.strip()

@@ -1,0 +1,127 @@
+"""All that a new party needs: its document, its identity, what is rendered from them, and its own next steps.
+
+The private key is written once, for its owner alone, below a directory that Git ignores. Other Secrets are never
+seen here: the commands that make them ask for their values.
+"""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from policy.identity import load_certificate, new_identity
+from policy.load import load_document
+from policy.problem import DocumentError
+from renderer import codeowners
+from renderer.check import load_workspace
+from renderer.documents import PARTIES
+from renderer.errors import CommandError
+from renderer.layout import rendered_files
+from renderer.local.private_files import private_directory, write_new
+from renderer.party import Egress, Party
+from renderer.render import render
+from renderer.tree import changes, write
+
+IDENTITY = "ccd-identity"
+KEY = "tls.key"
+STORES = ("swift-data", "swift-records", "swift-output")
+
+# `printf` and `read` are the shell's own: no value is ever an argument of a program.
+ASK_FOR_STORE = """\
+ccd_secret() (
+  umask 077; dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+  for key in ST_AUTH ST_USER ST_KEY; do
+    printf '%s of %s: ' "$key" "$2" >&2; IFS= read -rs value; echo >&2; printf %s "$value" >"$dir/$key"
+  done
+  kubectl --namespace "$1" create secret generic "$2" --from-file="$dir"
+)"""
+
+
+@dataclass(frozen=True)
+class NewParty:
+    """What a party says of itself when it joins."""
+
+    name: str
+    namespace: str
+    reviewers: tuple[str, ...]
+    egress: tuple[Egress, ...]
+    helper: bool
+    days: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the template lays out."""
+
+    name: str
+    namespace: str
+    fingerprint: str
+    certificate: tuple[str, ...]
+    identity: str
+    reviewers: tuple[str, ...]
+    egress: tuple[Egress, ...]
+    helper: bool
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What was written."""
+
+    document: Path
+    key: Path
+    fingerprint: str
+    rendered: tuple[str, ...]
+
+
+def join(root: Path, new: NewParty, secrets: Path) -> Joined:
+    """Write the party's document and key, and render; all or nothing.
+
+    Raises:  CommandError if there is a party or a key of that name; DocumentError if the federation would not be
+             sound with the new party in it; BadIdentity.
+    """
+    document = root / PARTIES / f"{new.name}.yaml"
+    key = secrets / new.namespace / IDENTITY / KEY
+    for file in (document, key):
+        if file.exists() or file.is_symlink():
+            raise CommandError(f"{file} exists, and nothing of a party's is overwritten", "choose another name")
+    private, certificate = new_identity(new.name, new.days)
+    fingerprint = load_certificate(certificate).fingerprint
+    text = _document(new, certificate, fingerprint)
+    load_document(text, f"{PARTIES}/{new.name}.yaml", Party)
+    document.parent.mkdir(parents=True, exist_ok=True)
+    write_new(document, text.encode(), 0o644)
+    try:
+        workspace = load_workspace(root)
+        nobody = [p for p in codeowners.check_reviewers(workspace) if p.file == workspace.parties[new.name].file]
+        if nobody:
+            raise DocumentError(nobody)
+        differences = changes(root, rendered_files(workspace))
+        _keep_from_git(secrets)
+        private_directory(key.parent)
+        write_new(key, private, 0o600)
+    except BaseException:
+        document.unlink()
+        raise
+    write(root, differences)
+    return Joined(document, key, fingerprint, tuple(str(change.path) for change in differences))
+
+
+def commands(new: NewParty, joined: Joined) -> str:
+    """Return the commands that the owner types in its own cluster, in bash or zsh."""
+    identity = f"kubectl --namespace {new.namespace} create secret generic {IDENTITY} --from-file={KEY}={shlex.quote(str(joined.key))}"
+    stores = "\n".join(f"ccd_secret {new.namespace} {name}" for name in STORES)
+    namespace = f"kubectl apply --filename argocd/namespace-{new.name}.yaml"
+    return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n"
+
+
+def _document(new: NewParty, certificate: str, fingerprint: str) -> str:
+    lines = tuple(certificate.strip().splitlines())
+    context = Context(new.name, new.namespace, fingerprint, lines, IDENTITY, new.reviewers, new.egress, new.helper)
+    return render("party.yaml.j2", context)
+
+
+def _keep_from_git(secrets: Path) -> None:
+    # In the directory itself, so that it holds wherever the directory is, and whatever others write into .gitignore.
+    private_directory(secrets)
+    ignore = secrets / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")

@@ -1,0 +1,220 @@
+"""What a pull request asks for, beside what was asked before: the material of `ccd plan` in all its formats."""
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from conclave.estimate import estimate
+from conclave.ir.errors import QueryProblem
+from conclave.mpc.costs import Cost
+from conclave.plan.show import kind_of, learned, parties_of
+from conclave.plan.steps import LocalStep, Plan
+from conclave.plan.wire import digest
+from policy.problem import DocumentError
+from renderer.check import load_workspace
+from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
+from renderer.git import Repository
+from renderer.plan import compile_run
+from renderer.published import Opinion, opinions, read_published
+from renderer.query import query_problem
+from renderer.spec import plan_run
+from renderer.workflow import Workflow
+from worker.runspec import Run
+
+_STEP = re.compile(r" \(\w+\)")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One workflow, compiled: what is asked."""
+
+    run: Run
+    plan: Plan
+
+    @property
+    def learned(self) -> dict[str, tuple[str, ...]]:
+        """What each party learns, without the names of steps: these change when nothing does."""
+        return {name: tuple(_STEP.sub("", fact) for fact in facts) for name, facts in learned(self.plan).items()}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What reviewers decide about, each in a line; the query has lines of its own."""
+        run = self.run
+        return {
+            "purpose": run.purpose,
+            "data": "; ".join(f"{table.name}: {', '.join(table.datasets)}" for table in run.tables),
+            "answer": ", ".join(f"{field.name} {field.type}" for field in self.plan.answer),
+            "recipients": ", ".join(run.outputs.recipients),
+            "written by": f"{run.outputs.writer}, to {run.outputs.container}",
+            "computed by": ", ".join(self.plan.mpc.compute) if self.plan.mpc else "the owner alone, without MPC",
+            "worker": run.image,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What became of a workflow since the base revision."""
+
+    revision: str  # as it was asked for
+    state: Literal["new", "changed", "unchanged", "unreadable"]
+    before: Ask | None = None
+
+    def differences(self, now: Ask) -> dict[str, tuple[str, str]]:
+        """Return the facts that changed, as (before, now)."""
+        old = self.before.facts if self.before else {}
+        return {name: (old.get(name, ""), new) for name, new in now.facts.items() if old and old[name] != new}
+
+    def newly_learned(self, now: Ask) -> dict[str, tuple[str, ...]]:
+        """Return what parties learn now and did not learn before."""
+        return _beyond(now.learned, self.before.learned if self.before else {})
+
+    def no_longer_learned(self, now: Ask) -> dict[str, tuple[str, ...]]:
+        """Return what parties learned before and do not learn now."""
+        return _beyond(self.before.learned if self.before else {}, now.learned)
+
+    def query_changed(self, now: Ask) -> bool:
+        """Whether the answer is another one although its columns may be called the same."""
+        return self.before is not None and self.before.run.query != now.run.query
+
+
+@dataclass(frozen=True)
+class Review:
+    """One workflow as it is put before its reviewers."""
+
+    document: Document[Workflow]
+    ask: Ask
+    rows: int  # that costs are estimated for
+    costs: Mapping[str, Cost]
+    opinions: tuple[Opinion, ...]
+    comparison: Comparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        plan, run = self.ask.plan, self.ask.run
+        steps = [
+            {
+                "name": step.name,
+                "kind": kind_of(step),
+                "parties": parties_of(step, plan),
+                **({"sql": step.sql} if isinstance(step, LocalStep) else {}),
+                **(
+                    {"rounds": cost.rounds, "bytesSent": cost.bytes_sent} if (cost := self.costs.get(step.name)) else {}
+                ),
+            }
+            for step in plan.steps
+        ]
+        return {
+            "runId": run.run_id,
+            "planDigest": digest(plan),
+            "steps": steps,
+            "learned": learned(plan),
+            "answer": [{"name": field.name, "type": str(field.type)} for field in plan.answer],
+            "policies": [_opinion_json(opinion) for opinion in self.opinions],
+            **({"base": self._comparison_json(self.comparison)} if self.comparison else {}),
+        }
+
+    def _comparison_json(self, comparison: Comparison) -> dict[str, Any]:
+        changed = comparison.differences(self.ask)
+        return {
+            "revision": comparison.revision,
+            "state": comparison.state,
+            "changed": {name: {"before": old, "now": new} for name, (old, new) in changed.items()},
+            "queryChanged": comparison.query_changed(self.ask),
+            "newlyLearned": comparison.newly_learned(self.ask),
+            "noLongerLearned": comparison.no_longer_learned(self.ask),
+        }
+
+
+class Base:
+    """The federation as it was at the revision that a pull request is to be merged into."""
+
+    def __init__(self, root: Path, revision: str) -> None:
+        repository = Repository.at(root)
+        self.revision = revision
+        # Workflows that others have merged since are not this pull request's to explain.
+        commit = repository.fork_point(repository.resolve(revision))
+        with tempfile.TemporaryDirectory(prefix="ccd-base-") as directory:
+            repository.export(commit, Path(directory), WORKFLOWS)
+            try:
+                self._workspace: Workspace | None = read_workspace(Path(directory))
+            except DocumentError:
+                self._workspace = None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its documents can be compared with."""
+        return self._workspace is not None
+
+    def names(self) -> tuple[str, ...]:
+        """Return the workflows that it has."""
+        return tuple(self._workspace.workflows) if self._workspace else ()
+
+    def compare(self, name: str, run: Run) -> Comparison:
+        """Return what became of the workflow that is `run` now."""
+        if self._workspace is None:
+            return Comparison(self.revision, "unreadable")
+        document = self._workspace.workflows.get(name)
+        if document is None:
+            return Comparison(self.revision, "new")
+        try:
+            planned = plan_run(document.model, self._workspace.party_models, self._workspace.federation.model)
+            if planned.run.run_id == run.run_id:
+                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run)))
+            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run)))
+        except (QueryProblem, KeyError, ValueError):
+            # It was not sound then, which is no reason to keep quiet about what it is now.
+            return Comparison(self.revision, "unreadable")
+
+
+def review(
+    root: Path, files: tuple[Path, ...], rows: int, revision: str | None, with_costs: bool = True
+) -> tuple[tuple[Review, ...], tuple[str, ...]]:
+    """Return the workflows in `files`, and what was retired since `revision`; without files, all that differ from it.
+
+    Raises:  DocumentError for documents that do not hold together; CommandError for a revision that is none.
+    """
+    workspace = load_workspace(root)
+    base = Base(root, revision) if revision is not None else None
+    published = read_published(workspace)
+    found: list[Review] = []
+    for document in [workspace.workflow_in(file) for file in files] or workspace.workflows.values():
+        ask = ask_of(document, workspace)
+        comparison = base.compare(document.model.metadata.name, ask.run) if base else None
+        if files or comparison is None or comparison.state != "unchanged":
+            said = opinions(ask.plan, ask.run, published)
+            costs = estimate(ask.plan, rows) if with_costs else {}
+            found.append(Review(document, ask, rows, costs, said, comparison))
+    retired = () if base is None or files else tuple(sorted(set(base.names()) - set(workspace.workflows)))
+    return tuple(found), retired
+
+
+def ask_of(document: Document[Workflow], workspace: Workspace) -> Ask:
+    """Return a workflow's run and plan.
+
+    Raises:  DocumentError for a query that cannot be compiled.
+    """
+    run = plan_run(document.model, workspace.party_models, workspace.federation.model).run
+    try:
+        return Ask(run, compile_run(run))
+    except QueryProblem as error:
+        raise DocumentError([query_problem(document, error)]) from error
+
+
+def _beyond(more: Mapping[str, tuple[str, ...]], less: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    found = {name: tuple(fact for fact in facts if fact not in less.get(name, ())) for name, facts in more.items()}
+    return {name: facts for name, facts in found.items() if facts}
+
+
+def _opinion_json(opinion: Opinion) -> dict[str, Any]:
+    published = opinion.published
+    return {
+        "dataset": opinion.dataset,
+        "says": opinion.says,
+        "file": published.file if published else None,
+        "version": published.policy.metadata.version if published else None,
+        "signature": published.signature if published else None,
+        "reasons": [reason.to_json() for reason in opinion.reasons],
+    }

@@ -1,0 +1,230 @@
+"""A review in words: as text for a terminal, and as Markdown for a pull request, written for data stewards.
+
+What an author wrote reaches the Markdown as text alone: no mark-up, no mention, no fence that ends early.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from conclave.plan.show import describe, learned, show_plan, size
+from policy.explain import flow_of, rule_of
+from renderer.published import Opinion, refusals
+from renderer.review import Comparison, Review
+
+_MARKS = re.compile(r"([\\`*_\[\]|~])")
+_BACKTICKS = re.compile(r"`+")
+
+
+def as_text(one: Review) -> str:
+    """Return a review for a terminal."""
+    run = one.ask.run
+    parts = [f"{run.run_id}, for {run.purpose}\n", show_plan(one.ask.plan, one.costs)]
+    if any(opinion.published or not opinion.dataset for opinion in one.opinions):
+        parts.append("\n".join(["published policies", *_policy_lines(one)]) + "\n")
+    if one.comparison is not None:
+        parts.append(
+            "\n".join([f"compared with {one.comparison.revision}", *_change_lines(one, one.comparison)]) + "\n"
+        )
+    return "\n".join(parts)
+
+
+def as_markdown(reviews: tuple[Review, ...], retired: tuple[str, ...], revision: str | None) -> str:
+    """Return reviews as one comment on a pull request."""
+    lines = [line for one in reviews for line in _markdown(one)]
+    if retired:
+        names = ", ".join(f"**{_escape(name)}**" for name in retired)
+        lines += [
+            "## Retired",
+            "",
+            f"{names}: nothing is asked of anybody any more. What was released stays released.",
+            "",
+        ]
+    if not lines:
+        lines = [f"No workflow asks for anything else than at {_code(revision or 'HEAD')}.", ""]
+    return "\n".join(lines)
+
+
+def _markdown(one: Review) -> Iterator[str]:
+    run, comparison = one.ask.run, one.comparison
+    state = f" ({comparison.state})" if comparison and comparison.state in ("new", "changed", "unchanged") else ""
+    yield f"## {_escape(run.workflow)}{state}"
+    yield ""
+    yield f"Run {_code(run.run_id)}, for the purpose {_code(run.purpose)}."
+    yield ""
+    yield from _markdown_learned(one)
+    if comparison is not None:
+        yield from _markdown_changes(one, comparison)
+    yield from _markdown_policies(one)
+    yield from _markdown_facts(one)
+    yield from _markdown_steps(one)
+
+
+def _markdown_learned(one: Review) -> Iterator[str]:
+    yield "### What each party learns"
+    yield ""
+    yield "| party | learns |"
+    yield "|---|---|"
+    facts = learned(one.ask.plan)
+    for member in one.ask.run.members:
+        said = "<br>".join(_escape(fact) for fact in facts.get(member.name, ())) or "nothing"
+        yield f"| {_escape(member.name)} | {said} |"
+    yield ""
+    yield (
+        "MPC tells nobody more, as long as those who compute follow the protocol and no two of them conspire. Before it, "
+        "every party of the run sees the others' policies, headers, file digests and verdicts."
+    )
+    yield ""
+
+
+def _markdown_changes(one: Review, comparison: Comparison) -> Iterator[str]:
+    if comparison.state == "unchanged":
+        return
+    yield f"### What this changes, compared with {_code(comparison.revision)}"
+    yield ""
+    if comparison.state == "new":
+        yield "This workflow is new: all that is said above would be learned for the first time."
+    elif comparison.before is None:
+        yield "The workflow could not be read there, so there is nothing to compare it with. Take it as new."
+    else:
+        yield from _markdown_differences(one, comparison)
+    yield ""
+
+
+def _markdown_differences(one: Review, comparison: Comparison) -> Iterator[str]:
+    more, less = comparison.newly_learned(one.ask), comparison.no_longer_learned(one.ask)
+    for title, changed in (("now learns", more), ("no longer learns", less)):
+        for party, facts in sorted(changed.items()):
+            for fact in facts:
+                yield f"- **{_escape(party)} {title}** {_escape(fact)}"
+    for name, (before, now) in comparison.differences(one.ask).items():
+        yield f"- {name}: {_code(before)} became {_code(now)}"
+    if comparison.query_changed(one.ask):
+        yield "- **the query is another one**, so the answer is, even where its columns are called the same:"
+        yield ""
+        assert comparison.before is not None
+        old, new = comparison.before.run.query.splitlines(), one.ask.run.query.splitlines()
+        yield from _fence("diff", "\n".join([*difflib.unified_diff(old, new, "before", "now", lineterm="")][2:]))
+    elif not more and not less:
+        yield "- nobody learns more, and nobody less; the question is the same"
+
+
+def _markdown_policies(one: Review) -> Iterator[str]:
+    yield "### What the owners' policies say"
+    yield ""
+    yield "| data | published policy | verdict |"
+    yield "|---|---|---|"
+    for opinion in one.opinions:
+        yield f"| {_escape(opinion.dataset or 'all')} | {_escape(_stamp(opinion))} | {_verdict(opinion)} |"
+    yield ""
+    yield from _markdown_refusals(one)
+    yield "Workers go by the signed policy beside the data, whatever is published here; without one, they refuse."
+    yield ""
+
+
+def _markdown_refusals(one: Review) -> Iterator[str]:
+    places = iter(refusals(one.document, one.opinions))
+    for opinion in one.opinions:
+        for reason in opinion.reasons:
+            place = next(places)
+            yield f"**{_escape(reason.what)}**"
+            yield ""
+            named = {"where": f"{place.file}:{place.line}", "rule": rule_of(reason), "flow": flow_of(reason)}
+            for name, text in {**named, "what to do": reason.fix}.items():
+                if text:
+                    yield f"- {name}: {_escape(text)}"
+            yield ""
+
+
+def _markdown_facts(one: Review) -> Iterator[str]:
+    yield "<details><summary>What is asked</summary>"
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    for name, text in one.ask.facts.items():
+        yield f"| {name} | {_escape(text)} |"
+    yield ""
+    yield from _fence("sql", one.ask.run.query.rstrip())
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def _markdown_steps(one: Review) -> Iterator[str]:
+    total = [cost for cost in one.costs.values() if cost.rounds]
+    rounds, sent = sum(cost.rounds for cost in total), sum(cost.bytes_sent for cost in total)
+    price = f"about {rounds} rounds and {size(sent)} sent by each of those who compute" if total else "no MPC"
+    yield f"<details><summary>Each step, where it runs and what it costs: {price}</summary>"
+    yield ""
+    yield "| step | where | what | cost |"
+    yield "|---|---|---|---|"
+    for step in one.ask.plan.steps:
+        where, what = describe(step, one.ask.plan)
+        cost = one.costs.get(step.name)
+        paid = f"{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost and cost.rounds else ""
+        shown = "<br>".join(_code(line) for line in what.splitlines())
+        yield f"| {_escape(step.name)} | {_escape(where)} | {shown} | {paid} |"
+    yield ""
+    yield f"Costs are for {one.rows} rows that each owner puts into MPC."
+    yield ""
+    yield "</details>"
+    yield ""
+
+
+def _policy_lines(one: Review) -> Iterator[str]:
+    for opinion in one.opinions:
+        yield f"  {opinion.dataset or 'all':<22} {opinion.says:<15} {_stamp(opinion)}".rstrip()
+    for problem in refusals(one.document, one.opinions):
+        fix = f" (fix: {problem.fix})" if problem.fix else ""
+        yield f"  {problem.file}:{problem.line}:{problem.column}: {problem.what}{fix}"
+
+
+def _change_lines(one: Review, comparison: Comparison) -> Iterator[str]:
+    if comparison.before is None or comparison.state == "unchanged":
+        yield f"  {comparison.state}"
+        return
+    for sign, changed in (
+        ("+", comparison.newly_learned(one.ask)),
+        ("-", comparison.no_longer_learned(one.ask)),
+    ):
+        for party, facts in sorted(changed.items()):
+            for fact in facts:
+                yield f"  {sign} {party:<12} {fact}"
+    for name, (before, now) in comparison.differences(one.ask).items():
+        yield f"  ~ {name:<12} {before} -> {now}"
+    if comparison.query_changed(one.ask):
+        yield "  ~ the query is another one"
+    elif comparison.newly_learned(one.ask) == comparison.no_longer_learned(one.ask) == {}:
+        yield "  = nobody learns more, and nobody less; the question is the same"
+
+
+def _stamp(opinion: Opinion) -> str:
+    published = opinion.published
+    return f"v{published.policy.metadata.version}, {published.signature}" if published else ""
+
+
+def _verdict(opinion: Opinion) -> str:
+    return {"accept": "accepts", "reject": "**refuses**", "not published": "not published: not known"}[opinion.says]
+
+
+def _escape(text: str) -> str:
+    """Return text that Markdown and HTML show as it is; an `@` gets no chance to call anybody."""
+    html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKS.sub(r"\\\1", html).replace("@", "&#64;").replace("\n", "<br>")
+
+
+def _code(text: str) -> str:
+    """Return text as code, in more backticks than it holds; a bar would end a table's cell."""
+    line = " ".join(text.split("\n"))
+    longest = max((len(run) for run in _BACKTICKS.findall(line)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{fence}{space}{line}{space}{fence}".replace("|", "\\|")
+
+
+def _fence(language: str, text: str) -> Iterator[str]:
+    longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield f"{fence}{language}"
+    yield text
+    yield fence

@@ -1,0 +1,99 @@
+"""`ccd verify`: manifest, signatures, result and Git history say the same, or the command says what does not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.renderer.conftest import edit
+from tests.renderer.gitops import ccd, commit_all, git
+from tests.renderer.signed import RESULT, Keys, manifest_of, renew_identities
+
+
+@pytest.fixture
+def keys(repository: Path) -> Keys:
+    return renew_identities(repository)
+
+
+def test_a_manifest_leads_to_its_commits_author_and_approvals(repository: Path, keys: Keys) -> None:
+    file = manifest_of(repository, keys)
+
+    result = ccd(repository, "verify", file, "--result", file.with_name("result.csv"))
+    document = json.loads(ccd(repository, "verify", file, "--json").stdout)
+
+    assert result.exit_code == 0, result.output
+    assert "FAILS" not in result.stdout
+    assert "approved   Bo <bo@bravo.example>, Cy <cy@carol.example>" in result.stdout
+    assert document["introduced"]["commit"] == git(repository, "rev-parse", "keys")
+    assert document["introduced"]["author"] == "Ann Alyst <ann@example.org>"
+    assert document["merged"]["commit"] == git(repository, "rev-parse", "main")
+
+
+def test_a_run_that_was_retired_long_ago_is_still_found(repository: Path, keys: Keys) -> None:
+    file = manifest_of(repository, keys)
+    assert ccd(repository, "cancel", "visits-by-ward").exit_code == 0
+
+    assert ccd(repository, "verify", file).exit_code == 0
+    assert not (repository / "workflows/visits-by-ward.yaml").exists()  # nothing was checked out
+
+
+def test_a_changed_manifest_does_not_hold(repository: Path, keys: Keys) -> None:
+    file = manifest_of(repository, keys)
+    file.write_bytes(file.read_bytes().replace(b'"purpose":"planning"', b'"purpose":"plotting"'))
+
+    result = ccd(repository, "verify", file)
+
+    assert result.exit_code == 1
+    assert "bravo's signature does not fit the manifest" in result.stdout
+
+
+def test_another_result_is_not_the_one_signed_for(repository: Path, keys: Keys) -> None:
+    file = manifest_of(repository, keys)
+    other = file.with_name("other.csv")
+    other.write_bytes(RESULT + b"B,1\n")
+
+    result = ccd(repository, "verify", file, "--result", other)
+
+    assert result.exit_code == 1
+    assert "its SHA-256 differs from the manifest's" in result.stdout
+
+
+def test_only_a_recipients_copy_can_tell_of_the_result(repository: Path, keys: Keys) -> None:
+    file = manifest_of(repository, keys, has_opening=False)
+
+    assert ccd(repository, "verify", file).exit_code == 0
+    result = ccd(repository, "verify", file, "--result", file.with_name("result.csv"))
+    assert result.exit_code == 1
+    assert "take a recipient's" in result.stdout
+
+
+def test_a_tree_that_its_documents_do_not_give_is_named(repository: Path, keys: Keys) -> None:
+    (job,) = (repository / "argocd/rendered/hospital-b").glob("*/job.yaml")
+    edit(repository, "visits-by-ward.yaml", "jobSeconds: 600", "jobSeconds: 60")
+    assert ccd(repository, "render").exit_code == 0
+    (job,) = (repository / "argocd/rendered/hospital-b").glob("*/job.yaml")
+    job.write_text(job.read_text().replace("activeDeadlineSeconds: 60", "activeDeadlineSeconds: 61"))
+    commit_all(repository, "Change by hand")
+
+    result = ccd(repository, "verify", manifest_of(repository, keys))
+
+    assert result.exit_code == 1
+    assert f"{job.relative_to(repository)} is not what this version of ccd renders" in result.stdout
+
+
+def test_a_run_that_no_commit_has_is_not_believed(repository: Path, keys: Keys) -> None:
+    edit(repository, "visits-by-ward.yaml", "jobSeconds: 600", "jobSeconds: 60")
+
+    result = ccd(repository, "verify", manifest_of(repository, keys))
+
+    assert result.exit_code == 1
+    assert "no commit before HEAD renders visits-by-ward-" in result.stdout
+
+
+def test_what_is_no_manifest_is_said_in_words(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+
+    result = ccd(repository, "verify", tmp_path / "x.json")
+
+    assert result.exit_code == 10
+    assert "is not a manifest" in result.stderr

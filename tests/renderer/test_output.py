@@ -1,0 +1,72 @@
+"""`ccd output`: what a recipient is shown has been verified, from a real store."""
+
+import json
+from pathlib import Path
+
+import pytest
+import swiftclient
+
+from renderer.check import load_workspace
+from renderer.dev.swift import SwiftProcess
+from renderer.dev.swift_users import SwiftUsers
+from tests.renderer.conftest import plan
+from tests.renderer.gitops import ccd
+from tests.renderer.signed import manifest_of, renew_identities
+
+RESULT = b'[{"ward":"A","n":3,"cost":"1.50"}]'
+WORKFLOW = "workflows/visits-by-ward.yaml"
+
+
+@pytest.fixture
+def filed(repository: Path, swift: SwiftProcess, swift_users: SwiftUsers) -> tuple[Path, str, swiftclient.Connection]:
+    """The federation, its run's id, and the writer's store, in which manifest and result lie."""
+    manifest = manifest_of(repository, renew_identities(repository), result=RESULT)
+    run_id = plan(load_workspace(repository)).run.run_id
+    user = swift_users.of("alpha:steward")
+    store = swiftclient.Connection(swift.url, user.login, user.key, auth_version="1")
+    store.put_container("answers")
+    store.put_object("answers", f"{run_id}/manifest.json", manifest.read_bytes())
+    store.put_object("answers", f"{run_id}/result.json", RESULT)
+    place = repository / "secrets/hospital-a/alpha-output"
+    place.mkdir(parents=True)
+    for key, value in (("ST_AUTH", swift.url), ("ST_USER", user.login), ("ST_KEY", user.key)):
+        (place / key).write_text(value)
+    return repository, run_id, store
+
+
+def test_a_result_is_shown_and_written_once_it_is_verified(
+    filed: tuple[Path, str, swiftclient.Connection], tmp_path: Path
+) -> None:
+    root, run_id, _ = filed
+
+    shown = ccd(root, "output", run_id)
+    written = ccd(root, "output", WORKFLOW, "-o", tmp_path / "r.json", "--manifest", tmp_path / "m.json")
+    as_json = json.loads(ccd(root, "output", run_id, "--json").stdout)
+
+    assert (shown.exit_code, written.exit_code) == (0, 0), shown.output + written.output
+    assert "1.50" in shown.stdout or "1.5" in shown.stdout
+    assert "the manifest is signed by alpha, bravo, carol" in shown.stdout
+    assert (tmp_path / "r.json").read_bytes() == RESULT
+    assert as_json["output"] == [{"ward": "A", "n": 3, "cost": 1.5}]
+    assert ccd(root, "verify", tmp_path / "m.json", "--result", tmp_path / "r.json").exit_code == 0
+
+
+def test_nothing_is_shown_of_a_result_that_was_changed(
+    filed: tuple[Path, str, swiftclient.Connection], tmp_path: Path
+) -> None:
+    root, run_id, store = filed
+    store.put_object("answers", f"{run_id}/result.json", RESULT.replace(b"3", b"4"))
+
+    result = ccd(root, "output", run_id, "-o", tmp_path / "r.json")
+
+    assert result.exit_code == 1
+    assert "not verified: the result is not the one that the parties signed for" in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_a_run_that_was_not_rendered_is_said_in_words(repository: Path) -> None:
+    result = ccd(repository, "output", "visits-by-ward-0000000000")
+
+    assert result.exit_code == 10
+    assert "no Job of the run visits-by-ward-0000000000" in result.stderr

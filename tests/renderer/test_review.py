@@ -1,0 +1,164 @@
+"""What a pull request is told: what is learned, what is new about it, what published policies say."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from policy.identity import new_identity
+from renderer.review_text import as_markdown
+from tests.renderer.conftest import edit
+from tests.renderer.gitops import ccd, commit_all, git, publish_policy
+
+WORKFLOW = "workflows/visits-by-ward.yaml"
+
+
+def plan(root: Path, *options: str) -> str:
+    result = ccd(root, "plan", "--rows", "2", *options)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def test_json_keeps_its_alias_and_its_shape(repository: Path) -> None:
+    by_alias = json.loads(plan(repository, WORKFLOW, "--json"))
+
+    assert by_alias == json.loads(plan(repository, WORKFLOW, "--format", "json"))
+    assert {"runId", "planDigest", "steps", "learned", "answer", "policies"} == set(by_alias)
+
+
+def test_markdown_says_who_learns_what(repository: Path) -> None:
+    text = plan(repository, WORKFLOW, "--format", "markdown")
+
+    (alpha,) = [line for line in text.splitlines() if line.startswith("| alpha |")]
+    assert "the answer: ward, n, cost" in alpha
+    (bravo,) = [line for line in text.splitlines() if line.startswith("| bravo |")]
+    assert "the answer" not in bravo
+    assert "not published: not known" in text
+
+
+def test_nothing_changed_nothing_to_tell(repository: Path) -> None:
+    assert plan(repository, "--base", "main", "--format", "markdown") == (
+        "No workflow asks for anything else than at `main`.\n"
+    )
+
+
+def test_a_new_recipient_is_told_of_what_it_newly_learns(repository: Path) -> None:
+    edit(repository, "visits-by-ward.yaml", "[carol, alpha]", "[carol, alpha, bravo]")
+
+    text = plan(repository, "--base", "main", "--format", "markdown")
+    document = json.loads(plan(repository, WORKFLOW, "--base", "main", "--json"))
+
+    assert "## visits-by-ward (changed)" in text
+    assert "- **bravo now learns** the answer: ward, n, cost" in text
+    assert "- recipients: `alpha, carol` became `alpha, bravo, carol`" in text
+    assert document["base"]["newlyLearned"]["bravo"] == ["the answer: ward, n, cost"]
+    assert "alpha" not in document["base"]["newlyLearned"]
+
+
+def test_another_query_under_the_same_columns_is_not_called_the_same(repository: Path) -> None:
+    edit(repository, "visits-by-ward.yaml", "SUM(cost) AS cost", "MAX(cost) AS cost")
+
+    text = plan(repository, "--base", "main", "--format", "markdown")
+
+    assert "**the query is another one**" in text
+    assert "-SELECT ward, COUNT(*) AS n, SUM(cost) AS cost" in text
+    assert "+SELECT ward, COUNT(*) AS n, MAX(cost) AS cost" in text
+
+
+def test_new_and_retired_workflows_are_named(repository: Path) -> None:
+    path = repository / WORKFLOW
+    (repository / "workflows/other.yaml").write_text(path.read_text().replace("name: visits-by-ward", "name: other"))
+    path.unlink()
+
+    text = plan(repository, "--base", "main", "--format", "markdown")
+
+    assert "## other (new)" in text
+    assert "**visits-by-ward**: nothing is asked of anybody any more" in text
+
+
+def test_what_others_merged_meanwhile_is_not_this_branchs(repository: Path) -> None:
+    git(repository, "switch", "--quiet", "--create", "mine")
+    (repository / "note").write_text("mine")
+    commit_all(repository, "Mine")
+    git(repository, "switch", "--quiet", "main")
+    edit(repository, "visits-by-ward.yaml", "planning", "staffing")
+    commit_all(repository, "Theirs")
+    git(repository, "switch", "--quiet", "mine")
+
+    assert "No workflow asks for anything else" in plan(repository, "--base", "main", "--format", "markdown")
+
+
+def test_an_author_cannot_write_markdown_into_the_comment(repository: Path) -> None:
+    hostile = "a `tick` | <img src=x> **loud** @team [x](http://x)"
+    edit(repository, "visits-by-ward.yaml", "purpose: planning", f"purpose: '{hostile}'")
+    edit(repository, "visits-by-ward.yaml", "FROM visits", "FROM visits -- ``` <b>")
+
+    text = plan(repository, WORKFLOW, "--base", "main", "--format", "markdown")
+
+    assert "<img" not in text.replace(f"`` {hostile} ``".replace("|", "\\|"), "")
+    assert "| purpose | a \\`tick\\` \\| &lt;img src=x&gt; \\*\\*loud\\*\\* &#64;team \\[x\\](http://x) |" in text
+    assert "````sql\n" in text
+
+
+def test_a_published_policy_gives_its_verdict_with_the_line(repository: Path) -> None:
+    publish_policy(repository, "alpha/visits", "sum")
+    publish_policy(repository, "bravo/visits", "mean")
+
+    text = plan(repository, WORKFLOW, "--format", "markdown")
+    refused = ccd(repository, "policy", "published")
+
+    assert "| alpha/visits | v1, not signed | accepts |" in text
+    assert "| bravo/visits | v1, not signed | **refuses** |" in text
+    assert "- where: workflows/visits-by-ward.yaml:11" in text
+    assert refused.exit_code == 30
+    assert refused.stderr.startswith("workflows/visits-by-ward.yaml:11:")
+
+
+def test_a_published_policy_is_signed_by_its_owner_or_not(repository: Path, tmp_path: Path) -> None:
+    file = publish_policy(repository, "alpha/visits", "sum")
+    key, certificate = new_identity("alpha", 30)
+    (tmp_path / "alpha.key").write_bytes(key)
+    assert ccd(repository, "policy", "sign", file, "--key", tmp_path / "alpha.key").exit_code == 0
+
+    stranger = json.loads(plan(repository, WORKFLOW, "--json"))["policies"][0]["signature"]
+    path = repository / "workflows/parties/alpha.yaml"
+    head, _, rest = path.read_text().partition("      -----BEGIN")
+    _, _, tail = rest.partition("CERTIFICATE-----\n  reviewers")
+    block = "".join(f"      {line}\n" for line in certificate.strip().splitlines())
+    path.write_text(f"{head}{block}  reviewers{tail}")
+    owner = json.loads(plan(repository, WORKFLOW, "--json"))["policies"][0]["signature"]
+
+    assert (stranger, owner) == ("not signed by its owner", "signed")
+
+
+@pytest.mark.parametrize("name", ["bravo.visits.policy.yaml", "visits.policy.yaml"])
+def test_a_policy_in_another_owners_place_is_refused(repository: Path, name: str) -> None:
+    shutil.move(publish_policy(repository, "alpha/visits", "sum"), repository / "workflows/policies" / name)
+
+    result = ccd(repository, "validate")
+
+    assert result.exit_code == 10
+    assert "call it workflows/policies/alpha.visits.policy.yaml" in result.stderr
+
+
+def test_annotations_name_file_and_line(repository: Path) -> None:
+    publish_policy(repository, "bravo/visits", "mean")
+
+    github = ccd(repository, "policy", "published", "--annotate", "github").stdout
+    gitlab = json.loads(ccd(repository, "policy", "published", "--annotate", "gitlab").stdout)
+
+    assert github.startswith("::error file=workflows/visits-by-ward.yaml,line=11,col=")
+    assert github.count("\n") == len(gitlab)
+    assert gitlab[0]["location"] == {"path": "workflows/visits-by-ward.yaml", "lines": {"begin": 11}}
+
+
+def test_without_workflow_and_base_the_command_asks(repository: Path) -> None:
+    result = ccd(repository, "plan")
+
+    assert result.exit_code == 2
+    assert "which workflow?" in result.stderr
+
+
+def test_no_reviews_are_a_sentence() -> None:
+    assert as_markdown((), (), "main") == "No workflow asks for anything else than at `main`.\n"
