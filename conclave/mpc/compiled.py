@@ -9,8 +9,11 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba import njit
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator, UserProvidedCacheLocator
+from numba import config, njit
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
+
+# The environment must not name another place to load compiled code from; see `_Implementation`.
+config.CACHE_LOCATOR_CLASSES = ""  # type: ignore[attr-defined]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,13 +28,22 @@ class BesideTheSource(InTreeCacheLocator):
 
 
 class _Implementation(CompileResultCacheImpl):
-    _locator_classes = [UserProvidedCacheLocator, BesideTheSource]  # noqa: RUF012 - numba's own type
+    # No other directory, such as one that the environment or a file in the working directory names: what is kept are
+    # pickles, to be trusted as far as the source beside them.
+    _locator_classes = [BesideTheSource]  # noqa: RUF012 - numba's own type
 
 
 class InstalledCache(FunctionCache):
     """Compiled functions of an installation."""
 
     _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what was kept, or None, so that it is compiled anew, if that is missing, unreadable or damaged."""
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception:  # whatever is wrong with the file, the source beside it is right
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled, unless it cannot be written."""

@@ -36,12 +36,15 @@ def move(columns: Sequence[Split], places: Split, me: Party) -> list[Split]:
         fresh = [c.mask(common(LEFT, me, "hop")) for c in columns]
         lasts = [c.take_minus(mid, right, mask) for c, mid, mask in zip(columns, mids, fresh, strict=True)]
         me.round({RIGHT: encode(lasts, columns)} if columns else {}, {})
-        me.round({}, {})
+        # Empty, but it keeps the dealer, who has nothing to wait for, from dealing so far ahead that it takes peers
+        # that are at work for lost.
+        me.round({}, {LEFT: 0})
         return list(columns)
     if me.index == LEFT:
         _shuffle_left(all_columns, me)
         fresh = [c.mask(common(DEALER, me, "hop")) for c in columns]
-        opened = _checked(np.frombuffer(me.round({}, {RIGHT: places.size_bytes})[RIGHT], np.uint32))
+        received = me.round({DEALER: np.zeros(0, np.uint8)}, {RIGHT: places.size_bytes})
+        opened = _checked(np.frombuffer(received[RIGHT], np.uint32))
         return [c.with_part(kernels.scatter(part, opened)) for c, part in zip(columns, fresh, strict=True)]
     mid, opened, right, dealt = _open_right(columns, places, me)
     me.round({LEFT: opened}, {})

@@ -81,6 +81,9 @@ class Split:
 def split(x: Share, me: Party) -> Split:
     """Return the two parts s_1 + s_2 and s_0 of a shared vector. No message."""
     bits = 1 if isinstance(x, BitShare) else x.bits if isinstance(x, BShare) else 8 * x.dtype.itemsize
+    if bits == 1 and x.dtype != np.uint8:
+        # Single bits travel packed, so nothing may stand above them.
+        x = BShare((x.own & x.dtype.type(1)).astype(np.uint8), (x.next & x.dtype.type(1)).astype(np.uint8), 1)
     like = Split(np.broadcast_to(np.zeros(1, x.dtype), x.own.shape), not isinstance(x, AShare), bits)
     if me.index == DEALER:
         return like

@@ -3,12 +3,14 @@ import pytest
 from hypothesis import given
 
 from conclave.mpc.convert import arithmetic_to_planes
+from conclave.mpc.party import Party
+from conclave.mpc.planes import Planes
 from conclave.mpc.scan import segmented_minimum
-from conclave.mpc.shares import open_arithmetic, open_bits, open_words, public_share
+from conclave.mpc.shares import BShare, open_arithmetic, open_bits, open_words, public_share
 from conclave.mpc.shuffle import SecretShuffle, shuffle, shuffle_and_open, unshuffle
 from conclave.mpc.sort import partition, sort_permutation
 from tests.conclave.mpc.strategies import bool_vectors, int64_vectors
-from tests.conclave.mpc.three import deal_words, run_three_parties
+from tests.conclave.mpc.three import NAMES, deal_words, run_parties, run_three_parties
 
 N = 37
 
@@ -129,3 +131,22 @@ def test_minimum_of_narrow_numbers_is_cheaper_and_partition_and_openings_cost_wh
         run = run_three_parties(opening, value)
         assert run.cost == opening.cost(n=N)
         np.testing.assert_array_equal(run.opened.astype(np.int64), x if opening is not open_bits else flags)
+
+
+def test_single_bits_in_wide_words_are_moved_as_bits():
+    """What stands above a word's only bit in use is noise, and must not be taken for the bit when bits are packed."""
+    flags = np.arange(40, dtype=np.uint64) % 2
+
+    def work(network):
+        me = Party.setup(network, NAMES, b"")
+        noise = np.uint64(6)
+        own = (flags if me.index == 0 else np.zeros(40, np.uint64)) | noise
+        after = (flags if me.index == 2 else np.zeros(40, np.uint64)) | noise
+        column = BShare(own, after, bits=1)
+        key = Planes(*[np.zeros((3, 1), np.uint64)] * 2, 40)
+        order = sort_permutation(key, me)
+        (moved,) = order.apply([column], me)
+        return open_words(moved, me) & 1
+
+    for opened in run_parties(work, NAMES).values():
+        np.testing.assert_array_equal(opened, flags)
