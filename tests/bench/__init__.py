@@ -1,4 +1,4 @@
-"""The MPC engine's speed: three real processes on loopback, one command, every run checked against numpy.
+"""Speed. The MPC engine's: three real processes on loopback, one command, every run checked against numpy.
 
 `python -m tests.bench --help` says how to use it. Not part of the timed tests, but for one small smoke test.
 
@@ -9,5 +9,6 @@ In reading order:
 - peers: other engines, each in an environment of its own
 - mpyc_peer: the same work in MPyC, run by its environment's own Python
 - __main__: the command
+- render: `python -m tests.bench.render`: many workflows, rendered and validated
 - test_smoke: that it works at all
 """

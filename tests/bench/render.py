@@ -1,4 +1,4 @@
-"""How long `ccd render` and `ccd validate` take: `python -m tests.bench_render [WORKFLOWS] [PARTIES]`.
+"""How long `ccd render` and `ccd validate` take: `python -m tests.bench.render [WORKFLOWS] [PARTIES]`.
 
 Writes a federation into a temporary directory and runs the commands in processes of their own, as people do. The first
 render writes everything; the second finds everything current; the third follows a change of one workflow.
