@@ -1,0 +1,79 @@
+"""`ccd try`: any number of simulated parties over local files, and what it says when something is wrong."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from renderer.cli import app
+
+SUMS = "SELECT k, SUM(v) AS s, COUNT(*) AS n, AVG(v) AS mean FROM t GROUP BY k ORDER BY k"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Five parts of a table, p1.csv to p5.csv: party i holds v = i for key a, and 10 * i for key b."""
+    monkeypatch.chdir(tmp_path)
+    for index in range(1, 6):
+        (tmp_path / f"p{index}.csv").write_text(f"k,v\na,{index}\nb,{10 * index}\n")
+    return tmp_path
+
+
+def ccd_try(folder, sql, *options):
+    (folder / "q.sql").write_text(sql)
+    return CliRunner().invoke(app, ["try", "--query", "q.sql", *options])
+
+
+def parts(*indices):
+    return "t=" + ",".join(f"p{index}:p{index}.csv" for index in indices)
+
+
+@pytest.mark.parametrize("owners", [(1,), (1, 2), (1, 2, 3), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize("recipient", [None, "p1", "helper-1"])
+def test_any_number_of_owners_and_any_recipient(folder, owners, recipient):
+    to = [] if recipient is None else ["--reveal-to", recipient]
+    result = ccd_try(folder, SUMS, "--table", parts(*owners), "--json", *to)
+    assert result.exit_code == 0, result.output
+    total, n = sum(owners), len(owners)
+    assert json.loads(result.stdout)["output"] == [
+        {"k": "a", "s": total, "n": n, "mean": pytest.approx(total / n, rel=1e-6)},
+        {"k": "b", "s": 10 * total, "n": n, "mean": pytest.approx(10 * total / n, rel=1e-6)},
+    ]
+
+
+def test_the_plan_is_shown_and_nothing_runs(folder):
+    result = ccd_try(folder, SUMS, "--table", parts(1, 2), "--plan")
+    assert result.exit_code == 0
+    assert "what each party learns" in result.stdout
+    assert "analyst" in result.stdout
+    assert "rows in" not in result.output
+
+
+def test_one_party_may_hold_several_files(folder):
+    result = ccd_try(folder, "SELECT COUNT(*) AS n FROM t", "--table", "t=alpha:p1.csv,alpha:p2.csv", "--json")
+    assert json.loads(result.stdout)["output"] == [{"n": 4}]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--table", "p1.csv"], "write NAME=party:file"),
+        (["--table", "t=p1.csv"], "write PARTY:FILE"),
+        (["--table", "t=p1:nowhere.csv"], "there is no file nowhere.csv"),
+        (["--table", "t=p1:p1.csv", "--table", "t=p2:p2.csv"], "join its files with commas"),
+        (["--table", "other=p1:p1.csv"], "no table t here; there are other"),
+        (["--table", "t=p1:p1.csv,p2:odd.csv"], "its files have different columns"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(folder, options, said):
+    (folder / "odd.csv").write_text("k,w\na,1\n")
+    result = ccd_try(folder, SUMS, *options)
+    assert result.exit_code == 10
+    assert said in result.output.replace("\n", " ")
+
+
+def test_a_query_that_is_not_taken_names_line_and_column(folder):
+    result = ccd_try(folder, "SELECT k\nFROM t LEFT JOIN t u ON t.k = u.k", "--table", parts(1, 2))
+    assert result.exit_code == 10
+    assert "line 2" in result.output
+    assert "LEFT JOIN is not supported" in result.output
