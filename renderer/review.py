@@ -143,11 +143,6 @@ class Base:
             except DocumentError:
                 self._workspace = None
 
-    @property
-    def is_readable(self) -> bool:
-        """Whether its documents can be compared with."""
-        return self._workspace is not None
-
     def names(self) -> tuple[str, ...]:
         """Return the workflows that it has."""
         return tuple(self._workspace.workflows) if self._workspace else ()

@@ -194,11 +194,6 @@ def public_share(value: Public, n: int, me: Party, dtype: npt.DTypeLike = np.uin
     return AShare(*_public_rows(value, n, me, dtype))
 
 
-def public_words(value: Public, n: int, me: Party, bits: int = 64) -> BShare:
-    """Return public words as XOR shares."""
-    return BShare(*_public_rows(value, n, me, np.uint64), bits)
-
-
 def public_bits(value: Public, n: int, me: Party) -> BitShare:
     """Return public bits (0 or 1) as XOR shares."""
     return BitShare(*_public_rows(value, n, me, np.uint8))

@@ -9,7 +9,6 @@ In reading order:
 - reveal: an answer goes out to its recipients alone
 - filter: rows that stop existing
 - sort: rows in order
-- topk: the first rows in an order
 - aggregate: a whole table to one row
 - groupby: one row for each group
 - join: rows of two tables with equal keys

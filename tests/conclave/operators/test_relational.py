@@ -12,7 +12,6 @@ from conclave.operators.groupby import distinct, group_by
 from conclave.operators.join import cross_one, join_nested, join_unique
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretColumn, SecretTable, concat
-from conclave.operators.topk import top_k
 from tests.conclave.mpc.three import run_three_parties
 from tests.conclave.operators.tables import KEEP, bag, declare, keep_odd, kept, rows_of, run_tables
 
@@ -88,7 +87,7 @@ def test_sort_and_top_k_agree_with_python(rows, descending, nulls_first, k):
     expected = sorted(kept(rows), key=order)
     got = run_tables(lambda t, me: sort_table(keep_odd(t, me), keys, me), [(T, rows)], keep_order=True)
     assert got == expected
-    got = run_tables(lambda t, me: top_k(keep_odd(t, me), keys, k, me), [(T, rows)], keep_order=True)
+    got = run_tables(lambda t, me: sort_table(keep_odd(t, me), keys, me).first(k), [(T, rows)], keep_order=True)
     assert got == expected[:k]
 
 
