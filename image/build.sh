@@ -4,10 +4,17 @@
 #   image/build.sh [BASE]      BASE: an image to start from (see Containerfile), or `local` to make one from Debian's
 #                              packages (image/base.sh); default: the Containerfile's own
 #
+#   image/build.sh --check [BASE]      build all of it again, and fail unless the digest is the same
+#
 # Needs buildah; root, or what rootless buildah needs. The same base, locks and sources make the same digest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+check=""
+if [ "${1:-}" = --check ]; then
+    check=yes
+    shift
+fi
 base=${1:-}
 out=${CCD_IMAGE_OUT:-build/image}
 cache=${CCD_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ccd-image}
@@ -59,11 +66,20 @@ cat "$bundle" >"$private/ca"
 } >"$private/pip"
 
 # Without a system call filter, since image/finish.py asks for addresses that are not random, as the default one forbids.
-buildah build --quiet --layers --isolation "${BUILDAH_ISOLATION:-chroot}" --security-opt seccomp=unconfined \
+buildah build --quiet ${check:+--no-cache} --layers --isolation "${BUILDAH_ISOLATION:-chroot}" --security-opt seccomp=unconfined \
     --identity-label=false \
     ${base:+--build-arg "BASE=$base"} --build-arg "REVISION=$revision" --build-arg "SOURCE=${CCD_IMAGE_SOURCE:-}" \
     --timestamp "${epoch:-0}" --secret "id=pip,src=$private/pip" --secret "id=ca,src=$private/ca" \
     --ignorefile .containerignore --format oci --tag localhost/ccd-worker . >/dev/null
+if [ -n "$check" ]; then
+    buildah push --quiet --digestfile "$private/digest" localhost/ccd-worker "oci-archive:$private/again.tar"
+    if ! cmp --silent "$private/digest" "$out/digest"; then
+        echo "built again, the image is another one: $(cat "$private/digest"), before $(cat "$out/digest")" >&2
+        exit 1
+    fi
+    echo "built again, byte by byte the same: $(cat "$out/digest")"
+    exit 0
+fi
 rm -f "$out/ccd-worker.oci.tar"
 buildah push --quiet --digestfile "$out/digest" localhost/ccd-worker "oci-archive:$out/ccd-worker.oci.tar:localhost/ccd-worker:latest"
 

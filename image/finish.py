@@ -66,7 +66,7 @@ def strip(prefix: Path) -> None:
             _remove(*place.iterdir())
         elif place.exists():
             place.write_bytes(b"")
-    for place in (stdlib, Path("/usr/lib/python3"), prefix):
+    for place in (Path("/usr"), prefix):
         _remove(*list(place.rglob("__pycache__")))
 
 

@@ -8,7 +8,7 @@ from shutil import which
 from urllib.parse import urlsplit
 
 from tests.cluster.client import Client
-from tests.cluster.plane import ControlPlane, start_control_plane
+from tests.cluster.control_plane import ControlPlane, start_control_plane
 from tests.cluster.pods.containerd import Containerd, start_containerd
 from tests.cluster.pods.dns import start_dns
 from tests.cluster.pods.enforcer import Enforcer, enforcing

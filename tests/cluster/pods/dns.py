@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from tests.cluster.binaries import binary
 from tests.cluster.client import Client
-from tests.cluster.plane import ControlPlane
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.pods.containerd import Containerd
 from tests.cluster.pods.images import REGISTRY, one_program_image
 from tests.cluster.pods.kubelet import DNS_ADDRESS, DOMAIN

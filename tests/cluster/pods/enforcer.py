@@ -84,10 +84,12 @@ def ruleset(pods: Mapping[Pod, Allowed]) -> str:
         "ct state established,related accept",
         f"ip saddr {POD_RANGE} jump egress",
         f"ip daddr {POD_RANGE} jump ingress",
-        "accept }",
+        "accept",
+        "}",
         "chain input { type filter hook input priority 0; policy accept;",
         "ct state established,related accept",
-        f"ip saddr {POD_RANGE} jump egress }}",
+        f"ip saddr {POD_RANGE} jump egress",
+        "}",
     ]
     for direction, field, other in (("egress", "saddr", "daddr"), ("ingress", "daddr", "saddr")):
         chains = [(pod, f"{direction}_{number}", getattr(can, direction)) for number, (pod, can) in enumerate(ordered)]
@@ -95,9 +97,9 @@ def ruleset(pods: Mapping[Pod, Allowed]) -> str:
             rules = (
                 ["return"] if openings is None else [rule for one in sorted(openings) for rule in _rules(one, other)]
             )
-            lines += [f"chain {chain} {{ # {pod.namespace}/{pod.name}", *rules, "drop }"]
+            lines += [f"chain {chain} {{ # {pod.namespace}/{pod.name}", *rules, "drop", "}"]
         targets = ", ".join(f"{pod.address} : goto {chain}" for pod, chain, _ in chains)
-        lines += [f"chain {direction} {{", *([f"ip {field} vmap {{ {targets} }}"] if targets else []), "drop }"]
+        lines += [f"chain {direction} {{", *([f"ip {field} vmap {{ {targets} }}"] if targets else []), "drop", "}"]
     return "\n".join([*lines, "}"]) + "\n"
 
 

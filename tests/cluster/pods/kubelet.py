@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.cluster.binaries import binary
 from tests.cluster.client import Client
-from tests.cluster.plane import ControlPlane
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.pods.containerd import POD_RANGE, SOCKET
 from tests.cluster.pods.machine import GATEWAY, Machine
 from tests.cluster.process import Server

@@ -4,7 +4,7 @@ It knows the part of the API that is used here, and refuses the rest: what it do
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
@@ -31,7 +31,7 @@ class Pod:
     namespace: str
     name: str
     address: str
-    labels: Labels
+    labels: Labels = field(hash=False)
 
 
 @dataclass(frozen=True)
