@@ -20,6 +20,8 @@ from tests.cluster.pods.machine import STORE
 
 IMAGE = "registry.example.org/ccd/worker"
 REGULATED = "market-concentration"
+# The first three workers wait while tests try to connect.
+PATIENCE = "  deadlines: {barrierSeconds: 900, jobSeconds: 1800}\n"
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,14 @@ def make_airports(root: Path, image_digest: str) -> Airports:
     for path in (root / PARTIES).glob("*.yaml"):
         text = path.read_text().replace("cidr: 127.0.0.1/32", f"cidr: {STORE}/32")
         # Four workers share two processors.
-        path.write_text(re.sub(r'cpu: "\d+"', "cpu: 250m", text).replace("memory: 2Gi", "memory: 1Gi"))
+        path.write_text(re.sub(r'cpu: "\d+"', "cpu: 450m", text).replace("memory: 2Gi", "memory: 1Gi"))
+    workflow = root / WORKFLOWS / f"{REGULATED}.yaml"
+    workflow.write_text(workflow.read_text() + PATIENCE)
     federation = root / WORKFLOWS / "federation.yaml"
     federation.write_text(re.sub(r"image: \S+", f"image: {IMAGE}@{image_digest}", federation.read_text()))
     workspace = load_workspace(root)
     write(root, changes(root, rendered_files(workspace)))
-    workflow = workspace.workflows[REGULATED].model
-    run = plan_run(workflow, workspace.party_models, workspace.federation.model)
+    run = plan_run(workspace.workflows[REGULATED].model, workspace.party_models, workspace.federation.model)
     namespaces = {member.name: member.namespace for member in run.members}
     return Airports(root, run.run.run_id, namespaces)
 

@@ -83,7 +83,7 @@ def pytest_runtest_makereport(item, call):
     started = item.session.stash.get(CLUSTER, None)
     if started is not None and report.failed and "cluster" in item.fixturenames:
         report.sections.append(("cluster", started.logs()))
-        pods = started.admin.list("v1", "Pod")
+        pods = started.admin.list_all("v1", "Pod")
         told = {f"{p['metadata']['namespace']}/{p['metadata']['name']}": p.get("status", {}) for p in pods}
         report.sections.append(("pods", json.dumps(told, indent=1)[-8000:]))
     return report

@@ -48,10 +48,10 @@ class Enforcer:
             while not self._stop.wait(INTERVAL_S):
                 namespaces = {
                     one["metadata"]["name"]: one["metadata"].get("labels", {})
-                    for one in self._admin.list("v1", "Namespace")
+                    for one in self._admin.list_all("v1", "Namespace")
                 }
-                policies = self._admin.list("networking.k8s.io/v1", "NetworkPolicy")
-                self._enforce(allowed(pods_of(self._admin.list("v1", "Pod")), namespaces, policies))
+                policies = self._admin.list_all("networking.k8s.io/v1", "NetworkPolicy")
+                self._enforce(allowed(pods_of(self._admin.list_all("v1", "Pod")), namespaces, policies))
         except BaseException as error:
             self.failure = error
 

@@ -82,7 +82,7 @@ def _kubelet_configuration(machine: Machine, plane: ControlPlane) -> dict[str, o
         # Kernels that mount cgroup v1 (also beside v2) still serve.
         "failCgroupV1": False,
         "failSwapOn": False,
-        "makeIPTablesUtilChains": True,
+        "makeIPTablesUtilChains": False,
         "nodeStatusUpdateFrequency": "5s",
         "oomScoreAdj": 0,  # -999 needs CAP_SYS_RESOURCE
         "podLogsDir": str(machine.directory / "pod-logs"),
@@ -109,6 +109,6 @@ def _proxy_configuration(kubeconfig: Path) -> dict[str, object]:
         "nodePortAddresses": ["primary"],
         # These are the whole kernel's, not the machine's own.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
-        "healthzBindAddress": "127.0.0.1:0",
-        "metricsBindAddress": "127.0.0.1:0",
+        "healthzBindAddress": "127.0.0.1:10256",
+        "metricsBindAddress": "127.0.0.1:10249",
     }

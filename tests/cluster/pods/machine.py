@@ -4,6 +4,7 @@ Nothing in it reaches the real machine's network, nor anything beyond. What it m
 namespace, the *outside*, where the stores are; a relay leads from addresses there to servers on the real loopback.
 """
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -14,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.pods.relay import Relay, relay
-from tests.cluster.process import Server, running
+from tests.cluster.process import Server, running, wait_until
 
 PREFIX = "ccdt-"
 CGROUPS = Path("/sys/fs/cgroup")
 # Documentation's networks (RFC 5737), so that no address here can mean a real one.
 GATEWAY, OUTSIDE = "192.0.2.1", "192.0.2.2"
 STORE, STRANGER = "192.0.2.10", "192.0.2.99"
-NEEDED = ("unshare", "nsenter", "ip", "nft", "runc", "conntrack", "ipset")
+NEEDED = ("unshare", "nsenter", "ip", "nft", "runc")
 
 
 class NoMachine(Exception):
@@ -174,7 +175,18 @@ def _end(pid: int) -> None:
 
 def _remove_cgroups(name: str) -> None:
     for controller in _controllers():
-        _remove_tree(controller / name)
+        # What was killed leaves its group a moment later.
+        wait_until(lambda group=controller / name: _is_removed(group), f"{controller.name}'s group {name} is empty")
+
+
+def _is_removed(group: Path) -> bool:
+    try:
+        _remove_tree(group)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 def _remove_tree(group: Path) -> None:

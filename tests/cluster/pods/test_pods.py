@@ -137,7 +137,7 @@ def test_a_job_that_is_created_again_finds_its_run_done_and_releases_nothing(clu
     airports.apply(cluster.admin, REGULATOR)
 
     def again() -> list[dict[str, Any]]:
-        pods = cluster.admin.list("v1", "Pod", namespace, f"ccd.dev/run={airports.run_id}")
+        pods = cluster.admin.list_all("v1", "Pod", namespace, f"ccd.dev/run={airports.run_id}")
         return [pod for pod in pods if pod["metadata"]["uid"] != first and pod["status"]["phase"] == "Succeeded"]
 
     wait_until(lambda: bool(again()), "the second pod has succeeded", timeout_s=120)
@@ -154,7 +154,7 @@ def _computing(cluster: Cluster, airports: Airports, party: str) -> dict[str, An
 
 
 def _pod(cluster: Cluster, airports: Airports, party: str) -> dict[str, Any]:
-    pods = cluster.admin.list("v1", "Pod", airports.namespaces[party], f"ccd.dev/run={airports.run_id}")
+    pods = cluster.admin.list_all("v1", "Pod", airports.namespaces[party], f"ccd.dev/run={airports.run_id}")
     return pods[-1] if pods else {}
 
 
@@ -167,6 +167,8 @@ def _outsider(cluster: Cluster, labels: dict[str, str]) -> dict[str, Any]:
     """Start a pod that listens, and that no policy holds back."""
     name = "ccdt-outsider"
     cluster.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    # Without it no pod is admitted.
+    wait_until(lambda: cluster.admin.exists("v1", "ServiceAccount", "default", name), "the namespace is ready")
     container = {
         "name": "listener",
         "image": f"{REGISTRY}/{BUSYBOX}:test",
