@@ -21,7 +21,7 @@ UNUSED = (
     "pyarrow/include",
     "pyarrow/src",
     "pyarrow/*flight*",
-    "pyarrow/*substrait*",
+    "pyarrow/*s3*",
     "pyarrow/*.pyx",
     "pyarrow/includes",
     "numpy/_core/include",
