@@ -21,7 +21,7 @@ cache=${CCD_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ccd-image}
 command -v buildah >/dev/null || { echo "building the image needs buildah: https://buildah.io (apt install buildah)" >&2; exit 1; }
 mkdir -p "$out" "$cache"
 
-# A storage of its own: nothing of the user's images is touched, and the last layers are found again.
+# A storage of its own: nothing of the user's images is touched.
 buildah() { command buildah --root "$cache/storage" --runroot "$cache/run" "$@"; }
 
 if [ "$base" = local ]; then
@@ -65,8 +65,9 @@ cat "$bundle" >"$private/ca"
     done
 } >"$private/pip"
 
+# Always from the beginning: kept layers are found by a step's words, not by what it mounts from another stage.
 # Without a system call filter, since image/finish.py asks for addresses that are not random, as the default one forbids.
-buildah build --quiet ${check:+--no-cache} --layers --isolation "${BUILDAH_ISOLATION:-chroot}" --security-opt seccomp=unconfined \
+buildah build --quiet --no-cache --layers=false --isolation "${BUILDAH_ISOLATION:-chroot}" --security-opt seccomp=unconfined \
     --identity-label=false \
     ${base:+--build-arg "BASE=$base"} --build-arg "REVISION=$revision" --build-arg "SOURCE=${CCD_IMAGE_SOURCE:-}" \
     --timestamp "${epoch:-0}" --secret "id=pip,src=$private/pip" --secret "id=ca,src=$private/ca" \

@@ -173,7 +173,7 @@ def _outsider(cluster: Cluster, labels: dict[str, str]) -> dict[str, Any]:
         "name": "listener",
         "image": f"{REGISTRY}/{BUSYBOX}:test",
         "imagePullPolicy": "Never",
-        "command": ["/bin/busybox", "nc", "-lk", "-p", str(LISTENING_PORT), "-e", "/bin/busybox", "true"],
+        "command": ["/bin/busybox", "httpd", "-f", "-p", str(LISTENING_PORT), "-h", "/bin"],
     }
     metadata = {"name": name, "namespace": name, "labels": {key: labels[key] for key in labels if "ccd.dev" in key}}
     spec = {"containers": [container], "automountServiceAccountToken": False}
