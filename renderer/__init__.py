@@ -29,7 +29,7 @@ Manifests:
 - job: fetch, compute, publish, each with the least Secrets
 - appproject: Argo CD's fence around a party
 - namespace: where a party's workers run, and with which privileges: none
-- applicationset: Argo CD's Application for each directory
+- applicationset: Argo CD's Application for each run of a party
 - shape: what texts of one template have in common
 - validate: Kubernetes' rules without a cluster
 - layout: which files the documents become

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from renderer import names
 from renderer.federation import Federation
-from renderer.party import Party
+from renderer.party import Party, Signatures
 from renderer.render import render
 from renderer.run_object import Pairs
 
@@ -31,6 +31,7 @@ class Context:
     server: str
     destination: str
     kinds: Pairs
+    signatures: tuple[Signatures, ...]  # one or none
 
 
 def app_project(party: Party, federation: Federation) -> str:
@@ -45,5 +46,6 @@ def app_project(party: Party, federation: Federation) -> str:
         federation.spec.server,
         party.spec.namespace,
         KINDS,
+        () if party.spec.signatures is None else (party.spec.signatures,),
     )
     return render("appproject.yaml.j2", context)

@@ -86,6 +86,7 @@ def _rules(workspace: Workspace) -> Iterator[tuple[str, tuple[str, ...]]]:
         owners = _reviewers(workspace, [name])
         yield f"/{PARTIES}/{name}.yaml", owners
         yield f"/{POLICIES}/{name}.*", owners
+        yield f"/{names.ARGO_CD}/applicationset-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/appproject-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/namespace-{name}.yaml", owners
         yield f"/{names.RENDERED}/{party.model.spec.namespace}/", owners

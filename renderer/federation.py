@@ -9,7 +9,7 @@ IN_CLUSTER = "https://kubernetes.default.svc"
 
 
 class FederationMetadata(Model):
-    """What the federation is called; Argo CD's ApplicationSet carries the name."""
+    """What the federation is called."""
 
     name: PartyName
 

@@ -89,6 +89,13 @@ ImageByDigest = Annotated[
         description="name@sha256:<64 hex digits>: a tag could be moved to another image after the review",
     ),
 ]
+SigningKey = Annotated[
+    str,
+    Field(
+        pattern=r"^([0-9A-F]{40}|[0-9A-F]{16})$",
+        description="an OpenPGP key's fingerprint, or its last 16 digits, in capitals and without spaces",
+    ),
+]
 Url = Annotated[str, Field(pattern=r"^(https?|ssh|file)://[!-~]+$|^git@[!-~]+$", max_length=512)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=512)]
 Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]

@@ -59,7 +59,7 @@ def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
 
 def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     federation = workspace.federation.model
-    yield RenderedFile(names.ARGO_CD / "applicationset.yaml", application_set(federation))
     for name, party in workspace.parties.items():
+        yield RenderedFile(names.ARGO_CD / f"applicationset-{name}.yaml", application_set(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"namespace-{name}.yaml", namespace(party.model))

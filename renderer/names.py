@@ -52,9 +52,9 @@ def run_directory(namespace: str, run_id: str) -> PurePosixPath:
 
 
 def project_name(namespace: str) -> str:
-    """Return the name of the party's AppProject.
+    """Return the name of the party's AppProject and ApplicationSet.
 
-    The prefix matters: the ApplicationSet takes the project's name from a directory's, and a directory called
-    `default` must not reach Argo CD's project of that name, which allows everything.
+    The prefix matters: a namespace called `default` must not reach Argo CD's project of that name, which allows
+    everything.
     """
     return f"ccd-{namespace}"

@@ -1,7 +1,7 @@
 """The committed tree beside the one that the documents make: what differs, as a diff, and written.
 
 Only files that the renderer owns are ever touched: everything under `argocd/rendered`, and in `argocd` the files
-`appproject-*.yaml`, `namespace-*.yaml` and `applicationset.yaml`.
+`applicationset-*.yaml`, `appproject-*.yaml` and `namespace-*.yaml`.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from typing import Literal
 from renderer import names
 from renderer.render import RenderedFile
 
-_OWNED = ("appproject-*.yaml", "namespace-*.yaml", "applicationset.yaml")
+_OWNED = ("applicationset-*.yaml", "appproject-*.yaml", "namespace-*.yaml")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def test_render_check_writes_nothing_and_shows_the_diff(federation: Path) -> Non
     result = ccd("-C", federation, "render", "--check")
 
     assert result.exit_code == 1
-    assert "+++ b/argocd/applicationset.yaml\n" in result.stdout
+    assert "+++ b/argocd/applicationset-alpha.yaml\n" in result.stdout
     assert "(fix: ccd render)" in result.stderr
     assert not (federation / "argocd").exists()
 

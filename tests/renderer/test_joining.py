@@ -25,7 +25,12 @@ def test_a_new_party_is_sound_and_current(repository: Path) -> None:
     assert ccd(repository, "validate").exit_code == 0
     assert ccd(repository, "render", "--check").exit_code == 0
     new = set(git(repository, "ls-files", "--others", "--exclude-standard").splitlines())
-    assert new == {"argocd/appproject-delta.yaml", "argocd/namespace-delta.yaml", "workflows/parties/delta.yaml"}
+    assert new == {
+        "argocd/applicationset-delta.yaml",
+        "argocd/appproject-delta.yaml",
+        "argocd/namespace-delta.yaml",
+        "workflows/parties/delta.yaml",
+    }
 
 
 def test_its_key_fits_its_certificate_and_is_its_own(repository: Path) -> None:

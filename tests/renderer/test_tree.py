@@ -23,7 +23,9 @@ def test_a_retired_workflow_leaves_nothing_behind(federation: Path, workspace: W
 
     assert files_below(federation / "argocd") == [
         "admission.yaml",
-        "applicationset.yaml",
+        "applicationset-alpha.yaml",
+        "applicationset-bravo.yaml",
+        "applicationset-carol.yaml",
         "appproject-alpha.yaml",
         "appproject-bravo.yaml",
         "appproject-carol.yaml",
