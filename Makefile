@@ -48,11 +48,11 @@ check: $(READY)
 	@echo "documents"
 	@$(BIN)/ccd validate
 	@$(BIN)/ccd schema --check
-	@$(BIN)/ccd render --check
+	@$(BIN)/ccd render --check --anew
 
 golden: $(READY)
 	@$(BIN)/ccd schema
-	@$(BIN)/ccd render
+	@$(BIN)/ccd render --anew
 	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep"
 	@git --no-pager diff --stat
 

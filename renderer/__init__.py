@@ -34,6 +34,7 @@ Manifests:
 - validate: Kubernetes' rules without a cluster
 - layout: which files the documents become
 - tree: the committed tree beside that
+- merged: what has been merged, and stays
 - codeowners: whose approval the forge asks for
 
 Commands:

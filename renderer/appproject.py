@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from renderer import names
-from renderer.federation import Federation
-from renderer.party import Party, Signatures
+from renderer.federation import Federation, Signatures
+from renderer.party import Party
 from renderer.render import render
 from renderer.run_object import Pairs
 
@@ -46,6 +46,6 @@ def app_project(party: Party, federation: Federation) -> str:
         federation.spec.server,
         party.spec.namespace,
         KINDS,
-        () if party.spec.signatures is None else (party.spec.signatures,),
+        () if federation.spec.signatures is None else (federation.spec.signatures,),
     )
     return render("appproject.yaml.j2", context)

@@ -15,8 +15,8 @@ from renderer import codeowners
 from renderer.check import load_workspace
 from renderer.documents import PARTIES
 from renderer.errors import CommandError
-from renderer.layout import rendered_files
 from renderer.local.private_files import private_directory, write_new
+from renderer.merged import tree_files
 from renderer.party import Egress, Party
 from renderer.render import render
 from renderer.tree import changes, write
@@ -94,7 +94,7 @@ def join(root: Path, new: NewParty, secrets: Path) -> Joined:
         nobody = [p for p in codeowners.check_reviewers(workspace) if p.file == workspace.parties[new.name].file]
         if nobody:
             raise DocumentError(nobody)
-        differences = changes(root, rendered_files(workspace))
+        differences = changes(root, tree_files(workspace))
         _keep_from_git(secrets)
         private_directory(key.parent)
         write_new(key, private, 0o600)

@@ -18,7 +18,6 @@ from renderer.fields import (
     PartyName,
     Port,
     SecretName,
-    SigningKey,
     Text,
 )
 from worker.runspec import Model
@@ -91,21 +90,12 @@ class Resources(Model):
     work: Bytes = "4Gi"  # the emptyDir with the data while the Job runs
 
 
-class Signatures(Model):
-    """Whose signed commits may change what runs in the party's namespace."""
-
-    keys: Annotated[tuple[SigningKey, ...], Field(min_length=1)]
-    # Of the newest commit alone, an unsigned one would pass as soon as a signed one lies on top of it.
-    mode: Literal["strict", "head"] = "strict"
-
-
 class PartySpec(Model):
     """The party's part."""
 
     namespace: Namespace
     identity: Identity
     reviewers: tuple[Line, ...] = ()  # handles on the Git forge
-    signatures: Signatures | None = None  # None: Argo CD takes any commit of the branch
     datasets: dict[DatasetName, Dataset] = Field(default_factory=dict)
     outputs: PartyOutputs | None = None
     records: Records | None = None

@@ -19,6 +19,7 @@ from renderer.local.logs import LogFiles, event_of
 from renderer.local.observe import ContainerLine, Event, Observer
 from renderer.local.private_files import private_directory
 from renderer.local.secret_store import MissingSecretsError, SecretStore
+from renderer.merged import merged_before
 from renderer.plan import compile_run
 from renderer.spec import PlannedRun, plan_run
 from renderer.tree import changes
@@ -101,6 +102,9 @@ def prepare_run(root: Path, workflow: Path) -> Local:
     planned = plan_run(document.model, workspace.party_models, workspace.federation.model)
     run_id = planned.run.run_id
     files = [file for member in planned.members for file in run_files(planned, member)]
+    merged = merged_before(root, None, workspace.federation.model.spec.revision)
+    if merged is not None:
+        files = list(merged.runs.get(run_id, files))
     stale = [change.path for change in changes(root, files) if change.path.parent.name == run_id]
     if stale:
         what = f"{document.file} says something else than {stale[0]} and {len(stale) - 1} more files"

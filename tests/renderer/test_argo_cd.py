@@ -60,20 +60,20 @@ def test_an_application_set_reads_one_party_s_directories_and_has_nothing_to_cho
     }
 
 
-def test_a_party_decides_whose_signatures_its_project_asks_for(federation: Path) -> None:
-    edit(federation, "parties/alpha.yaml", "  namespace:", f"  signatures: {{keys: [{FINGERPRINT}]}}\n  namespace:")
-    workspace = read_workspace(federation)
+def test_the_federation_decides_whose_signatures_every_project_asks_for(federation: Path, workspace: Workspace) -> None:
+    edit(federation, "federation.yaml", "  image:", f"  signatures: {{keys: [{FINGERPRINT}]}}\n  image:")
+    signed, unsigned = read_workspace(federation), project_of(workspace, "alpha")
 
-    policies = project_of(workspace, "alpha")["spec"]["sourceIntegrity"]["git"]["policies"]
-
-    # Every repository: what no policy is about would not be looked at.
-    assert policies == [{"repos": [{"url": "*"}], "gpg": {"mode": "strict", "keys": [FINGERPRINT]}}]
-    assert "sourceIntegrity" not in project_of(workspace, "bravo")["spec"]
+    for party in ("alpha", "bravo", "carol"):
+        policies = project_of(signed, party)["spec"]["sourceIntegrity"]["git"]["policies"]
+        # Every repository: what no policy is about would not be looked at.
+        assert policies == [{"repos": [{"url": "*"}], "gpg": {"mode": "strict", "keys": [FINGERPRINT]}}]
+    assert "sourceIntegrity" not in unsigned["spec"]
 
 
 @pytest.mark.parametrize("keys", ["[]", "[01234567]", f"[{FINGERPRINT.lower()}]", "['0123 4567 89AB CDEF']"])
 def test_a_key_that_argo_cd_would_not_find_is_refused(federation: Path, keys: str) -> None:
-    edit(federation, "parties/alpha.yaml", "  namespace:", f"  signatures: {{keys: {keys}}}\n  namespace:")
+    edit(federation, "federation.yaml", "  image:", f"  signatures: {{keys: {keys}}}\n  image:")
 
     with pytest.raises(DocumentError):
         read_workspace(federation)

@@ -10,7 +10,7 @@ repo server and Redis. Its definitions and settings are those of the module that
 - argo: its processes
 - forge: a federation in a bare repository, and what merging does
 - applications: what Argo CD says of an Application
-- jobs: what kubelets would say of Jobs
+- keys: OpenPGP keys, and commits signed with them
 - test_sync: merges, repeated syncs, changed and retired workflows
 - test_fences: what a project refuses
 - test_signatures: commits nobody has signed

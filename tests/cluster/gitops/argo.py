@@ -10,9 +10,10 @@ from pathlib import Path
 
 from tests.cluster.apiserver import ADMIN_GROUP
 from tests.cluster.binaries import binary
-from tests.cluster.gitops.install import NAMESPACE, install, install_scripts
-from tests.cluster.gitops.redis import Redis, start_redis
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.gitops.install import NAMESPACE, install, install_scripts
+from tests.cluster.gitops.keys import end_agent
+from tests.cluster.gitops.redis import Redis, start_redis
 from tests.cluster.ports import free_ports
 from tests.cluster.process import Server, running
 
@@ -54,6 +55,7 @@ class _Setting:
             # One program plays all parts.
             "ARGOCD_BINARY_NAME": f"argocd-{name}",
             "ARGOCD_FAKE_IN_CLUSTER": "true",  # https://kubernetes.default.svc is what the kubeconfig names
+            "ARGOCD_LOG_LEVEL": "warn",
             "KUBECONFIG": str(self.kubeconfig),
             "REDIS_PASSWORD": self.redis.password,
             "HOME": str(home),
@@ -90,6 +92,7 @@ def start_argo_cd(plane: ControlPlane, directory: Path) -> Iterator[ArgoCd]:
     install_scripts(directory / "bin")
     kubeconfig = plane.kubeconfig(USER, ADMIN_GROUP)
     with ExitStack() as stack:
+        stack.callback(end_agent, directory / "repo-server/gnupg")
         redis = stack.enter_context(start_redis(directory, logs))
         setting = _Setting(directory, logs, kubeconfig, redis, keyring)
         repo_port, *ports = free_ports(6)

@@ -6,9 +6,9 @@ from itertools import count
 import pytest
 
 from tests.cluster.conftest import or_skip
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.gitops.argo import ArgoCd, start_argo_cd
 from tests.cluster.gitops.forge import Forge, found
-from tests.cluster.control_plane import ControlPlane
 
 ARGO = pytest.StashKey[ArgoCd]()
 NUMBERS = count(1)

@@ -1,7 +1,9 @@
 """A federation in a bare Git repository, its namespaces and fences in the cluster, and what merging does."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from policy.yaml import read_yaml
@@ -58,10 +60,7 @@ class Forge:
 
     def tell(self) -> None:
         """Tell Argo CD that something was pushed, as a forge's webhook does."""
-        for namespace in self.namespaces:
-            self._annotate("ApplicationSet", f"ccd-{namespace}", "argocd.argoproj.io/application-set-refresh", "true")
-        for one in self.applications():
-            self._annotate("Application", one.name, "argocd.argoproj.io/refresh", "normal")
+        tell(self.client, self.namespaces)
 
     def join(self) -> None:
         """What owners and whoever runs Argo CD do by hand: namespaces, projects, ApplicationSets."""
@@ -83,14 +82,26 @@ class Forge:
         found = self.client.list_all(version, kind, self.namespace(party), "app.kubernetes.io/managed-by=ccd")
         return {one["metadata"]["name"]: one for one in found}
 
-    def _annotate(self, kind: str, name: str, key: str, value: str) -> None:
-        metadata = {"name": name, "namespace": NAMESPACE, "annotations": {key: value}}
-        try:
-            self.client.apply({"apiVersion": APPLICATION, "kind": kind, "metadata": metadata}, manager=WEBHOOK)
-        except Refused as error:
-            # It has gone meanwhile; what is left is no object.
-            if error.code not in (404, 422):
-                raise
+
+def tell(client: Client, namespaces: Iterable[str]) -> None:
+    """Tell Argo CD that the repository of these namespaces has changed, as a forge's webhook does."""
+    concerned = set(namespaces)
+    for namespace in concerned:
+        key = "argocd.argoproj.io/application-set-refresh"
+        _annotate(client, "ApplicationSet", f"ccd-{namespace}", {key: "true"})
+    for one in applications(client):
+        if one.namespace in concerned:
+            _annotate(client, "Application", one.name, {"argocd.argoproj.io/refresh": "normal"})
+
+
+def _annotate(client: Client, kind: str, name: str, annotations: dict[str, str]) -> None:
+    metadata = {"name": name, "namespace": NAMESPACE, "annotations": annotations}
+    try:
+        client.apply({"apiVersion": APPLICATION, "kind": kind, "metadata": metadata}, manager=WEBHOOK)
+    except Refused as error:
+        # It has gone meanwhile; what is left is no object.
+        if error.code not in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+            raise
 
 
 def found(directory: Path, prefix: str, client: Client) -> Forge:

@@ -1,5 +1,6 @@
 """What a merge does in the parties' namespaces. The tests of this module tell one story, in order."""
 
+import shutil
 from typing import Any
 
 from tests.cluster.gitops.applications import wait_for
@@ -55,36 +56,31 @@ def test_a_second_sync_changes_nothing(forge: Forge):
     assert syncs(forge) == operations
 
 
-def test_a_further_workflow_is_a_further_job_beside_the_old_one(forge: Forge):
+def test_a_changed_workflow_is_a_new_job_beside_the_old_one(forge: Forge):
     old, before = forge.run_id, versions(forge)
-    path = forge.root / f"workflows/{WORKFLOW}.yaml"
-    text = path.read_text()
-    (forge.root / "workflows/again.yaml").write_text(text.replace(f"name: {WORKFLOW}", "name: again"))
-    forge.render()
-
-    forge.merge("Ask once more")
-
-    wait_for("there are two Jobs", lambda: all(len(forge.objects(party)) == 2 for party in NAMESPACES))
-    wait_until_synced(forge, old)
-    after = versions(forge)
-    assert {key: after[key] for key in before} == before
-
-
-def test_a_changed_workflow_is_a_new_job_in_the_place_of_the_old_one(forge: Forge):
-    old = forge.run_id
     edit(forge.root, f"{WORKFLOW}.yaml", "jobSeconds: 600", "jobSeconds: 601")
-    new = forge.run_id
     forge.render()
 
     forge.merge("Wait a second longer")
 
-    wait_until_synced(forge, new)
+    wait_until_synced(forge, forge.run_id)
     for party in NAMESPACES:
-        wait_for(
-            "the old Job is pruned",
-            lambda party=party: set(forge.objects(party)).isdisjoint({f"{old}-{party}"}),
-        )
-        assert f"{new}-{party}" in forge.objects(party)
+        assert set(forge.objects(party)) == {f"{old}-{party}", f"{forge.run_id}-{party}"}
+    after = versions(forge)
+    assert {key: after[key] for key in before} == before
+
+
+def test_an_older_run_that_is_retired_is_pruned_alone(forge: Forge):
+    [old] = {one.name.partition(".")[0] for one in forge.applications()} - {forge.run_id}
+    kept = {key: version for key, version in versions(forge).items() if not key[2].startswith(old)}
+    for directory in (forge.root / "argocd/rendered").glob(f"*/{old}"):
+        shutil.rmtree(directory)
+    forge.render()  # as `ccd cancel`, and it stays away
+
+    forge.merge("Retire the older run")
+
+    wait_for("the old run's Applications are gone", lambda: len(forge.applications()) == len(NAMESPACES))
+    assert versions(forge) == kept
 
 
 def test_a_deleted_job_comes_back(forge: Forge):
@@ -100,17 +96,14 @@ def test_a_deleted_job_comes_back(forge: Forge):
     wait_for("the Job is there again", is_back)
 
 
-def test_what_was_changed_in_the_cluster_is_changed_back(forge: Forge):
-    name = f"{forge.run_id}-bravo"
+def test_a_door_opened_in_the_cluster_is_shut_again(forge: Forge):
+    [name] = [one for one in forge.objects("bravo", "NetworkPolicy") if one.endswith("-deny")]
     metadata = {"name": name, "namespace": forge.namespace("bravo")}
-    forge.client.apply(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"run.json": "{}"}}, manager="intruder"
-    )
+    policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata}
+    opened = forge.client.apply({**policy, "spec": {"egress": [{}]}}, manager="intruder")
+    assert opened["spec"]["egress"] == [{}]
 
-    def is_mended() -> bool:
-        return len(forge.objects("bravo", "ConfigMap")[name]["data"]["run.json"]) > len("{}")
-
-    wait_for("the run spec is as in Git", is_mended)
+    wait_for("nothing is allowed again", lambda: "egress" not in forge.objects("bravo", "NetworkPolicy")[name]["spec"])
 
 
 def test_retiring_prunes_everything(forge: Forge):
