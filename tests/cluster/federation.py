@@ -86,8 +86,14 @@ def rights_of_argo_cd(namespace: str) -> Iterator[Manifest]:
 
 def wait_for_admission(admin: Client, namespace: str) -> None:
     """Wait until each policy that looks at new objects refuses one that is no worker's."""
-    container = {"name": "x", "image": "x"}
-    pod = {"containers": [container], "restartPolicy": "Never"}
+    # Within Pod Security, which would otherwise be the one to refuse it.
+    container = {
+        "name": "x",
+        "image": "x",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {"containers": [container], "securityContext": security, "restartPolicy": "Never"}
     template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [container]}}
     stray = {
         "ccd-jobs": ("batch/v1", "Job", {"template": {"spec": pod}}),
