@@ -141,7 +141,7 @@ def _scans(parts: tuple[Part, ...]) -> tuple[Scan, ...]:
         for index, part in enumerate(of_table):
             n_same = sum(other.party == part.party for other in of_table)
             name = f"{part.party}/{table}" if n_same == 1 else f"{part.party}/{table}-{index + 1}"
-            found.append(Scan(table, name, part.party, schema, unique))
+            found.append(Scan(table, name, part.party, schema, unique, unique))
     return tuple(found)
 
 

@@ -51,5 +51,15 @@ class AgreementError(ProtocolError):
         self.peers = peers
 
 
+class RepeatedKeys(ProtocolError):
+    """Rows of several owners agree in columns of which each owner has declared that they tell all rows apart."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{', '.join(columns)}: rows of different owners have the same value, against their declarations"
+        )
+        self.columns = columns
+
+
 class ShapeError(ProtocolError):
     """Operands whose public sizes do not fit together."""

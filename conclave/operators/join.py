@@ -8,33 +8,37 @@ from conclave.mpc.compare import all_equal
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
 from conclave.mpc.shares import public_bits, public_share
-from conclave.operators.match import On, key_pairs, match_rows, usable
+from conclave.operators.match import On, OnRepeated, key_pairs, match_rows, usable
 from conclave.operators.table import SecretColumn, SecretTable, both, both_in_one_round, concat
 
 
-def join_unique(left: SecretTable, right: SecretTable, on: On, me: Party) -> SecretTable:
+def join_unique(
+    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+) -> SecretTable:
     """Inner join; among the valid rows of `right` no combination of keys may come twice.
 
     Shapes:  as many rows as `left`, in its order; columns of both, whose names are disjoint. NULL matches
              nothing.
-    Reveals: nothing, not even the number of matches.
+    Reveals: nothing, not even the number of matches; with `on_repeated`, whether keys repeat, which it is called for.
     Raises:  ShapeError if columns share a name.
     """
     _need_disjoint(left, right)
-    beside, matched = match_rows(left, right, on, me)
+    beside, matched = match_rows(left, right, on, me, on_repeated)
     return SecretTable(left.n_rows, {**left.columns, **beside.columns}, matched)
 
 
-def left_join_unique(left: SecretTable, right: SecretTable, on: On, me: Party) -> SecretTable:
+def left_join_unique(
+    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+) -> SecretTable:
     """Left join; among the valid rows of `right` no combination of keys may come twice.
 
     Shapes:  as many rows as `left`, in its order; columns of both, whose names are disjoint, the right's NULL where
              nothing matches.
-    Reveals: nothing, not even the number of matches.
+    Reveals: nothing, not even the number of matches; with `on_repeated`, whether keys repeat, which it is called for.
     Raises:  ShapeError if columns share a name.
     """
     _need_disjoint(left, right)
-    beside, matched = match_rows(left, right, on, me)
+    beside, matched = match_rows(left, right, on, me, on_repeated)
     names = list(beside.columns)
     present = both_in_one_round([(beside.columns[name].present, matched) for name in names], me)
     nullable = {n: replace(beside.columns[n], present=bits) for n, bits in zip(names, present, strict=True)}

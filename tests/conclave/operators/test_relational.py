@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conclave.mpc.errors import ShapeError
+from conclave.mpc.errors import RepeatedKeys, ShapeError
 from conclave.mpc.shares import BitShare, concat_bits
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.groupby import distinct, group_by
@@ -18,6 +18,7 @@ from conclave.operators.join import (
     semi_join,
     with_unmatched,
 )
+from conclave.operators.match import refuse_repeated
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretColumn, SecretTable, concat
 from tests.conclave.mpc.three import run_three_parties
@@ -143,6 +144,24 @@ def test_joins_where_every_row_exists_and_no_key_is_null(keys, others):
     assert bag(outer) == bag([(x, x, 7 * x) if x in others else (x, None, None) for x in keys])
     semi = run_tables(lambda a, b, me: semi_join(a, b, [("x", "y")], me), tables)
     assert bag(semi) == bag([(x,) for x in keys if x in others])
+
+
+@given(keys=st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), max_size=6))
+@example(keys=[(1, 2), (0, 2), (1, 3)])
+@example(keys=[(1, 2), (1, 3), (1, 2)])
+def test_declared_keys_are_checked_among_the_rows_that_exist(keys):
+    left, right = declare("a", "alpha", {"x": False}, x=4), declare("b", "echo", {KEEP: True, "y": False}, y=4)
+    there = [key for keep, key in keys if keep]
+
+    def work(a, b, me):
+        return join_unique(a, keep_odd(b, me), [("x", "y")], me, refuse_repeated)
+
+    tables = [(left, [(2,), (3,)]), (right, keys)]
+    if len(set(there)) == len(there):
+        assert bag(run_tables(work, tables)) == bag([(x, x) for x in (2, 3) if x in there])
+    else:
+        with pytest.raises(RepeatedKeys, match="y: rows of different owners"):
+            run_tables(work, tables)
 
 
 def test_join_on_wide_keys_where_every_row_exists():
