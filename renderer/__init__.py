@@ -39,6 +39,7 @@ Manifests:
 Commands:
 - settings: the options of all commands
 - errors: every error becomes text here
+- lazy: commands that are imported when they are run
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
 - review: what a pull request asks for, beside what was asked before
