@@ -31,7 +31,9 @@ Manifests:
 - namespace: where a party's workers run, and with which privileges: none
 - applicationset: Argo CD's Application for each directory
 - shape: what texts of one template have in common
-- validate: Kubernetes' rules without a cluster
+- kubernetes_schema: Kubernetes' published schemas
+- object_rules: Kubernetes' rules that its schemas do not know
+- validate: both, held against a rendered object
 - layout: which files the documents become
 - tree: the committed tree beside that
 - codeowners: whose approval the forge asks for
