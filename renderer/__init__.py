@@ -21,6 +21,7 @@ Manifests:
 - names: what objects and files are called
 - spec: from documents to run specs
 - render: filling a template
+- pretty: JSON as people read it
 - run_object: what every object of a run has in common
 - serviceaccount: the account a worker runs as
 - configmap: the run spec

@@ -47,7 +47,7 @@ def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
                 problems += checker.check(file.text, str(file.path), member.namespace)
     if problems:
         raise DocumentError(problems)
-    return tuple(sorted(files, key=lambda file: file.path))
+    return tuple(sorted(files, key=lambda file: file.path.parts))
 
 
 def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:

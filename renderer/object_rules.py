@@ -7,7 +7,7 @@ is none or a name that the API server refuses would be found at the next sync.
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from policy.problem import Path
@@ -123,8 +123,13 @@ def _port(path: Path, value: Any) -> Iterator[Finding]:
 
 
 def _is_network(value: Any) -> bool:
+    return isinstance(value, str) and _is_network_text(value)
+
+
+@lru_cache
+def _is_network_text(text: str) -> bool:
     try:
-        ipaddress.ip_network(value if isinstance(value, str) else "", strict=True)
+        ipaddress.ip_network(text, strict=True)
     except ValueError:
         return False
     return True
@@ -134,11 +139,21 @@ def _labels(path: Path, labels: Any) -> Iterator[Finding]:
     if not isinstance(labels, dict):
         return
     for key, value in labels.items():
-        prefix, slash, name = key.rpartition("/")
-        if not (name and _LABEL_VALUE.fullmatch(name)) or (slash and not _SUBDOMAIN.fullmatch(prefix)):
+        if not _is_label_key(key):
             yield (*path, key), "is not a label's key", "write [domain/]name, the name at most 63 characters"
-        if isinstance(value, str) and not _LABEL_VALUE.fullmatch(value):
+        if isinstance(value, str) and not _is_label_value(value):
             yield (*path, key), "is not a label's value", "at most 63 letters, digits, '-', '_', '.'"
+
+
+@lru_cache
+def _is_label_key(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    return bool(name) and _is_label_value(name) and not (slash and not _SUBDOMAIN.fullmatch(prefix))
+
+
+@lru_cache(10_000)
+def _is_label_value(value: str) -> bool:
+    return _LABEL_VALUE.fullmatch(value) is not None
 
 
 def _unique_names(path: Path, items: Any) -> Iterator[Finding]:

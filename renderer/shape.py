@@ -17,7 +17,7 @@ _QUOTED = re.compile(r'("(?:[^"\\\n]|\\.)*")')
 # A block in a list's item is left alone: its key stands deeper than its line does, and so do the keys after it.
 _BLOCK = re.compile(r"^(?P<indent> *)(?!- )[^\s#][^\n]*: \|\n(?:(?P=indent) [^\n]*\n|\n)*", re.MULTILINE)
 _COMMENT = re.compile(r"^( *)#[^\n]*$", re.MULTILINE)
-_ODD = "\0\t\r\x7f"  # YAML reads them in its own ways, or not at all
+_ODD = bytes({*range(0x20), 0x7F} - {ord("\n")})  # YAML reads them in its own ways, or not at all
 _HOLE = "\0hole\0"
 
 
@@ -44,14 +44,14 @@ class Mould:
 
 def shape_of(text: str) -> Shape | None:
     """Return the shape of a text, or None if only a YAML reader can tell what its strings are."""
-    if not text.isascii() or any(character in text for character in _ODD):
+    if not text.isascii() or len(text.encode().translate(None, _ODD)) < len(text):
         return None
     if ": |\n" in text:
         text = _BLOCK.sub(_first_line, text)
     bare = _COMMENT.sub(r"\1#", text)
     parts = _QUOTED.split(bare)
     key, strings = "\0".join(parts[::2]), tuple(parts[1::2])
-    if '"' in key or "'" in bare or not _are_json(strings):
+    if '"' in key or "'" in bare or ("\\" in bare and not _are_json(strings)):
         return None
     return Shape(key, strings)
 
