@@ -13,10 +13,10 @@ from typing import Any
 from policy.problem import Path
 from policy.yaml import Lines, Place
 
-_QUOTED = re.compile(r'("(?:[^"\\\n]|\\.)*")')
+_QUOTED = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")')
 # A block in a list's item is left alone: its key stands deeper than its line does, and so do the keys after it.
 _BLOCK = re.compile(r"^(?P<indent> *)(?!- )[^\s#][^\n]*: \|\n(?:(?P=indent) [^\n]*\n|\n)*", re.MULTILINE)
-_COMMENT = re.compile(r"^( *)#[^\n]*$", re.MULTILINE)
+_COMMENT = re.compile(r"\n( *)#[^\n]*")
 _ODD = bytes({*range(0x20), 0x7F} - {ord("\n")})  # YAML reads them in its own ways, or not at all
 _HOLE = "\0hole\0"
 
@@ -48,7 +48,7 @@ def shape_of(text: str) -> Shape | None:
         return None
     if ": |\n" in text:
         text = _BLOCK.sub(_first_line, text)
-    bare = _COMMENT.sub(r"\1#", text)
+    bare = _without_comments(text)
     parts = _QUOTED.split(bare)
     key, strings = "\0".join(parts[::2]), tuple(parts[1::2])
     if '"' in key or "'" in bare or ("\\" in bare and not _are_json(strings)):
@@ -60,7 +60,7 @@ def mould_of(text: str, value: Any, lines: Lines) -> Mould | None:
     """Return the mould of a text that was read as `value`; None if its quotes do not stand around its values."""
     places = {place: path for path, place in lines.values.items() if isinstance(_at(value, path), str)}
     holes: list[Path] = []
-    bare = _COMMENT.sub(r"\1#", text)
+    bare = _without_comments(text)
     blocks = [match.span() for match in _BLOCK.finditer(bare)]
     for match in _QUOTED.finditer(bare):
         if any(bare.index("\n", start) < match.start() < end for start, end in blocks):
@@ -82,6 +82,11 @@ def _are_json(strings: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _without_comments(text: str) -> str:
+    """Return the text with nothing in its comment lines; that they are there is part of a shape."""
+    return _COMMENT.sub(r"\n\1#", f"\n{text}")[1:]
 
 
 def _first_line(block: re.Match[str]) -> str:
