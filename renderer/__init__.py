@@ -42,6 +42,7 @@ Manifests:
 Commands:
 - settings: the options of all commands
 - errors: every error becomes text here
+- progress: how far a command is
 - lazy: commands that are imported when they are run
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow

@@ -6,12 +6,13 @@ Only files that the renderer owns are ever touched: everything under `argocd/ren
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from renderer import names
+from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
 
 _OWNED = ("appproject-*.yaml", "namespace-*.yaml", "applicationset.yaml")
@@ -55,9 +56,9 @@ def changes(root: Path, files: Iterable[RenderedFile]) -> tuple[Change, ...]:
     )
 
 
-def write(root: Path, differences: Iterable[Change]) -> None:
+def write(root: Path, differences: Collection[Change], watch: Watch = unwatched) -> None:
     """Make the tree what the documents say; directories that become empty are removed."""
-    for change in differences:
+    for change in watch("files written", differences):
         path = root / change.path
         if change.new is None:
             path.unlink()
