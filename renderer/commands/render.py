@@ -9,6 +9,7 @@ from renderer.check import load_workspace
 from renderer.layout import rendered_files
 from renderer.progress import Terminal
 from renderer.settings import settings_of
+from renderer.short_lived import uncollected
 from renderer.tree import Change, changes, unified_diff, write
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
@@ -32,8 +33,9 @@ def render(
     reviewers see what is asked and what will run. What a retired workflow left behind is removed.
     """
     root, watch = settings_of(context).root, Terminal()
-    files = rendered_files(load_workspace(root, watch=watch), watch)
-    differences = changes(root, files)
+    with uncollected():
+        files = rendered_files(load_workspace(root, watch=watch), watch)
+        differences = changes(root, files)
     if not check:
         write(root, differences, watch)
     if as_json:

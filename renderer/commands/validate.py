@@ -11,6 +11,7 @@ from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.errors import BAD_DOCUMENT, print_problems
 from renderer.progress import Terminal
 from renderer.settings import settings_of
+from renderer.short_lived import uncollected
 from renderer.validation import validate_federation, validate_paths
 
 
@@ -33,7 +34,8 @@ def validate(
     policy, which lies outside of the repository, can be named too.
     """
     root, now, watch = settings_of(context).root, datetime.datetime.now(datetime.UTC), Terminal()
-    findings = validate_paths(root, paths, now, watch) if paths else validate_federation(root, now, watch)
+    with uncollected():
+        findings = validate_paths(root, paths, now, watch) if paths else validate_federation(root, now, watch)
     if as_json:
         document = {
             "problems": [problem.to_json() for problem in findings.problems],
