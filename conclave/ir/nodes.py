@@ -165,6 +165,7 @@ class AggregateOutput:
     over: str | None
     # The column under a count or sum made by `split_aggregate`: partial counts are added, and SUM of nothing is 0 then.
     is_total_of_counts: bool = False
+    is_distinct: bool = False  # equal values count once; only in a query as written, `expand_distinct` leaves none
     at: Position | None = field(default=None, compare=False, repr=False)
 
 
