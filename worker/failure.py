@@ -10,7 +10,7 @@ from pathlib import PurePath
 from conclave.ir.errors import QueryProblem
 from conclave.local.errors import DataMismatch as FileMismatch
 from conclave.local.errors import EncodeProblem, LocalError
-from conclave.mpc.errors import ProtocolError, RepeatedKeys
+from conclave.mpc.errors import ProtocolError, RepeatedKeys, TooManyPairs
 from policy.identity import BadIdentity
 from policy.manifest import Code, Reason, Status
 from policy.problem import DocumentError
@@ -46,6 +46,9 @@ def explain(error: BaseException, party: str) -> Outcome:
         case RepeatedKeys():
             fix = "declare `unique: true` where a value is unique in its own dataset only, or mend the data"
             return _one(party, DATA_MISMATCH, str(error), fix=fix)
+        case TooManyPairs():
+            fix = "declare the column that tells one table's rows apart: `unique: true`, or `table` if owners share it"
+            return _one(party, BAD_DOCUMENT, str(error), fix=fix)
         case ProtocolError():
             return _one(party, PEER_MISSING, str(error))
     where = ", ".join(_frames(error))

@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from conclave.mpc.compare import all_equal
-from conclave.mpc.errors import ShapeError
+from conclave.mpc.errors import ShapeError, TooManyPairs
 from conclave.mpc.party import Party
 from conclave.mpc.shares import public_bits, public_share
 from conclave.operators.match import On, OnRepeated, key_pairs, match_rows, usable
 from conclave.operators.table import SecretColumn, SecretTable, both, both_in_one_round, concat
+
+MOST_PAIRS = 1 << 24
 
 
 def join_unique(
@@ -82,9 +84,11 @@ def join_nested(left: SecretTable, right: SecretTable, on: On, me: Party) -> Sec
 
     Shapes:  left.n_rows * right.n_rows rows; columns of both, whose names are disjoint. NULL matches nothing.
     Reveals: nothing, not even the number of matches.
-    Raises:  ShapeError if columns share a name.
+    Raises:  ShapeError if columns share a name; TooManyPairs.
     """
     _need_disjoint(left, right)
+    if left.n_rows * right.n_rows > MOST_PAIRS:
+        raise TooManyPairs(tuple(f"{a} = {b}" for a, b in on), left.n_rows, right.n_rows)
     left_usable = usable(left, [name for name, _ in on], me)
     right_usable = usable(right, [name for _, name in on], me)
     across = replace(left, valid=left_usable).repeat(right.n_rows)

@@ -88,12 +88,14 @@ def _known(is_unique: bool) -> Uniqueness:
 
 def _of_join(join: Join, names: frozenset[str]) -> Uniqueness:
     lefts, rights = (frozenset(f.name for f in side.schema) & names for side in (join.left, join.right))
-    of_left = uniqueness(join.left, lefts)
+    of_left, of_right = uniqueness(join.left, lefts), uniqueness(join.right, rights)
     if join.how in ("semi", "anti"):
         return of_left
-    # Each left row meets at most one row of the right if the right's keys are unique; else pairs are told apart.
-    at_most_one = uniqueness(join.right, frozenset(name for _, name in join.on))
-    return min(of_left, max(at_most_one, uniqueness(join.right, rights)))
+    # Each row of one side meets at most one of the other if the other's keys are unique; else pairs are told apart.
+    by_left = min(of_left, max(of_right, uniqueness(join.right, frozenset(name for _, name in join.on))))
+    if join.how == "left":  # rows without a match all have NULL for the right's columns
+        return by_left
+    return max(by_left, min(of_right, uniqueness(join.left, frozenset(name for name, _ in join.on))))
 
 
 def _has_declared_key(parts: tuple[Node, ...], names: frozenset[str]) -> bool:

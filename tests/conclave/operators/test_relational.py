@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conclave.mpc.errors import RepeatedKeys, ShapeError
+from conclave.mpc.errors import RepeatedKeys, ShapeError, TooManyPairs
 from conclave.mpc.shares import BitShare, concat_bits
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.groupby import distinct, group_by
@@ -245,6 +245,17 @@ def test_tables_that_do_not_fit_are_refused():
             run_three_parties(work, x)
     with pytest.raises(ShapeError):
         AggregateSpec("n", "sum")
+
+
+def test_a_join_pair_by_pair_has_a_limit(monkeypatch):
+    monkeypatch.setattr("conclave.operators.join.MOST_PAIRS", 5)
+
+    def work(a, me):
+        left = SecretTable(a.n, {"x": SecretColumn(a)})
+        return join_nested(left, left.rename({"x": "y"}), [("x", "y")], me)
+
+    with pytest.raises(TooManyPairs, match="x = y would compare 3 rows with 3"):
+        run_three_parties(work, np.arange(3))
 
 
 def test_what_is_sent_does_not_depend_on_the_data():
