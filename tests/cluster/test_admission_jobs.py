@@ -16,6 +16,11 @@ OTHER = "registry.example.org/ccd/worker@sha256:" + "bad0" * 16
 IDENTITY = {"name": "secret-ccd-identity", "mountPath": "/var/run/ccd/secrets/ccd-identity", "readOnly": True}
 DATA = {"name": "secret-swift-data", "mountPath": "/var/run/ccd/secrets/swift-data", "readOnly": True}
 OTHER_SECRET = {"name": "secret-other", "mountPath": "/var/run/ccd/secrets/other", "readOnly": True}
+# The owner of these tests' namespace grants this one.
+WARD = {"name": "claim-ward-data", "persistentVolumeClaim": {"claimName": "ward-data", "readOnly": True}}
+WARD_MOUNTED = {"name": "claim-ward-data", "mountPath": "/var/run/ccd/volumes/ward-data", "readOnly": True}
+CLAIM = {"name": "claim-other", "persistentVolumeClaim": {"claimName": "other", "readOnly": True}}
+CLAIMED = {"name": "claim-other", "mountPath": "/var/run/ccd/volumes/other", "readOnly": True}
 SHELL = {"exec": {"command": ["sh", "-c", "true"]}}
 
 # What somebody tries who has taken over Git and Argo CD: rule, and changes to the Job of ewr.
@@ -46,9 +51,28 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
         "volumes",
         [(f"{POD}.volumes[+]", {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}})],
     ),
-    "a volume that outlives the Job": (
+    "a volume to keep the data on": (
         "volumes",
-        [(f"{POD}.volumes[+]", {"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}})],
+        [(f"{POD}.volumes[+]", {"name": "claim-kept", "persistentVolumeClaim": {"claimName": "kept"}})],
+    ),
+    "a volume under another's name": (
+        "volumes",
+        [(f"{POD}.volumes[+]", {"name": "claim-a", "persistentVolumeClaim": {"claimName": "b", "readOnly": True}})],
+    ),
+    "a volume that the owner has not named": (
+        "claims",
+        [(f"{POD}.volumes[+]", CLAIM), (f"{FETCH}.volumeMounts[+]", CLAIMED)],
+    ),
+    "the volume with the data for another container": (
+        "claims",
+        [
+            (f"{POD}.volumes[+]", WARD),
+            (f"{PUBLISH}.volumeMounts[+]", WARD_MOUNTED),
+        ],
+    ),
+    "a volume laid over the worker": (
+        "mounts",
+        [(f"{POD}.volumes[+]", WARD), (f"{FETCH}.volumeMounts[+]", {**WARD_MOUNTED, "mountPath": "/usr/lib/python3"})],
     ),
     "a working directory without a limit": ("volumes", [(f"{POD}.volumes[1].emptyDir", {})]),
     "the ConfigMap laid over the worker's code": (
@@ -142,6 +166,15 @@ def test_a_job_is_refused_with(federation: Federation, job: Manifest, name: str)
 
     assert "ValidatingAdmissionPolicy 'ccd-jobs'" in message, message
     assert f"ccd/{rule}:" in message
+
+
+def test_a_volume_that_the_owner_has_named_is_admitted_where_data_is_fetched(federation: Federation, job: Manifest):
+    assert (
+        refusal(
+            federation.argo_cd, changed(job, (f"{POD}.volumes[+]", WARD), (f"{FETCH}.volumeMounts[+]", WARD_MOUNTED))
+        )
+        == ""
+    )
 
 
 def test_nobody_else_is_above_the_rules(federation: Federation, admin: Client, job: Manifest):
