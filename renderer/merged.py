@@ -17,8 +17,9 @@ from renderer.documents import WORKFLOWS, Workspace, read_workspace
 from renderer.errors import CommandError
 from renderer.git import Repository
 from renderer.layout import rendered_files
+from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
-from renderer.spec import DIGEST_DIGITS, plan_run
+from renderer.spec import DIGEST_DIGITS
 
 _RUN_ID = re.compile(rf"(?P<workflow>[a-z][-a-z0-9]*)-[0-9a-f]{{{DIGEST_DIGITS}}}")
 
@@ -43,19 +44,17 @@ class Merged:
                 workspace = read_workspace(Path(directory))
             except DocumentError:
                 return {}  # another version's, perhaps; then none is as it was
-        parties, federation = workspace.party_models, workspace.federation.model
-        documents = [workspace.workflows[name] for name in workflows if name in workspace.workflows]
-        return {one.model.metadata.name: plan_run(one.model, parties, federation).run.run_id for one in documents}
+        return {name: workspace.planned(name).run.run_id for name in workflows if name in workspace.workflows}
 
 
-def tree_files(workspace: Workspace, revision: str | None = None) -> tuple[RenderedFile, ...]:
+def tree_files(workspace: Workspace, revision: str | None = None, watch: Watch = unwatched) -> tuple[RenderedFile, ...]:
     """Return what the tree should hold: what the documents make, and what had been merged before.
 
     What had been merged is told from `revision`; without one from the branch that Argo CD reads, as far as this clone
     knows it. Outside of Git nothing has been.
     Raises:  DocumentError; CommandError if there is no such revision.
     """
-    files = rendered_files(workspace)
+    files = rendered_files(workspace, watch)
     merged = merged_before(workspace.root, revision, workspace.federation.model.spec.revision)
     return files if merged is None else with_merged(files, merged, workspace)
 
@@ -102,7 +101,9 @@ def with_merged(files: Iterable[RenderedFile], merged: Merged, workspace: Worksp
             # The documents are as they were; that they have another name now is this version's doing.
             del made[run_id]
     made |= {run_id: merged.runs[run_id] for runs in kept.values() for run_id in runs}
-    return tuple(sorted([*others, *(file for found in made.values() for file in found)], key=lambda file: file.path))
+    return tuple(
+        sorted([*others, *(file for found in made.values() for file in found)], key=lambda file: file.path.parts)
+    )
 
 
 def run_of(path: PurePosixPath) -> str | None:

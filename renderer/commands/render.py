@@ -8,7 +8,9 @@ import typer
 from renderer.check import load_workspace
 from renderer.layout import rendered_files
 from renderer.merged import tree_files
+from renderer.progress import Terminal
 from renderer.settings import settings_of
+from renderer.short_lived import uncollected
 from renderer.tree import Change, changes, unified_diff, write
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
@@ -43,12 +45,13 @@ def render(
     """
     if anew and base is not None:
         raise typer.BadParameter("--anew looks at nothing that has been merged", param_hint="--base")
-    root = settings_of(context).root
-    workspace = load_workspace(root)
-    files = rendered_files(workspace) if anew else tree_files(workspace, base)
-    differences = changes(root, files)
+    root, watch = settings_of(context).root, Terminal()
+    with uncollected():
+        workspace = load_workspace(root, watch=watch)
+        files = rendered_files(workspace, watch) if anew else tree_files(workspace, base, watch)
+        differences = changes(root, files)
     if not check:
-        write(root, differences)
+        write(root, differences, watch)
     if as_json:
         typer.echo(json.dumps(_summary(differences, len(files), check), indent=2))
     elif check:

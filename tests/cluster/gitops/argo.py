@@ -11,14 +11,13 @@ from pathlib import Path
 from tests.cluster.apiserver import ADMIN_GROUP
 from tests.cluster.binaries import binary
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.federation import ARGO_CD
 from tests.cluster.gitops.install import NAMESPACE, install, install_scripts
 from tests.cluster.gitops.keys import end_agent
 from tests.cluster.gitops.redis import Redis, start_redis
 from tests.cluster.ports import free_ports
 from tests.cluster.process import Server, running
 
-# It may do everything in the cluster, as in an installation: the projects are the fence.
-USER = "argocd-application-controller"
 HEALTHY = 200
 
 
@@ -90,7 +89,8 @@ def start_argo_cd(plane: ControlPlane, directory: Path) -> Iterator[ArgoCd]:
         place.mkdir()
     install(plane.client())
     install_scripts(directory / "bin")
-    kubeconfig = plane.kubeconfig(USER, ADMIN_GROUP)
+    # It may do everything in the cluster, as in an installation: projects and admission are the fence.
+    kubeconfig = plane.kubeconfig(ARGO_CD, ADMIN_GROUP)
     with ExitStack() as stack:
         stack.callback(end_agent, directory / "repo-server/gnupg")
         redis = stack.enter_context(start_redis(directory, logs))

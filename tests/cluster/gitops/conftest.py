@@ -27,7 +27,7 @@ def argo(
 @pytest.fixture(scope="module")
 def forge(argo: ArgoCd, tmp_path_factory: pytest.TempPathFactory) -> Forge:
     """A federation, merged once, its owners and Argo CD's administrator having done their part."""
-    made = found(tmp_path_factory.mktemp("forge"), f"f{next(NUMBERS)}", argo.plane.client())
+    made = found(tmp_path_factory.mktemp("forge"), f"f{next(NUMBERS)}", argo.plane)
     made.render()
     made.join()
     made.merge("Begin")

@@ -10,6 +10,8 @@ from policy.yaml import read_yaml
 from renderer.documents import Workspace, read_workspace
 from renderer.spec import plan_run
 from tests.cluster.client import Client, Refused
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.federation import join
 from tests.cluster.gitops.applications import Application, application, applications
 from tests.cluster.gitops.install import APPLICATION, NAMESPACE
 from tests.cluster.tree import Manifest
@@ -23,11 +25,12 @@ WEBHOOK = "webhook"  # the field manager
 
 @dataclass(frozen=True)
 class Forge:
-    """A clone of a federation's repository, and the administrator's client."""
+    """A clone of a federation's repository, and the cluster that it is for."""
 
     root: Path
     prefix: str  # of the namespaces, so that federations do not meet in one cluster
-    client: Client
+    plane: ControlPlane
+    client: Client  # the administrator's
 
     def namespace(self, party: str) -> str:
         """Return the party's namespace."""
@@ -63,10 +66,9 @@ class Forge:
         tell(self.client, self.namespaces)
 
     def join(self) -> None:
-        """What owners and whoever runs Argo CD do by hand: namespaces, projects, ApplicationSets."""
-        for kind in ("namespace", "appproject", "applicationset"):
-            for file in sorted((self.root / "argocd").glob(f"{kind}-*.yaml")):
-                self.client.apply(read_yaml(file.read_text(), str(file))[0], manager="steward")
+        """What owners, the cluster's operator and whoever runs Argo CD do by hand."""
+        join(self.plane, self.root)
+        join_argo_cd(self.client, self.root)
 
     def application(self, party: str, run_id: str) -> Application | None:
         """Return the party's Application of a run, or None if there is none."""
@@ -81,6 +83,13 @@ class Forge:
         version = {"Job": "batch/v1", "NetworkPolicy": "networking.k8s.io/v1"}.get(kind, "v1")
         found = self.client.list_all(version, kind, self.namespace(party), "app.kubernetes.io/managed-by=ccd")
         return {one["metadata"]["name"]: one for one in found}
+
+
+def join_argo_cd(client: Client, root: Path) -> None:
+    """Apply a federation's projects and ApplicationSets."""
+    for kind in ("appproject", "applicationset"):
+        for file in sorted((root / "argocd").glob(f"{kind}-*.yaml")):
+            client.apply(read_yaml(file.read_text(), str(file))[0], manager="steward")
 
 
 def tell(client: Client, namespaces: Iterable[str]) -> None:
@@ -104,7 +113,7 @@ def _annotate(client: Client, kind: str, name: str, annotations: dict[str, str])
             raise
 
 
-def found(directory: Path, prefix: str, client: Client) -> Forge:
+def found(directory: Path, prefix: str, plane: ControlPlane) -> Forge:
     """Return a new federation of two hospitals and an institute, rendered and pushed; nothing in the cluster yet."""
     bare, root = directory / "federation.git", directory / "federation"
     git(directory, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
@@ -115,4 +124,4 @@ def found(directory: Path, prefix: str, client: Client) -> Forge:
     name_reviewers(root)
     git(root, "init", "--quiet", "--initial-branch=main")
     git(root, "remote", "add", "origin", str(bare))
-    return Forge(root, prefix, client)
+    return Forge(root, prefix, plane, plane.client())

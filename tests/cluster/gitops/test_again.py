@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from renderer.check import load_workspace
 from renderer.dev.federation import lay_out
@@ -25,9 +24,10 @@ from renderer.local.logs import event_of
 from renderer.local.observe import ContainerLine, Event
 from renderer.local.secret_store import SecretStore
 from tests.cluster.client import Client
+from tests.cluster.federation import join
 from tests.cluster.gitops.applications import applications, wait_for
 from tests.cluster.gitops.argo import ArgoCd
-from tests.cluster.gitops.forge import tell
+from tests.cluster.gitops.forge import join_argo_cd, tell
 from tests.cluster.tree import Manifest
 from tests.renderer.gitops import ccd, commit_all, git
 
@@ -121,9 +121,8 @@ def airports(argo: ArgoCd, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     commit_all(root, "Where this repository is")
     git(directory, "clone", "--quiet", "--bare", str(root), str(bare))
     client = argo.plane.client()
-    for kind in ("namespace", "appproject", "applicationset"):
-        for file in sorted((root / "argocd").glob(f"{kind}-*.yaml")):
-            client.apply(YAML(typ="safe").load(file), manager="steward")
+    join(argo.plane, root)
+    join_argo_cd(client, root)
     with running_swift(root) as auth_url:
         assert auth_url is not None
         data = {f"{party}/flights": path for party, path in few_flights(directory).items()}

@@ -26,7 +26,7 @@ def key(argo: ArgoCd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Key]
 @pytest.fixture(scope="module")
 def signed(argo: ArgoCd, key: Key, tmp_path_factory: pytest.TempPathFactory) -> Forge:
     """A federation that asks for that key's signature."""
-    forge = found(tmp_path_factory.mktemp("signed"), "signed", argo.plane.client())
+    forge = found(tmp_path_factory.mktemp("signed"), "signed", argo.plane)
     edit(forge.root, "federation.yaml", "  image:", f"  signatures: {{keys: [{key.fingerprint}]}}\n  image:")
     forge.render()
     forge.join()
@@ -49,7 +49,7 @@ def jobs(forge: Forge) -> dict[str, set[str]]:
 
 
 def everywhere(*workflows: str) -> dict[str, set[str]]:
-    return dict.fromkeys(NAMESPACES, set(workflows))
+    return {party: set(workflows) for party in NAMESPACES}
 
 
 def complaints(forge: Forge) -> list[str]:
