@@ -24,6 +24,7 @@ from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH,
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
+LAST = "publish"  # the container that ends with the run's code
 MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -133,7 +134,9 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
         for reason in ended.reasons:
             log.event("failed", code=reason.code, what=reason.what, where=reason.where, fix=reason.fix)
     ended = ended or outcome(party, DONE, ())
-    _write_verdict(termination_log, ended)
+    # Of a failed pod Argo CD shows the first message that any container has left: one that handed the run on leaves none.
+    if container == LAST or ended.code != DONE:
+        _write_verdict(termination_log, ended)
     sys.exit(ended.code)
 
 

@@ -83,6 +83,8 @@ def test_a_rejection_is_the_last_containers_exit_code(world):
     assert run_row(world.federation, "publish") == dict.fromkeys(PARTIES, 30)
     said = verdict(world.federation, "alpha", "publish")
     assert (said["status"], said["code"]) == ("rejected", 30)
+    # Whoever shows a pod's first message shows this one.
+    assert not any((world.federation.root / f"alpha/{container}.log").exists() for container in ("fetch", "compute"))
     assert "bravo/flights policy v3" in said["reason"]
 
 

@@ -17,6 +17,7 @@ from renderer.dev.federation import lay_out
 from renderer.dev.flights import split_flights
 from renderer.dev.session import running_swift
 from renderer.dev.upload import steward_of, upload
+from renderer.local.claim_store import ClaimStore
 from renderer.local.cluster import Cluster
 from renderer.local.job import JobResult
 from renderer.local.load import load_run
@@ -75,7 +76,8 @@ class Airports:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(json.dumps(as_applied(live)))
         self.events.clear()
-        cluster = Cluster(directory / "pods", SecretStore(self.root / "secrets"), self.events.append)
+        secrets, claims = SecretStore(self.root / "secrets"), ClaimStore(self.root / "claims")
+        cluster = Cluster(directory / "pods", secrets, claims, self.events.append)
         return cluster.run(load_run(directory, run_id))
 
     def said(self) -> list[str]:
