@@ -6,6 +6,7 @@ from renderer.grant import grant
 from tests.cluster.client import Client, Refused
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.federation import ARGO_CD, ARGO_CD_GROUPS, Federation, admission_of, owners_word, refusal
+from tests.cluster.fields import differences
 from tests.cluster.manifests import changed
 from tests.cluster.process import wait_until
 from tests.cluster.test_admission_jobs import COMPUTE, FETCH, OTHER, PUBLISH
@@ -143,6 +144,12 @@ def test_the_api_server_finds_no_mistake_in_the_policies(federation: Federation,
             wait_until(lambda: is_checked(admin, name), f"{name} is type-checked")  # noqa: B023
             status = admin.get(manifest["apiVersion"], manifest["kind"], name)["status"]
             assert status.get("typeChecking", {}) == {}, name
+
+
+def test_the_admission_objects_are_what_we_wrote_and_warn_of_nothing(federation: Federation, admin: Client):
+    for manifest in admission_of(ROOT):
+        assert list(differences(manifest, admin.apply(manifest, manager="operator"))) == []
+    assert admin.warnings == []
 
 
 def is_checked(admin: Client, name: str) -> bool:

@@ -65,3 +65,21 @@ def test_an_unknown_party_is_named_with_the_known_ones(repository: Path) -> None
 
     assert result.exit_code == 2
     assert "alpha, bravo, carol" in result.stderr
+
+
+def test_a_new_party_is_told_of_it_and_may_ask_at_once(repository: Path) -> None:
+    told = ccd(
+        repository,
+        *("party", "init", "delta", "--namespace", "hospital-d"),
+        *("--reviewer", "@delta/stewards", "--egress", "192.0.2.0/24:443"),
+    )
+    assert "ccd party grant delta | kubectl apply --filename -" in told.stdout
+
+    spec = printed(ccd(repository, "party", "grant", "delta").stdout)[0]["spec"]
+
+    assert spec["secrets"] == {
+        "fetch": ["swift-output", "swift-records"],
+        "compute": ["ccd-identity"],
+        "publish": ["swift-output", "swift-records"],
+    }
+    assert (spec["claims"], spec["egress"]) == ([], [{"cidr": "192.0.2.0/24", "port": 443}])
