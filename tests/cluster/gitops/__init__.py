@@ -11,6 +11,7 @@ repo server and Redis. Its definitions and settings are those of the module that
 - forge: a federation in a bare repository, and what merging does
 - applications: what Argo CD says of an Application
 - keys: OpenPGP keys, and commits signed with them
+- test_definitions: Argo CD's own definitions hold for what is rendered
 - test_sync: merges, repeated syncs, changed and retired workflows
 - test_fences: what a project refuses
 - test_signatures: commits nobody has signed

@@ -87,9 +87,16 @@ class Forge:
 
 def join_argo_cd(client: Client, root: Path) -> None:
     """Apply a federation's projects and ApplicationSets."""
-    for kind in ("appproject", "applicationset"):
-        for file in sorted((root / "argocd").glob(f"{kind}-*.yaml")):
-            client.apply(read_yaml(file.read_text(), str(file))[0], manager="steward")
+    for manifest in read_argo_cd(root):
+        client.apply(manifest, manager="steward")
+
+
+def read_argo_cd(root: Path) -> list[Manifest]:
+    """Return a federation's projects and, after them, its ApplicationSets."""
+    files = [
+        file for kind in ("appproject", "applicationset") for file in sorted((root / "argocd").glob(f"{kind}-*.yaml"))
+    ]
+    return [read_yaml(file.read_text(), str(file))[0] for file in files]
 
 
 def tell(client: Client, namespaces: Iterable[str]) -> None:

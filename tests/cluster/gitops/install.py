@@ -1,5 +1,7 @@
 """Argo CD's definitions, settings and namespace, as `manifests/core-install` of its own module has them."""
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -26,18 +28,20 @@ def module_directory() -> Path:
 
     Raises:  NoBinaries.
     """
-    command = ["go", "mod", "download", "-json", ARGO_CD]
-    done = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NoBinaries(f"{' '.join(command)} failed in {MODULE}:\n{done.stdout}{done.stderr}")
-    listed = subprocess.run(
-        ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", ARGO_CD],
-        cwd=MODULE,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return Path(listed.stdout.strip())
+    if shutil.which("go") is None:
+        raise NoBinaries("go: not found (fix: install Go; Argo CD's definitions come with its Go module)")
+    for command in (["go", "mod", "download", ARGO_CD], ["go", "list", "-m", "-f", "{{.Dir}}", ARGO_CD]):
+        done = subprocess.run(
+            command,
+            cwd=MODULE,
+            env={**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise NoBinaries(f"{' '.join(command)} failed in {MODULE}:\n{done.stderr}")
+    return Path(done.stdout.strip())
 
 
 def install(client: Client) -> None:
