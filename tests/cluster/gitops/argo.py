@@ -4,7 +4,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class ArgoCd:
 class _Setting:
     """What the processes have in common."""
 
+    program: Path
     directory: Path
     logs: Path
     kubeconfig: Path
@@ -76,6 +77,14 @@ class _Setting:
             "NO_PROXY": "*",
         }
 
+    @contextmanager
+    def part(self, name: str, health: str, *arguments: str) -> Iterator[Server]:
+        """Run the program as one of the parts for the time of a `with` block; it is up once `health` answers."""
+        command = [self.program, *arguments]
+        with running(f"argocd-{name}", command, self.logs, self.environment(name)) as server:
+            server.wait_until(lambda: _is_healthy(f"http://{health}"))
+            yield server
+
 
 @contextmanager
 def start_argo_cd(plane: ControlPlane, directory: Path) -> Iterator[ArgoCd]:
@@ -83,10 +92,10 @@ def start_argo_cd(plane: ControlPlane, directory: Path) -> Iterator[ArgoCd]:
 
     Raises:  NoBinaries.
     """
-    program = binary("argocd", "argocd")
     logs, keyring = directory / "logs", directory / "keyring"
     for place in (logs, keyring, directory / "bin"):
         place.mkdir()
+    program = binary("argocd", "argocd")
     install(plane.client())
     install_scripts(directory / "bin")
     # It may do everything in the cluster, as in an installation: projects and admission are the fence.
@@ -94,38 +103,37 @@ def start_argo_cd(plane: ControlPlane, directory: Path) -> Iterator[ArgoCd]:
     with ExitStack() as stack:
         stack.callback(end_agent, directory / "repo-server/gnupg")
         redis = stack.enter_context(start_redis(directory, logs))
-        setting = _Setting(directory, logs, kubeconfig, redis, keyring)
-        repo_port, *ports = free_ports(6)
-        repo_server = f"127.0.0.1:{repo_port}"
+        setting = _Setting(program, directory, logs, kubeconfig, redis, keyring)
+        servers = [stack.enter_context(part) for part in _parts(setting)]
+        yield ArgoCd(plane, keyring, (*servers, redis.server))
 
-        def start(name: str, health: str, *arguments: str) -> Server:
-            server = stack.enter_context(
-                running(f"argocd-{name}", [program, *arguments], logs, setting.environment(name))
-            )
-            server.wait_until(lambda: _is_healthy(health))
-            return server
 
-        reader = start(
-            "repo-server",
-            f"http://127.0.0.1:{ports[0]}/healthz?full=true",
-            *("--address", "127.0.0.1", "--port", str(repo_port)),
-            *("--metrics-address", "127.0.0.1", "--metrics-port", str(ports[0])),
-            *("--redis", redis.address),
-        )
-        controller = start(
-            "application-controller",
-            f"http://127.0.0.1:{ports[1]}/healthz",
-            *("--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE),
-            *("--redis", redis.address, "--repo-server", repo_server, "--metrics-port", str(ports[1])),
-        )
-        sets = start(
-            "applicationset-controller",
-            f"http://127.0.0.1:{ports[3]}/metrics",
-            *("--kubeconfig", str(kubeconfig), "--namespace", NAMESPACE, "--argocd-repo-server", repo_server),
-            *("--probe-addr", f"127.0.0.1:{ports[2]}", "--metrics-addr", f"127.0.0.1:{ports[3]}"),
-            *("--webhook-addr", f"127.0.0.1:{ports[4]}"),
-        )
-        yield ArgoCd(plane, keyring, (reader, controller, sets, redis.server))
+def _parts(setting: _Setting) -> Iterator[AbstractContextManager[Server]]:
+    """Yield the parts in the order in which they are started."""
+    repo_port, *ports = free_ports(6)
+    repo_server, host = f"127.0.0.1:{repo_port}", "127.0.0.1"
+    cluster = ("--kubeconfig", str(setting.kubeconfig), "--namespace", NAMESPACE)
+    yield setting.part(
+        "repo-server",
+        f"{host}:{ports[0]}/healthz?full=true",
+        *("--address", host, "--port", str(repo_port)),
+        *("--metrics-address", host, "--metrics-port", str(ports[0])),
+        *("--redis", setting.redis.address),
+    )
+    yield setting.part(
+        "application-controller",
+        f"{host}:{ports[1]}/healthz",
+        # It counts things at this port for whoever asks, on all addresses; there is no option for that.
+        *("--metrics-port", str(ports[1])),
+        *(*cluster, "--redis", setting.redis.address, "--repo-server", repo_server),
+    )
+    yield setting.part(
+        "applicationset-controller",
+        f"{host}:{ports[2]}/metrics",
+        *("--metrics-addr", f"{host}:{ports[2]}", "--probe-addr", f"{host}:{ports[3]}"),
+        *("--webhook-addr", f"{host}:{ports[4]}"),
+        *(*cluster, "--argocd-repo-server", repo_server),
+    )
 
 
 def _is_healthy(url: str) -> bool:

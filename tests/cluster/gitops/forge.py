@@ -81,7 +81,9 @@ class Forge:
     def objects(self, party: str, kind: str = "Job") -> dict[str, Manifest]:
         """Return the run's objects of one kind in the party's namespace, by name."""
         version = {"Job": "batch/v1", "NetworkPolicy": "networking.k8s.io/v1"}.get(kind, "v1")
-        found = self.client.list_all(version, kind, self.namespace(party), "app.kubernetes.io/managed-by=ccd,ccd.dev/run")
+        found = self.client.list_all(
+            version, kind, self.namespace(party), "app.kubernetes.io/managed-by=ccd,ccd.dev/run"
+        )
         return {one["metadata"]["name"]: one for one in found}
 
 

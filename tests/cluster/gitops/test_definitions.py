@@ -31,7 +31,7 @@ def test_what_is_shipped_is_within_the_definitions(argo: ArgoCd):
 def test_projects_that_ask_for_signatures_are_too(argo: ArgoCd, tmp_path: Path):
     root = tmp_path / "federation"
     shutil.copytree(FEDERATION, root)
-    edit(root, "federation.yaml", "  image:", f"  signatures: {{keys: [{'0' * 40}]}}\n  image:")
+    edit(root, "federation.yaml", "  image:", f"  signatures: {{keys: [{'A' * 40}]}}\n  image:")
     assert ccd(root, "render").exit_code == 0
     manifests = read_argo_cd(root)
     assert sum("sourceIntegrity" in one["spec"] for one in manifests) == 3
