@@ -13,6 +13,7 @@ from renderer.dataset import Dataset, source_of
 from renderer.documents import Document, Workspace, read_workspace
 from renderer.party import Party
 from renderer.query import check_query
+from renderer.reach import check_reach
 from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners, plan_run
 from renderer.workflow import Workflow
 
@@ -47,7 +48,7 @@ def check_workspace(workspace: Workspace, now: datetime.datetime) -> Findings:
     problems: list[Problem] = []
     warnings: list[Problem] = []
     for party in workspace.parties.values():
-        problems += [*_check_party(party), *_check_namespace(party, workspace)]
+        problems += [*_check_party(party), *_check_namespace(party, workspace), *check_reach(party)]
         bad, soon = _check_certificate(party, now)
         problems += bad
         warnings += soon

@@ -4,8 +4,20 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
-from renderer.fields import ClaimName, ContainerName, Line, MaybeEmptyLine, ObjectName, SecretName, VolumePath
-from worker.runspec import FilesSource, Model, Source, SwiftSource
+from renderer.fields import (
+    ClaimName,
+    ContainerName,
+    DatasetVersion,
+    FileNumber,
+    Line,
+    MaybeEmptyLine,
+    ObjectName,
+    PersistentId,
+    SecretName,
+    Site,
+    VolumePath,
+)
+from worker.runspec import DataverseSource, FilesSource, Model, Source, SwiftSource
 
 
 class Column(Model):
@@ -34,6 +46,19 @@ class SwiftDataset(DatasetBase):
     credentials: SecretName
 
 
+class DataverseDataset(DatasetBase):
+    """A file of one version of a dataset in Dataverse; its policy is a file of the same version, beside it."""
+
+    backend: Literal["dataverse"]
+    url: Site
+    persistent_id: PersistentId
+    version: DatasetVersion
+    file: VolumePath | FileNumber  # its name with its directory, or its number
+    form: Literal["original", "archival"] = "original"  # of a file of tables: as uploaded, or as Dataverse's .tab
+    storage: tuple[Site, ...] = ()  # where the installation keeps files, if it redirects there
+    credentials: SecretName | None = None  # with an API token; public files need none
+
+
 class Volume(Model):
     """A volume of the party's own cluster."""
 
@@ -48,7 +73,7 @@ class FilesDataset(DatasetBase):
     path: VolumePath
 
 
-Dataset = Annotated[SwiftDataset | FilesDataset, Field(discriminator="backend")]
+Dataset = Annotated[SwiftDataset | DataverseDataset | FilesDataset, Field(discriminator="backend")]
 
 
 def source_of(reference: str, dataset: Dataset) -> Source:
@@ -61,6 +86,19 @@ def source_of(reference: str, dataset: Dataset) -> Source:
                 null=dataset.null_text,
                 container=dataset.container,
                 object=dataset.object,
+                credentials=dataset.credentials,
+            )
+        case DataverseDataset():
+            return DataverseSource(
+                dataset=reference,
+                format=dataset.format,
+                null=dataset.null_text,
+                url=dataset.url,
+                persistent_id=dataset.persistent_id,
+                version=dataset.version,
+                file=dataset.file,
+                form=dataset.form,
+                storage=dataset.storage,
                 credentials=dataset.credentials,
             )
         case FilesDataset():

@@ -59,7 +59,10 @@ def _fetch_source(spec: RunSpec, source: Source, origin: Origin, work: WorkDir, 
     log.event("policy fetched", dataset=dataset.name)
     path = work.data_file(dataset.name, source.format)
     download = origin.download(path)
-    log.event("data fetched", dataset=dataset.name, size_bytes=download.size_bytes)
+    held = {"version": download.version, "checksum": download.checksum}
+    log.event(
+        "data fetched", dataset=dataset.name, size_bytes=download.size_bytes, **{k: v for k, v in held.items() if v}
+    )
     unique = frozenset(column.name for column in dataset.columns if column.unique)
     try:
         facts = check_file(path, source.format, schema_of(dataset), source.null, unique)
@@ -80,6 +83,7 @@ def _fetch_source(spec: RunSpec, source: Source, origin: Origin, work: WorkDir, 
         sha256=download.sha256,
         n_rows=facts.n_rows,
         size_bytes=download.size_bytes,
+        version=download.version,
         file=str(path.relative_to(work.root)),
     )
 

@@ -1,14 +1,21 @@
 """The origins of a run spec's datasets: which endpoint reads which source."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from worker.endpoints.dataverse import Address, DataverseOrigin
 from worker.endpoints.files import FilesOrigin
 from worker.endpoints.origin import Origin
 from worker.endpoints.swift_origin import SwiftOrigin
-from worker.runspec import FilesSource, Source, SwiftSource
+from worker.errors import BadDocument
+from worker.mounts import read_secret
+from worker.runspec import DataverseSource, FilesSource, Source, SwiftSource
 from worker.stores import Stores
+
+TOKEN_KEY = "DATAVERSE_TOKEN"  # noqa: S105 - the key's name
+_TOKEN = re.compile(r"[!-~]{1,256}")
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,16 @@ class Origins:
         match source:
             case SwiftSource():
                 return SwiftOrigin(self.stores.of(source.credentials), source.container, source.object)
+            case DataverseSource():
+                return self._dataverse(source)
             case FilesSource():
                 return FilesOrigin(self.volumes, source.claim, source.path)
         assert_never(source)
+
+    def _dataverse(self, source: DataverseSource) -> Origin:
+        address = Address(source.url, source.persistent_id, source.version, source.file, source.form, source.storage)
+        token = source.credentials and read_secret(self.stores.secrets, source.credentials, TOKEN_KEY)
+        if token is not None and not _TOKEN.fullmatch(token):
+            where, fix = f"{source.credentials}/{TOKEN_KEY}", "put the API token into it, and nothing else"
+            raise BadDocument("the Secret's key holds no API token", where, fix=fix)
+        return DataverseOrigin(address, token)

@@ -7,4 +7,10 @@ An endpoint never shows a credential, a token, or a library's error text, which 
 - swift: OpenStack Swift, version 1 authentication, through python-swiftclient
 - swift_origin: a dataset in Swift
 - files: a dataset on a mounted volume
+- web: requests with redirects followed by hand
+- dataverse_metadata: what Dataverse says of a version's files
+- dataverse_errors: what an answer of Dataverse means
+- receipt: a file that comes in over several attempts
+- patience: trying again
+- dataverse: a dataset in Dataverse
 """
