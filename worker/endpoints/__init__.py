@@ -2,7 +2,8 @@
 
 An endpoint never shows a credential, a token, a URL's signature, or a library's error text, which may hold any of them.
 
-- store: what every endpoint offers
+- store: what is written to, and looked into
+- origin: where one dataset lies
 - patience: how long a store may take, and how often it is asked again
 - digests: digesting and writing beside the network
 - swift_address: where credentials may travel to
@@ -15,4 +16,6 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - swift_access: who may read a container
 - swift_upload: writing once, in segments if it is large
 - swift: all of it as a store
+- swift_origin: a dataset in Swift
+- files: a dataset on a mounted volume
 """
