@@ -166,9 +166,7 @@ def serve(state: Path, port: int, auth: str, auth_filters: str) -> int:
         # The ring first: each server reads the others' rings when it is made.
         write_ring(configuration, kind, listener.getsockname()[1])
         spawn_server(listener, controller(common))
-    proxy_text = PROXY_CONF.format(
-        swift_dir=configuration, log_hook=LOG_HOOK, auth=auth, auth_filters=auth_filters
-    )
+    proxy_text = PROXY_CONF.format(swift_dir=configuration, log_hook=LOG_HOOK, auth=auth, auth_filters=auth_filters)
     # From a string: the keys would otherwise lie in one more file.
     proxy = loadapp(ConfigString(proxy_text))
     listener = eventlet.listen((LOOPBACK, port), backlog=256, reuse_port=False)

@@ -30,7 +30,7 @@ class Fault:
     shorten_to: int | None = None  # bytes, and the header says so too
     cut_upload_after: int | None = None  # bytes of the request's body
     lose_answer: bool = False  # the server has done it, and nobody hears
-    hold: threading.Event | None = None  # before the request is passed on
+    swallow: bool = False  # the request goes nowhere, until its sender has had enough
     then: Callable[[], object] = lambda: None  # when all that shall come has come, before the end
 
 
@@ -39,6 +39,7 @@ class Rule:
     pattern: re.Pattern[str]
     fault: Fault
     times: int
+    arrived: threading.Event = field(default_factory=threading.Event)
     struck: threading.Event = field(default_factory=threading.Event)
 
 
@@ -68,9 +69,6 @@ class FaultProxy:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        for rule in self._rules:
-            if rule.fault.hold is not None:
-                rule.fault.hold.set()
         self.down()
         for thread in self._threads:
             thread.join(DEADLINE_S)
@@ -133,6 +131,7 @@ class FaultProxy:
             for rule in self._rules:
                 if rule.times > 0 and rule.pattern.search(request):
                     rule.times -= 1
+                    rule.arrived.set()
                     return rule
         return None
 
@@ -141,8 +140,9 @@ class FaultProxy:
             _drain(client, _length(head) - len(rest))
             client.sendall(fault.answer)
             return
-        if fault.hold is not None:
-            fault.hold.wait(DEADLINE_S)
+        if fault.swallow:
+            _drain(client, _length(head) - len(rest) + 1)
+            return
         with socket.create_connection(("127.0.0.1", self.upstream), DEADLINE_S) as server:
             server.sendall(_closing(head))
             left = _length(head)
