@@ -30,6 +30,7 @@ class Fault:
     shorten_to: int | None = None  # bytes, and the header says so too
     cut_upload_after: int | None = None  # bytes of the request's body
     lose_answer: bool = False  # the server has done it, and nobody hears
+    first: Callable[[], object] = lambda: None  # before the request is passed on
     swallow: bool = False  # the request goes nowhere, until its sender has had enough
     then: Callable[[], object] = lambda: None  # when all that shall come has come, before the end
 
@@ -140,6 +141,7 @@ class FaultProxy:
             _drain(client, _length(head) - len(rest))
             client.sendall(fault.answer)
             return
+        fault.first()
         if fault.swallow:
             _drain(client, _length(head) - len(rest) + 1)
             return
