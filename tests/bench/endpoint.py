@@ -34,7 +34,7 @@ def run_endpoint(mib: int, rounds: int) -> dict[str, Any]:
             connection = swiftclient.Connection(swift.url, user.login, user.key, auth_version="1")
             account, token = connection.get_auth()
             connection.put_container(CONTAINER)
-            _upload(connection, mib)
+            _upload(connection, mib, root / NAME)
             for key, value in {"ST_AUTH": swift.url, "ST_USER": user.login, "ST_KEY": user.key}.items():
                 (root / "secrets" / "store").mkdir(parents=True, exist_ok=True)
                 (root / "secrets" / "store" / key).write_text(value)
@@ -71,18 +71,14 @@ def line_of(report: dict[str, Any]) -> str:
     )
 
 
-def _upload(connection: swiftclient.Connection, mib: int) -> None:
-    piece = secrets.token_bytes(min(mib, 128) * MIB)
-    # A plain object of up to 5 GiB, as curl and fetch see it; the pieces repeat, which nothing here notices.
-    left = mib * MIB
-
-    def chunks():
-        nonlocal left
-        while left:
-            yield piece[:left]
-            left -= min(left, len(piece))
-
-    connection.put_object(CONTAINER, NAME, chunks(), content_length=mib * MIB)
+def _upload(connection: swiftclient.Connection, mib: int, path: Path) -> None:
+    """Put one plain object, which both see alike."""
+    with path.open("wb") as file:
+        for _ in range(mib):
+            file.write(secrets.token_bytes(MIB))
+    with path.open("rb") as file:
+        connection.put_object(CONTAINER, NAME, file, content_length=mib * MIB)
+    path.unlink()
 
 
 def _curl(url: str, token: str, root: Path) -> float:
