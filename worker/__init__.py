@@ -14,6 +14,7 @@ Files, in reading order:
 - endpoints: Swift, mounted volumes, and what any store and any dataset's place offers
 - stores: the stores of a run spec, opened once each
 - origins: which endpoint reads which of the party's datasets
+- unfinished: a run whose writer died before its manifest had its name
 - fetch: the first container
 - compute: the second container
 - tls: who may connect

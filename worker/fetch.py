@@ -19,6 +19,7 @@ from worker.log import Log
 from worker.origins import Origins
 from worker.runspec import VOLUMES_PATH, DatasetSpec, RunSpec, Source, schema_of
 from worker.stores import Stores, manifest_name
+from worker.unfinished import find_unfinished
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
 
 
@@ -27,6 +28,12 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path =
     stores = Stores(secrets)
     origins = Origins(stores, volumes)
     try:
+        unfinished = find_unfinished(spec, stores, log)
+        if unfinished is not None:
+            work.write_manifest(unfinished.manifest)
+            work.write_done(Done(found=unfinished.found, is_unfinished=True))
+            log.event("done but for the manifest", manifest=unfinished.found)
+            return
         found = find_done(spec, stores)
         if found is not None:
             work.write_done(Done(found=found))

@@ -171,6 +171,9 @@ class Place(Model):
 
     container: str
     credentials: str
+    # Whom a container that the worker makes is opened to, as Swift's ACLs name them. Left out if nobody, so that the
+    # run ids of those who name nobody stay what they are.
+    readers: tuple[str, ...] = Field(default=(), exclude_if=lambda readers: not readers)
 
 
 class Own(Model):

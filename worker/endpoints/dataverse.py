@@ -16,8 +16,9 @@ import httpx
 from pydantic import ValidationError
 from pyDataverse.api import NativeApi
 
-from worker.endpoints.dataverse_errors import Passing, judge, transport_problem
+from worker.endpoints.dataverse_errors import judge, transport_problem
 from worker.endpoints.dataverse_metadata import FileEntry, Form, Version, VersionAnswer, expected_of
+from worker.endpoints.disk import disk_problem, incoming
 from worker.endpoints.origin import (
     MAX_POLICY_BYTES,
     MAX_SIGNATURE_BYTES,
@@ -25,8 +26,8 @@ from worker.endpoints.origin import (
     SIGNATURE_SUFFIX,
     Beside,
 )
-from worker.endpoints.patience import Patience
-from worker.endpoints.receipt import ATTEMPTS, Receipt
+from worker.endpoints.patience import Pace, Passing, Pause, Trying
+from worker.endpoints.receipt import Receipt
 from worker.endpoints.store import Download
 from worker.endpoints.web import RedirectRefused, Web
 from worker.errors import BadDocument, StoreRefused, StoreUnavailable
@@ -60,10 +61,10 @@ class DataverseOrigin:
         self,
         address: Address,
         token: str | None = None,
-        pause: Callable[[float], object] | None = None,
+        pause: Pause | None = None,
         trust: ssl.SSLContext | None = None,
     ) -> None:
-        self._address, self._has_token, self._patience = address, token is not None, Patience(pause)
+        self._address, self._has_token, self._trying = address, token is not None, Trying(pause=pause)
         sent = (TOKEN_HEADER, token) if token is not None else None
         self._web = Web(address.url, address.storage, sent, trust)
 
@@ -86,10 +87,14 @@ class DataverseOrigin:
         expected = expected_of(entry, form)
         if expected is None and not (entry.data_file.is_ingested and form == "archival"):
             raise self._refused("Dataverse states no checksum of the file that is known here", self.place)
-        with Receipt(path, expected) as receipt, self._unavailable(self.place):
-            self._patience.with_(lambda: self._transfer(entry, receipt), receipt.has_stalled)
-            number, checksum = self._version.number, expected.algorithm if expected else ""
-            return Download(receipt.size_bytes, receipt.sha256, number, checksum)
+        try:
+            with incoming(path) as file:
+                receipt = Receipt(file, expected)
+                self._until_done(lambda: self._transfer(entry, receipt), self.place, lambda: receipt.furthest)
+        except OSError as error:
+            raise disk_problem(error, self.place) from None
+        checksum = expected.algorithm if expected else ""
+        return Download(receipt.size_bytes, receipt.sha256, self._version.number, checksum)
 
     @cached_property
     def _version(self) -> Version:
@@ -154,8 +159,7 @@ class DataverseOrigin:
                         raise BadDocument(f"it is larger than {limit_bytes} bytes", place)
             return bytes(content)
 
-        with self._unavailable(place):
-            return self._patience.with_(read)
+        return self._until_done(read, place)
 
     def _transfer(self, entry: FileEntry, receipt: Receipt) -> None:
         """Bring the file in, from where the last attempt stopped if that is possible."""
@@ -170,7 +174,9 @@ class DataverseOrigin:
                 receipt.restart()
             if receipt.may_resume is False and not _is_framed(response):
                 raise Passing("the answer does not say where it ends")
+            pace = Pace(self._trying.patience)
             for chunk in response.iter_raw():
+                pace.moved(len(chunk))
                 receipt.write(chunk)
                 if receipt.is_too_long:
                     break
@@ -193,13 +199,8 @@ class DataverseOrigin:
         except httpx.HTTPError as error:
             raise transport_problem(error, place) from None
 
-    @contextlib.contextmanager
-    def _unavailable(self, place: str) -> Iterator[None]:
-        try:
-            yield
-        except Passing as passing:
-            what = f"Dataverse did not serve the request in {ATTEMPTS} attempts: {passing.why}"
-            raise StoreUnavailable(what, place, fix=f"check that {self._address.url} is up") from None
+    def _until_done(self, act: Callable[[], T], place: str, progress: Callable[[], int] = lambda: 0) -> T:
+        return self._trying.until_done(act, place, f"check that {self._address.url} is up", progress)
 
     def _refused(self, what: str, place: str, fix: str = "") -> StoreRefused:
         return StoreRefused(what, place, fix=fix)

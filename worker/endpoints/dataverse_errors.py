@@ -7,11 +7,11 @@ import ssl
 
 import httpx
 
+from worker.endpoints.patience import Passing
 from worker.endpoints.web import Answer
 from worker.errors import StoreRefused
 
 MAX_ERROR_BYTES = 16 * 1024
-LONGEST_ASKED_PAUSE_S = 60.0
 _PASSING = (408, 425, 429)
 _RIGHTS = (
     "give the token's user the right to download it: it may be restricted, embargoed, or its retention may have ended"
@@ -22,15 +22,6 @@ _ADVICE = {
     404: "check identifier, version and file; what is not published is only seen with a token",
 }
 _ADVICE_WITHOUT_TOKEN = "if it is restricted, name a Secret with an API token in the party document: credentials"  # noqa: S105
-
-
-class Passing(Exception):
-    """An answer that may be different next time."""
-
-    def __init__(self, why: str, pause_s: float = 0.0) -> None:
-        super().__init__(why)
-        self.why = why
-        self.pause_s = pause_s  # as it asked for
 
 
 def judge(answer: Answer, place: str, has_token: bool, is_range: bool) -> None:
@@ -66,9 +57,9 @@ def transport_problem(error: httpx.HTTPError, place: str) -> Exception:
     return Passing(f"no whole answer ({type(error).__name__})")
 
 
-def _asked_pause(response: httpx.Response) -> float:
+def _asked_pause(response: httpx.Response) -> float | None:
     asked = response.headers.get("retry-after", "")
-    return min(float(asked), LONGEST_ASKED_PAUSE_S) if asked.isascii() and asked.isdigit() else 0.0
+    return float(asked) if asked.isascii() and asked.isdigit() else None
 
 
 def _speaks_of_guestbook(response: httpx.Response) -> bool:

@@ -1,33 +1,23 @@
 """A file that comes in over several attempts: how far it is, and whether it is what was expected."""
 
 import hashlib
-from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO
+from io import FileIO
 
 from worker.endpoints.dataverse_metadata import ALGORITHMS, Expected
-
-PROGRESS_BYTES = 1 << 20  # an attempt that brings less has brought nothing: nobody is fed a byte at a time for ever
-ATTEMPTS = 6  # in a row, none of which brings it further
+from worker.endpoints.disk import write_all
 
 
 class Receipt:
-    """Writes to `path` and counts along. An attempt goes on where the last one stopped, or starts again."""
+    """Writes to a file and counts along. An attempt goes on where the last one stopped, or starts again."""
 
-    def __init__(self, path: Path, expected: Expected | None) -> None:
-        self._expected = expected
-        self._file: BinaryIO = path.open("wb")
+    def __init__(self, file: FileIO, expected: Expected | None) -> None:
+        self._file, self._expected = file, expected
         self.size_bytes = 0
-        self._furthest, self._mark, self._fruitless, self._rejected = 0, 0, 0, 0
+        self.furthest = 0  # byte that any attempt came to: what counts as progress
+        self._rejected = 0
         # Without a checksum nobody could tell that two halves belong together.
         self.may_resume = expected is not None
         self.restart()
-
-    def __enter__(self) -> "Receipt":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
 
     def restart(self) -> None:
         """Forget what came in."""
@@ -41,11 +31,11 @@ class Receipt:
 
     def write(self, chunk: bytes) -> None:
         """Take in the next bytes."""
-        self._file.write(chunk)
+        write_all(self._file, chunk)
         self._sha256.update(chunk)
         self._checksum.update(chunk)
         self.size_bytes += len(chunk)
-        self._furthest = max(self._furthest, self.size_bytes)
+        self.furthest = max(self.furthest, self.size_bytes)
 
     def reject(self) -> int:
         """Forget what came in, since it is wrong; return how often that has happened."""
@@ -68,10 +58,3 @@ class Receipt:
     def sha256(self) -> str:
         """The digest of what came in, in hex."""
         return self._sha256.hexdigest()
-
-    def has_stalled(self) -> bool:
-        """Whether to give up after one more failed attempt; asked once after each."""
-        if self._furthest >= self._mark + PROGRESS_BYTES:
-            self._mark, self._fruitless = self._furthest, 0
-        self._fruitless += 1
-        return self._fruitless >= ATTEMPTS

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import httpx
 
+from worker.endpoints.patience import Patience
+
+DEFAULT = Patience()
 MAX_REDIRECTS = 5
-CONNECT_TIMEOUT_S = 15.0
-READ_TIMEOUT_S = 60.0  # between two pieces of an answer
 MAX_SITE = 120  # characters of a site's name that an error repeats
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"https": 443, "http": 80}
@@ -48,13 +49,14 @@ class Web:
         others: tuple[str, ...] = (),
         token: tuple[str, str] | None = None,  # header and value
         trust: ssl.SSLContext | None = None,  # default: the system's certificate authorities
+        patience: Patience = DEFAULT,
     ) -> None:
         self._home = site_of(httpx.URL(home))
         self._known = {self._home, *(site_of(httpx.URL(other)) for other in others)}
         self._token = dict([token] if token else [])
         self._client = httpx.Client(
             verify=trust or ssl.create_default_context(),
-            timeout=httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            timeout=httpx.Timeout(patience.idle_s, connect=patience.connect_s),
             follow_redirects=False,
             trust_env=False,  # no proxy that the environment names hears the token
             headers={"Accept-Encoding": "identity", "User-Agent": "ccd-worker"},
