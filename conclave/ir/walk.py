@@ -6,6 +6,7 @@ from typing import assert_never
 
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -139,6 +140,8 @@ def rebuild(expression: Expression, change: Callable[[Expression], Expression]) 
         case Case(branches, default):
             changed = tuple((change(condition), change(value)) for condition, value in branches)
             return replace(expression, branches=changed, default=change(default))
+        case Call(_, arguments):
+            return replace(expression, arguments=tuple(change(argument) for argument in arguments))
         case _ as never:
             assert_never(never)
 
