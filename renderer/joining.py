@@ -24,15 +24,16 @@ from renderer.tree import changes, write
 IDENTITY = "ccd-identity"
 KEY = "tls.key"
 STORES = ("swift-data", "swift-records", "swift-output")
+STORE_KEYS = "ST_AUTH ST_USER ST_KEY"
 
 # `printf` and `read` are the shell's own: no value is ever an argument of a program.
 ASK_FOR_STORE = """\
 ccd_secret() (
-  umask 077; dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
-  for key in ST_AUTH ST_USER ST_KEY; do
-    printf '%s of %s: ' "$key" "$2" >&2; IFS= read -rs value; echo >&2; printf %s "$value" >"$dir/$key"
+  umask 077; namespace=$1 name=$2; shift 2; dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+  for key in "$@"; do
+    printf '%s of %s: ' "$key" "$name" >&2; IFS= read -rs value; echo >&2; printf %s "$value" >"$dir/$key"
   done
-  kubectl --namespace "$1" create secret generic "$2" --from-file="$dir"
+  kubectl --namespace "$namespace" create secret generic "$name" --from-file="$dir"
 )"""
 
 
@@ -108,7 +109,7 @@ def join(root: Path, new: NewParty, secrets: Path) -> Joined:
 def commands(new: NewParty, joined: Joined) -> str:
     """Return the commands that the owner types in its own cluster, in bash or zsh."""
     identity = f"kubectl --namespace {new.namespace} create secret generic {IDENTITY} --from-file={KEY}={shlex.quote(str(joined.key))}"
-    stores = "\n".join(f"ccd_secret {new.namespace} {name}" for name in STORES)
+    stores = "\n".join(f"ccd_secret {new.namespace} {name} {STORE_KEYS}" for name in STORES)
     namespace = f"kubectl apply --filename argocd/namespace-{new.name}.yaml"
     return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n"
 

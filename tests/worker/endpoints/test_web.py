@@ -1,17 +1,13 @@
 """Redirects: where they are followed to, and what goes along."""
 
-import datetime
-import ipaddress
 import ssl
 from collections.abc import Iterator
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.dataverse.server import Site, running
+from tests.worker.certificates import self_signed
 from worker.endpoints.web import MAX_REDIRECTS, RedirectRefused, Web
 
 TOKEN = ("X-Dataverse-key", "hunter2")
@@ -145,30 +141,10 @@ def test_requests_are_not_logged(sites, caplog):
 @pytest.fixture
 def secure(tmp_path) -> Iterator[tuple[Redirecting, ssl.SSLContext]]:
     """A site with TLS, and the trust in its certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "stand-in")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (tmp_path / "both.pem").write_bytes(pem + private)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(tmp_path / "both.pem")
+    server, pem = self_signed(tmp_path)
     site = Redirecting(server)
     with running(site):
-        yield site, ssl.create_default_context(cadata=pem.decode())
+        yield site, ssl.create_default_context(cadata=pem)
 
 
 def test_over_tls_with_a_certificate_that_holds(secure):
