@@ -16,7 +16,7 @@ from renderer.check import load_workspace
 from renderer.documents import PARTIES
 from renderer.errors import CommandError
 from renderer.layout import rendered_files
-from renderer.local.private_files import private_directory, write_new
+from renderer.local.private_files import keep_from_git, private_directory, write_new
 from renderer.party import Egress, Party
 from renderer.render import render
 from renderer.tree import changes, write
@@ -96,7 +96,7 @@ def join(root: Path, new: NewParty, secrets: Path) -> Joined:
         if nobody:
             raise DocumentError(nobody)
         differences = changes(root, rendered_files(workspace))
-        _keep_from_git(secrets)
+        keep_from_git(secrets)
         private_directory(key.parent)
         write_new(key, private, 0o600)
     except BaseException:
@@ -118,11 +118,3 @@ def _document(new: NewParty, certificate: str, fingerprint: str) -> str:
     lines = tuple(certificate.strip().splitlines())
     context = Context(new.name, new.namespace, fingerprint, lines, IDENTITY, new.reviewers, new.egress, new.helper)
     return render("party.yaml.j2", context)
-
-
-def _keep_from_git(secrets: Path) -> None:
-    # In the directory itself, so that it holds wherever the directory is, and whatever others write into .gitignore.
-    private_directory(secrets)
-    ignore = secrets / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")

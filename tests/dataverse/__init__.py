@@ -6,4 +6,5 @@ tests against it and against a real installation, so that the two can be told ap
 - model: datasets, versions, files, users and their rights
 - server: the API over HTTP, with faults to order, and a second site to which downloads may be redirected
 - steward: whoever makes datasets, through the same API
+- bench: an installation, its steward, and origins that read from it
 """
