@@ -150,8 +150,11 @@ class _Tracing:
         return Relation(values, merged(source.influences, *deciding), rows)
 
     def _join(self, left: Relation, right: Relation, node: Join) -> Relation:
+        # Every kind of join asks for what an inner join asks for: that a row has no match tells of both sides' keys
+        # just as a match does, and so does a NULL in the place of a column. A semi or anti join only shows less.
         both = _side_by_side(left, right)
-        step = "join on " + ", ".join(f"{a} = {b}" for a, b in node.on)
+        kind = "" if node.how == "inner" else f"{node.how} "
+        step = f"{kind}join on " + ", ".join(f"{a} = {b}" for a, b in node.on)
         values = {name: _carried(value, right, step, node.at) for name, value in left.values.items()}
         values |= {name: _carried(value, left, step, node.at) for name, value in right.values.items()}
         influences = [both.influences]
@@ -171,7 +174,8 @@ class _Tracing:
                 for pair in node.on:
                     if is_personal or sources_of(value) & sources_of(both.values[pair[own]]):
                         values[name] = together(values[name], both.values[pair[others]])
-        return Relation(values, merged(*influences), both.rows)
+        shown = {f.name: values[f.name] for f in node.schema}
+        return Relation(shown, merged(*influences), both.rows)
 
     def _is_personal(self, use: Use) -> bool:
         return (use.dataset, use.column) in self.personal

@@ -3,9 +3,10 @@
 Column names are unique within a schema. `alpha`, `bravo` own scans; who *may see* what is no concern of the IR.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal as OneOf
+from typing import assert_never
 
 from conclave.ir.errors import Position, TypeProblem
 from conclave.ir.expressions import Expression, names_in
@@ -22,6 +23,7 @@ from conclave.ir.types import (
 )
 
 AggregateFunction = OneOf["sum", "count", "min", "max", "avg"]
+JoinKind = OneOf["inner", "left", "semi", "anti"]
 
 
 @dataclass(frozen=True)
@@ -157,11 +159,16 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Join:
-    """Inner join: every pair of rows equal in all `on` pairs (left name, right name). Schemas share no name."""
+    """Rows that are equal in all `on` pairs (left name, right name); NULL equals nothing. Schemas share no name.
+
+    inner: every pair that matches. left: those, and left rows without a match beside NULLs. semi, anti: the left
+    rows that have a match, or have none, each once and with no column of the right.
+    """
 
     left: "Node"
     right: "Node"
     on: tuple[tuple[str, str], ...]
+    how: JoinKind = "inner"
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -171,8 +178,16 @@ class Join:
 
     @cached_property
     def schema(self) -> Schema:
-        """Left columns, then right columns."""
-        return (*self.left.schema, *self.right.schema)
+        """Left columns, then right columns, as far as this kind of join has them."""
+        match self.how:
+            case "inner":
+                return (*self.left.schema, *self.right.schema)
+            case "left":
+                return (*self.left.schema, *(replace(f, nullable=True) for f in self.right.schema))
+            case "semi" | "anti":
+                return self.left.schema
+            case _ as never:
+                assert_never(never)
 
 
 @dataclass(frozen=True)

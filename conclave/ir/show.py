@@ -76,8 +76,9 @@ def show_node(node: Node) -> str:
         case Aggregate(_, keys, outputs):
             by = f" by {', '.join(map(_name, keys))}" if keys else ""
             return f"aggregate{by}" + (f": {', '.join(map(_aggregate, outputs))}" if outputs else "")
-        case Join(_, _, on):
-            return f"join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
+        case Join(_, _, on, how):
+            kind = "" if how == "inner" else f"{how} "
+            return f"{kind}join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
         case CrossOne():
             return "cross one row"
         case Sort(_, sort_keys):

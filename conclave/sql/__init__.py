@@ -10,7 +10,10 @@ optimise, and knows nothing of policies.
 - functions: functions and casts, said in the IR's few expressions
 - bind_expression: scalar expressions
 - aggregates: the aggregate calls of one SELECT
+- keys: the columns that an equality of two tables is about
 - bind_from: FROM and its joins
+- bind_subquery: subqueries that read the query around them
+- bind_where: WHERE, and what it asks of subqueries
 - bind_select: one SELECT
 - bind_order: ORDER BY and LIMIT of the answer
 - bind: a whole query

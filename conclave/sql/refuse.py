@@ -44,9 +44,8 @@ _NODES: dict[type[exp.Expr], tuple[str, str | None]] = {
     exp.Star: ("* here", None),
     exp.Lateral: ("LATERAL", None),
     exp.Values: ("VALUES as a table", None),
-    exp.Union: ("UNION", "use UNION ALL, with SELECT DISTINCT around it if rows may repeat"),
-    exp.Intersect: ("INTERSECT", "use an inner join"),
-    exp.Except: ("EXCEPT", None),
+    exp.Intersect: ("INTERSECT ALL", "use INTERSECT"),
+    exp.Except: ("EXCEPT ALL", "use EXCEPT"),
 }
 
 
