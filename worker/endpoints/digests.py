@@ -14,10 +14,10 @@ MAX_BATCHES = 16  # on their way: 8 MiB
 
 
 class Digests:
-    """SHA-256 and MD5 of a stream, and the MD5 of each of its segments, if their sizes are told."""
+    """SHA-256 of a stream, and unless they are not wanted its MD5 and that of each segment whose size is told."""
 
-    def __init__(self, segment_bytes: Sequence[int] = ()) -> None:
-        self._sha256 = hashlib.sha256()
+    def __init__(self, segment_bytes: Sequence[int] = (), with_md5: bool = True) -> None:
+        self._sha256, self._with_md5 = hashlib.sha256(), with_md5
         self._segments = list(segment_bytes)
         self._left = self._segments[0] if self._segments else -1
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -28,7 +28,10 @@ class Digests:
         """Take the next bytes."""
         self._sha256.update(chunk)
         self.size_bytes += len(chunk)
-        view = memoryview(chunk)
+        if self._with_md5:
+            self._update_md5(memoryview(chunk))
+
+    def _update_md5(self, view: memoryview) -> None:
         while 0 <= self._left <= len(view):
             self._md5.update(view[: self._left])
             view = view[self._left :]
@@ -61,7 +64,7 @@ class Sink:
         self.digests = Digests()
         self._batch: list[bytes] = []
         self._batch_bytes = 0
-        self._queue: queue.Queue[list[bytes] | None] = queue.Queue(MAX_BATCHES)
+        self._queue: queue.Queue[bytes | None] = queue.Queue(MAX_BATCHES)
         self._problem: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="sink", daemon=True)
         self._thread.start()
@@ -86,10 +89,10 @@ class Sink:
         self._raise_problem()
         return self.digests
 
-    def restart(self, segment_bytes: Sequence[int] = ()) -> None:
-        """Forget what came: the next byte is the stream's first."""
+    def restart(self, digests: Digests) -> None:
+        """Forget what came: the next byte is the stream's first, and for these digests."""
         self.settle()
-        self.digests = Digests(segment_bytes)
+        self.digests = digests
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
@@ -102,7 +105,8 @@ class Sink:
     def _hand_over(self) -> None:
         self._raise_problem()
         if self._batch:
-            self._queue.put(self._batch)
+            # One piece: a lock is passed on for each write and digest, and copying costs far less than that.
+            self._queue.put(b"".join(self._batch))
             self._batch, self._batch_bytes = [], 0
 
     def _raise_problem(self) -> None:
@@ -113,9 +117,8 @@ class Sink:
         while (batch := self._queue.get()) is not None:
             try:
                 if self._problem is None:
-                    for chunk in batch:
-                        self._write(chunk)
-                        self.digests.update(chunk)
+                    self._write(batch)
+                    self.digests.update(batch)
             except Exception as problem:
                 self._problem = problem
             finally:
