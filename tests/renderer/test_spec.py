@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from policy.problem import DocumentError
 from renderer import names
 from renderer.check import load_workspace
 from renderer.documents import Workspace, read_workspace
@@ -36,6 +37,27 @@ def test_each_party_is_told_only_its_own_sources_and_places(run: PlannedRun) -> 
     assert bravo.output is None
     assert bravo.records is not None
     assert (carol.sources, carol.output, carol.records) == ((), None, None)
+
+
+def test_the_writer_is_told_with_which_accounts_the_other_recipients_read(federation: Path, run: PlannedRun) -> None:
+    assert "readers" not in run.run_spec(run.members[0]).model_dump_json()
+    for party, account in (("alpha", "0a:*"), ("bravo", "0b:*"), ("carol", "0c:ann")):
+        edit(federation, f"parties/{party}.yaml", "spec:\n", f'spec:\n  readsAs: "{account}"\n')
+
+    alpha, bravo, _ = (member.own for member in plan(read_workspace(federation)).members)
+
+    assert alpha.output is not None
+    assert alpha.output.readers == ("0c:ann",)  # it writes itself, and bravo is no recipient
+    assert bravo.records is not None
+    assert bravo.records.readers == ()
+
+
+@pytest.mark.parametrize("account", [".r:*", "*:*", "*", "a,b", "a:b:c", "-a", ""])
+def test_an_account_that_would_open_a_result_to_everybody_is_no_account(federation: Path, account: str) -> None:
+    edit(federation, "parties/carol.yaml", "spec:\n", f'spec:\n  readsAs: "{account}"\n')
+
+    with pytest.raises(DocumentError, match=r"carol.yaml:\d+:\d+: spec.readsAs"):
+        plan(read_workspace(federation))
 
 
 def test_the_shared_part_is_the_same_for_everyone(run: PlannedRun) -> None:

@@ -85,11 +85,11 @@ class _Incoming:
 
     def _start(self, answer: httpx.Response) -> None:
         facts = facts_of(answer.headers)
-        if facts.is_segmented and "X-Object-Manifest" not in answer.headers:
+        if facts.is_static and facts.sha256 is None:
             segments = segments_of(self._session, self._container, self._name, facts.etag)
             facts = replace(facts, segments=segments)
         self._facts, self._received = facts, 0
-        self._sink.restart([segment.size_bytes for segment in facts.segments])
+        self._sink.restart(facts.new_digests())
         if self._path is not None and facts.size_bytes is not None:
             free_bytes = shutil.disk_usage(self._path.parent).free
             if facts.size_bytes > free_bytes:
