@@ -6,6 +6,7 @@ check everything again for themselves. (`renderer.dev` and `renderer.local` run 
 Documents:
 - fields: the kinds of text that documents are made of
 - workflow: what some parties ask to compute together
+- dataset: where a dataset lies, and what its rows look like
 - party: public facts about one organisation
 - federation: what the parties share
 - documents: a federation's directory, read

@@ -9,8 +9,9 @@ from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from policy.identity import BadIdentity, load_certificate
 from policy.problem import DocumentError, Path, Problem
+from renderer.dataset import Dataset, source_of
 from renderer.documents import Document, Workspace, read_workspace
-from renderer.party import Dataset, Party
+from renderer.party import Party
 from renderer.query import check_query
 from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners, plan_run
 from renderer.workflow import Workflow
@@ -77,7 +78,7 @@ def _check_party(party: Document[Party]) -> Iterator[Problem]:
     stores |= {spec.records.credentials} if spec.records else set()
     for name, dataset in spec.datasets.items():
         yield from _check_columns(party, name, dataset)
-        stores.add(dataset.credentials)
+        stores.update(source_of(name, dataset).secrets)
     if spec.identity.secret in stores:
         what = "is also the name of a store's Secret, so containers that read stores would get the identity key"
         yield party.problem(("spec", "identity", "secret"), what, "give the identity a Secret of its own")

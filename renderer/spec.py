@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from policy.canonical import digest
 from renderer import names
+from renderer.dataset import source_of
 from renderer.federation import Federation
 from renderer.party import Egress, Party, Resources
 from renderer.workflow import Workflow
@@ -159,16 +160,7 @@ def _owns(party: str, reference: str) -> bool:
 
 
 def _source(reference: str, party: Party) -> Source:
-    dataset = party.spec.datasets[reference.partition("/")[2]]
-    return Source(
-        dataset=reference,
-        backend=dataset.backend,
-        container=dataset.container,
-        object=dataset.object,
-        format=dataset.format,
-        null=dataset.null_text,
-        credentials=dataset.credentials,
-    )
+    return source_of(reference, party.spec.datasets[reference.partition("/")[2]])
 
 
 def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> str:
