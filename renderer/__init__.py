@@ -12,6 +12,7 @@ Documents:
 - documents: a federation's directory, read
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
+- check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
 - lint: yamllint's rules

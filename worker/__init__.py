@@ -14,6 +14,9 @@ Files, in reading order:
 - endpoints: Swift, mounted volumes, and what any store and any dataset's place offers
 - stores: the stores of a run spec, opened once each
 - origins: which endpoint reads which of the party's datasets
+- seal: data encrypted with age
+- unpack: what came from a store, made the file that is declared
+- intake: one own dataset, from where it lies to a file that is as declared
 - fetch: the first container
 - compute: the second container
 - tls: who may connect

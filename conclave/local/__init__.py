@@ -8,6 +8,7 @@ It must not talk to anybody, know of policies, or let a value of the data into a
 - format: how a file is written down
 - source: a file as DuckDB reads it, and which values break the declaration
 - duckdb: the sealed engine that holds the party's tables and runs the SQL
+- compression: what a stored file really is, and unpacked
 - header: the names that a file gives its columns
 - witness: a text read a second time by a reader of another make
 - check: a data file held against its declaration

@@ -49,6 +49,8 @@ def misread(
         found = connection.execute(f"SELECT {', '.join(fingerprint(schema))} FROM {_NAME}").fetchall()[0]  # noqa: S608
         connection.unregister(_NAME)
     except pa.ArrowInvalid:
+        if shapes:
+            return shapes[0]
         # Nothing to read but a header without a line end.
         found = (0, 0)
     except duckdb.Error:
