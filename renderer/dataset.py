@@ -96,6 +96,7 @@ def source_of(reference: str, dataset: Dataset) -> Source:
     read = {
         "dataset": reference,
         "format": dataset.format,
+        "null": dataset.null_text,
         "text": _text_of(dataset),
         "compression": dataset.compression,
         "sealed": None if dataset.sealed is None else SealedSource(identity=dataset.sealed.identity),
@@ -109,22 +110,19 @@ def source_of(reference: str, dataset: Dataset) -> Source:
     assert_never(dataset)
 
 
-def _text_of(dataset: DatasetBase) -> TextSource:
+def _text_of(dataset: DatasetBase) -> TextSource | None:
     declared = dataset.text or Text()
     whole = file_format(
         dataset.format,
         delimiter=declared.delimiter,
         quote="" if declared.quote == "none" else declared.quote,
         escape=declared.escape,
-        has_header=declared.header,
-        nulls=dataset.null_texts,
-        quoted_nulls=declared.quoted_null,
     )
-    return TextSource(
+    text = TextSource(
         delimiter=whole.delimiter,
         quote=whole.quote,
         escape=whole.escape,
-        header=whole.has_header,
-        nulls=whole.nulls,
-        quoted_nulls=whole.quoted_nulls,
+        header=declared.header,
+        quoted_nulls=declared.quoted_null,
     )
+    return None if text == TextSource() or not whole.is_text else text

@@ -17,6 +17,7 @@ Files, in reading order:
 - seal: data encrypted with age
 - unpack: what came from a store, made the file that is declared
 - intake: one own dataset, from where it lies to a file that is as declared
+- unfinished: a run whose writer died before its manifest had its name
 - fetch: the first container
 - compute: the second container
 - tls: who may connect

@@ -13,6 +13,7 @@ from worker.log import Log
 from worker.origins import Origins
 from worker.runspec import VOLUMES_PATH, RunSpec, Source
 from worker.stores import Stores, manifest_name
+from worker.unfinished import find_unfinished
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
 
 
@@ -21,6 +22,12 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path =
     stores = Stores(secrets)
     origins = Origins(stores, volumes)
     try:
+        unfinished = find_unfinished(spec, stores, log)
+        if unfinished is not None:
+            work.write_manifest(unfinished.manifest)
+            work.write_done(Done(found=unfinished.found, is_unfinished=True))
+            log.event("done but for the manifest", manifest=unfinished.found)
+            return
         found = find_done(spec, stores)
         if found is not None:
             work.write_done(Done(found=found))

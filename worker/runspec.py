@@ -108,7 +108,6 @@ class Text(Model):
     quote: str = '"'
     escape: str = '"'
     header: bool = True
-    nulls: tuple[str, ...] = ("",)
     quoted_nulls: bool = False
 
 
@@ -124,17 +123,17 @@ class SourceBase(Model):
     dataset: str  # "party/dataset"
     backend: str
     format: Kind
-    text: Text = Text()  # of no meaning for parquet
-    compression: Compression = "none"  # within the seal, if there is one
-    sealed: Sealed | None = None
+    null: str | tuple[str, ...] = ""  # how a text spells NULL
+    # What is as it mostly is stands in no run spec, so that the run ids of those who declare nothing stay what they are.
+    text: Text | None = Field(default=None, exclude_if=lambda text: text is None)  # None: as CSV after RFC 4180
+    compression: Compression = Field(default="none", exclude_if=lambda kind: kind == "none")  # within the seal
+    sealed: Sealed | None = Field(default=None, exclude_if=lambda sealed: sealed is None)
 
     @property
     def file_format(self) -> FileFormat:
         """How the file is read, once it is unsealed and unpacked."""
-        text = self.text
-        return FileFormat(
-            self.format, text.delimiter, text.quote, text.escape, text.header, text.nulls, text.quoted_nulls
-        )
+        text, nulls = self.text or Text(), (self.null,) if isinstance(self.null, str) else self.null
+        return FileFormat(self.format, text.delimiter, text.quote, text.escape, text.header, nulls, text.quoted_nulls)
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -187,6 +186,9 @@ class Place(Model):
 
     container: str
     credentials: str
+    # Whom a container that the worker makes is opened to, as Swift's ACLs name them. Left out if nobody, so that the
+    # run ids of those who name nobody stay what they are.
+    readers: tuple[str, ...] = Field(default=(), exclude_if=lambda readers: not readers)
 
 
 class Capacity(Model):
@@ -209,7 +211,7 @@ class Own(Model):
     sources: tuple[Source, ...] = ()
     records: Place | None = None  # where this party files its own signed copy of every manifest
     output: Place | None = None  # the writer's
-    capacity: Capacity = Capacity()
+    capacity: Capacity = Field(default=Capacity(), exclude_if=lambda capacity: capacity == Capacity())
 
 
 class RunSpec(Model):

@@ -43,9 +43,10 @@ class Outcome(Model):
 
 
 class Done(Model):
-    """`done.json`: the run was found done, here is where; nothing is left to do."""
+    """`done.json`: the run was found done, here is where; nothing is left to compute."""
 
     found: str
+    is_unfinished: bool = False  # result and manifest are there, only not yet under the manifest's own name
 
 
 class WorkDir:
@@ -78,6 +79,10 @@ class WorkDir:
     def is_done(self) -> bool:
         """Whether fetch found the run done."""
         return self._done.exists()
+
+    def done(self) -> Done | None:
+        """Return what fetch found, or None."""
+        return _read(self._done, Done)
 
     def write_done(self, done: Done) -> None:
         """Tell the later containers to do nothing."""
