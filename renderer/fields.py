@@ -93,14 +93,13 @@ VolumePath = Annotated[
     Field(min_length=1, max_length=1024, description="a file, from the volume's top", examples=["2024/visits.csv"]),
     AfterValidator(_volume_path),
 ]
-<<<<<<< HEAD
 Sign = Annotated[
     str,
     Field(pattern=r"^[\t -/:-@\[-`{-~]$", description="one sign: no letter, no digit, no line end"),
 ]
 AgeRecipient = Annotated[
     str, Field(max_length=100, description="the public key of an age identity: age1…"), AfterValidator(_age_recipient)
-=======
+]
 StoreAccount = Annotated[
     str,
     # Never `.r:*` or `*:*`, which would open a result to everybody.
@@ -110,7 +109,6 @@ StoreAccount = Annotated[
         description="an account as Swift's access rules name it: PROJECT_ID:* or PROJECT_ID:USER_ID with Keystone",
         examples=["3f1b2c4d5e6f47a8b9c0d1e2f3a4b5c6:*"],
     ),
->>>>>>> swift
 ]
 Cidr = Annotated[str, Field(description="an IP network", examples=["192.0.2.0/24"]), AfterValidator(_cidr)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -5,6 +5,7 @@ lines, and drops blanks around quotes. pyarrow reads on where a quote is not clo
 holds a file to its declaration; what both read alike is what it says.
 """
 
+import io
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -58,7 +59,8 @@ def misread(
             return shapes[0]
         return Mismatch("is read by one reader and not by another", _FIX)
     if found == seen:
-        return None
+        # Here both are wrong: they take an escape at the very end for the end of the quotes, too.
+        return Mismatch("ends within quotes", _FIX, row=seen[0]) if _ends_in_escape(path, file_format) else None
     row = _first_difference(connection, source, path, file_format, schema)
     return Mismatch("is an empty line, or has blanks or an escape outside of quotes", _FIX, row=row)
 
@@ -134,6 +136,14 @@ def _open(
             quoted_strings_can_be_null=file_format.quoted_nulls,
         ),
     )
+
+
+def _ends_in_escape(path: Path, file_format: FileFormat) -> bool:
+    if file_format.escape in ("", file_format.quote) or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, io.SEEK_END)
+        return file.read(1) == file_format.escape.encode()
 
 
 def _first_difference(
