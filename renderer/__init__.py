@@ -48,6 +48,7 @@ Commands:
 - joining: all that a new party needs
 - submission: a change as a commit on a branch of its own
 - history: a manifest held against Git
+- owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine

@@ -8,6 +8,7 @@ import typer
 
 from renderer.commands import (
     codeowners,
+    data,
     demo,
     dev,
     keys,
@@ -53,6 +54,7 @@ for command in (
     verify,
     try_,
     policy,
+    data,
     keys,
     party,
     schema,
