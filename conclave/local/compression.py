@@ -40,8 +40,8 @@ def check_kind(path: Path, file_format: FileFormat) -> None:
     """Raise DataMismatch for an unpacked file that shows at once that it is of another kind than declared."""
     found = what_it_is(path)
     declared = None if file_format.is_text else "Parquet"
-    if found != declared and (found is not None or file_format.is_text):
-        said = f"is {found}" if found is not None else "is not Parquet"
+    if found != declared:
+        said = f"is {found}" if found is not None else "is not Parquet, or not whole"
         how = "text" if file_format.is_text else "parquet"
         fix = "declare what it is (format, compression, sealed), or store the file that is declared"
         raise DataMismatch(Mismatch(f"the file {said}, and declared is {how}", fix))

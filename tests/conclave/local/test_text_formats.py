@@ -118,6 +118,8 @@ def is_ambiguous(text: str, how: FileFormat) -> bool:
 @SOME
 def test_whatever_python_writes_is_accepted_and_read_back(tmp_path, how, rows, ends):
     assume(not any("\0" in value for row in rows for value in row))
+    # Which line ends a file has, DuckDB tells by its first line; a line end within quotes there is refused.
+    assume(how.has_header or not set("\r\n").intersection("".join(rows[0])))
     out = io.StringIO(newline="")
     writer = csv.writer(
         out,
