@@ -9,6 +9,7 @@ import unicodedata
 import urllib.parse
 from typing import Annotated
 
+import pyrage
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from policy.problem import RuleBroken
@@ -56,6 +57,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _age_recipient(text: str) -> str:
+    try:
+        pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise RuleBroken("is no age recipient", "write the public key that age-keygen printed: age1…") from None
+    return text
 
 
 def _cidr(text: str) -> str:
@@ -132,6 +141,13 @@ VolumePath = Annotated[
     Field(min_length=1, max_length=1024, description="a file, from the volume's top", examples=["2024/visits.csv"]),
     AfterValidator(_volume_path),
 ]
+Sign = Annotated[
+    str,
+    Field(pattern=r"^[\t -/:-@\[-`{-~]$", description="one sign: no letter, no digit, no line end"),
+]
+AgeRecipient = Annotated[
+    str, Field(max_length=100, description="the public key of an age identity: age1…"), AfterValidator(_age_recipient)
+]
 StoreAccount = Annotated[
     str,
     # Never `.r:*` or `*:*`, which would open a result to everybody.
@@ -165,3 +181,14 @@ ImageByDigest = Annotated[
 Url = Annotated[str, Field(pattern=r"^(https?|ssh|file)://[!-~]+$|^git@[!-~]+$", max_length=512)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=512)]
 Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
+
+_UNITS = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
+
+
+def bytes_of(quantity: str) -> int:
+    """Return a quantity of `Bytes` as a number.
+
+    >>> bytes_of("512Mi"), bytes_of("1000")
+    (536870912, 1000)
+    """
+    return int(quantity[:-2]) << _UNITS[quantity[-2:]] if quantity[-2:] in _UNITS else int(quantity)

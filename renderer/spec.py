@@ -8,10 +8,12 @@ from policy.canonical import digest
 from renderer import names
 from renderer.dataset import source_of
 from renderer.federation import Federation
+from renderer.fields import bytes_of
 from renderer.party import Egress, Party, Resources
 from renderer.pretty import pretty
 from renderer.workflow import Workflow
 from worker.runspec import (
+    Capacity,
     ColumnSpec,
     DatasetSpec,
     Deadlines,
@@ -159,6 +161,7 @@ def _member(party: Party, workflow: Workflow, parties: Mapping[str, Party]) -> M
         sources=tuple(_source(reference, party) for reference in _references(workflow) if _owns(name, reference)),
         records=None if records is None else Place(container=records.container, credentials=records.credentials),
         output=output,
+        capacity=Capacity(memory_bytes=bytes_of(spec.resources.memory), work_bytes=bytes_of(spec.resources.work)),
     )
     return Member(name, spec.namespace, own, spec.egress, spec.resources)
 

@@ -23,6 +23,7 @@ from renderer.local.secret_store import MissingSecretsError, SecretStore
 from renderer.plan import compile_run
 from renderer.spec import PlannedRun, plan_run
 from renderer.tree import changes
+from worker.runspec import AGE_KEY
 
 STATE = ".ccd"  # below the federation's directory; ignores itself in Git
 SECRETS = "secrets"
@@ -127,6 +128,7 @@ def require_secrets(local: Local) -> None:
         needed |= {place.credentials: KEYS for place in places}
         for source in own.sources:
             needed |= dict.fromkeys(source.secrets, SOURCE_KEYS[source.backend])
+            needed |= dict.fromkeys(source.identities, (AGE_KEY,))
         for secret, keys in sorted(needed.items()):
             there = local.secrets.read(member.namespace, secret) or {}
             if any(key not in there for key in keys):

@@ -195,11 +195,11 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         [
             "parties/bravo.yaml:22:5: spec.datasets.visits.path: is missing",
             "parties/bravo.yaml:25:7: spec.datasets.visits.container: there is no such field here "
-            "(fix: the fields here are backend, columns, format, nullText, path, volume)",
+            "(fix: the fields here are backend, columns, compression, format, nullText, path, sealed, text, volume)",
             "parties/bravo.yaml:26:7: spec.datasets.visits.object: there is no such field here "
-            "(fix: the fields here are backend, columns, format, nullText, path, volume)",
+            "(fix: the fields here are backend, columns, compression, format, nullText, path, sealed, text, volume)",
             "parties/bravo.yaml:27:7: spec.datasets.visits.credentials: there is no such field here "
-            "(fix: the fields here are backend, columns, format, nullText, path, volume)",
+            "(fix: the fields here are backend, columns, compression, format, nullText, path, sealed, text, volume)",
         ],
     ),
     "a site that egress does not open": (
@@ -263,6 +263,15 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         [
             "parties/bravo.yaml:25:7: spec.datasets.visits.persistentId: must match the pattern "
             "^(doi:10\\.[0-9]{4,9}|hdl:[A-Za-z0-9.]+)/[A-Za-z0-9._/-]+$"
+        ],
+    ),
+    "Dataverse's own text as something else": (
+        BRAVO,
+        SWIFT_PLACE,
+        DATAVERSE_PLACE + "\n      form: archival",
+        [
+            "parties/bravo.yaml:28:7: spec.datasets.visits.form: is a text as Dataverse writes it, with tabs and quotes "
+            "of its own (fix: declare format: tab, or form: original for what was uploaded)"
         ],
     ),
     "a path out of the volume": (

@@ -136,6 +136,7 @@ def test_a_dataset_in_dataverse_is_told_whole_and_its_token_is_fetchs_alone(fede
     lines = [
         DATAVERSE_PLACE,
         "form: archival",
+        "format: tab",
         "storage: [https://s3.example.org]",
         "credentials: bravo-token",
     ]
