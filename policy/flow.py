@@ -17,6 +17,7 @@ from typing import Never, NoReturn
 from conclave.ir.errors import Position
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -298,7 +299,7 @@ def _labels(value: Value, by: str, personal: frozenset[tuple[str, str]], at: Pos
 def _aggregated(
     source: Relation, output: AggregateOutput, group: _Group, node: Aggregate, at: Position | None
 ) -> Value:
-    if output.function not in _KIND_OF_FUNCTION:
+    if output.function not in _KIND_OF_FUNCTION or output.is_distinct:
         raise UnknownOperator(f"the function {output.function}")
     over = source.values[output.over] if output.over is not None else Value()
     never_null = output.over is not None and not field_of(node.source, output.over).nullable
@@ -364,8 +365,10 @@ def _value_of(expression: Expression, source: Relation) -> Value:
             if mean is not None:
                 return mean
             return _computed(expression, source, deciding=())
-        case Compare() | Logic() | Not() | IsNull():
+        case Compare() | Logic() | Not() | IsNull() | Call("like"):
             return _computed(expression, source, deciding=operands(expression))
+        case Call():
+            return _computed(expression, source, deciding=())
         case Case(branches):
             return _computed(expression, source, deciding=tuple(condition for condition, _ in branches))
         case _ as never:

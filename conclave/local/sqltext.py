@@ -186,7 +186,7 @@ def _aggregate_output(output: AggregateOutput, declared: Field, columns: dict[st
     over = columns[output.over]
     if output.is_total_of_counts:
         return cast(Sql(f"COALESCE(SUM({over.text}), 0)"), declared.type)
-    call = f"{output.function.upper()}({over.text})"
+    call = f"{output.function.upper()}({'DISTINCT ' if output.is_distinct else ''}{over.text})"
     match output.function:
         case "count" | "avg":  # BIGINT and DOUBLE whatever they are of
             return Sql(call, is_exact=True)

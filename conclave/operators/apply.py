@@ -54,14 +54,19 @@ def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTa
         case Concat(parts):
             return _concat([_table(part, tables) for part in parts], me)
         case Aggregate(source, keys, aggregates):
-            carried = [name for key in keys for name in _texts_of(source.schema, key)]
-            return group_by(_table(source, tables), keys, [_spec(a) for a in aggregates], me, carried)
+            table = _table(source, tables)
+            # Bytes that the answer does not show were not shared.
+            carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
+            return group_by(table, keys, [_spec(a) for a in aggregates], me, carried)
         case Join(left, right, on, how):
             return _join(_table(left, tables), _table(right, tables), on, how, unique_side, me)
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
-            ordering = [SortKey(key.column, key.descending, key.nulls_first) for key in keys]
+            ordering = [
+                SortKey(key.column, key.descending, key.nulls_first, tuple(_texts_of(source.schema, key.column)))
+                for key in keys
+            ]
             return sort_table(_table(source, tables), ordering, me)
         case Limit(source, count):
             return _table(source, tables).first(count)
@@ -91,6 +96,7 @@ def _texts_of(schema: Schema, name: str) -> list[str]:
 
 def _spec(output: AggregateOutput) -> AggregateSpec:
     assert output.function != "avg", "expand_avg leaves none"
+    assert not output.is_distinct, "expand_distinct leaves none"
     if output.over is None:
         return AggregateSpec(output.name, "count_star")
     return AggregateSpec(output.name, output.function, output.over)

@@ -33,9 +33,10 @@ def match_rows(left: SecretTable, right: SecretTable, on: On, me: Party) -> tupl
     """
     right_usable = usable(right, [r for _, r in on], me)
     order = _merge_order(left, right, right_usable, on, me)
-    payload = list(replace(right, valid=right_usable).shares())
-    copied = _copy_down(payload, left.n_rows, order, me)
-    beside = replace(right, valid=right_usable).with_shares(copied) if payload else right
+    # Also where all right rows are usable: what stands above the first of them copies zeros, which may be its key.
+    is_there = public_bits(1, right.n_rows, me) if right_usable is None else right_usable
+    marked = replace(right, valid=is_there)
+    beside = marked.with_shares(_copy_down(list(marked.shares()), left.n_rows, order, me))
     equal = all_equal(key_pairs(left, beside, on), me)
     exist = both(usable(left, [name for name, _ in on], me), beside.valid, me)
     matched = equal if exist is None else and_bits(equal, exist, me)
@@ -78,8 +79,6 @@ def _copy_down(payload: Sequence[Share], n_left: int, order: Order, me: Party) -
     its row was, zeros elsewhere, and add up from the top: every row then holds the latest right row's
     payload.
     """
-    if not payload:
-        return []
     n_right = payload[0].n
     is_left = np.concatenate([np.ones(n_left, np.uint8), np.zeros(n_right, np.uint8)])
     below = [_pad(column, before=n_left, after=0) for column in payload]

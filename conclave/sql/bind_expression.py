@@ -181,7 +181,7 @@ class ExpressionBinder:
             return Compare(_COMPARISON[kind], *alike(self.bind(part.this), self.bind(part.expression)), at)
         if kind in _LOGIC:
             return Logic(_LOGIC[kind], self.condition(part.this), self.condition(part.expression), at)
-        if isinstance(part, AGGREGATES):
+        if isinstance(part, (*AGGREGATES, exp.Filter)):
             if self.aggregate is None:
                 raise QueryProblem(f"an aggregate cannot stand in {self.clause}", at, _AGGREGATE_FIX.get(self.clause))
             return self.aggregate(part)

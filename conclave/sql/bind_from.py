@@ -250,4 +250,12 @@ def conditions_in(part: exp.Expr) -> list[exp.Expr]:
         return conditions_in(part.this)
     if isinstance(part, exp.And):
         return [*conditions_in(part.this), *conditions_in(part.expression)]
+    if isinstance(part, exp.Or):
+        return [*_of_both(part), part]
     return [part]
+
+
+def _of_both(part: exp.Or) -> list[exp.Expr]:
+    """Return the equalities that every way to meet an OR asks for: (a = b AND c) OR (a = b AND d) asks a = b."""
+    left, right = (conditions_in(side) for side in (part.this, part.expression))
+    return [each for each in left if isinstance(each, exp.EQ) and each in right]

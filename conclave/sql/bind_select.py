@@ -218,7 +218,7 @@ class _Grouped:
                 inputs[over] = call.over
             stand_in = call.stand_in
             self.columns[stand_in.name] = Column(name, stand_in.type, stand_in.nullable)
-            outputs.append(AggregateOutput(name, call.function, over, at=stand_in.at))
+            outputs.append(AggregateOutput(name, call.function, over, is_distinct=call.is_distinct, at=stand_in.at))
         source = self.before.beside(self.rows.node)
         if not all(isinstance(e, Column) and e.name == name for name, e in inputs.items()):
             source = Project(source, tuple(Output(name, e) for name, e in inputs.items()))

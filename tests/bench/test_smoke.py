@@ -5,6 +5,7 @@ import pytest
 
 from tests.bench.__main__ import _row
 from tests.bench.endpoint import line_of, run_endpoint
+from tests.bench.render import measure, write_federation
 from tests.bench.run import run_bench
 
 
@@ -23,3 +24,16 @@ def test_a_small_fetch_is_measured_beside_curl():
     assert report["ratio"] > 0
     assert [len(speeds) for speeds in report["all_mib_per_s"].values()] == [2, 2]
     assert "fetch" in line_of(report)
+
+
+def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
+    write_federation(tmp_path, 2, 3)
+    *commands, peer = measure(tmp_path, repeat=1)
+    assert [row.command for row in commands] == [
+        "render, all new",
+        "render, all current",
+        "validate",
+        "render, one changed",
+    ]
+    assert peer.ratio == 1
+    assert all(row.cpu_s > 0 and row.ratio > 0 for row in commands)

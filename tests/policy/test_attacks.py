@@ -217,3 +217,22 @@ def test_a_row_in_both_tables_is_a_group_of_both_and_counts_them():
     sql = "SELECT age FROM visits INTERSECT SELECT income FROM people"
     missing = refused(judge(sql, visits({"dept": ["open"]}), people({"region": ["open"]})))
     assert {("age", "group_key"), ("income", "group_key")} <= missing
+
+
+FUNCTIONS = {
+    "a pattern": (
+        "SELECT dept LIKE 'A%' AS a, COUNT(*) AS n FROM visits GROUP BY 1",
+        {("dept", "group_key"), ("dept", "filter")},
+    ),
+    "a pattern that drops rows": ("SELECT COUNT(*) AS n FROM visits WHERE dept LIKE 'A%'", {("dept", "filter")}),
+    "a part": ("SELECT SUBSTRING(dept FROM 1 FOR 2) AS d FROM visits", {("dept", "open")}),
+    "a rounded number": ("SELECT ROUND(pay / 1000, 0) AS p FROM visits", {("pay", "open")}),
+    "a rounded sum's parts": ("SELECT SUM(FLOOR(pay / 7)) AS p FROM visits", {("pay", "sum")}),
+    "what counts once": ("SELECT COUNT(DISTINCT ssn) AS n FROM visits", {("ssn", "group_key")}),
+    "what counts under a condition": ("SELECT COUNT(*) FILTER (WHERE ssn = 123) AS n FROM visits", {("ssn", "filter")}),
+}
+
+
+@pytest.mark.parametrize(("sql", "wanted"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_function_of_a_column_tells_of_the_column(sql, wanted, decide):
+    assert decide(sql, {"age": ["open", "count"]}) >= wanted

@@ -127,6 +127,24 @@ def test_join_with_unique_keys_agrees_with_python(left, right):
     assert bag(got) == joined(kept(left), kept(right))
 
 
+@given(
+    keys=st.lists(st.integers(-4, 4), max_size=12),
+    others=st.lists(st.integers(-4, 4), max_size=5, unique=True),
+)
+@example(keys=[0, 1], others=[3])
+@example(keys=[0], others=[])
+def test_joins_where_every_row_exists_and_no_key_is_null(keys, others):
+    left, right = declare("a", "alpha", {"x": False}, x=4), declare("b", "echo", {"y": False, "z": False}, y=4)
+    rows = [(x,) for x in keys], [(y, 7 * y) for y in others]
+    tables = list(zip((left, right), rows, strict=True))
+    inner = run_tables(lambda a, b, me: join_unique(a, b, [("x", "y")], me), tables)
+    assert bag(inner) == bag([(x, x, 7 * x) for x in keys if x in others])
+    outer = run_tables(lambda a, b, me: left_join_unique(a, b, [("x", "y")], me), tables)
+    assert bag(outer) == bag([(x, x, 7 * x) if x in others else (x, None, None) for x in keys])
+    semi = run_tables(lambda a, b, me: semi_join(a, b, [("x", "y")], me), tables)
+    assert bag(semi) == bag([(x,) for x in keys if x in others])
+
+
 def test_join_on_wide_keys_where_every_row_exists():
     ends = [-(1 << 63), (1 << 63) - 1, 0, -1, 1 << 62]
     left, right = declare("a", "alpha", {"x": False}), declare("b", "echo", {"y": False, "z": False})
