@@ -15,6 +15,8 @@ from worker.endpoints.swift_secret import read_swift_secret
 from worker.endpoints.swift_session import SwiftSession
 from worker.errors import BadDocument
 
+NEVER_THERE = ".ccd-nothing-is-ever-stored-here"
+
 
 class SwiftStore:
     """Streams objects both ways."""
@@ -63,6 +65,11 @@ class SwiftStore:
     def put_once(self, container: str, name: str, content: bytes | Path, readers: Sequence[str] = ()) -> PutResult:
         """Store an object once; see `worker.endpoints.swift_upload`."""
         return swift_upload.put_once(self._session, container, name, content, readers, self._sizes)
+
+    def check_writable(self, container: str) -> None:
+        """Raise StoreRefused if the container may not be written to, or made if it is missing."""
+        # To delete takes the same right as to write, and what is not there can be deleted without a trace.
+        self.remove(container, NEVER_THERE)
 
     def remove(self, container: str, name: str) -> None:
         """Delete an object; one that is not there is fine."""
