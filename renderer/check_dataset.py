@@ -1,12 +1,13 @@
 """What a party says of one dataset, held together: columns, the signs of a text, and what its name promises."""
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from conclave.local.format import file_format
 from policy.problem import Path, Problem
-from renderer.dataset import Dataset, FilesDataset, SwiftDataset
+from renderer.dataset import Dataset, DataverseDataset, FilesDataset, SwiftDataset
 from renderer.documents import Document
 from renderer.party import Party
 
@@ -19,6 +20,9 @@ def check_dataset(party: Document[Party], name: str, dataset: Dataset) -> Iterat
     yield from _check_columns(party, path, dataset)
     yield from _check_text(party, path, dataset)
     yield from _check_name(party, path, dataset)
+    if isinstance(dataset, DataverseDataset) and dataset.form == "archival" and dataset.format != "tab":
+        what = "is a text as Dataverse writes it, with tabs and quotes of its own"
+        yield party.problem((*path, "form"), what, "declare format: tab, or form: original for what was uploaded")
     if dataset.format == "parquet" and dataset.compression != "none":
         what = "is of texts; Parquet compresses its own pages"
         yield party.problem((*path, "compression"), what, "leave it out")
@@ -74,8 +78,10 @@ def _check_name(party: Document[Party], path: Path, dataset: Dataset) -> Iterato
             field, name = "object", dataset.object
         case FilesDataset():
             field, name = "path", dataset.path
+        case DataverseDataset():
+            field, name = "file", str(dataset.file)
         case _:
-            return
+            assert_never(dataset)
     is_sealed = name.endswith(".age")
     if is_sealed and dataset.sealed is None:
         yield party.problem((*path, field), "ends in .age, but `sealed` is not declared", "declare it, or rename")

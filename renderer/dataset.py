@@ -9,14 +9,18 @@ from renderer.fields import (
     AgeRecipient,
     ClaimName,
     ContainerName,
+    DatasetVersion,
+    FileNumber,
     Line,
     MaybeEmptyLine,
     ObjectName,
+    PersistentId,
     SecretName,
     Sign,
+    Site,
     VolumePath,
 )
-from worker.runspec import FilesSource, Model, Source, SwiftSource
+from worker.runspec import DataverseSource, FilesSource, Model, Source, SwiftSource
 from worker.runspec import Sealed as SealedSource
 from worker.runspec import Text as TextSource
 
@@ -74,6 +78,19 @@ class SwiftDataset(DatasetBase):
     credentials: SecretName
 
 
+class DataverseDataset(DatasetBase):
+    """A file of one version of a dataset in Dataverse; its policy is a file of the same version, beside it."""
+
+    backend: Literal["dataverse"]
+    url: Site
+    persistent_id: PersistentId
+    version: DatasetVersion
+    file: VolumePath | FileNumber  # its name with its directory, or its number
+    form: Literal["original", "archival"] = "original"  # of a file of tables: as uploaded, or as Dataverse's .tab
+    storage: tuple[Site, ...] = ()  # where the installation keeps files, if it redirects there
+    credentials: SecretName | None = None  # with an API token; public files need none
+
+
 class Volume(Model):
     """A volume of the party's own cluster."""
 
@@ -88,7 +105,7 @@ class FilesDataset(DatasetBase):
     path: VolumePath
 
 
-Dataset = Annotated[SwiftDataset | FilesDataset, Field(discriminator="backend")]
+Dataset = Annotated[SwiftDataset | DataverseDataset | FilesDataset, Field(discriminator="backend")]
 
 
 def source_of(reference: str, dataset: Dataset) -> Source:
@@ -103,8 +120,19 @@ def source_of(reference: str, dataset: Dataset) -> Source:
     }
     match dataset:
         case SwiftDataset():
-            place = {"container": dataset.container, "object": dataset.object, "credentials": dataset.credentials}
-            return SwiftSource.model_validate({**read, **place})
+            swift = {"container": dataset.container, "object": dataset.object, "credentials": dataset.credentials}
+            return SwiftSource.model_validate({**read, **swift})
+        case DataverseDataset():
+            place = {
+                "url": dataset.url,
+                "persistent_id": dataset.persistent_id,
+                "version": dataset.version,
+                "file": dataset.file,
+                "form": dataset.form,
+                "storage": dataset.storage,
+                "credentials": dataset.credentials,
+            }
+            return DataverseSource.model_validate({**read, **place})
         case FilesDataset():
             return FilesSource.model_validate({**read, "claim": dataset.volume.claim, "path": dataset.path})
     assert_never(dataset)

@@ -4,7 +4,9 @@ A rule broken here is reported with file and line; broken there, it is a failed 
 """
 
 import ipaddress
+import re
 import unicodedata
+import urllib.parse
 from typing import Annotated
 
 import pyrage
@@ -12,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from policy.problem import RuleBroken
 
+_HOST = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[0-9a-f:.]+")
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
 
 
@@ -32,6 +35,28 @@ def _volume_path(text: str) -> str:
     if any(part in ("", ".", "..") for part in text.split("/")):
         raise RuleBroken("is no path within a volume", "name the file from the volume's top, as 2024/visits.csv")
     return _one_line(text)
+
+
+def _site(text: str) -> str:
+    parts = urllib.parse.urlsplit(text)
+    fix = "write it as https://data.example.org, or with a port; http:// is for this machine alone"
+    try:
+        is_site = bool(parts.hostname) and (parts.port or 1) > 0 and text == f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        is_site = False
+    if not is_site or "@" in parts.netloc or _HOST.fullmatch(parts.hostname or "") is None:
+        raise RuleBroken("is not the address of a web site", fix)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise RuleBroken("is not https", fix)
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name, or address, is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _age_recipient(text: str) -> str:
@@ -84,6 +109,29 @@ ContainerName = Annotated[
 ObjectName = Annotated[
     str, Field(min_length=1, max_length=1024, description="a Swift object"), AfterValidator(_one_line)
 ]
+Site = Annotated[
+    str,
+    Field(pattern="^https?://", max_length=260, description="a web site", examples=["https://data.example.org"]),
+    AfterValidator(_site),
+]
+PersistentId = Annotated[
+    str,
+    Field(
+        pattern=r"^(doi:10\.[0-9]{4,9}|hdl:[A-Za-z0-9.]+)/[A-Za-z0-9._/-]+$",
+        max_length=200,
+        description="a DOI or a handle",
+        examples=["doi:10.5072/FK2/ABCDEF", "hdl:1902.1/12345"],
+    ),
+]
+DatasetVersion = Annotated[
+    str,
+    Field(
+        pattern=r"^([1-9][0-9]{0,8}\.[0-9]{1,9}|:latest|:latest-published)$",
+        description="a published version; the latest one only if that is said",
+        examples=["1.0", ":latest"],
+    ),
+]
+FileNumber = Annotated[int, Field(ge=1, lt=2**53)]
 ClaimName = Annotated[
     str,
     Field(pattern=f"^{LABEL}$", max_length=56, description="a PersistentVolumeClaim in the party's namespace"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from policy.canonical import digest
 from renderer import names
@@ -9,6 +10,7 @@ from renderer.dataset import source_of
 from renderer.federation import Federation
 from renderer.fields import bytes_of
 from renderer.party import Egress, Party, Resources
+from renderer.pretty import pretty
 from renderer.workflow import Workflow
 from worker.runspec import (
     Capacity,
@@ -49,6 +51,11 @@ class PlannedRun:
     members: tuple[Member, ...]  # in the order of run.members
     job_seconds: int
     bill_to: str | None = None
+
+    @cached_property
+    def run_text(self) -> str:
+        """What all members' `run.json` have in common, as it stands there."""
+        return pretty(self.run.model_dump(mode="json", by_alias=True), "  ")
 
     def run_spec(self, member: Member) -> RunSpec:
         """Return the document `run.json` of one member."""

@@ -91,6 +91,7 @@ def take_in(
         sha256=download.sha256,
         n_rows=facts.n_rows,
         size_bytes=download.size_bytes,
+        version=download.version,
         file=str(path.relative_to(work.root)),
     )
 
@@ -161,7 +162,8 @@ def _take_data(
     except _PROBLEMS as error:
         refuse(error)
         return None
-    log.event("data fetched", dataset=name, size_bytes=download.size_bytes)
+    held = {"version": download.version, "checksum": download.checksum}
+    log.event("data fetched", dataset=name, size_bytes=download.size_bytes, **{k: v for k, v in held.items() if v})
     if not unpack_data(wanted, stored, path, secrets, origin.place, refuse):
         return None
     facts = check_data(wanted, path, origin.place, refuse)

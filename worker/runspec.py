@@ -178,7 +178,25 @@ class FilesSource(SourceBase):
         return (self.claim,)
 
 
-Source = Annotated[SwiftSource | FilesSource, Field(discriminator="backend")]
+class DataverseSource(SourceBase):
+    """A file of one version of a dataset in Dataverse."""
+
+    backend: Literal["dataverse"] = "dataverse"
+    url: str  # of the installation
+    persistent_id: str
+    version: str
+    file: str | int  # its name with its directory, or its number
+    form: Literal["original", "archival"] = "original"
+    storage: tuple[str, ...] = ()  # other sites that the installation may redirect to
+    credentials: str | None = None  # name of the Secret
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The API token, if one is needed."""
+        return (self.credentials,) if self.credentials is not None else ()
+
+
+Source = Annotated[SwiftSource | DataverseSource | FilesSource, Field(discriminator="backend")]
 
 
 class Place(Model):

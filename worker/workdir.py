@@ -24,6 +24,7 @@ class Fetched(Model):
     sha256: str
     n_rows: int
     size_bytes: int
+    version: str | None = None  # which one it was, where the store has versions
     file: str  # within the work directory
 
 

@@ -5,6 +5,7 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - store: what is written to, and looked into
 - origin: where one dataset lies
 - patience: how long a store may take, and how often it is asked again
+- disk: a file that comes in, and a disk that cannot take it
 - digests: digesting and writing beside the network
 - swift_address: where credentials may travel to
 - swift_secret: the forms of a Secret that opens a Swift account
@@ -18,4 +19,9 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - swift: all of it as a store
 - swift_origin: a dataset in Swift
 - files: a dataset on a mounted volume
+- web: requests with redirects followed by hand
+- dataverse_metadata: what Dataverse says of a version's files
+- dataverse_errors: what an answer of Dataverse means
+- receipt: a file that comes in over several attempts
+- dataverse: a dataset in Dataverse
 """

@@ -1,23 +1,24 @@
-"""Bytes on their way from a store: digested and written in a thread of their own, so that the network never waits.
+"""Bytes on their way from a store: written and digested beside the network, so that it never waits.
 
-hashlib releases the interpreter's lock, so the two threads use two cores. The queue between them bounds the memory.
+hashlib releases the interpreter's lock, so threads use several cores: MD5, the slowest part, has one of its own. The
+queues between them bound the memory.
 """
 
 import hashlib
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import FileIO
 
 BATCH_BYTES = 512 * 1024
-MAX_BATCHES = 16  # on their way: 8 MiB
+MAX_BATCHES = 16  # on their way: 8 MiB, which the threads share
 
 
 class Digests:
-    """SHA-256 and MD5 of a stream, and the MD5 of each of its segments, if their sizes are told."""
+    """SHA-256 of a stream, and unless they are not wanted its MD5 and that of each segment whose size is told."""
 
-    def __init__(self, segment_bytes: Sequence[int] = ()) -> None:
-        self._sha256 = hashlib.sha256()
+    def __init__(self, segment_bytes: Sequence[int] = (), with_md5: bool = True) -> None:
+        self._sha256, self._with_md5 = hashlib.sha256(), with_md5
         self._segments = list(segment_bytes)
         self._left = self._segments[0] if self._segments else -1
         self._md5 = hashlib.md5(usedforsecurity=False)
@@ -26,8 +27,18 @@ class Digests:
 
     def update(self, chunk: bytes) -> None:
         """Take the next bytes."""
+        self.update_sha256(chunk)
+        self.update_md5(chunk)
+
+    def update_sha256(self, chunk: bytes) -> None:
+        """Take the next bytes for what is not of MD5; another thread may do the other half."""
         self._sha256.update(chunk)
         self.size_bytes += len(chunk)
+
+    def update_md5(self, chunk: bytes) -> None:
+        """Take the next bytes for MD5."""
+        if not self._with_md5:
+            return
         view = memoryview(chunk)
         while 0 <= self._left <= len(view):
             self._md5.update(view[: self._left])
@@ -54,17 +65,14 @@ class Digests:
 
 
 class Sink:
-    """Takes a stream. What goes wrong in its thread is raised by the next call."""
+    """Takes a stream. What goes wrong in its threads is raised by the next call."""
 
     def __init__(self, file: FileIO | None) -> None:
         self._file = file
         self.digests = Digests()
         self._batch: list[bytes] = []
         self._batch_bytes = 0
-        self._queue: queue.Queue[list[bytes] | None] = queue.Queue(MAX_BATCHES)
-        self._problem: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="sink", daemon=True)
-        self._thread.start()
+        self._stages = (_Stage(self._write), _Stage(lambda batch: self.digests.update_md5(batch)))
 
     def take(self, chunk: bytes) -> None:
         """Take the next bytes.
@@ -82,46 +90,69 @@ class Sink:
         Raises:  OSError.
         """
         self._hand_over()
-        self._queue.join()
-        self._raise_problem()
+        for stage in self._stages:
+            stage.settle()
         return self.digests
 
-    def restart(self, segment_bytes: Sequence[int] = ()) -> None:
-        """Forget what came: the next byte is the stream's first."""
+    def restart(self, digests: Digests) -> None:
+        """Forget what came: the next byte is the stream's first, and for these digests."""
         self.settle()
-        self.digests = Digests(segment_bytes)
+        self.digests = digests
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
 
     def close(self) -> None:
-        """End the thread. The file stays open: it is its owner's."""
-        self._queue.put(None)
-        self._thread.join()
+        """End the threads. The file stays open: it is its owner's."""
+        for stage in self._stages:
+            stage.close()
 
     def _hand_over(self) -> None:
-        self._raise_problem()
-        if self._batch:
-            self._queue.put(self._batch)
-            self._batch, self._batch_bytes = [], 0
+        if not self._batch:
+            return
+        # One piece: a lock is passed on for each write and digest, and copying costs far less than that.
+        batch = b"".join(self._batch)
+        self._batch, self._batch_bytes = [], 0
+        for stage in self._stages:
+            stage.take(batch)
 
-    def _raise_problem(self) -> None:
+    def _write(self, batch: bytes) -> None:
+        view = memoryview(batch)
+        while self._file is not None and view:
+            view = view[self._file.write(view) :]  # a disk that fills up takes a part first
+        self.digests.update_sha256(batch)
+
+
+class _Stage:
+    """A thread that does one thing to every batch, in order, until that fails."""
+
+    def __init__(self, act: Callable[[bytes], None]) -> None:
+        self._act = act
+        self._queue: queue.Queue[bytes | None] = queue.Queue(MAX_BATCHES)
+        self._problem: Exception | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def take(self, batch: bytes) -> None:
         if self._problem is not None:
             raise self._problem
+        self._queue.put(batch)
+
+    def settle(self) -> None:
+        self._queue.join()
+        if self._problem is not None:
+            raise self._problem
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
 
     def _work(self) -> None:
         while (batch := self._queue.get()) is not None:
             try:
                 if self._problem is None:
-                    for chunk in batch:
-                        self._write(chunk)
-                        self.digests.update(chunk)
+                    self._act(batch)
             except Exception as problem:
                 self._problem = problem
             finally:
                 self._queue.task_done()
-
-    def _write(self, chunk: bytes) -> None:
-        view = memoryview(chunk)
-        while self._file is not None and view:
-            view = view[self._file.write(view) :]  # a disk that fills up takes a part first

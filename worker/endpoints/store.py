@@ -14,6 +14,8 @@ class Download:
 
     size_bytes: int
     sha256: str  # hex
+    version: str | None = None  # which one it was, where the store has versions
+    checksum: str = ""  # the store's own digest that the bytes were held against
 
 
 class Store(Protocol):

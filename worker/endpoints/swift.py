@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 
 from worker.endpoints import swift_upload
-from worker.endpoints.digests import Digests
 from worker.endpoints.patience import Passing, Patience, Pause, Trying
 from worker.endpoints.store import Download, PutResult
 from worker.endpoints.swift_access import missing_readers
@@ -47,7 +46,7 @@ class SwiftStore:
                 facts = facts_of(answer.headers)
                 if facts.size_bytes is None or facts.size_bytes > limit_bytes:
                     raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
-                digests, content = Digests(), answer.read()
+                digests, content = facts.new_digests(), answer.read()
             digests.update(content)
             problem = facts.problem(digests)
             if problem is not None:

@@ -1,6 +1,5 @@
 """Reading an object as a stream: taken up again after a cut, if it is still the same object, and checked at its end."""
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from worker.endpoints.digests import Sink
+from worker.endpoints.disk import disk_problem, incoming, no_room
 from worker.endpoints.patience import Pace, Passing
 from worker.endpoints.store import Download
 from worker.endpoints.swift_answers import place
@@ -21,7 +21,6 @@ from worker.errors import StoreUnavailable
 
 MAX_SPOILT = 3  # whole transfers whose bytes are not what the store says
 MAX_CHANGES = 1
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def download(session: SwiftSession, container: str, name: str, path: Path | None) -> Download:
@@ -35,7 +34,7 @@ def download(session: SwiftSession, container: str, name: str, path: Path | None
             incoming = _Incoming(session, container, name, sink, path)
             return session.until_done(incoming.attempt, container, name, lambda: incoming.furthest)
         except OSError as error:
-            raise _disk_problem(error, place(container, name)) from None
+            raise disk_problem(error, place(container, name)) from None
         finally:
             sink.close()
 
@@ -86,15 +85,15 @@ class _Incoming:
 
     def _start(self, answer: httpx.Response) -> None:
         facts = facts_of(answer.headers)
-        if facts.is_segmented and "X-Object-Manifest" not in answer.headers:
+        if facts.is_static and facts.sha256 is None:
             segments = segments_of(self._session, self._container, self._name, facts.etag)
             facts = replace(facts, segments=segments)
         self._facts, self._received = facts, 0
-        self._sink.restart([segment.size_bytes for segment in facts.segments])
+        self._sink.restart(facts.new_digests())
         if self._path is not None and facts.size_bytes is not None:
             free_bytes = shutil.disk_usage(self._path.parent).free
             if facts.size_bytes > free_bytes:
-                raise _no_room(place(self._container, self._name), f": {facts.size_bytes} bytes, {free_bytes} are free")
+                raise no_room(place(self._container, self._name), f": {facts.size_bytes} bytes, {free_bytes} are free")
 
     def _check_goes_on(self, answer: httpx.Response, n_there: int) -> None:
         """Make sure that a part is the rest of what we have."""
@@ -128,22 +127,5 @@ def _file(path: Path | None) -> Iterator[FileIO | None]:
     if path is None:
         yield None
         return
-    try:
-        # Without a buffer: closing one would fail once more on a full disk.
-        with path.open("wb", buffering=0) as file:
-            yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _disk_problem(error: OSError, where: str) -> StoreUnavailable:
-    if error.errno in _NO_ROOM:
-        return _no_room(where)
-    name = errno.errorcode.get(error.errno or 0, "unknown error")
-    return StoreUnavailable(f"the work directory cannot be written to ({name})", where)
-
-
-def _no_room(where: str, detail: str = "") -> StoreUnavailable:
-    fix = "raise spec.resources.work in the party document, or free room on the node"
-    return StoreUnavailable(f"the work directory has no room for the object{detail}", where, fix=fix)
+    with incoming(path) as file:
+        yield file

@@ -17,6 +17,7 @@ from worker.endpoints.patience import Passing, Trying
 from worker.endpoints.swift_answers import judge, place
 from worker.endpoints.swift_login import is_untrusted, open_door, untrusted
 from worker.endpoints.swift_secret import SwiftSecret
+from worker.errors import BadDocument
 
 T = TypeVar("T")
 Content = Callable[[], Iterable[bytes]]  # made anew for each time it is sent
@@ -32,7 +33,7 @@ class SwiftSession:
         self.secret, self.trying = secret, trying
         patience = trying.patience
         self._client = httpx.Client(
-            verify=True if secret.cacert is None else ssl.create_default_context(cafile=secret.cacert),
+            verify=_trusted(secret),
             timeout=httpx.Timeout(patience.idle_s, connect=patience.connect_s),
             trust_env=False,  # no proxy, no .netrc: credentials go where the Secret says
             headers={"Accept-Encoding": "identity", "User-Agent": "ccd-worker"},
@@ -105,3 +106,14 @@ class SwiftSession:
             content=None if content is None else iter(content()),
         )
         return self._client.send(request, stream=True)
+
+
+def _trusted(secret: SwiftSecret) -> ssl.SSLContext | bool:
+    """Return whom to trust: the CA in the Secret and no other, or the usual ones."""
+    if secret.cacert is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=secret.cacert)
+    except OSError:  # of which SSLError is one
+        what = f"the key {secret.cacert.name} of the Secret {secret.name!r} holds no certificates"
+        raise BadDocument(what, str(secret.cacert), fix="put the CA's certificates there, as PEM") from None

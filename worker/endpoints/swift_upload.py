@@ -22,6 +22,7 @@ from worker.endpoints.swift_object import SHA256_HEADER, facts_of, segments_of
 from worker.endpoints.swift_session import Content, SwiftSession
 
 CHUNK_BYTES = 128 * 1024
+ASK_FIRST_BYTES = 256 * 1024
 MAX_SEGMENTS = 1000  # Swift's own limit for one manifest
 ONCE = {"If-None-Match": "*"}
 
@@ -52,6 +53,11 @@ def put_once(
     """
     with _reader(content) as file:
         size_bytes = file.seek(0, io.SEEK_END)
+        # Asked first: what is there already need not be sent to hear so, and a store may hang up on what it refuses.
+        if size_bytes > ASK_FIRST_BYTES and session.until_done(
+            partial(is_there, session, container, name), container, name
+        ):
+            return "exists"
         if size_bytes <= sizes.large_bytes:
             put = partial(_put_whole, session, container, name, file, _whole(file, size_bytes), readers)
             return session.until_done(put, container, name)
@@ -81,8 +87,6 @@ def _put_segmented(
     readers: Sequence[str],
     sizes: Sizes,
 ) -> PutResult:
-    if session.until_done(partial(is_there, session, container, name), container, name):
-        return "exists"
     parts, sha256 = _cut(file, size_bytes, max(sizes.segment_bytes, -(-size_bytes // MAX_SEGMENTS)))
     prefix = f"{name}.segments/{sha256}/"
     names = [f"{prefix}{number:04}" for number in range(len(parts))]

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import swiftclient
 
+from tests.dataverse.bench import Bench
+from tests.dataverse.model import Installation
+from tests.dataverse.server import Dataverse, Storage, running
 from tests.worker.endpoints.faults import FaultProxy
 from tests.worker.endpoints.keystone import Cloud, start_cloud
 from tests.worker.endpoints.mounting import mount, v1
@@ -56,3 +59,19 @@ def store_at(tmp_path, swift, swift_users) -> Callable[..., SwiftStore]:
         return SwiftStore(mount(tmp_path / "secrets" / login, keys), "store", patience=patience, sizes=SMALL)
 
     return open_store
+
+
+@pytest.fixture
+def bench(tmp_path) -> Iterator[Bench]:
+    dataverse = Dataverse(Installation())
+    with running(dataverse):
+        yield Bench(dataverse, tmp_path)
+
+
+@pytest.fixture
+def redirecting(tmp_path) -> Iterator[Bench]:
+    """A stand-in that keeps its files at another site."""
+    storage = Storage()
+    dataverse = Dataverse(Installation(), storage)
+    with running(dataverse, storage):
+        yield Bench(dataverse, tmp_path, storage)

@@ -24,7 +24,7 @@ def test_a_sink_writes_what_it_digests_and_can_begin_anew(tmp_path):
     with (tmp_path / "file").open("wb", buffering=0) as file:
         sink = Sink(file)
         sink.take(b"spoilt" * 100_000)
-        sink.restart()
+        sink.restart(Digests())
         for at in range(0, len(content), 70_000):
             sink.take(content[at : at + 70_000])
         digests = sink.settle()
