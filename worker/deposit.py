@@ -90,7 +90,7 @@ def _check(wanted: Wanted, file: Path, work: WorkDir, policy: Policy | None, ref
     stored.symlink_to(file.absolute())
     in_the_clear = wanted.source.model_copy(update={"sealed": None})
     plain = Wanted(wanted.dataset, in_the_clear, wanted.certificate, wanted.capacity)
-    if not unpack_data(plain, stored, path, work.root, str(file), refuse):
+    if not unpack_data(plain, stored, path, work, work.root, str(file), refuse):
         return None
     facts = check_data(plain, path, str(file), refuse)
     if facts is None or policy is None:

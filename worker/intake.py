@@ -138,10 +138,12 @@ def check_data(wanted: Wanted, path: Path, place: str, refuse: Refuse) -> FileFa
     return examined.facts
 
 
-def unpack_data(wanted: Wanted, stored: Path, target: Path, secrets: Path, place: str, refuse: Refuse) -> bool:
+def unpack_data(
+    wanted: Wanted, stored: Path, target: Path, work: WorkDir, secrets: Path, place: str, refuse: Refuse
+) -> bool:
     """Make `target` of what is stored; return whether it could be done."""
     try:
-        unpack(stored, target, wanted.source, secrets, wanted.capacity.work_bytes, place)
+        unpack(stored, target, wanted.source, secrets, wanted.capacity.work_bytes - work.size_bytes(), place)
     except FileMismatch as error:
         refuse(_told(wanted, error.mismatch, place))
         return False
@@ -164,7 +166,7 @@ def _take_data(
         return None
     held = {"version": download.version, "checksum": download.checksum}
     log.event("data fetched", dataset=name, size_bytes=download.size_bytes, **{k: v for k, v in held.items() if v})
-    if not unpack_data(wanted, stored, path, secrets, origin.place, refuse):
+    if not unpack_data(wanted, stored, path, work, secrets, origin.place, refuse):
         return None
     facts = check_data(wanted, path, origin.place, refuse)
     return None if facts is None else (path, download, facts)

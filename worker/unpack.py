@@ -4,19 +4,16 @@ Room:    what is stored and what it becomes lie side by side for a moment; both 
 Damage:  a file that could not be unpacked whole is deleted at once.
 """
 
-import errno
 from pathlib import Path
 
 from conclave.local.compression import check_kind, decompress
-from worker.errors import StoreUnavailable
+from worker.endpoints.disk import disk_problem
 from worker.runspec import Source
 from worker.seal import read_identities, unseal
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-def unpack(stored: Path, target: Path, source: Source, secrets: Path, limit_bytes: int, place: str) -> None:
-    """Make `target` of `stored`, which is gone afterwards. At most `limit_bytes` are there at a time.
+def unpack(stored: Path, target: Path, source: Source, secrets: Path, room_bytes: int, place: str) -> None:
+    """Make `target` of `stored`, which is gone afterwards. Decompressed it may have at most `room_bytes`.
 
     Raises:  worker.errors.DataMismatch or conclave's for what is not as declared; BadDocument for a bad identity;
              StoreUnavailable if the disk is full.
@@ -31,14 +28,13 @@ def unpack(stored: Path, target: Path, source: Source, secrets: Path, limit_byte
         if source.compression != "none":
             packed, at = at, target.with_name("decompressed")
             leftovers.append(packed)
-            decompress(packed, at, source.compression, limit_bytes - packed.stat().st_size)
+            decompress(packed, at, source.compression, room_bytes)
             packed.unlink()
         check_kind(at, source.file_format)
         at.replace(target)
     except BaseException as error:
         for path in (*leftovers, at):
             path.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            fix = "raise spec.resources.work in the party document, or give the node more disk"
-            raise StoreUnavailable("the disk is full", place, fix=fix) from None
+        if isinstance(error, OSError):
+            raise disk_problem(error, place) from None
         raise

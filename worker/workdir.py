@@ -72,6 +72,10 @@ class WorkDir:
         """Return where the writer's answer lies between compute and publish."""
         return self.root / f"result.{suffix}"
 
+    def size_bytes(self) -> int:
+        """Return what lies here by now; links count for themselves."""
+        return sum(path.lstat().st_size for path in self.root.rglob("*"))
+
     def remove_data(self) -> None:
         """Delete the plaintext of the party's own datasets."""
         for directory in (self.data, self.spill):

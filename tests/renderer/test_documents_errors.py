@@ -317,6 +317,77 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "worker:latest",
         ["federation.yaml:8:3: spec.image: must match the pattern ^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$"],
     ),
+    "a delimiter that is also the quote": (
+        ALPHA,
+        "nullText: NA",
+        "nullText: NA\n      text: {delimiter: '\"'}",
+        [
+            "parties/alpha.yaml:27:7: spec.datasets.visits.text: is the delimiter and something else "
+            "(fix: choose different signs for delimiter, quote and escape)"
+        ],
+    ),
+    "a delimiter that is a word": (
+        ALPHA,
+        "nullText: NA",
+        "nullText: NA\n      text: {delimiter: tab}",
+        ["parties/alpha.yaml:27:14: spec.datasets.visits.text.delimiter: must match the pattern ^[\\t -/:-@\\[-`{-~]$"],
+    ),
+    "a spelling of NULL that holds the delimiter": (
+        ALPHA,
+        "nullText: NA",
+        'nullText: [NA, "n,a"]',
+        [
+            "parties/alpha.yaml:26:7: spec.datasets.visits.nullText: holds the delimiter, the quote or the escape, so "
+            "it cannot stand in a field by itself (fix: declare how NULL is really spelled)"
+        ],
+    ),
+    "an object that promises another compression": (
+        ALPHA,
+        "object: 2024/visits.csv",
+        "object: 2024/visits.csv.gz",
+        [
+            "parties/alpha.yaml:25:7: spec.datasets.visits.object: ends as gzip does, but the declared compression is "
+            "none (fix: declare compression: gzip, or rename)"
+        ],
+    ),
+    "signs of a text in Parquet": (
+        ALPHA,
+        "format: parquet",
+        "format: parquet\n      text: {header: false}\n      compression: zstd",
+        [
+            "parties/alpha.yaml:37:7: spec.datasets.beds.text: is of texts, and this is Parquet (fix: leave it out)",
+            "parties/alpha.yaml:38:7: spec.datasets.beds.compression: is of texts; Parquet compresses its own pages "
+            "(fix: leave it out)",
+        ],
+    ),
+    "an age identity that publish would mount": (
+        ALPHA,
+        "nullText: NA",
+        "nullText: NA\n      sealed: {recipient: age18xh0dmmc3e0k3ngerxw0tvdhzfkmdccfv7yccu5stcjxd7y7hpwsllnqyd, "
+        "identity: alpha-records}",
+        [
+            "parties/alpha.yaml:27:91: spec.datasets.visits.sealed.identity: is a Secret that containers mount which "
+            "have no business with the data's plaintext (fix: give the age identity a Secret of its own)"
+        ],
+    ),
+    "a recipient that is none": (
+        ALPHA,
+        "nullText: NA",
+        "nullText: NA\n      sealed: {recipient: age1qqqq, identity: alpha-age}",
+        [
+            "parties/alpha.yaml:27:16: spec.datasets.visits.sealed.recipient: is no age recipient "
+            "(fix: write the public key that age-keygen printed: age1…)"
+        ],
+    ),
+    "columns that SQL cannot tell apart": (
+        ALPHA,
+        "beds: {type: integer}",
+        "Ward: {type: integer}",
+        [
+            "parties/alpha.yaml:40:9: spec.datasets.beds.columns.Ward: differs from the column ward in capitals only, and "
+            "SQL does not tell them apart (fix: rename one of them in the file)"
+        ],
+    ),
 }
 
 
