@@ -145,6 +145,13 @@ def test_a_server_that_answers_a_range_with_all_of_it_is_asked_for_all_of_it(ben
     assert [("range" in asked.headers) for asked in bench.asked("access/datafile")] == [False, True, False]
 
 
+def test_a_server_that_has_no_such_part_is_asked_for_all_of_it(bench):
+    dataset = bench.dataset(x_bin=BIG)
+    bench.dataverse.faults.extend([Fault("access/datafile", cut_after=2 << 20), Fault("access/datafile", status=416)])
+    assert bench.download(dataset, "x.bin")[0] == BIG
+    assert [("range" in asked.headers) for asked in bench.asked("access/datafile")] == [False, True, False]
+
+
 def test_cuts_that_bring_it_further_are_not_counted(bench):
     dataset = bench.dataset(x_bin=BIG + BIG)
     bench.dataverse.faults.extend([Fault("access/datafile", cut_after=1 << 20)] * (ATTEMPTS + 2))
