@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from worker.endpoints import swift_upload
@@ -48,6 +49,8 @@ class SwiftStore:
                 facts = facts_of(answer.headers)
                 if facts.size_bytes is None or facts.size_bytes > limit_bytes:
                     raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
+                if answer.status_code != HTTPStatus.OK:
+                    raise Passing(f"the store answered {answer.status_code} to a request for the whole")
                 digests, content = facts.new_digests(), answer.read()
             digests.update(content)
             problem = facts.problem(digests)
