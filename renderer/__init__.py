@@ -49,6 +49,7 @@ Commands:
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine
+- cluster: what becomes of runs, in a Kubernetes cluster or in the local one
 - dev: a local Swift and the sample federation
 - commands: one file each
 - cli: `ccd`

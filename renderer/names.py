@@ -1,5 +1,6 @@
 """What the objects of a run are called and labelled, and where their files lie."""
 
+import re
 from pathlib import PurePosixPath
 
 RENDERED = PurePosixPath("argocd/rendered")
@@ -11,6 +12,8 @@ RUN_LABEL = "ccd.dev/run"
 PARTY_LABEL = "ccd.dev/party"
 BILL_LABEL = "ccd.dev/bill-to"
 
+_RUN_ID = re.compile(r"([a-z][-a-z0-9]*)-[0-9a-f]{10}")
+
 
 def object_name(run_id: str, party: str) -> str:
     """Return the name of the party's Job, ConfigMap, Service and ServiceAccount.
@@ -19,6 +22,16 @@ def object_name(run_id: str, party: str) -> str:
     fits the label that the Job controller copies it to.
     """
     return f"{run_id}-{party}"
+
+
+def workflow_of(run_id: str) -> str | None:
+    """Return the workflow in a run's id, or None if it is no run's id.
+
+    >>> workflow_of("wage-gap-0123456789"), workflow_of("wage-gap")
+    ('wage-gap', None)
+    """
+    found = _RUN_ID.fullmatch(run_id)
+    return found[1] if found else None
 
 
 def host(run_id: str, party: str, namespace: str) -> str:
