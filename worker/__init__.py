@@ -10,6 +10,7 @@ Files, in reading order:
 - failure: what any exception means for the run
 - log: JSON lines on stderr
 - workdir: the files through which the three containers of a Job speak
+- meter: what a container has used
 - mounts: Secrets, as the Job mounts them
 - endpoints: Swift, and what any store offers
 - stores: the stores of a run spec, opened once each

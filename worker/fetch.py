@@ -14,6 +14,7 @@ from worker.errors import BadDocument, DataMismatch, Terminated
 from worker.failure import explain
 from worker.judge import check_signature, header_problems
 from worker.log import Log
+from worker.meter import used_so_far
 from worker.runspec import DatasetSpec, RunSpec, Source, schema_of
 from worker.stores import Stores, manifest_name
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
@@ -42,6 +43,9 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
         work.remove_data()
         work.write_outcome(outcome)
         log.event("fetch failed", code=outcome.code, reason=outcome.reasons[0].what)
+    fetched = work.fetched()
+    received = sum(each.size_bytes + len(each.policy.encode()) for each in fetched.datasets) if fetched else 0
+    work.write_usage(used_so_far(max(work.size_bytes(), work.most_bytes), received))
 
 
 def find_done(spec: RunSpec, stores: Stores) -> str | None:

@@ -10,7 +10,7 @@ import hashlib
 import secrets as tokens
 from pathlib import Path
 
-from policy.manifest import Manifest, encode_manifest
+from policy.manifest import Manifest, encode_manifest, without_resources
 from worker.errors import DONE, PERMANENT, StoreUnavailable, WorkerError
 from worker.log import Log
 from worker.runspec import Place, RunSpec
@@ -47,21 +47,22 @@ def publish(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> Outcome | 
 
 
 def _publish_final(spec: RunSpec, work: WorkDir, manifest: Manifest, stores: Stores, log: Log) -> None:
-    run, content = spec.run, encode_manifest(manifest)
+    # Recipients and others may read the answer's container; what our Job has used is in our own records alone.
+    run, shown = spec.run, encode_manifest(without_resources(manifest))
     if spec.own.output is not None:
         if manifest.code == DONE:
             _put_result(spec, spec.own.output, work.result(run.outputs.format), stores, log)
-        _put(spec.own.output, manifest_name(run.run_id), content, stores, log)
+        _put(spec.own.output, manifest_name(run.run_id), shown, stores, log)
     if spec.own.records is not None:
-        _put(spec.own.records, manifest_name(run.run_id), content, stores, log)
+        _put(spec.own.records, manifest_name(run.run_id), encode_manifest(manifest), stores, log)
 
 
 def _publish_attempt(spec: RunSpec, manifest: Manifest, stores: Stores, log: Log) -> None:
     when = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     name = attempt_name(spec.run.run_id, when, tokens.token_hex(4))
-    for place in (spec.own.output, spec.own.records):
+    for place, copy in ((spec.own.output, without_resources(manifest)), (spec.own.records, manifest)):
         if place is not None:
-            _put(place, name, encode_manifest(manifest), stores, log)
+            _put(place, name, encode_manifest(copy), stores, log)
 
 
 def _put(place: Place, name: str, content: bytes, stores: Stores, log: Log) -> None:
