@@ -45,6 +45,7 @@ Commands:
 - review_text: that in words
 - joining: all that a new party needs
 - submission: a change as a commit on a branch of its own
+- committed: a run's files in a commit
 - history: a manifest held against Git
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
