@@ -38,11 +38,11 @@ class Kube:
         with _in_words(self.title, namespace):
             jobs = _all(client.BatchV1Api(self.api).list_namespaced_job, namespace, selector)
             try:
-                pods = _all(client.CoreV1Api(self.api).list_namespaced_pod, namespace, selector) if jobs else []
+                pods: list[Any] | None = _all(client.CoreV1Api(self.api).list_namespaced_pod, namespace, selector)
             except ApiException as error:
                 if error.status != 403:
                     raise
-                pods = []
+                pods = None
         return jobs_of(jobs, pods)
 
     def lines(self, job: JobSeen, pod: PodSeen, container: str, follow: bool) -> Iterator[str]:

@@ -9,13 +9,13 @@ from renderer.cluster.seen import ContainerSeen, JobSeen, PodSeen, in_order
 _LONG_AGO = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-def jobs_of(jobs: list[Any], pods: list[Any]) -> tuple[JobSeen, ...]:
-    """Return the Jobs that are workers' of a run, each with the pods that it owns.
+def jobs_of(jobs: list[Any], pods: list[Any] | None) -> tuple[JobSeen, ...]:
+    """Return the Jobs that are workers' of a run, each with the pods that it owns; None if pods may not be read.
 
     A Job is taken for a party's only under the name that is rendered for it: labels alone are anybody's to set.
     """
     owned: dict[str, list[PodSeen]] = {}
-    for pod in pods:
+    for pod in pods or ():
         for owner in pod.metadata.owner_references or ():
             if owner.kind == "Job" and owner.controller:
                 owned.setdefault(owner.uid, []).append(_pod(pod))
@@ -24,11 +24,12 @@ def jobs_of(jobs: list[Any], pods: list[Any]) -> tuple[JobSeen, ...]:
         labels = job.metadata.labels or {}
         run_id, party = labels.get(names.RUN_LABEL, ""), labels.get(names.PARTY_LABEL, "")
         if job.metadata.name == names.object_name(run_id, party):
-            seen.append(_job(job, run_id, party, in_order(owned.get(job.metadata.uid, []))))
+            own = in_order(owned.get(job.metadata.uid, []))
+            seen.append(_job(job, run_id, party, own, may_read_pods=pods is not None))
     return tuple(sorted(seen, key=lambda each: each.name))
 
 
-def _job(job: Any, run_id: str, party: str, pods: tuple[PodSeen, ...]) -> JobSeen:
+def _job(job: Any, run_id: str, party: str, pods: tuple[PodSeen, ...], may_read_pods: bool) -> JobSeen:
     status = job.status
     conditions = {each.type: each for each in status.conditions or () if each.status == "True"}
     # FailureTarget and SuccessCriteriaMet come before these, while pods are still being ended.
@@ -47,6 +48,7 @@ def _job(job: Any, run_id: str, party: str, pods: tuple[PodSeen, ...]) -> JobSee
         attempts=sum(count or 0 for count in (status.active, status.failed, status.succeeded)),
         is_suspended="Suspended" in conditions,
         pods=pods,
+        may_read_pods=may_read_pods,
     )
 
 

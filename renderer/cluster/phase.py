@@ -73,6 +73,8 @@ def standing_of(job: JobSeen | None) -> Standing:
     if job.is_suspended:
         return Standing("pending", reason="the Job is suspended", attempts=attempts)
     pod = job.newest
+    if pod is None and not job.may_read_pods:
+        return Standing("no access", reason="it is under way; you may not read its pods", attempts=attempts)
     if pod is None:
         if job.attempts:
             return Standing("retrying", reason="the next attempt has not begun", attempts=attempts)

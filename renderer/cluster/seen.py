@@ -46,6 +46,7 @@ class JobSeen:
     attempts: int = 0  # as the Job counts them: pods may be gone
     is_suspended: bool = False
     pods: tuple[PodSeen, ...] = ()  # in the order of their creation
+    may_read_pods: bool = True
 
     @property
     def newest(self) -> PodSeen | None:

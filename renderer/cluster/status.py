@@ -49,8 +49,8 @@ class RunStatus:
 
     @property
     def visible(self) -> tuple[PartyStatus, ...]:
-        """The parties whose namespaces may be read."""
-        return tuple(each for each in self.parties if each.standing.phase != "no access")
+        """The parties whose Jobs may be read."""
+        return tuple(each for each in self.parties if each.standing is not NO_ACCESS)
 
     @property
     def is_over(self) -> bool:

@@ -197,7 +197,7 @@ def test_jobs_are_read_without_the_right_to_read_pods(run: Run) -> None:
     binding = {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": metadata}
     client.apply({**binding, "subjects": subjects, "roleRef": role})
     (job,) = open_kube(run.plane.kubeconfig("al"), None).jobs(PARTIES["alpha"], run.run_id)
-    assert job.pods == ()
+    assert (job.pods, job.may_read_pods) == ((), False)
     assert standing_of(job).phase == run.status()["alpha"]["phase"]
 
 

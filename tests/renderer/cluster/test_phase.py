@@ -51,6 +51,14 @@ CASES = {
         Standing("pending", reason="ImagePullBackOff: not found", attempts=1),
     ),
     "being created": (job(pod(WAITS, WAITS, WAITS)), Standing("pending", attempts=1)),
+    "its pods are not to be seen": (
+        job(attempts=1, may_read_pods=False),
+        Standing("no access", reason="it is under way; you may not read its pods", attempts=1),
+    ),
+    "its pods are not to be seen, but its end is": (
+        job(end="Complete", attempts=1, may_read_pods=False),
+        Standing("succeeded", exit_code=0, attempts=1),
+    ),
     "fetching": (job(pod(RUNS, WAITS, WAITS)), Standing("fetching", attempts=1)),
     "between fetch and compute": (job(pod(FETCHED, WAITS, WAITS)), Standing("computing", attempts=1)),
     "computing": (job(pod(FETCHED, RUNS, WAITS)), Standing("computing", attempts=1)),
