@@ -29,6 +29,8 @@ Manifests:
 - job: fetch, compute, publish, each with the least Secrets
 - appproject: Argo CD's fence around a party
 - namespace: where a party's workers run, and with which privileges: none
+- admission: what the API server itself refuses in a party's namespace
+- grant: what an owner allows there
 - applicationset: Argo CD's Application for each directory
 - shape: what texts of one template have in common
 - validate: Kubernetes' rules without a cluster

@@ -1,7 +1,7 @@
 """The committed tree beside the one that the documents make: what differs, as a diff, and written.
 
 Only files that the renderer owns are ever touched: everything under `argocd/rendered`, and in `argocd` the files
-`appproject-*.yaml`, `namespace-*.yaml` and `applicationset.yaml`.
+`appproject-*.yaml`, `namespace-*.yaml` and `applicationset.yaml`, and in `argocd/admission` all of its YAML.
 """
 
 import difflib
@@ -15,6 +15,7 @@ from renderer import names
 from renderer.render import RenderedFile
 
 _OWNED = ("appproject-*.yaml", "namespace-*.yaml", "applicationset.yaml")
+_ADMISSION = names.ARGO_CD / "admission"
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def is_rendered(path: PurePosixPath) -> bool:
     """Whether a file is the renderer's to write and to remove."""
     if path.parent == names.ARGO_CD:
         return any(path.match(pattern) for pattern in _OWNED)
+    if path.parent == _ADMISSION:
+        return path.suffix == ".yaml"
     return path.is_relative_to(names.RENDERED)
 
 
@@ -95,10 +98,11 @@ def _read(path: Path) -> str:
 def _owned(root: Path) -> tuple[PurePosixPath, ...]:
     argo_cd, rendered = root / names.ARGO_CD, root / names.RENDERED
     # A link would lead our writing and removing out of the tree.
-    for directory in (argo_cd, rendered):
+    for directory in (argo_cd, rendered, root / _ADMISSION):
         if directory.is_symlink():
             raise ForeignPathError(PurePosixPath(directory.relative_to(root)))
     found = [path for pattern in _OWNED for path in argo_cd.glob(pattern)]
+    found += (root / _ADMISSION).glob("*.yaml")
     for place, subdirectories, files in os.walk(rendered):
         found += [Path(place, name) for name in files]
         found += [Path(place, name) for name in subdirectories if Path(place, name).is_symlink()]

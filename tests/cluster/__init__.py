@@ -10,9 +10,11 @@ by Go, once, from the pinned modules in this directory's folders; each folder wi
 - etcd: where the control plane keeps its state
 - apiserver: kube-apiserver
 - controllers: kube-controller-manager
-- plane: all of them together
+- control_plane: all of them together
 - client: server-side apply, strict, with the API server's warnings
 - node: what a kubelet would tell the API server
 - tree: what is committed under `argocd/`
+- federation: a federation joined to the control plane
+- manifests: a manifest with changes
 - fields: what we wrote beside what the cluster has
 """

@@ -8,11 +8,11 @@ import pytest
 
 from tests.cluster.binaries import NoBinaries, in_ci
 from tests.cluster.client import Client
-from tests.cluster.plane import ControlPlane, start_control_plane
-from tests.cluster.tree import Tree, read_tree
+from tests.cluster.control_plane import ControlPlane, start_control_plane
+from tests.cluster.federation import Federation, join
+from tests.cluster.tree import ROOT, Tree, read_tree
 
 PLANE = pytest.StashKey[ControlPlane]()
-ROOT = Path(__file__).parents[2]
 
 
 def pytest_collection_modifyitems(items):
@@ -44,6 +44,12 @@ def control_plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 def admin(control_plane: ControlPlane) -> Client:
     """A client that may do everything, with no warnings yet."""
     return control_plane.client()
+
+
+@pytest.fixture(scope="session")
+def federation(control_plane: ControlPlane) -> Federation:
+    """The shipped federation, joined: admission policies in force, Namespaces and WorkerGrants there, nothing synced."""
+    return join(control_plane, ROOT)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ It speaks as a node does, with a certificate of `system:nodes`: the Node authori
 from dataclasses import dataclass
 
 from tests.cluster.client import Client
-from tests.cluster.plane import ControlPlane
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.process import wait_until
 from tests.cluster.tree import Manifest
 
@@ -52,7 +52,7 @@ def pods_of(client: Client, job: Manifest) -> list[Manifest]:
     """Return the pods that the Job controller has made for the Job, oldest first."""
     metadata = job["metadata"]
     selector = f"batch.kubernetes.io/job-name={metadata['name']}"
-    pods = client.list("v1", "Pod", metadata["namespace"], selector)
+    pods = client.list_all("v1", "Pod", metadata["namespace"], selector)
     return sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
 
 

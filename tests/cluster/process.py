@@ -1,6 +1,8 @@
 """A server as a process: its log in a file, waited for until it is ready, ended with whoever started it."""
 
+import ctypes
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POLL_S = 0.05
+READY_TIMEOUT_S = 180.0  # seconds are enough where nothing else runs
 STOP_TIMEOUT_S = 10.0
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 LOG_TAIL = 6_000  # characters
 
 
@@ -25,7 +30,7 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait_until(self, is_ready: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    def wait_until(self, is_ready: Callable[[], bool], timeout_s: float = READY_TIMEOUT_S) -> None:
         """Wait until the server is ready.
 
         Raises:  NotReady with the end of its log.
@@ -63,7 +68,7 @@ def running(
         _stop(process)
 
 
-def wait_until(is_true: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
+def wait_until(is_true: Callable[[], bool], what: str, timeout_s: float = READY_TIMEOUT_S) -> None:
     """Wait until a condition is true.
 
     Raises:  NotReady after `timeout_s`.
@@ -73,6 +78,11 @@ def wait_until(is_true: Callable[[], bool], what: str, timeout_s: float = 60.0) 
         if time.monotonic() > deadline:
             raise NotReady(f"after {timeout_s:.0f} s it was not so that {what}")
         time.sleep(POLL_S)
+
+
+def _end_with_parent() -> None:
+    # Also when the tests are killed, and can end nothing themselves.
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from tests.cluster.client import Client
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.federation import Federation
 from tests.cluster.node import Node, pods_of, register_node, wait_for_pods
-from tests.cluster.plane import ControlPlane
 from tests.cluster.process import wait_until
 from tests.cluster.tree import Manifest, Tree, another_run
 
@@ -20,15 +21,13 @@ def node(control_plane: ControlPlane) -> Node:
 
 
 @pytest.fixture(scope="module")
-def jobs(control_plane: ControlPlane, shipped: Tree, node: Node) -> dict[int, Manifest]:
+def jobs(control_plane: ControlPlane, federation: Federation, shipped: Tree, node: Node) -> dict[int, Manifest]:
     """One Job for each exit code, whose first pod has ended with it. All at once, since retries take ten seconds."""
     client = control_plane.client()
-    [namespace] = [one for one in shipped.namespaces if one["metadata"]["name"] == NAMESPACE]
-    client.apply(namespace)
     run, made = shipped.run_of(NAMESPACE, "market-concentration"), {}
     for code, container in {0: "publish", **FINAL, **TRIED_AGAIN}.items():
         for manifest in another_run(run, f"{code:04}"):
-            client.apply(manifest)
+            federation.argo_cd.apply(manifest)
             if manifest["kind"] == "Job":
                 made[code] = manifest
         [pod] = wait_for_pods(client, made[code], 1)

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from tests.cluster.client import Client, Refused
-from tests.cluster.plane import ControlPlane
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.tree import Manifest, Tree
 
 NAMESPACE = "pod-security"

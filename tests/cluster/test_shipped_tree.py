@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.cluster.client import FIELD_MANAGER, Client, Refused
+from tests.cluster.federation import Federation
 from tests.cluster.fields import differences, managed, written
 from tests.cluster.node import wait_for_pods
-from tests.cluster.plane import ControlPlane
 from tests.cluster.process import wait_until
 from tests.cluster.tree import Manifest, Tree
 
@@ -31,12 +31,11 @@ def where(manifest: Manifest) -> str:
 
 
 @pytest.fixture(scope="module")
-def applied(control_plane: ControlPlane, shipped: Tree) -> Iterator[Applied]:
-    client = control_plane.client()
-    manifests = (*shipped.namespaces, *shipped.runs)
-    for manifest in manifests:
+def applied(federation: Federation, shipped: Tree) -> Iterator[Applied]:
+    client = federation.argo_cd
+    for manifest in shipped.runs:
         client.apply(manifest)
-    yield Applied(manifests, tuple(client.warnings))
+    yield Applied(shipped.runs, tuple(client.warnings))
     for manifest in reversed(shipped.runs):
         client.delete(
             manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"], manifest["metadata"]["namespace"]
@@ -68,6 +67,14 @@ def test_the_api_server_warns_of_nothing(applied: Applied):
     assert applied.warnings == ()
 
 
+def test_a_namespace_is_what_we_wrote_and_warns_of_nothing(federation: Federation, admin: Client, shipped: Tree):
+    for namespace in shipped.namespaces:
+        before = admin.apply(namespace, manager="owner")
+        assert list(differences(namespace, before)) == []
+        assert admin.apply(namespace, manager="owner")["metadata"] == before["metadata"]
+    assert admin.warnings == []
+
+
 def test_exactly_the_fields_that_we_wrote_are_ours(applied: Applied, admin: Client):
     for manifest in applied.manifests:
         ours, theirs = set(written(manifest)), managed(live(admin, manifest), FIELD_MANAGER)
@@ -77,13 +84,13 @@ def test_exactly_the_fields_that_we_wrote_are_ours(applied: Applied, admin: Clie
         assert not inside, f"{where(manifest)} does not hold {inside}"
 
 
-def test_applying_the_same_tree_again_changes_nothing(applied: Applied, admin: Client):
+def test_applying_the_same_tree_again_changes_nothing(applied: Applied, federation: Federation, admin: Client):
     jobs = [manifest for manifest in applied.manifests if manifest["kind"] == "Job"]
     # The Job controller writes the status a moment later.
     wait_until(lambda: all(is_settled(live(admin, job)) for job in jobs), "the Jobs are under way")
     before = {where(manifest): live(admin, manifest)["metadata"] for manifest in applied.manifests}
     for manifest in applied.manifests:
-        after = admin.apply(manifest)["metadata"]
+        after = federation.argo_cd.apply(manifest)["metadata"]
         assert after["resourceVersion"] == before[where(manifest)]["resourceVersion"], where(manifest)
         assert after["uid"] == before[where(manifest)]["uid"]
 
@@ -115,7 +122,7 @@ def events_of(client: Client, job: Manifest) -> set[str]:
     def reasons() -> set[str]:
         return {
             event["reason"]
-            for event in client.list("v1", "Event", job["metadata"]["namespace"])
+            for event in client.list_all("v1", "Event", job["metadata"]["namespace"])
             if event["involvedObject"]["name"] == job["metadata"]["name"]
         }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from policy.yaml import read_yaml
 
+ROOT = Path(__file__).parents[2]
 Manifest = dict[str, Any]
 # Argo CD creates objects in this order, as far as our kinds go.
 ORDER = ("Namespace", "NetworkPolicy", "ServiceAccount", "ConfigMap", "Service", "Job")

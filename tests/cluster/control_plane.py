@@ -42,7 +42,7 @@ class ControlPlane:
         configuration = client.Configuration()
         config.load_kube_config(str(self.kubeconfig(user, *groups)), client_configuration=configuration)
         configuration.proxy = None  # what the environment says of proxies is not for loopback
-        return Client(client.ApiClient(configuration))
+        return Client(client.ApiClient(configuration), self.directory / "discovery.json")
 
     def logs(self) -> str:
         """Return the end of each server's log."""

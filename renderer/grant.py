@@ -1,0 +1,49 @@
+"""An owner's WorkerGrant: what it allows workers in its namespace. It is printed for the owner, and never committed."""
+
+import json
+from dataclasses import dataclass
+
+from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
+from renderer.appproject import LABELS
+from renderer.documents import Workspace
+from renderer.party import Egress, Party
+from renderer.render import render
+from renderer.run_object import Pairs
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the template lays out. Lists of names are JSON, which is YAML."""
+
+    party: str
+    namespace: str
+    images: tuple[str, ...]
+    secrets: Pairs
+    peers: str
+    egress: tuple[Egress, ...]
+    labels: Pairs = LABELS
+    grant_kind: str = GRANT_KIND
+    grant_name: str = GRANT_NAME
+    grant_version: str = f"{GRANT_GROUP}/v1alpha1"
+
+
+def grant(party: Party, workspace: Workspace) -> str:
+    """Return what `party` would allow if it agreed to the federation's documents as they are."""
+    spec = party.spec
+    peers = {other.spec.namespace for other in workspace.party_models.values()} - {spec.namespace}
+    context = Context(
+        party.metadata.name,
+        spec.namespace,
+        (workspace.federation.model.spec.image,),
+        tuple((container, json.dumps(sorted(names))) for container, names in _secrets(party).items()),
+        json.dumps(sorted(peers)),
+        tuple(sorted(set(spec.egress), key=lambda store: (store.cidr, store.port))),
+    )
+    return render("admission/grant.yaml.j2", context)
+
+
+def _secrets(party: Party) -> dict[str, set[str]]:
+    spec = party.spec
+    writing = {place.credentials for place in (spec.records, spec.outputs) if place is not None}
+    reading = {dataset.credentials for dataset in spec.datasets.values()}
+    return {"fetch": reading | writing, "compute": {spec.identity.secret}, "publish": writing}
