@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from renderer import names
 from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
-from renderer.appproject import LABELS
 from renderer.documents import Workspace
 from renderer.party import Egress, Party
 from renderer.render import render
@@ -21,7 +21,7 @@ class Context:
     secrets: Pairs
     peers: str
     egress: tuple[Egress, ...]
-    labels: Pairs = LABELS
+    labels: Pairs
     grant_kind: str = GRANT_KIND
     grant_name: str = GRANT_NAME
     grant_version: str = f"{GRANT_GROUP}/v1alpha1"
@@ -38,6 +38,7 @@ def grant(party: Party, workspace: Workspace) -> str:
         tuple((container, json.dumps(sorted(names))) for container, names in _secrets(party).items()),
         json.dumps(sorted(peers)),
         tuple(sorted(set(spec.egress), key=lambda store: (store.cidr, store.port))),
+        tuple(names.standing_labels("grant", party.metadata.name, party.metadata.name).items()),
     )
     return render("admission/grant.yaml.j2", context)
 

@@ -12,8 +12,8 @@ from renderer.cluster.kube import open_kube
 from renderer.cluster.phase import standing_of
 from renderer.cluster.source import NoAccess
 from tests.cluster.client import Client
+from tests.cluster.control_plane import ControlPlane
 from tests.cluster.node import Node, pods_of, register_node, wait_for_pods
-from tests.cluster.plane import ControlPlane
 from tests.cluster.process import wait_until
 from tests.cluster.tree import Manifest, read_tree
 from tests.renderer.conftest import FEDERATION
