@@ -6,6 +6,7 @@ check everything again for themselves. (`renderer.dev` and `renderer.local` run 
 Documents:
 - fields: the kinds of text that documents are made of
 - workflow: what some parties ask to compute together
+- dataset: where a dataset lies, and what its rows look like
 - party: public facts about one organisation
 - federation: what the parties share
 - documents: a federation's directory, read
@@ -21,6 +22,7 @@ Manifests:
 - names: what objects and files are called
 - spec: from documents to run specs
 - render: filling a template
+- pretty: JSON as people read it
 - run_object: what every object of a run has in common
 - serviceaccount: the account a worker runs as
 - configmap: the run spec
@@ -33,7 +35,9 @@ Manifests:
 - grant: what an owner allows there
 - applicationset: Argo CD's Application for each directory
 - shape: what texts of one template have in common
-- validate: Kubernetes' rules without a cluster
+- kubernetes_schema: Kubernetes' published schemas
+- object_rules: Kubernetes' rules that its schemas do not know
+- validate: both, held against a rendered object
 - layout: which files the documents become
 - tree: the committed tree beside that
 - codeowners: whose approval the forge asks for
@@ -41,6 +45,9 @@ Manifests:
 Commands:
 - settings: the options of all commands
 - errors: every error becomes text here
+- progress: how far a command is
+- short_lived: commands that make much and end
+- lazy: commands that are imported when they are run
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
 - review: what a pull request asks for, beside what was asked before

@@ -9,10 +9,12 @@ from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from policy.identity import BadIdentity, load_certificate
 from policy.problem import DocumentError, Path, Problem
+from renderer.dataset import Dataset, source_of
 from renderer.documents import Document, Workspace, read_workspace
-from renderer.party import Dataset, Party
+from renderer.party import Party
+from renderer.progress import Watch, unwatched
 from renderer.query import check_query
-from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners, plan_run
+from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners
 from renderer.workflow import Workflow
 
 EXPIRY_WARNING = datetime.timedelta(days=30)
@@ -29,19 +31,19 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
 
 
-def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None) -> Workspace:
+def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None, watch: Watch = unwatched) -> Workspace:
     """Return the documents in `root`, once they have been checked at the moment `now` (default: the clock's).
 
     Raises:  DocumentError with everything that is wrong.
     """
-    workspace = read_workspace(root)
-    findings = check_workspace(workspace, now or datetime.datetime.now(datetime.UTC))
+    workspace = read_workspace(root, watch)
+    findings = check_workspace(workspace, now or datetime.datetime.now(datetime.UTC), watch)
     if findings.problems:
         raise DocumentError(list(findings.problems))
     return workspace
 
 
-def check_workspace(workspace: Workspace, now: datetime.datetime) -> Findings:
+def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch = unwatched) -> Findings:
     """Return what is wrong with the documents at the moment `now`."""
     problems: list[Problem] = []
     warnings: list[Problem] = []
@@ -50,15 +52,14 @@ def check_workspace(workspace: Workspace, now: datetime.datetime) -> Findings:
         bad, soon = _check_certificate(party, now)
         problems += bad
         warnings += soon
-    for workflow in workspace.workflows.values():
+    for name, workflow in watch("workflows checked", workspace.workflows.items()):
         broken = [*_check_references(workflow, workspace), *_check_outputs(workflow, workspace)]
         # Who computes depends on who is there at all.
         broken = broken or [*_check_compute(workflow, workspace)]
         problems += broken
         # A query can only be read against tables that exist, and whose types are types.
         if not broken and not _owners_problems(workflow, problems, workspace):
-            run = plan_run(workflow.model, workspace.party_models, workspace.federation.model).run
-            problems += check_query(workflow, run)
+            problems += check_query(workflow, workspace.planned(name).run)
     return Findings(_sorted(problems), _sorted(warnings))
 
 
@@ -77,7 +78,7 @@ def _check_party(party: Document[Party]) -> Iterator[Problem]:
     stores |= {spec.records.credentials} if spec.records else set()
     for name, dataset in spec.datasets.items():
         yield from _check_columns(party, name, dataset)
-        stores.add(dataset.credentials)
+        stores.update(source_of(name, dataset).secrets)
     if spec.identity.secret in stores:
         what = "is also the name of a store's Secret, so containers that read stores would get the identity key"
         yield party.problem(("spec", "identity", "secret"), what, "give the identity a Secret of its own")

@@ -27,6 +27,12 @@ def _one_line(text: str) -> str:
     return _plain(text)
 
 
+def _volume_path(text: str) -> str:
+    if any(part in ("", ".", "..") for part in text.split("/")):
+        raise RuleBroken("is no path within a volume", "name the file from the volume's top, as 2024/visits.csv")
+    return _one_line(text)
+
+
 def _cidr(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text, strict=True))
@@ -68,6 +74,15 @@ ContainerName = Annotated[
 ]
 ObjectName = Annotated[
     str, Field(min_length=1, max_length=1024, description="a Swift object"), AfterValidator(_one_line)
+]
+ClaimName = Annotated[
+    str,
+    Field(pattern=f"^{LABEL}$", max_length=56, description="a PersistentVolumeClaim in the party's namespace"),
+]
+VolumePath = Annotated[
+    str,
+    Field(min_length=1, max_length=1024, description="a file, from the volume's top", examples=["2024/visits.csv"]),
+    AfterValidator(_volume_path),
 ]
 Cidr = Annotated[str, Field(description="an IP network", examples=["192.0.2.0/24"]), AfterValidator(_cidr)]
 Port = Annotated[int, Field(ge=1, le=65535)]

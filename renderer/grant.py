@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from renderer import names
 from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
+from renderer.dataset import SwiftDataset
 from renderer.documents import Workspace
 from renderer.party import Egress, Party
 from renderer.render import render
@@ -46,5 +47,5 @@ def grant(party: Party, workspace: Workspace) -> str:
 def _secrets(party: Party) -> dict[str, set[str]]:
     spec = party.spec
     writing = {place.credentials for place in (spec.records, spec.outputs) if place is not None}
-    reading = {dataset.credentials for dataset in spec.datasets.values()}
+    reading = {dataset.credentials for dataset in spec.datasets.values() if isinstance(dataset, SwiftDataset)}
     return {"fetch": reading | writing, "compute": {spec.identity.secret}, "publish": writing}

@@ -13,10 +13,11 @@ from renderer.documents import Workspace
 from renderer.job import job
 from renderer.namespace import namespace
 from renderer.networkpolicy import allow_peers, deny_all
+from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
 from renderer.service import service
 from renderer.serviceaccount import service_account
-from renderer.spec import Member, PlannedRun, plan_run
+from renderer.spec import Member, PlannedRun
 from renderer.validate import ObjectChecker
 
 # File names; Argo CD sorts the kinds by itself when it applies them.
@@ -30,7 +31,7 @@ OBJECTS = {
 }
 
 
-def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
+def rendered_files(workspace: Workspace, watch: Watch = unwatched) -> tuple[RenderedFile, ...]:
     """Return all files of the tree, read back. The documents must have passed `renderer.check`.
 
     Raises:  DocumentError if a file is not YAML of one object, or if Kubernetes would refuse it.
@@ -40,15 +41,15 @@ def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
         read_yaml(file.text, str(file.path))
     problems: list[Problem] = []
     checker = ObjectChecker()
-    for workflow in workspace.workflows.values():
-        run = plan_run(workflow.model, workspace.party_models, workspace.federation.model)
+    for name in watch("workflows rendered", workspace.workflows):
+        run = workspace.planned(name)
         for member in run.members:
             for file in run_files(run, member):
                 files.append(file)
                 problems += checker.check(file.text, str(file.path), member.namespace)
     if problems:
         raise DocumentError(problems)
-    return tuple(sorted(files, key=lambda file: file.path))
+    return tuple(sorted(files, key=lambda file: file.path.parts))
 
 
 def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:

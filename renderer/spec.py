@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from policy.canonical import digest
 from renderer import names
+from renderer.dataset import source_of
 from renderer.federation import Federation
 from renderer.party import Egress, Party, Resources
+from renderer.pretty import pretty
 from renderer.workflow import Workflow
 from worker.runspec import (
     ColumnSpec,
@@ -46,6 +49,11 @@ class PlannedRun:
     members: tuple[Member, ...]  # in the order of run.members
     job_seconds: int
     bill_to: str | None = None
+
+    @cached_property
+    def run_text(self) -> str:
+        """What all members' `run.json` have in common, as it stands there."""
+        return pretty(self.run.model_dump(mode="json", by_alias=True), "  ")
 
     def run_spec(self, member: Member) -> RunSpec:
         """Return the document `run.json` of one member."""
@@ -159,16 +167,7 @@ def _owns(party: str, reference: str) -> bool:
 
 
 def _source(reference: str, party: Party) -> Source:
-    dataset = party.spec.datasets[reference.partition("/")[2]]
-    return Source(
-        dataset=reference,
-        backend=dataset.backend,
-        container=dataset.container,
-        object=dataset.object,
-        format=dataset.format,
-        null=dataset.null_text,
-        credentials=dataset.credentials,
-    )
+    return source_of(reference, party.spec.datasets[reference.partition("/")[2]])
 
 
 def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> str:

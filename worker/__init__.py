@@ -12,8 +12,9 @@ Files, in reading order:
 - workdir: the files through which the three containers of a Job speak
 - meter: what a container has used
 - mounts: Secrets, as the Job mounts them
-- endpoints: Swift, and what any store offers
+- endpoints: Swift, mounted volumes, and what any store and any dataset's place offers
 - stores: the stores of a run spec, opened once each
+- origins: which endpoint reads which of the party's datasets
 - fetch: the first container
 - compute: the second container
 - tls: who may connect

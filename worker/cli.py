@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, WORK_PATH, RunSpec
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH, RunSpec
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -32,8 +32,11 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 SpecOption = Annotated[Path, typer.Option("--spec", help="The run spec, run.json.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="The directory that the three containers share.")]
 SecretsOption = Annotated[Path, typer.Option("--secrets", help="Where Secrets are mounted, a directory each.")]
+VolumesOption = Annotated[
+    Path, typer.Option("--volumes", help="Where the data's volumes are mounted, a directory each.")
+]
 LogOption = Annotated[Path, typer.Option("--termination-log", help="Where the closing verdict goes.")]
-Act = Callable[[RunSpec, WorkDir, Path, Log], Outcome | None]
+Act = Callable[..., Outcome | None]  # of a RunSpec, a WorkDir, the Secrets' directory, a Log, and a container's own
 
 
 @app.command("fetch")
@@ -41,10 +44,11 @@ def fetch_command(
     spec: SpecOption = Path(RUN_SPEC_PATH),
     work: WorkOption = Path(WORK_PATH),
     secrets: SecretsOption = Path(SECRETS_PATH),
+    volumes: VolumesOption = Path(VOLUMES_PATH),
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Fetch the party's policies and data, and check them."""
-    _run("fetch", spec, work, secrets, termination_log)
+    _run("fetch", spec, work, secrets, termination_log, volumes=volumes)
 
 
 @app.command("compute")
@@ -116,7 +120,7 @@ def _contradiction(spec: RunSpec) -> str | None:
     return None
 
 
-def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log: Path) -> None:
+def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log: Path, **own: Path) -> None:
     log, party, ended = Log().for_(container=container), "", None
     try:
         signal.signal(signal.SIGTERM, _terminate)
@@ -124,7 +128,7 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
         run_spec = load_run_spec(spec)
         party = run_spec.own.party
         log = log.for_(party=party, run=run_spec.run.run_id)
-        ended = _act_of(container)(run_spec, WorkDir(work), secrets, log)
+        ended = _act_of(container)(run_spec, WorkDir(work), secrets, log, **own)
     except Exception as error:
         ended = explain(error, party)
         for reason in ended.reasons:

@@ -4,37 +4,36 @@ A failure is left in `outcome.json` for `compute`, which tells the peers: they m
 not bring anything.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from conclave.local.check import check_file
 from conclave.local.errors import DataMismatch as FileMismatch
 from policy.parse import parse_policy
 from policy.signature import BadSignature
+from worker.endpoints.origin import Beside, Origin
 from worker.errors import BadDocument, DataMismatch, Terminated
 from worker.failure import explain
 from worker.judge import check_signature, header_problems
 from worker.log import Log
 from worker.meter import used_so_far
-from worker.runspec import DatasetSpec, RunSpec, Source, schema_of
+from worker.origins import Origins
+from worker.runspec import VOLUMES_PATH, DatasetSpec, RunSpec, Source, schema_of
 from worker.stores import Stores, manifest_name
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
 
-POLICY_SUFFIX = ".policy.yaml"
-SIGNATURE_SUFFIX = ".policy.yaml.sig"
-MAX_POLICY_BYTES = 256 * 1024
-MAX_SIGNATURE_BYTES = 200
 
-
-def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
+def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path = Path(VOLUMES_PATH)) -> None:
     """Leave `done.json`, or `fetched.json` and the data, or `outcome.json` in the work directory."""
     stores = Stores(secrets)
+    origins = Origins(stores, volumes)
     try:
         found = find_done(spec, stores)
         if found is not None:
             work.write_done(Done(found=found))
             log.event("done already", manifest=found)
             return
-        datasets = tuple(_fetch_source(spec, source, stores, work, log) for source in spec.own.sources)
+        datasets = tuple(_fetch_source(spec, source, origins.of(source), work, log) for source in spec.own.sources)
         work.write_fetched(FetchedAll(datasets=datasets))
     except Terminated:
         raise
@@ -57,16 +56,13 @@ def find_done(spec: RunSpec, stores: Stores) -> str | None:
     return None
 
 
-def _fetch_source(spec: RunSpec, source: Source, stores: Stores, work: WorkDir, log: Log) -> Fetched:
+def _fetch_source(spec: RunSpec, source: Source, origin: Origin, work: WorkDir, log: Log) -> Fetched:
     dataset = next(each for each in spec.run.datasets if each.name == source.dataset)
-    store, place = stores.of(source.credentials), f"{source.container}/{source.object}"
-    raw_policy = store.get_small(source.container, source.object + POLICY_SUFFIX, MAX_POLICY_BYTES)
-    raw_signature = store.get_small(source.container, source.object + SIGNATURE_SUFFIX, MAX_SIGNATURE_BYTES)
-    policy, signature = _text(raw_policy, place + POLICY_SUFFIX), _text(raw_signature, place + SIGNATURE_SUFFIX)
-    _check_consent(spec, dataset, policy, signature.strip(), place)
+    policy, signature = _Text.of(origin.policy()), _Text.of(origin.signature())
+    _check_consent(spec, dataset, policy, signature)
     log.event("policy fetched", dataset=dataset.name)
     path = work.data_file(dataset.name, source.format)
-    download = store.download(source.container, source.object, path)
+    download = origin.download(path)
     log.event("data fetched", dataset=dataset.name, size_bytes=download.size_bytes)
     unique = frozenset(column.name for column in dataset.columns if column.unique)
     try:
@@ -76,14 +72,14 @@ def _fetch_source(spec: RunSpec, source: Source, stores: Stores, work: WorkDir, 
         row = f"row {mismatch.row}: " if mismatch.row else ""
         what = f"{dataset.name}: {column}{row}{mismatch.rule}"
         rule = "a file is what its party document declares"
-        raise DataMismatch(what, place, rule, mismatch.fix) from None
-    for problem in header_problems(parse_policy(policy, place), dataset, facts.header):
-        raise DataMismatch(f"{dataset.name}: {problem}", place, "a policy names exactly the file's columns")
+        raise DataMismatch(what, origin.place, rule, mismatch.fix) from None
+    for problem in header_problems(parse_policy(policy.text, policy.place), dataset, facts.header):
+        raise DataMismatch(f"{dataset.name}: {problem}", origin.place, "a policy names exactly the file's columns")
     log.event("data checked", dataset=dataset.name, rows=facts.n_rows)
     return Fetched(
         dataset=dataset.name,
-        policy=policy,
-        signature=signature.strip(),
+        policy=policy.text,
+        signature=signature.text.strip(),
         header=facts.header,
         sha256=download.sha256,
         n_rows=facts.n_rows,
@@ -92,27 +88,35 @@ def _fetch_source(spec: RunSpec, source: Source, stores: Stores, work: WorkDir, 
     )
 
 
-def _check_consent(spec: RunSpec, dataset: DatasetSpec, text: str, signature: str, place: str) -> None:
+@dataclass(frozen=True)
+class _Text:
+    """What lies beside the data, as text."""
+
+    place: str
+    text: str
+
+    @classmethod
+    def of(cls, beside: Beside) -> "_Text":
+        try:
+            return cls(beside.place, beside.content.decode())
+        except UnicodeDecodeError:
+            raise BadDocument("what lies there is not text in UTF-8", beside.place) from None
+
+
+def _check_consent(spec: RunSpec, dataset: DatasetSpec, policy: _Text, signature: _Text) -> None:
     """Make sure, before any data moves, that the owner's word is there: readable, on this dataset, and signed."""
-    policy = parse_policy(text, place + POLICY_SUFFIX)
-    if policy.metadata.dataset != dataset.name:
+    parsed = parse_policy(policy.text, policy.place)
+    if parsed.metadata.dataset != dataset.name:
         raise BadDocument(
             f"the policy beside {dataset.name} is on another dataset",
-            place + POLICY_SUFFIX,
+            policy.place,
             fix="put each policy beside its own data",
         )
     try:
-        check_signature(spec.run, policy, signature)
+        check_signature(spec.run, parsed, signature.text.strip())
     except BadSignature as error:
         raise BadDocument(
             f"the signature of the policy of {dataset.name} does not hold: {error.what}",
-            place + SIGNATURE_SUFFIX,
+            signature.place,
             fix="sign the policy again with the key of the certificate in the party document",
         ) from None
-
-
-def _text(raw: bytes, place: str) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise BadDocument("the object is not text in UTF-8", place) from None

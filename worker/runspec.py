@@ -4,7 +4,7 @@
 what only this party's worker needs. Both are pure functions of the committed documents.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -16,6 +16,7 @@ from policy.canonical import digest
 
 RUN_SPEC_PATH = "/etc/ccd/run.json"
 SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per key
+VOLUMES_PATH = "/var/run/ccd/volumes"  # one directory per claim, read-only, in `fetch` alone
 WORK_PATH = "/work"  # the emptyDir that the three containers share
 TLS_PORT = 8443
 
@@ -98,16 +99,53 @@ class Run(Model):
     deadlines: Deadlines = Deadlines()
 
 
-class Source(Model):
-    """Where one of the party's own datasets lies. Credentials are named here and mounted, never written."""
+class SourceBase(Model):
+    """One of the party's own datasets, wherever it lies. Credentials are named here and mounted, never written."""
 
     dataset: str  # "party/dataset"
-    backend: Literal["swift"]
-    container: str
-    object: str
+    backend: str
     format: Literal["csv", "parquet"]
     null: str = ""  # the spelling of NULL in CSV
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the Secrets that reading it needs; `fetch` alone mounts them."""
+        return ()
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The names of the PersistentVolumeClaims that it lies on; `fetch` alone mounts them."""
+        return ()
+
+
+class SwiftSource(SourceBase):
+    """An object in Swift."""
+
+    backend: Literal["swift"] = "swift"
+    container: str
+    object: str
     credentials: str  # name of the Secret
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The account's credentials."""
+        return (self.credentials,)
+
+
+class FilesSource(SourceBase):
+    """A file on a volume of the party's own cluster."""
+
+    backend: Literal["files"] = "files"
+    claim: str  # name of the PersistentVolumeClaim
+    path: str  # within the volume
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The volume's claim."""
+        return (self.claim,)
+
+
+Source = Annotated[SwiftSource | FilesSource, Field(discriminator="backend")]
 
 
 class Place(Model):

@@ -12,6 +12,7 @@ from conclave.ir.nodes import (
     Filter,
     Input,
     Join,
+    JoinKind,
     Limit,
     Node,
     Project,
@@ -25,7 +26,16 @@ from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.evaluate import Rows, project, truth_of
 from conclave.operators.filter import filter_rows
 from conclave.operators.groupby import group_by
-from conclave.operators.join import cross_one, join_nested, join_unique
+from conclave.operators.join import (
+    anti_join,
+    cross_one,
+    join_nested,
+    join_unique,
+    left_join_unique,
+    semi_join,
+    with_unmatched,
+)
+from conclave.operators.match import On
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
 
@@ -44,14 +54,19 @@ def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTa
         case Concat(parts):
             return _concat([_table(part, tables) for part in parts], me)
         case Aggregate(source, keys, aggregates):
-            carried = [name for key in keys for name in _texts_of(source.schema, key)]
-            return group_by(_table(source, tables), keys, [_spec(a) for a in aggregates], me, carried)
-        case Join(left, right, on):
-            return _join(_table(left, tables), _table(right, tables), on, unique_side, me)
+            table = _table(source, tables)
+            # Bytes that the answer does not show were not shared.
+            carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
+            return group_by(table, keys, [_spec(a) for a in aggregates], me, carried)
+        case Join(left, right, on, how):
+            return _join(_table(left, tables), _table(right, tables), on, how, unique_side, me)
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
-            ordering = [SortKey(key.column, key.descending, key.nulls_first) for key in keys]
+            ordering = [
+                SortKey(key.column, key.descending, key.nulls_first, tuple(_texts_of(source.schema, key.column)))
+                for key in keys
+            ]
             return sort_table(_table(source, tables), ordering, me)
         case Limit(source, count):
             return _table(source, tables).first(count)
@@ -81,16 +96,30 @@ def _texts_of(schema: Schema, name: str) -> list[str]:
 
 def _spec(output: AggregateOutput) -> AggregateSpec:
     assert output.function != "avg", "expand_avg leaves none"
+    assert not output.is_distinct, "expand_distinct leaves none"
     if output.over is None:
         return AggregateSpec(output.name, "count_star")
     return AggregateSpec(output.name, output.function, output.over)
 
 
 def _join(
-    left: SecretTable, right: SecretTable, on: tuple[tuple[str, str], ...], unique_side: str | None, me: Party
+    left: SecretTable, right: SecretTable, on: On, how: JoinKind, unique_side: str | None, me: Party
 ) -> SecretTable:
-    if unique_side == "right":
-        return join_unique(left, right, on, me)
-    if unique_side == "left":
-        return join_unique(right, left, [(r, l_) for l_, r in on], me)
-    return join_nested(left, right, on, me)
+    match how:
+        case "semi":
+            return semi_join(left, right, on, me)
+        case "anti":
+            return anti_join(left, right, on, me)
+        case "left" if unique_side == "right":
+            return left_join_unique(left, right, on, me)
+        case "left":
+            matched = _join(left, right, on, "inner", unique_side, me)
+            return with_unmatched(matched, left, right, on, me)
+        case "inner":
+            if unique_side == "right":
+                return join_unique(left, right, on, me)
+            if unique_side == "left":
+                return join_unique(right, left, [(r, l_) for l_, r in on], me)
+            return join_nested(left, right, on, me)
+        case _ as never:
+            assert_never(never)

@@ -157,7 +157,9 @@ def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
             return frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
         case Aggregate(_, keys):
             return names & frozenset(keys)
-        case Scan() | Input() | Concat() | Filter() | Join() | CrossOne() | Sort() | Limit() | Collect():
+        case Sort(_, sort_keys):
+            return names | {key.column for key in sort_keys}  # ordered by what they are, not by their codes
+        case Scan() | Input() | Concat() | Filter() | Join() | CrossOne() | Limit() | Collect():
             return names
 
 

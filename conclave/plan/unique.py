@@ -42,8 +42,12 @@ def is_unique(node: Node, names: frozenset[str]) -> bool:
             return is_unique(source, names)
         case CrossOne(left):
             return is_unique(left, names & {f.name for f in left.schema})
-        case Join(left, right):
-            # Each row of one side meets at most one of the other if the other's keys are unique.
+        case Join(left, right, on, how):
+            if how in ("semi", "anti"):
+                return is_unique(left, names)
+            # Each left row meets at most one row of the right if the right's keys are unique.
+            if is_unique(right, frozenset(name for _, name in on)):
+                return is_unique(left, frozenset(f.name for f in left.schema) & names)
             sides = (frozenset(f.name for f in side.schema) & names for side in (left, right))
             return all(is_unique(side, own) for side, own in zip((left, right), sides, strict=True))
         case Concat(parts):
@@ -55,7 +59,12 @@ def is_unique(node: Node, names: frozenset[str]) -> bool:
 
 
 def unique_side(join: Join) -> str | None:
-    """Return "right" or "left", the side whose keys are unique (the right one if both are), or None."""
+    """Return "right" or "left", the side whose keys are unique (the right one if both are), or None.
+
+    A semi or anti join only asks whether there is a match, and needs no such side.
+    """
+    if join.how in ("semi", "anti"):
+        return None
     if is_unique(join.right, frozenset(name for _, name in join.on)):
         return "right"
     return "left" if is_unique(join.left, frozenset(name for name, _ in join.on)) else None

@@ -7,7 +7,9 @@ import typer
 
 from renderer.check import load_workspace
 from renderer.layout import rendered_files
+from renderer.progress import Terminal
 from renderer.settings import settings_of
+from renderer.short_lived import uncollected
 from renderer.tree import Change, changes, unified_diff, write
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
@@ -30,11 +32,12 @@ def render(
     Reads [bold]workflows/[/bold] and writes [bold]argocd/[/bold]; commit both in one pull request, so that
     reviewers see what is asked and what will run. What a retired workflow left behind is removed.
     """
-    root = settings_of(context).root
-    files = rendered_files(load_workspace(root))
-    differences = changes(root, files)
+    root, watch = settings_of(context).root, Terminal()
+    with uncollected():
+        files = rendered_files(load_workspace(root, watch=watch), watch)
+        differences = changes(root, files)
     if not check:
-        write(root, differences)
+        write(root, differences, watch)
     if as_json:
         typer.echo(json.dumps(_summary(differences, len(files), check), indent=2))
     elif check:

@@ -10,6 +10,7 @@ is loopback.
 - load: reading a run's manifests
 - failure: podFailurePolicy and back-off
 - secret_store: Secrets in a local directory per namespace
+- claim_store: directories in the place of volumes
 - mounts: a container's directory of mounts
 - process: one process, its group and its output
 - pod: containers in a row

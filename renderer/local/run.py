@@ -12,6 +12,7 @@ from renderer.check import load_workspace
 from renderer.errors import BUG, CommandError
 from renderer.layout import run_files
 from renderer.local.answer import KEYS, Filed, fetch_filed
+from renderer.local.claim_store import ClaimStore
 from renderer.local.cluster import Cluster, Hosts
 from renderer.local.job import JobResult
 from renderer.local.load import Objects, load_run
@@ -26,6 +27,9 @@ from renderer.tree import changes
 
 STATE = ".ccd"  # below the federation's directory; ignores itself in Git
 SECRETS = "secrets"
+VOLUMES = "volumes"
+# What a source's Secret holds, by its backend.
+SOURCE_KEYS: dict[str, tuple[str, ...]] = {"swift": KEYS, "files": ()}
 NOT_CURRENT = 1
 # Which exit code a run ends with when its Jobs disagree: a cause before its consequences.
 CODES = (10, 20, 30, 70, 50, 40)
@@ -48,6 +52,11 @@ class Local:
     def secrets(self) -> SecretStore:
         """Where the namespaces' Secrets lie."""
         return SecretStore(self.root / SECRETS)
+
+    @property
+    def claims(self) -> ClaimStore:
+        """Where directories stand for the namespaces' volumes."""
+        return ClaimStore(self.root / VOLUMES)
 
     @property
     def logs(self) -> Path:
@@ -120,9 +129,10 @@ def require_secrets(local: Local) -> None:
     for member in local.planned.members:
         own = member.own
         places = [place for place in (own.records, own.output) if place is not None]
-        stores = {*(source.credentials for source in own.sources), *(place.credentials for place in places)}
         needed: dict[str, tuple[str, ...]] = {own.identity: ("tls.key",)}
-        needed |= dict.fromkeys(stores, KEYS)
+        needed |= {place.credentials: KEYS for place in places}
+        for source in own.sources:
+            needed |= dict.fromkeys(source.secrets, SOURCE_KEYS[source.backend])
         for secret, keys in sorted(needed.items()):
             there = local.secrets.read(member.namespace, secret) or {}
             if any(key not in there for key in keys):
@@ -139,7 +149,7 @@ def execute_run(
 ) -> Ended:
     """Run the manifests to their ends and read what was filed.
 
-    Raises:  MissingSecretsError; CommandError; KeyboardInterrupt, after everything was cleaned up.
+    Raises:  MissingSecretsError; CommandError, of which MissingClaimsError is one; KeyboardInterrupt, after everything was cleaned up.
     """
     require_secrets(local)
     with _alone(local):
@@ -153,7 +163,7 @@ def execute_run(
             done(event)
             watch(event)
 
-        cluster = Cluster(local.pods, local.secrets, observe, rewrite_hosts, keep)
+        cluster = Cluster(local.pods, local.secrets, local.claims, observe, rewrite_hosts, keep)
         try:
             jobs = cluster.run(local.objects)
         finally:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tests.bench.__main__ import _row
+from tests.bench.render import measure, write_federation
 from tests.bench.run import run_bench
 
 
@@ -13,3 +14,16 @@ def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     assert all(report["bytes_sent_per_party"])
     assert json.loads(json.dumps(report)) == report
     assert op in _row(report)
+
+
+def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
+    write_federation(tmp_path, 2, 3)
+    *commands, peer = measure(tmp_path, repeat=1)
+    assert [row.command for row in commands] == [
+        "render, all new",
+        "render, all current",
+        "validate",
+        "render, one changed",
+    ]
+    assert peer.ratio == 1
+    assert all(row.cpu_s > 0 and row.ratio > 0 for row in commands)

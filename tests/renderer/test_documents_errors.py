@@ -166,13 +166,41 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "    fromat: json",
         ["visits-by-ward.yaml:19:5: spec.outputs.fromat: there is no such field here (fix: did you mean format?)"],
     ),
-    "a backend that comes later": (
+    "a backend that there is not": (
         BRAVO,
         "backend: swift",
-        "backend: dataverse",
+        "backend: swfit",
         [
-            "parties/bravo.yaml:23:7: spec.datasets.visits.backend: the backend dataverse comes later "
-            "(fix: put the data into Swift: backend: swift)"
+            "parties/bravo.yaml:23:7: spec.datasets.visits.backend: must be one of 'swift', 'files' "
+            "(fix: did you mean swift?)"
+        ],
+    ),
+    "no backend": (
+        BRAVO,
+        "backend: swift\n      container",
+        "container",
+        ["parties/bravo.yaml:22:5: spec.datasets.visits.backend: is missing, and says what other fields there are"],
+    ),
+    "a field of another backend": (
+        BRAVO,
+        "backend: swift",
+        "backend: files\n      volume: {claim: stays}",
+        [
+            "parties/bravo.yaml:22:5: spec.datasets.visits.path: is missing",
+            "parties/bravo.yaml:25:7: spec.datasets.visits.container: there is no such field here "
+            "(fix: the fields here are backend, columns, format, nullText, path, volume)",
+            "parties/bravo.yaml:26:7: spec.datasets.visits.object: there is no such field here "
+            "(fix: the fields here are backend, columns, format, nullText, path, volume)",
+            "parties/bravo.yaml:27:7: spec.datasets.visits.credentials: there is no such field here "
+            "(fix: the fields here are backend, columns, format, nullText, path, volume)",
+        ],
+    ),
+    "a path out of the volume": (
+        BRAVO,
+        "backend: swift\n      container: clinic\n      object: visits.csv\n      credentials: bravo-store",
+        "backend: files\n      volume: {claim: stays}\n      path: ../stays.csv",
+        [
+            "parties/bravo.yaml:25:7: spec.datasets.visits.path: is no path within a volume (fix: name the file from the volume's top, as 2024/visits.csv)"
         ],
     ),
     "a network that is none": (

@@ -1,12 +1,16 @@
 """The Job: every container has the Secrets it needs and no others, and no way out of its sandbox."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from policy.yaml import read_yaml
+from renderer.check import load_workspace
 from renderer.job import job
 from renderer.spec import PlannedRun
+from renderer.validate import ObjectChecker
+from tests.renderer.conftest import NOW, edit, plan
 
 # party -> container -> Secrets
 SECRETS = {
@@ -78,3 +82,29 @@ def test_only_compute_listens(pod: dict[str, Any]) -> None:
     containers = [*pod["initContainers"], *pod["containers"]]
 
     assert [container["name"] for container in containers if "ports" in container] == ["compute"]
+
+
+def test_a_volume_with_data_is_mounted_read_only_and_into_fetch_alone(federation: Path) -> None:
+    swift = "backend: swift\n      container: clinic\n      object: visits.csv\n      credentials: bravo-store"
+    edit(
+        federation,
+        "parties/bravo.yaml",
+        swift,
+        "backend: files\n      volume: {claim: stays}\n      path: a/visits.csv",
+    )
+    run = plan(load_workspace(federation, NOW))
+    (member,) = (member for member in run.members if member.name == "bravo")
+
+    pod = read_yaml(job(run, member), "job.yaml")[0]["spec"]["template"]["spec"]
+
+    volumes = [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    claim = {"claimName": "stays", "readOnly": True}
+    assert volumes == [{"name": "claim-stays", "persistentVolumeClaim": claim}]
+    mounts = {
+        container["name"]: [mount for mount in container["volumeMounts"] if mount["name"] == "claim-stays"]
+        for container in [*pod["initContainers"], *pod["containers"]]
+    }
+    mount = {"name": "claim-stays", "mountPath": "/var/run/ccd/volumes/stays", "readOnly": True}
+    assert mounts == {"fetch": [mount], "compute": [], "publish": []}
+    assert member.own.sources[0].claims == ("stays",)
+    assert ObjectChecker().check(job(run, member), "job.yaml", member.namespace) == ()

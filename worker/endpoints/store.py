@@ -1,4 +1,4 @@
-"""What every endpoint offers."""
+"""What every store offers that runs are filed in."""
 
 from dataclasses import dataclass
 from pathlib import Path
