@@ -21,6 +21,7 @@ from renderer.errors import CommandError
 from renderer.settings import settings_of
 
 LOOK_AGAIN_S = 2.0
+MOST_FAILURES = 30  # a minute without an answer
 INTERRUPTED = 130
 
 Local = Annotated[bool, typer.Option("--local", help="What ran on this machine, by `ccd run` or `ccd demo`.")]
@@ -65,7 +66,7 @@ def status(
     _require_something(runs, run_id, source.title)
     if watch:
         try:
-            runs = _watch(runs, look, source.title, run_id, as_json)
+            runs = _watch(runs, Patient(look), source.title, run_id, as_json)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         raise typer.Exit(worst_code(each.standing for one in runs for each in one.parties))
@@ -73,6 +74,28 @@ def status(
         typer.echo(json.dumps(_json(runs, source.title, run_id), indent=2))
     else:
         Console(highlight=False).print(_shown(runs, source.title, run_id))
+
+
+class Patient:
+    """Looks, and of a cluster that does not answer for a moment tells what was seen last."""
+
+    def __init__(self, look: Callable[[], tuple[RunStatus, ...]]) -> None:
+        self._look, self._failures = look, 0
+
+    def __call__(self, last: tuple[RunStatus, ...]) -> tuple[RunStatus, ...]:
+        """Return what is to be seen now, or `last`.
+
+        Raises:  CommandError if the cluster has not answered for many times in a row.
+        """
+        try:
+            seen = self._look()
+        except CommandError:
+            self._failures += 1
+            if self._failures > MOST_FAILURES:
+                raise
+            return last
+        self._failures = 0
+        return seen
 
 
 def _require_something(runs: tuple[RunStatus, ...], run_id: str | None, title: str) -> None:
@@ -85,7 +108,7 @@ def _require_something(runs: tuple[RunStatus, ...], run_id: str | None, title: s
 
 def _watch(
     runs: tuple[RunStatus, ...],
-    look: Callable[[], tuple[RunStatus, ...]],
+    look: Patient,
     title: str,
     run_id: str | None,
     as_json: bool,
@@ -95,14 +118,14 @@ def _watch(
     with Live(_shown(runs, title, run_id), console=Console(highlight=False), auto_refresh=False) as live:
         while not all(one.is_over for one in runs):
             time.sleep(LOOK_AGAIN_S)
-            runs = look()
+            runs = look(runs)
             live.update(_shown(runs, title, run_id), refresh=True)
     return runs
 
 
 def _watch_changes(
     runs: tuple[RunStatus, ...],
-    look: Callable[[], tuple[RunStatus, ...]],
+    look: Patient,
     title: str,
     run_id: str | None,
     as_json: bool,
@@ -119,7 +142,7 @@ def _watch_changes(
         if all(one.is_over for one in runs):
             return runs
         time.sleep(LOOK_AGAIN_S)
-        runs = look()
+        runs = look(runs)
 
 
 def _json(runs: tuple[RunStatus, ...], title: str, run_id: str | None) -> dict[str, object]:
