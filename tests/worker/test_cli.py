@@ -74,6 +74,10 @@ def test_three_jobs_in_processes_end_with_0_and_say_so(world):
     ]
     expected = {"status": "succeeded", "code": 0, "party": "carol", "reason": ""}
     assert verdict(world.federation, "carol", "publish") == expected
+    for file in world.federation.work("carol").iterdir():
+        file.unlink()
+    assert run(world.federation, "carol", "fetch")[0] == 0
+    assert verdict(world.federation, "carol", "fetch") == expected | {"status": "done already"}
 
 
 def test_a_rejection_is_the_last_containers_exit_code(world):

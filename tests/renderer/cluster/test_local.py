@@ -14,6 +14,7 @@ from renderer import names
 from renderer.cluster.local import LocalRuns
 from renderer.cluster.logs import Line, Wanted, follow_logs, read_logs
 from renderer.cluster.phase import standing_of
+from renderer.local.claim_store import ClaimStore
 from renderer.local.cluster import Cluster
 from renderer.local.load import load_run
 from renderer.local.logs import LogFiles
@@ -64,7 +65,8 @@ class Federation:
         with (directory / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             records.begin()
-            Cluster(self.lab.pods, SecretStore(self.lab.root / "secrets"), observe).run(objects)
+            stores = SecretStore(self.lab.root / "secrets"), ClaimStore(self.lab.root / "volumes")
+            Cluster(self.lab.pods, *stores, observe).run(objects)
 
     def wanted(self, **more) -> Wanted:
         return Wanted(self.runs, self.run_id, (("alpha", "hospital-a"),), **more)
