@@ -13,7 +13,7 @@ from renderer import names
 from renderer.job import WORKER_COMMAND
 from renderer.render import RenderedFile, render
 from renderer.run_object import Pairs
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, WORK_PATH
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH
 
 ADMISSION = names.ARGO_CD / "admission"
 GRANT_KIND = "WorkerGrant"
@@ -61,6 +61,7 @@ class Context:
     run_directory: str = str(PurePosixPath(RUN_SPEC_PATH).parent)
     work_directory: str = WORK_PATH
     secrets_directory: str = SECRETS_PATH
+    volumes_directory: str = VOLUMES_PATH
     party_label: str = names.PARTY_LABEL
     run_label: str = names.RUN_LABEL
     workflow_label: str = names.WORKFLOW_LABEL

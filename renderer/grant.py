@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from renderer import names
 from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
-from renderer.dataset import SwiftDataset
+from renderer.dataset import source_of
 from renderer.documents import Workspace
 from renderer.party import Egress, Party
 from renderer.render import render
 from renderer.run_object import Pairs
+from worker.runspec import Source
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Context:
     namespace: str
     images: tuple[str, ...]
     secrets: Pairs
+    claims: str
     peers: str
     egress: tuple[Egress, ...]
     labels: Pairs
@@ -37,6 +39,7 @@ def grant(party: Party, workspace: Workspace) -> str:
         spec.namespace,
         (workspace.federation.model.spec.image,),
         tuple((container, json.dumps(sorted(names))) for container, names in _secrets(party).items()),
+        json.dumps(sorted({claim for source in _sources(party) for claim in source.claims})),
         json.dumps(sorted(peers)),
         tuple(sorted(set(spec.egress), key=lambda store: (store.cidr, store.port))),
         tuple(names.standing_labels("grant", party.metadata.name, party.metadata.name).items()),
@@ -44,8 +47,12 @@ def grant(party: Party, workspace: Workspace) -> str:
     return render("admission/grant.yaml.j2", context)
 
 
+def _sources(party: Party) -> tuple[Source, ...]:
+    return tuple(source_of(f"{party.metadata.name}/{name}", one) for name, one in party.spec.datasets.items())
+
+
 def _secrets(party: Party) -> dict[str, set[str]]:
     spec = party.spec
     writing = {place.credentials for place in (spec.records, spec.outputs) if place is not None}
-    reading = {dataset.credentials for dataset in spec.datasets.values() if isinstance(dataset, SwiftDataset)}
+    reading = {secret for source in _sources(party) for secret in source.secrets}
     return {"fetch": reading | writing, "compute": {spec.identity.secret}, "publish": writing}

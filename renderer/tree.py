@@ -102,11 +102,11 @@ def _owned(root: Path) -> Iterator[tuple[PurePosixPath, str]]:
     """Yield the files that are the renderer's, by their path below `root` and as they can be opened."""
     argo_cd, rendered = root / names.ARGO_CD, root / names.RENDERED
     # A link would lead our writing and removing out of the tree.
-    for directory in (argo_cd, rendered, root / _ADMISSION):
+    owned = {argo_cd: _OWNED, root / _ADMISSION: ("*.yaml",), rendered: None}
+    for directory in owned:
         if directory.is_symlink():
             raise ForeignPathError(PurePosixPath(directory.relative_to(root)))
     above = len(str(root / "-")) - 1
-    owned: dict[Path, tuple[str, ...] | None] = {argo_cd: _OWNED, root / _ADMISSION: ("*.yaml",), rendered: None}
     for directory, patterns in owned.items():
         for entry in _entries(directory, patterns):
             path = PurePosixPath(entry.path[above:])
@@ -116,7 +116,7 @@ def _owned(root: Path) -> Iterator[tuple[PurePosixPath, str]]:
 
 
 def _entries(directory: str | Path, patterns: tuple[str, ...] | None) -> Iterator[os.DirEntry[str]]:
-    """Yield what in a directory has a name like one of `patterns`; without any, all that lies in it, however deep."""
+    """Yield what lies in a directory and fits a pattern; with None for them all, its directories' content in their place."""
     try:
         entries = os.scandir(directory)
     except FileNotFoundError:
