@@ -111,7 +111,9 @@ def commands(new: NewParty, joined: Joined) -> str:
     identity = f"kubectl --namespace {new.namespace} create secret generic {IDENTITY} --from-file={KEY}={shlex.quote(str(joined.key))}"
     stores = "\n".join(f"ccd_secret {new.namespace} {name} {STORE_KEYS}" for name in STORES)
     namespace = f"kubectl apply --filename argocd/namespace-{new.name}.yaml"
-    return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n"
+    # Once more after datasets were declared: it names the Secrets that they need.
+    grant = f"ccd party grant {new.name} | kubectl apply --filename -"
+    return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n{grant}\n"
 
 
 def _document(new: NewParty, certificate: str, fingerprint: str) -> str:

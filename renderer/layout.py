@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from policy.problem import DocumentError, Problem
 from policy.yaml import read_yaml
 from renderer import names
+from renderer.admission import admission
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
 from renderer.configmap import config_map
@@ -70,6 +71,7 @@ def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
 def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     federation = workspace.federation.model
     yield RenderedFile(names.ARGO_CD / "applicationset.yaml", application_set(federation))
+    yield from admission()
     for name, party in workspace.parties.items():
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"namespace-{name}.yaml", namespace(party.model))
