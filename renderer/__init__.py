@@ -46,6 +46,7 @@ Commands:
 - settings: the options of all commands
 - errors: every error becomes text here
 - progress: how far a command is
+- spread: much work of the same kind, over all processors
 - short_lived: commands that make much and end
 - lazy: commands that are imported when they are run
 - annotate: problems as the forges' annotations

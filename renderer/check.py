@@ -17,7 +17,9 @@ from renderer.progress import Watch, unwatched
 from renderer.query import check_query
 from renderer.reach import check_reach
 from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners
+from renderer.spread import Spread
 from renderer.workflow import Workflow
+from worker.runspec import Run
 
 EXPIRY_WARNING = datetime.timedelta(days=30)
 # Namespaces in which a worker has no business, whoever reviewed the document.
@@ -54,14 +56,17 @@ def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch =
         bad, soon = _check_certificate(party, now)
         problems += bad
         warnings += soon
-    for name, workflow in watch("workflows checked", workspace.workflows.items()):
+    of_parties, whole = tuple(problems), list[tuple[Document[Workflow], Run]]()
+    for name, workflow in workspace.workflows.items():
         broken = [*_check_references(workflow, workspace), *_check_outputs(workflow, workspace)]
         # Who computes depends on who is there at all.
         broken = broken or [*_check_compute(workflow, workspace)]
         problems += broken
         # A query can only be read against tables that exist, and whose types are types.
-        if not broken and not _owners_problems(workflow, problems, workspace):
-            problems += check_query(workflow, workspace.planned(name).run)
+        if not broken and not _owners_problems(workflow, of_parties, workspace):
+            whole.append((workflow, workspace.planned(name).run))
+    for found in watch("queries compiled", Spread(lambda one: [*check_query(*one)], whole)):
+        problems += found
     return Findings(_sorted(problems), _sorted(warnings))
 
 
@@ -69,7 +74,7 @@ def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(DocumentError(problems).problems)
 
 
-def _owners_problems(workflow: Document[Workflow], problems: list[Problem], workspace: Workspace) -> bool:
+def _owners_problems(workflow: Document[Workflow], problems: tuple[Problem, ...], workspace: Workspace) -> bool:
     files = {workspace.parties[name].file for name in data_owners(workflow.model)}
     return any(problem.file in files and problem.field.startswith("spec.datasets") for problem in problems)
 

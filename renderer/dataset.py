@@ -30,7 +30,8 @@ class Column(Model):
 
     type: Line  # conclave.ir.types.parse_type reads it
     nullable: bool = True
-    unique: bool = False
+    # Whether no two rows have the same value: in this dataset, or in the whole table that it is a part of.
+    unique: bool | Literal["table"] = False
 
 
 class Text(Model):

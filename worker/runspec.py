@@ -35,7 +35,7 @@ class ColumnSpec(Model):
     name: str
     type: str  # conclave.ir.types.parse_type reads it
     nullable: bool = True
-    unique: bool = False
+    unique: bool | Literal["table"] = False  # "table": and no other dataset of a logical table has the value
 
 
 class DatasetSpec(Model):
@@ -264,6 +264,7 @@ def _scan(table: str, dataset: DatasetSpec) -> Scan:
         owner=dataset.name.split("/")[0],
         schema=schema_of(dataset),
         unique=frozenset(column.name for column in dataset.columns if column.unique),
+        unique_in_table=frozenset(column.name for column in dataset.columns if column.unique == "table"),
     )
 
 

@@ -52,6 +52,9 @@ class Scan:
     owner: str
     schema: Schema
     unique: frozenset[str] = frozenset()  # columns declared to hold no value twice, in this dataset
+    unique_in_table: frozenset[str] = (
+        frozenset()
+    )  # and none that another dataset of the table holds, by all owners' word
     at: Position | None = field(default=None, compare=False, repr=False)
 
     @cached_property

@@ -1,6 +1,7 @@
 """From one operator of the plan to the protocol that runs it: `conclave.ir.nodes` meets the operators of this package."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from conclave.ir.nodes import (
@@ -12,7 +13,6 @@ from conclave.ir.nodes import (
     Filter,
     Input,
     Join,
-    JoinKind,
     Limit,
     Node,
     Project,
@@ -35,17 +35,22 @@ from conclave.operators.join import (
     semi_join,
     with_unmatched,
 )
-from conclave.operators.match import On
+from conclave.operators.match import OnRepeated, refuse_repeated
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
+from conclave.plan.steps import MpcStep
 
 
-def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTable], me: Party) -> SecretTable:
-    """Run one operator on the shared tables its Inputs name. Reveals nothing.
+def apply(
+    step: MpcStep, tables: Mapping[str, SecretTable], me: Party, on_repeated: OnRepeated = refuse_repeated
+) -> SecretTable:
+    """Run one step on the shared tables that its operator's Inputs name.
 
-    `unique_side` says which side of a join has unique keys, if one has.
+    Reveals: nothing; a step that checks keys, to the three, whether they repeat.
+    Raises:  RepeatedKeys if they do, unless `on_repeated` says otherwise.
     """
-    match operator:
+    check = on_repeated if step.checks_keys else None
+    match step.operator:
         case Project(source, outputs):
             return project(_table(source, tables), outputs, me)
         case Filter(source, predicate):
@@ -58,8 +63,8 @@ def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTa
             # Bytes that the answer does not show were not shared.
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
             return group_by(table, keys, [_spec(a) for a in aggregates], me, carried)
-        case Join(left, right, on, how):
-            return _join(_table(left, tables), _table(right, tables), on, how, unique_side, me)
+        case Join(left, right):
+            return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
@@ -103,23 +108,24 @@ def _spec(output: AggregateOutput) -> AggregateSpec:
 
 
 def _join(
-    left: SecretTable, right: SecretTable, on: On, how: JoinKind, unique_side: str | None, me: Party
+    left: SecretTable, right: SecretTable, join: Join, unique_side: str | None, check: OnRepeated | None, me: Party
 ) -> SecretTable:
-    match how:
+    on = join.on
+    match join.how:
         case "semi":
             return semi_join(left, right, on, me)
         case "anti":
             return anti_join(left, right, on, me)
         case "left" if unique_side == "right":
-            return left_join_unique(left, right, on, me)
+            return left_join_unique(left, right, on, me, check)
         case "left":
-            matched = _join(left, right, on, "inner", unique_side, me)
+            matched = _join(left, right, replace(join, how="inner"), unique_side, check, me)
             return with_unmatched(matched, left, right, on, me)
         case "inner":
             if unique_side == "right":
-                return join_unique(left, right, on, me)
+                return join_unique(left, right, on, me, check)
             if unique_side == "left":
-                return join_unique(right, left, [(r, l_) for l_, r in on], me)
+                return join_unique(right, left, [(r, l_) for l_, r in on], me, check)
             return join_nested(left, right, on, me)
         case _ as never:
             assert_never(never)

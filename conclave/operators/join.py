@@ -5,36 +5,42 @@ from dataclasses import replace
 import numpy as np
 
 from conclave.mpc.compare import all_equal
-from conclave.mpc.errors import ShapeError
+from conclave.mpc.errors import ShapeError, TooManyPairs
 from conclave.mpc.party import Party
 from conclave.mpc.shares import public_bits, public_share
-from conclave.operators.match import On, key_pairs, match_rows, usable
+from conclave.operators.match import On, OnRepeated, key_pairs, match_rows, usable
 from conclave.operators.table import SecretColumn, SecretTable, both, both_in_one_round, concat
 
+MOST_PAIRS = 1 << 24
 
-def join_unique(left: SecretTable, right: SecretTable, on: On, me: Party) -> SecretTable:
+
+def join_unique(
+    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+) -> SecretTable:
     """Inner join; among the valid rows of `right` no combination of keys may come twice.
 
     Shapes:  as many rows as `left`, in its order; columns of both, whose names are disjoint. NULL matches
              nothing.
-    Reveals: nothing, not even the number of matches.
+    Reveals: nothing, not even the number of matches; with `on_repeated`, whether keys repeat, which it is called for.
     Raises:  ShapeError if columns share a name.
     """
     _need_disjoint(left, right)
-    beside, matched = match_rows(left, right, on, me)
+    beside, matched = match_rows(left, right, on, me, on_repeated)
     return SecretTable(left.n_rows, {**left.columns, **beside.columns}, matched)
 
 
-def left_join_unique(left: SecretTable, right: SecretTable, on: On, me: Party) -> SecretTable:
+def left_join_unique(
+    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+) -> SecretTable:
     """Left join; among the valid rows of `right` no combination of keys may come twice.
 
     Shapes:  as many rows as `left`, in its order; columns of both, whose names are disjoint, the right's NULL where
              nothing matches.
-    Reveals: nothing, not even the number of matches.
+    Reveals: nothing, not even the number of matches; with `on_repeated`, whether keys repeat, which it is called for.
     Raises:  ShapeError if columns share a name.
     """
     _need_disjoint(left, right)
-    beside, matched = match_rows(left, right, on, me)
+    beside, matched = match_rows(left, right, on, me, on_repeated)
     names = list(beside.columns)
     present = both_in_one_round([(beside.columns[name].present, matched) for name in names], me)
     nullable = {n: replace(beside.columns[n], present=bits) for n, bits in zip(names, present, strict=True)}
@@ -78,9 +84,11 @@ def join_nested(left: SecretTable, right: SecretTable, on: On, me: Party) -> Sec
 
     Shapes:  left.n_rows * right.n_rows rows; columns of both, whose names are disjoint. NULL matches nothing.
     Reveals: nothing, not even the number of matches.
-    Raises:  ShapeError if columns share a name.
+    Raises:  ShapeError if columns share a name; TooManyPairs.
     """
     _need_disjoint(left, right)
+    if left.n_rows * right.n_rows > MOST_PAIRS:
+        raise TooManyPairs(tuple(f"{a} = {b}" for a, b in on), left.n_rows, right.n_rows)
     left_usable = usable(left, [name for name, _ in on], me)
     right_usable = usable(right, [name for _, name in on], me)
     across = replace(left, valid=left_usable).repeat(right.n_rows)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conclave.mpc.errors import ShapeError
+from conclave.mpc.errors import RepeatedKeys, ShapeError, TooManyPairs
 from conclave.mpc.shares import BitShare, concat_bits
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.groupby import distinct, group_by
@@ -18,6 +18,7 @@ from conclave.operators.join import (
     semi_join,
     with_unmatched,
 )
+from conclave.operators.match import refuse_repeated
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretColumn, SecretTable, concat
 from tests.conclave.mpc.three import run_three_parties
@@ -145,6 +146,24 @@ def test_joins_where_every_row_exists_and_no_key_is_null(keys, others):
     assert bag(semi) == bag([(x,) for x in keys if x in others])
 
 
+@given(keys=st.lists(st.tuples(st.integers(0, 1), st.integers(-4, 4)), max_size=6))
+@example(keys=[(1, 2), (0, 2), (1, 3)])
+@example(keys=[(1, 2), (1, 3), (1, 2)])
+def test_declared_keys_are_checked_among_the_rows_that_exist(keys):
+    left, right = declare("a", "alpha", {"x": False}, x=4), declare("b", "echo", {KEEP: True, "y": False}, y=4)
+    there = [key for keep, key in keys if keep]
+
+    def work(a, b, me):
+        return join_unique(a, keep_odd(b, me), [("x", "y")], me, refuse_repeated)
+
+    tables = [(left, [(2,), (3,)]), (right, keys)]
+    if len(set(there)) == len(there):
+        assert bag(run_tables(work, tables)) == bag([(x, x) for x in (2, 3) if x in there])
+    else:
+        with pytest.raises(RepeatedKeys, match="y: rows of different owners"):
+            run_tables(work, tables)
+
+
 def test_join_on_wide_keys_where_every_row_exists():
     ends = [-(1 << 63), (1 << 63) - 1, 0, -1, 1 << 62]
     left, right = declare("a", "alpha", {"x": False}), declare("b", "echo", {"y": False, "z": False})
@@ -226,6 +245,17 @@ def test_tables_that_do_not_fit_are_refused():
             run_three_parties(work, x)
     with pytest.raises(ShapeError):
         AggregateSpec("n", "sum")
+
+
+def test_a_join_pair_by_pair_has_a_limit(monkeypatch):
+    monkeypatch.setattr("conclave.operators.join.MOST_PAIRS", 5)
+
+    def work(a, me):
+        left = SecretTable(a.n, {"x": SecretColumn(a)})
+        return join_nested(left, left.rename({"x": "y"}), [("x", "y")], me)
+
+    with pytest.raises(TooManyPairs, match="x = y would compare 3 rows with 3"):
+        run_three_parties(work, np.arange(3))
 
 
 def test_what_is_sent_does_not_depend_on_the_data():
