@@ -1,4 +1,4 @@
-"""The first container: is the run done already? If not, the owner's policy first, then the data, then is it as declared?
+"""The first container: is the run done already? If not, could its end be stored? Then the policy, then the data.
 
 A failure is left in `outcome.json` for `compute`, which tells the peers: they must not wait for a party that will
 not bring anything.
@@ -33,6 +33,7 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path =
             work.write_done(Done(found=found))
             log.event("done already", manifest=found)
             return
+        _check_writable(spec, stores)
         datasets = tuple(_take_in(spec, source, origins, work, secrets, log) for source in spec.own.sources)
         work.write_fetched(FetchedAll(datasets=datasets))
     except BaseException as error:
@@ -42,6 +43,13 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path =
         outcome = explain(error, spec.own.party)
         work.write_outcome(outcome)
         log.event("fetch failed", code=outcome.code, reason=outcome.reasons[0].what)
+
+
+def _check_writable(spec: RunSpec, stores: Stores) -> None:
+    """Find out before anything is computed: an answer that cannot be stored would be lost, and its run not be repeatable."""
+    for place in (spec.own.output, spec.own.records):
+        if place is not None:
+            stores.of(place.credentials).check_writable(place.container)
 
 
 def find_done(spec: RunSpec, stores: Stores) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from policy.manifest import Manifest, verify_manifest
-from worker.endpoints.store import Download, Store
+from worker.endpoints.store import Store
 from worker.errors import DONE
 from worker.log import Log
 from worker.runspec import Place, Run, RunSpec, run_digest
@@ -63,6 +63,7 @@ def _problem(run: Run, manifest: Manifest, store: Store, place: Place) -> str | 
         return "it does not say what the result is"
     if not store.exists(place.container, name):
         return "there is no result yet"
-    if store.digest(place.container, name) != Download(opening.size_bytes, opening.sha256):
+    there = store.digest(place.container, name)
+    if (there.size_bytes, there.sha256) != (opening.size_bytes, opening.sha256):
         return "the result that lies there is another one"
     return None

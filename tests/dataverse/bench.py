@@ -10,6 +10,7 @@ import pytest
 from tests.dataverse.server import Dataverse, Storage
 from tests.dataverse.steward import Steward
 from worker.endpoints.dataverse import Address, DataverseOrigin
+from worker.endpoints.patience import Patience, Trying
 from worker.errors import StoreUnavailable
 
 
@@ -21,6 +22,7 @@ class Bench:
     directory: Path
     storage: Storage | None = None
     pauses: list[float] = field(default_factory=list)
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def steward(self) -> Steward:
@@ -41,7 +43,7 @@ class Bench:
         storage = (self.storage.url,) if self.storage else ()
         settings = {"version": "1.0", "storage": storage} | changes
         address = Address(self.dataverse.url, dataset, file=file, **settings)
-        return DataverseOrigin(address, token, self.pauses.append)
+        return DataverseOrigin(address, token, trying=Trying(self.patience, self.pauses.append))
 
     def download(self, *args, **kwargs) -> tuple[bytes, object]:
         path = self.directory / f"copy-{secrets.token_hex(4)}"

@@ -39,6 +39,8 @@ class Fault:
     body: bytes = b""
     cut_after: int | None = None  # bytes of the body, then the connection ends
     change: Callable[[bytes], bytes] = bytes  # of the body
+    drips_after: int | None = None  # bytes of the body, then the rest byte by byte, or not at all
+    drips: bool = True
     hides_length: bool = False  # neither length nor chunks: the end is the end
 
 
@@ -58,6 +60,8 @@ class Site:
         site = self
 
         class Handler(_Handler):
+            released = self.released = threading.Event()
+
             def answer(self) -> None:
                 site.asked.append(self.asked())
                 site.answer(self)
@@ -80,6 +84,7 @@ class Site:
         return None
 
     def stop(self) -> None:
+        self.released.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -124,6 +129,9 @@ class Dataverse(Site):
             request.error(401, "Bad API key")
             return
         parts = asked.path.removeprefix("/api/").removeprefix("v1/").strip("/").split("/")
+        if asked.method == "GET" and parts[:2] == ["access", "datafile"] and parts[-1].isdigit():
+            self._download(request, asked, user, int(parts[-1]))  # may take its time, and must not hold up others
+            return
         with self.installation.lock:
             match asked.method, parts:
                 case "GET", ["info", "version"]:
@@ -133,8 +141,6 @@ class Dataverse(Site):
                     request.ok({"id": 1, "persistentId": made.persistent_id}, 201)
                 case _, ["datasets", ":persistentId", *rest]:
                     self._dataset(request, asked, user, rest)
-                case "GET", ["access", "datafile", number] if number.isdigit():
-                    self._download(request, asked, user, int(number))
                 case _:
                     request.error(404, "API endpoint does not exist on this server.")
 
@@ -205,6 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
     """What answers are made of."""
 
     protocol_version = "HTTP/1.1"
+    released: threading.Event  # when the site stops
 
     def answer(self) -> None:
         raise NotImplementedError
@@ -254,9 +261,19 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if fault.drips_after is not None:
+            self._drip(body, fault.drips_after, fault.drips)
+            return
         self.wfile.write(body if fault.cut_after is None else body[: fault.cut_after])
         if fault.cut_after is not None:
             self.close_connection = True
+
+    def _drip(self, body: bytes, begin: int, drips: bool) -> None:
+        """Send the beginning, and then next to nothing until the client has enough."""
+        self.close_connection = True
+        self.wfile.write(body[:begin])
+        while not self.released.wait(0.02):
+            self.wfile.write(body[begin : begin + drips])
 
     def upload(self) -> tuple[str, bytes, str, dict[str, Any]]:
         """The file of a form, with its name, its type and what is said of it."""

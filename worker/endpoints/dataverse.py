@@ -26,7 +26,7 @@ from worker.endpoints.origin import (
     SIGNATURE_SUFFIX,
     Beside,
 )
-from worker.endpoints.patience import Pace, Passing, Pause, Trying
+from worker.endpoints.patience import Pace, Passing, Trying
 from worker.endpoints.receipt import Receipt
 from worker.endpoints.store import Download
 from worker.endpoints.web import RedirectRefused, Web
@@ -61,12 +61,12 @@ class DataverseOrigin:
         self,
         address: Address,
         token: str | None = None,
-        pause: Pause | None = None,
         trust: ssl.SSLContext | None = None,
+        trying: Trying | None = None,
     ) -> None:
-        self._address, self._has_token, self._trying = address, token is not None, Trying(pause=pause)
+        self._address, self._has_token, self._trying = address, token is not None, trying or Trying()
         sent = (TOKEN_HEADER, token) if token is not None else None
-        self._web = Web(address.url, address.storage, sent, trust)
+        self._web = Web(address.url, address.storage, sent, trust, self._trying.patience)
 
     @property
     def place(self) -> str:

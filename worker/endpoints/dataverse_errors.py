@@ -25,19 +25,19 @@ _ADVICE_WITHOUT_TOKEN = "if it is restricted, name a Secret with an API token in
 
 
 def judge(answer: Answer, place: str, has_token: bool, is_range: bool) -> None:
-    """Return if the answer brings what was asked for.
+    """Return if the answer brings what was asked for, or says that there is no such part of it.
 
     Raises:  Passing; StoreRefused.
     """
     response, status = answer.response, answer.response.status_code
-    if status in ((200, 206) if is_range else (200,)):
+    if status in ((200, 206, 416) if is_range else (200,)):
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise Passing("the answer is compressed, which was not asked for")
         return
     if not answer.is_home:
         # A signed address that is out of date, mostly: the next attempt is given a fresh one.
         raise Passing(f"its storage answered {status}", _asked_pause(response))
-    if status in _PASSING or status >= 500 or (status == 416 and is_range):
+    if status in _PASSING or status >= 500:
         raise Passing(f"it answered {status}", _asked_pause(response))
     if status in (400, 403) and _speaks_of_guestbook(response):
         fix = "take the guestbook off the dataset, or give the token's user the right to edit the dataset"

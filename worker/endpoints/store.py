@@ -39,6 +39,9 @@ class Store(Protocol):
         A missing container is made, open to `readers`; one that is there keeps its access rules.
         """
 
+    def check_writable(self, container: str) -> None:
+        """Raise StoreRefused now if objects could not be put there later; nothing is put."""
+
     def remove(self, container: str, name: str) -> None:
         """Delete an object; one that is not there is fine."""
 

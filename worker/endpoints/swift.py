@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from worker.endpoints import swift_upload
@@ -14,6 +15,8 @@ from worker.endpoints.swift_object import facts_of
 from worker.endpoints.swift_secret import read_swift_secret
 from worker.endpoints.swift_session import SwiftSession
 from worker.errors import BadDocument
+
+NEVER_THERE = ".ccd-nothing-is-ever-stored-here"
 
 
 class SwiftStore:
@@ -46,6 +49,8 @@ class SwiftStore:
                 facts = facts_of(answer.headers)
                 if facts.size_bytes is None or facts.size_bytes > limit_bytes:
                     raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
+                if answer.status_code != HTTPStatus.OK:
+                    raise Passing(f"the store answered {answer.status_code} to a request for the whole")
                 digests, content = facts.new_digests(), answer.read()
             digests.update(content)
             problem = facts.problem(digests)
@@ -63,6 +68,11 @@ class SwiftStore:
     def put_once(self, container: str, name: str, content: bytes | Path, readers: Sequence[str] = ()) -> PutResult:
         """Store an object once; see `worker.endpoints.swift_upload`."""
         return swift_upload.put_once(self._session, container, name, content, readers, self._sizes)
+
+    def check_writable(self, container: str) -> None:
+        """Raise StoreRefused if the container may not be written to, or made if it is missing."""
+        # To delete takes the same right as to write, and what is not there can be deleted without a trace.
+        self.remove(container, NEVER_THERE)
 
     def remove(self, container: str, name: str) -> None:
         """Delete an object; one that is not there is fine."""

@@ -72,7 +72,7 @@ class _Incoming:
         with self._session.send("GET", self._container, self._name, headers, allow=allow) as answer:
             if answer.status_code in allow:
                 raise self._changed()
-            if answer.status_code == HTTPStatus.PARTIAL_CONTENT:
+            if headers and answer.status_code == HTTPStatus.PARTIAL_CONTENT:
                 self._check_goes_on(answer, n_there)
             else:
                 self._start(answer)
@@ -85,6 +85,10 @@ class _Incoming:
 
     def _start(self, answer: httpx.Response) -> None:
         facts = facts_of(answer.headers)
+        has_end = facts.size_bytes is not None or answer.headers.get("Transfer-Encoding") == "chunked"
+        if answer.status_code != HTTPStatus.OK or not has_end:
+            # A part, or a body of which nobody could say whether it came whole.
+            raise Passing(f"the store answered {answer.status_code} without the object's length")
         if facts.is_static and facts.sha256 is None:
             segments = segments_of(self._session, self._container, self._name, facts.etag)
             facts = replace(facts, segments=segments)

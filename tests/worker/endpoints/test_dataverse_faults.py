@@ -7,6 +7,7 @@ import pytest
 
 from tests.dataverse.bench import Bench
 from tests.dataverse.server import Fault
+from tests.worker.endpoints.conftest import QUICK
 from tests.worker.endpoints.test_dataverse import CSV, TAB
 from worker.endpoints.patience import Patience
 from worker.errors import StoreRefused, StoreUnavailable
@@ -125,10 +126,28 @@ def test_a_transfer_that_is_cut_goes_on_where_it_stopped(bench):
     assert positions[-1] > 3 << 20
 
 
+@pytest.mark.parametrize("drips", [False, True], ids=["stalled", "dripping"])
+def test_a_transfer_that_hardly_moves_is_given_up_and_taken_up_again(bench, drips):
+    bench.patience = QUICK
+    dataset = bench.dataset(x_bin=BIG)
+    bench.dataverse.faults.append(Fault("access/datafile", drips_after=2 << 20, drips=drips))
+    assert bench.download(dataset, "x.bin")[0] == BIG
+    first, second, *_ = bench.asked("access/datafile")  # more on a machine with much to do
+    assert "range" not in first.headers
+    assert int(second.headers["range"].removeprefix("bytes=").rstrip("-")) >= 2 << 20
+
+
 def test_a_server_that_answers_a_range_with_all_of_it_is_asked_for_all_of_it(bench):
     bench.dataverse.honours_range = False
     dataset = bench.dataset(x_bin=BIG)
     bench.dataverse.faults.append(Fault("access/datafile", cut_after=2 << 20))
+    assert bench.download(dataset, "x.bin")[0] == BIG
+    assert [("range" in asked.headers) for asked in bench.asked("access/datafile")] == [False, True, False]
+
+
+def test_a_server_that_has_no_such_part_is_asked_for_all_of_it(bench):
+    dataset = bench.dataset(x_bin=BIG)
+    bench.dataverse.faults.extend([Fault("access/datafile", cut_after=2 << 20), Fault("access/datafile", status=416)])
     assert bench.download(dataset, "x.bin")[0] == BIG
     assert [("range" in asked.headers) for asked in bench.asked("access/datafile")] == [False, True, False]
 

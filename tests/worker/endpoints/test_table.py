@@ -31,7 +31,10 @@ SHOWN_BY = {
     "no room in the work directory": f"{E}.test_bad_days:test_a_disk_that_fills_up_in_mid_download",
     "an upload is cut": f"{E}.test_bad_days:test_an_upload_cut_off_leaves_nothing_and_is_done_again",
     "the answer to an upload is lost": f"{E}.test_bad_days:test_an_upload_whose_answer_is_lost_is_not_doubled",
-    "the result container is read-only": (
+    "the result container, or the one for records, is read-only": (
+        "tests.worker.test_fetch:test_a_place_that_may_not_be_written_to_stops_the_run_before_any_data_moves"
+    ),
+    "it becomes read-only while the run lasts": (
         "tests.worker.test_publish:"
         "test_a_result_container_that_may_not_be_written_to_ends_with_50_and_leaves_the_result_alone"
     ),
