@@ -7,7 +7,6 @@ the signature of the commit whose directories it lists.
 from dataclasses import dataclass
 
 from renderer import names
-from renderer.appproject import LABELS
 from renderer.federation import Federation
 from renderer.party import Party
 from renderer.render import render
@@ -39,7 +38,7 @@ def application_set(party: Party, federation: Federation) -> str:
     context = Context(
         f"Rendered by `ccd render` from workflows/parties/{name}.yaml. Change that instead.",
         names.project_name(namespace),
-        (*LABELS, (names.PARTY_LABEL, name)),
+        tuple(names.standing_labels("applicationset", name, name).items()),
         federation.spec.repository,
         federation.spec.revision,
         f"{names.RENDERED / namespace}/*",

@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from renderer import names
 from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
-from renderer.appproject import LABELS
 from renderer.dataset import source_of
 from renderer.documents import Workspace
 from renderer.party import Egress, Party
@@ -24,7 +24,7 @@ class Context:
     claims: str
     peers: str
     egress: tuple[Egress, ...]
-    labels: Pairs = LABELS
+    labels: Pairs
     grant_kind: str = GRANT_KIND
     grant_name: str = GRANT_NAME
     grant_version: str = f"{GRANT_GROUP}/v1alpha1"
@@ -42,6 +42,7 @@ def grant(party: Party, workspace: Workspace) -> str:
         json.dumps(sorted({claim for source in _sources(party) for claim in source.claims})),
         json.dumps(sorted(peers)),
         tuple(sorted(set(spec.egress), key=lambda store: (store.cidr, store.port))),
+        tuple(names.standing_labels("grant", party.metadata.name, party.metadata.name).items()),
     )
     return render("admission/grant.yaml.j2", context)
 
