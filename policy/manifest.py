@@ -5,7 +5,7 @@ because whoever has a manifest and the parties' certificates must be able to che
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -51,6 +51,8 @@ class DataRef(Model):
     dataset: str
     sha256: str
     rows: int
+    # Which version its store says it was. Left out, not null, where stores have none: that is what others have signed.
+    version: Annotated[str | None, Field(exclude_if=lambda version: version is None)] = None
 
 
 class Statement(Model):

@@ -12,6 +12,8 @@ Documents:
 - documents: a federation's directory, read
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
+- reach: whether a party's egress leads to its datasets
+- check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
 - lint: yamllint's rules
@@ -56,6 +58,7 @@ Commands:
 - joining: all that a new party needs
 - submission: a change as a commit on a branch of its own
 - history: a manifest held against Git
+- owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine

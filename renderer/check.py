@@ -9,11 +9,13 @@ from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from policy.identity import BadIdentity, load_certificate
 from policy.problem import DocumentError, Path, Problem
+from renderer.check_dataset import check_dataset
 from renderer.dataset import Dataset, source_of
 from renderer.documents import Document, Workspace, read_workspace
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
 from renderer.query import check_query
+from renderer.reach import check_reach
 from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners
 from renderer.spread import Spread
 from renderer.workflow import Workflow
@@ -50,7 +52,7 @@ def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch =
     problems: list[Problem] = []
     warnings: list[Problem] = []
     for party in workspace.parties.values():
-        problems += [*_check_party(party), *_check_namespace(party, workspace)]
+        problems += [*_check_party(party), *_check_namespace(party, workspace), *check_reach(party)]
         bad, soon = _check_certificate(party, now)
         problems += bad
         warnings += soon
@@ -79,22 +81,18 @@ def _owners_problems(workflow: Document[Workflow], problems: tuple[Problem, ...]
 
 def _check_party(party: Document[Party]) -> Iterator[Problem]:
     spec = party.model.spec
-    stores = {spec.outputs.credentials} if spec.outputs else set()
-    stores |= {spec.records.credentials} if spec.records else set()
+    published = {place.credentials for place in (spec.outputs, spec.records) if place is not None}
+    stores = set(published)
     for name, dataset in spec.datasets.items():
-        yield from _check_columns(party, name, dataset)
+        yield from check_dataset(party, name, dataset)
         stores.update(source_of(name, dataset).secrets)
+        if dataset.sealed is not None and dataset.sealed.identity in {*published, spec.identity.secret}:
+            what = "is a Secret that containers mount which have no business with the data's plaintext"
+            path = ("spec", "datasets", name, "sealed", "identity")
+            yield party.problem(path, what, "give the age identity a Secret of its own")
     if spec.identity.secret in stores:
         what = "is also the name of a store's Secret, so containers that read stores would get the identity key"
         yield party.problem(("spec", "identity", "secret"), what, "give the identity a Secret of its own")
-
-
-def _check_columns(party: Document[Party], name: str, dataset: Dataset) -> Iterator[Problem]:
-    for column, declared in dataset.columns.items():
-        try:
-            parse_type(declared.type)
-        except TypeProblem as error:
-            yield party.problem(("spec", "datasets", name, "columns", column, "type"), error.what, error.fix)
 
 
 def _check_namespace(party: Document[Party], workspace: Workspace) -> Iterator[Problem]:

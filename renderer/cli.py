@@ -59,6 +59,7 @@ class Ccd(LazyCommands):
         Entry(
             "policy", "policy", "What data owners allow: verify a workflow against policies, check a policy, sign it."
         ),
+        Entry("data", "data", "Your own data: store it sealed and signed, ask what a run would say of it."),
         Entry("keys", "keys", "A party's identity: the key that signs for it and that its workers connect with."),
         Entry("party", "party", "Join a federation."),
         Entry(

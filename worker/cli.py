@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from worker.data_cli import data
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome, status_of
 from worker.log import Log
@@ -27,6 +28,8 @@ TERMINATION_LOG = "/dev/termination-log"
 MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+app.command("data")(data)
 
 SpecOption = Annotated[Path, typer.Option("--spec", help="The run spec, run.json.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="The directory that the three containers share.")]

@@ -118,7 +118,7 @@ def _run(
     fetched = work.outcome() or work.fetched() or _nothing_fetched(spec)
     agreement = agree(spec.run, fetched, key, conversation, seen)
     log.event("accepted", plan=seen.plan_digest, steps=len(agreement.plan.steps))
-    with LocalEngine(temp_directory=work.spill) as engine:
+    with LocalEngine(spec.own.capacity.engine_memory, temp_directory=work.spill) as engine:
         if isinstance(fetched, FetchedAll):
             _load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
@@ -153,7 +153,7 @@ def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine
     datasets = {dataset.name: dataset for dataset in spec.run.datasets}
     for each in fetched.datasets:
         source, dataset = sources[each.dataset], datasets[each.dataset]
-        engine.register_file(each.dataset, work.root / each.file, source.format, schema_of(dataset), source.null)
+        engine.register_file(each.dataset, work.root / each.file, source.file_format, schema_of(dataset))
     # The tables are in the engine now; the files have done their duty.
     work.remove_data()
 

@@ -24,6 +24,7 @@ class Fetched(Model):
     sha256: str
     n_rows: int
     size_bytes: int
+    version: str | None = None  # which one it was, where the store has versions
     file: str  # within the work directory
 
 
@@ -43,9 +44,10 @@ class Outcome(Model):
 
 
 class Done(Model):
-    """`done.json`: the run was found done, here is where; nothing is left to do."""
+    """`done.json`: the run was found done, here is where; nothing is left to compute."""
 
     found: str
+    is_unfinished: bool = False  # result and manifest are there, only not yet under the manifest's own name
 
 
 class WorkDir:
@@ -70,6 +72,10 @@ class WorkDir:
         """Return where the writer's answer lies between compute and publish."""
         return self.root / f"result.{suffix}"
 
+    def size_bytes(self) -> int:
+        """Return what lies here by now; links count for themselves."""
+        return sum(path.lstat().st_size for path in self.root.rglob("*"))
+
     def remove_data(self) -> None:
         """Delete the plaintext of the party's own datasets."""
         for directory in (self.data, self.spill):
@@ -78,6 +84,10 @@ class WorkDir:
     def is_done(self) -> bool:
         """Whether fetch found the run done."""
         return self._done.exists()
+
+    def done(self) -> Done | None:
+        """Return what fetch found, or None."""
+        return _read(self._done, Done)
 
     def write_done(self, done: Done) -> None:
         """Tell the later containers to do nothing."""

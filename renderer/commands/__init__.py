@@ -10,6 +10,7 @@
 - verify: where a manifest comes from, and whether it holds
 - try_: a query over local files
 - policy: what a policy says to a workflow
+- data: an owner's data, stored, and held against what a run would say
 - keys: new identities
 - party: all that a new owner needs
 - demo: all of it with real flights

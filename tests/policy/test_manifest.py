@@ -1,9 +1,11 @@
 import pytest
 
+from policy.canonical import canonical_json
 from policy.identity import load_private_key, new_identity
 from policy.manifest import (
     MANIFEST_PURPOSE,
     VERDICT_PURPOSE,
+    DataRef,
     Manifest,
     Opening,
     OutputRecord,
@@ -174,3 +176,9 @@ def test_an_opening_that_was_not_signed_for_is_a_problem(identities, certificate
     assert verify_manifest(manifest.model_copy(update={"outputs": (record,)}), certificates, RUN) == [
         "what the manifest says of r-1/result.csv is not what the parties signed"
     ]
+
+
+def test_data_of_a_store_without_versions_is_signed_for_as_it_always_was():
+    plain = DataRef(dataset="alpha/d", sha256="0" * 64, rows=3)
+    assert canonical_json(plain) == b'{"dataset":"alpha/d","rows":3,"sha256":"' + b"0" * 64 + b'"}'
+    assert b'"version":"1.0"' in canonical_json(plain.model_copy(update={"version": "1.0"}))
