@@ -57,11 +57,13 @@ Commands:
 - review_text: that in words
 - joining: all that a new party needs
 - submission: a change as a commit on a branch of its own
+- committed: a run's files in a commit
 - history: a manifest held against Git
 - owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine
+- cluster: what becomes of runs, in a Kubernetes cluster or in the local one
 - dev: a local Swift and the sample federation
 - commands: one file each
 - cli: `ccd`

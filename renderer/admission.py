@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from renderer import names
-from renderer.appproject import LABELS
 from renderer.job import WORKER_COMMAND
 from renderer.render import RenderedFile, render
 from renderer.run_object import Pairs
@@ -51,7 +50,7 @@ class Context:
     namespace_label: tuple[str, ...] = ()  # none or one
     scope: str = "in every cluster-wide object of its kind"
     origin: str = "Rendered by `ccd render`, the same for all federations. Whoever runs the cluster applies it."
-    labels: Pairs = LABELS
+    labels: Pairs = tuple(names.standing_labels("admission", "ccd").items())
     grant_kind: str = GRANT_KIND
     grant_name: str = GRANT_NAME
     grant_group: str = GRANT_GROUP

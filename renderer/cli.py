@@ -46,6 +46,12 @@ class Ccd(LazyCommands):
         ),
         Entry("run", "run", "Execute a workflow's rendered manifests on this machine, as a cluster would."),
         Entry(
+            "status",
+            "status",
+            "Show where each party of a run is: its phase, its worker's verdict, exit code and reason, and for how long.",
+        ),
+        Entry("logs", "logs", "Print what a run's containers have printed, each line after its party and container."),
+        Entry(
             "output",
             "output",
             "Fetch result and manifest of a run from the writer's store, and verify both before showing anything.",

@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from renderer import names
 from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
-from renderer.appproject import LABELS
 from renderer.dataset import source_of
 from renderer.documents import Workspace
 from renderer.job import claims_of_fetch, secrets_of_compute, secrets_of_fetch, secrets_of_publish
@@ -25,7 +25,7 @@ class Context:
     claims: str
     peers: str
     egress: tuple[Egress, ...]
-    labels: Pairs = LABELS
+    labels: Pairs
     grant_kind: str = GRANT_KIND
     grant_name: str = GRANT_NAME
     grant_version: str = f"{GRANT_GROUP}/v1alpha1"
@@ -45,10 +45,11 @@ def grant(party: Party, workspace: Workspace) -> str:
         party.metadata.name,
         spec.namespace,
         (workspace.federation.model.spec.image,),
-        tuple((container, json.dumps(sorted(names))) for container, names in secrets.items()),
+        tuple((container, json.dumps(sorted(given))) for container, given in secrets.items()),
         json.dumps([claim.name for claim in claims_of_fetch(own)]),
         json.dumps(sorted(peers)),
         tuple(sorted(set(spec.egress), key=lambda store: (store.cidr, store.port))),
+        tuple(names.standing_labels("grant", party.metadata.name, party.metadata.name).items()),
     )
     return render("admission/grant.yaml.j2", context)
 

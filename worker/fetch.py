@@ -10,6 +10,7 @@ from worker.errors import Terminated
 from worker.failure import explain
 from worker.intake import Wanted, take_in
 from worker.log import Log
+from worker.meter import used_so_far
 from worker.origins import Origins
 from worker.runspec import VOLUMES_PATH, RunSpec, Source
 from worker.stores import Stores, manifest_name
@@ -43,6 +44,9 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path =
         outcome = explain(error, spec.own.party)
         work.write_outcome(outcome)
         log.event("fetch failed", code=outcome.code, reason=outcome.reasons[0].what)
+    fetched = work.fetched()
+    received = sum(each.size_bytes + len(each.policy.encode()) for each in fetched.datasets) if fetched else 0
+    work.write_usage(used_so_far(max(work.size_bytes(), work.most_bytes), received))
 
 
 def _check_writable(spec: RunSpec, stores: Stores) -> None:

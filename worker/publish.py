@@ -11,7 +11,7 @@ import hashlib
 import secrets as tokens
 from pathlib import Path
 
-from policy.manifest import Manifest, encode_manifest
+from policy.manifest import Manifest, encode_manifest, without_resources
 from worker.errors import DONE, PERMANENT, StoreUnavailable, WorkerError
 from worker.log import Log
 from worker.runspec import Place, RunSpec
@@ -52,17 +52,19 @@ def _publish_final(spec: RunSpec, work: WorkDir, manifest: Manifest, stores: Sto
     if place is not None and manifest.code == DONE:
         store, name = stores.of(place.credentials), pending_name(run.run_id)
         store.remove(place.container, name)  # of an attempt that did not come as far as its result
-        store.put_once(place.container, name, encode_manifest(manifest), place.readers)
+        store.put_once(place.container, name, encode_manifest(without_resources(manifest)), place.readers)
         _put_result(spec, place, work.result(run.outputs.format), stores, log)
     _file_manifest(spec, manifest, stores, log)
 
 
 def _file_manifest(spec: RunSpec, manifest: Manifest, stores: Stores, log: Log) -> None:
     """Give the manifest its name, here and in the party's records; from then on the run is done."""
-    run_id, content = spec.run.run_id, encode_manifest(manifest)
-    for place in (spec.own.output, spec.own.records):
-        if place is not None:
-            _put(place, manifest_name(run_id), content, stores, log)
+    run_id = spec.run.run_id
+    # Recipients and others may read the answer's container; what our Job has used is in our own records alone.
+    if spec.own.output is not None:
+        _put(spec.own.output, manifest_name(run_id), encode_manifest(without_resources(manifest)), stores, log)
+    if spec.own.records is not None:
+        _put(spec.own.records, manifest_name(run_id), encode_manifest(manifest), stores, log)
     if spec.own.output is not None and manifest.code == DONE:
         try:
             stores.of(spec.own.output.credentials).remove(spec.own.output.container, pending_name(run_id))
@@ -73,9 +75,9 @@ def _file_manifest(spec: RunSpec, manifest: Manifest, stores: Stores, log: Log) 
 def _publish_attempt(spec: RunSpec, manifest: Manifest, stores: Stores, log: Log) -> None:
     when = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     name = attempt_name(spec.run.run_id, when, tokens.token_hex(4))
-    for place in (spec.own.output, spec.own.records):
+    for place, copy in ((spec.own.output, without_resources(manifest)), (spec.own.records, manifest)):
         if place is not None:
-            _put(place, name, encode_manifest(manifest), stores, log)
+            _put(place, name, encode_manifest(copy), stores, log)
 
 
 def _put(place: Place, name: str, content: bytes, stores: Stores, log: Log) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from policy.canonical import canonical_json
 from policy.manifest import Code, Manifest, Reason, Status, encode_manifest
+from policy.resources import Usage
 from worker.runspec import Model
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,10 +58,12 @@ class WorkDir:
         self.root = root
         self.data = root / "data"
         self.spill = root / "spill"  # what the local engine cannot hold in memory
+        self.most_bytes = 0  # that were here when data was deleted
         self._done = root / "done.json"
         self._fetched = root / "fetched.json"
         self._outcome = root / "outcome.json"
         self._manifest = root / "manifest.json"
+        self._usage = root / "usage.json"
 
     def data_file(self, dataset: str, suffix: str) -> Path:
         """Return where a dataset's file goes; its directory is there then."""
@@ -77,7 +80,8 @@ class WorkDir:
         return sum(path.lstat().st_size for path in self.root.rglob("*"))
 
     def remove_data(self) -> None:
-        """Delete the plaintext of the party's own datasets."""
+        """Delete the plaintext of the party's own datasets; note before that how much there was."""
+        self.most_bytes = max(self.most_bytes, self.size_bytes())
         for directory in (self.data, self.spill):
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -100,6 +104,14 @@ class WorkDir:
     def write_fetched(self, fetched: FetchedAll) -> None:
         """Tell compute what there is."""
         self._write(self._fetched, canonical_json(fetched))
+
+    def usage(self) -> Usage:
+        """Return what the containers before this one have used."""
+        return _read(self._usage, Usage) or Usage()
+
+    def write_usage(self, usage: Usage) -> None:
+        """Tell the later containers what was used."""
+        self._write(self._usage, canonical_json(usage))
 
     def outcome(self) -> Outcome | None:
         """Return how it ended so far, or None."""

@@ -19,6 +19,7 @@ from renderer.local.load import Objects, load_run
 from renderer.local.logs import LogFiles, event_of
 from renderer.local.observe import ContainerLine, Event, Observer
 from renderer.local.private_files import keep_from_git, private_directory
+from renderer.local.record import Records
 from renderer.local.secret_store import MissingSecretsError, SecretStore
 from renderer.plan import compile_run
 from renderer.spec import PlannedRun, plan_run
@@ -61,7 +62,7 @@ class Local:
     @property
     def logs(self) -> Path:
         """Where the containers' logs lie, a directory per party."""
-        return self.root / STATE / "runs" / self.run_id
+        return runs_directory(self.root) / self.run_id
 
     @property
     def pods(self) -> Path:
@@ -99,6 +100,11 @@ class Ended:
             "output": self.filed.rows,
             "manifest": self.filed.manifest,
         }
+
+
+def runs_directory(root: Path) -> Path:
+    """Return where the local cluster keeps logs and records, a directory per run."""
+    return root / STATE / "runs"
 
 
 def prepare_run(root: Path, workflow: Path) -> Local:
@@ -152,8 +158,11 @@ def execute_run(
         keep_from_git(local.claims.directory)  # somebody's data
     with _alone(local):
         logs, done = LogFiles(local.logs, local.party_of), FoundDone()
+        records = records_of(local, logs)
+        records.begin()
 
         def observe(event: Event) -> None:
+            records(event)
             logs(event)
             done(event)
             watch(event)
@@ -170,6 +179,14 @@ def execute_run(
         code = int(filed.manifest["code"])
     was_done = all(job.metadata.name in done.jobs for job in local.objects.jobs)
     return Ended(local.run_id, code, jobs, was_done, filed)
+
+
+def records_of(local: Local, logs: LogFiles) -> Records:
+    """Return the observer that keeps what becomes of the run's Jobs."""
+    pods = {job.metadata.name: job.spec.template.spec for job in local.objects.jobs}
+    containers = {name: tuple(each.name for each in (*p.init_containers, *p.containers)) for name, p in pods.items()}
+    namespaces = {job.metadata.name: job.metadata.namespace for job in local.objects.jobs}
+    return Records(logs, local.run_id, containers, namespaces)
 
 
 def read_run(local: Local) -> Filed:
