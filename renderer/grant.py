@@ -7,10 +7,11 @@ from renderer import names
 from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
 from renderer.dataset import source_of
 from renderer.documents import Workspace
+from renderer.job import claims_of_fetch, secrets_of_compute, secrets_of_fetch, secrets_of_publish
 from renderer.party import Egress, Party
 from renderer.render import render
 from renderer.run_object import Pairs
-from worker.runspec import Source
+from worker.runspec import Own, Place
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,18 @@ def grant(party: Party, workspace: Workspace) -> str:
     """Return what `party` would allow if it agreed to the federation's documents as they are."""
     spec = party.spec
     peers = {other.spec.namespace for other in workspace.party_models.values()} - {spec.namespace}
+    own = _everything(party)
+    secrets = {
+        "fetch": secrets_of_fetch(own),
+        "compute": secrets_of_compute(own),
+        "publish": secrets_of_publish(own),
+    }
     context = Context(
         party.metadata.name,
         spec.namespace,
         (workspace.federation.model.spec.image,),
-        tuple((container, json.dumps(sorted(names))) for container, names in _secrets(party).items()),
-        json.dumps(sorted({claim for source in _sources(party) for claim in source.claims})),
+        tuple((container, json.dumps(sorted(given))) for container, given in secrets.items()),
+        json.dumps([claim.name for claim in claims_of_fetch(own)]),
         json.dumps(sorted(peers)),
         tuple(sorted(set(spec.egress), key=lambda store: (store.cidr, store.port))),
         tuple(names.standing_labels("grant", party.metadata.name, party.metadata.name).items()),
@@ -47,12 +54,14 @@ def grant(party: Party, workspace: Workspace) -> str:
     return render("admission/grant.yaml.j2", context)
 
 
-def _sources(party: Party) -> tuple[Source, ...]:
-    return tuple(source_of(f"{party.metadata.name}/{name}", one) for name, one in party.spec.datasets.items())
-
-
-def _secrets(party: Party) -> dict[str, set[str]]:
-    spec = party.spec
-    writing = {place.credentials for place in (spec.records, spec.outputs) if place is not None}
-    reading = {secret for source in _sources(party) for secret in source.secrets}
-    return {"fetch": reading | writing, "compute": {spec.identity.secret}, "publish": writing}
+def _everything(party: Party) -> Own:
+    """Return what a worker of the party would be told in a run with all its datasets, in which it is the writer."""
+    name, spec = party.metadata.name, party.spec
+    records, outputs = spec.records, spec.outputs
+    return Own(
+        party=name,
+        identity=spec.identity.secret,
+        sources=tuple(source_of(f"{name}/{dataset}", one) for dataset, one in spec.datasets.items()),
+        records=None if records is None else Place(container=records.container, credentials=records.credentials),
+        output=None if outputs is None else Place(container="any", credentials=outputs.credentials),
+    )
