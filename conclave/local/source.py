@@ -40,8 +40,12 @@ def breaks_type(column: Field, file_format: Format) -> str:
         is_other = f"NOT regexp_full_match({name}, {quoted(_pattern(column.type))})"
     else:
         is_other = f"{value} <> {name}"  # rounded
-    is_infinite = f" OR NOT isfinite({value})" if isinstance(column.type, Double) else ""
-    return f"{name} IS NOT NULL AND ({is_other} OR {value} IS NULL{is_infinite})"
+    is_beyond = ""
+    if isinstance(column.type, Double):
+        is_beyond = f" OR NOT isfinite({value})"
+    elif isinstance(column.type, Date):  # beyond years of four digits functions of dates fail, or have no value
+        is_beyond = f" OR {value} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+    return f"{name} IS NOT NULL AND ({is_other} OR {value} IS NULL{is_beyond})"
 
 
 def _pattern(kind: Type) -> str:
