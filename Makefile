@@ -6,6 +6,7 @@
 #   make check    the part of `make test` that runs no tests: seconds
 #   make golden   write the golden files anew; read the diff before you commit it
 #   make bench    the MPC engine's speed
+#   make cluster-test   a real Kubernetes control plane on loopback; builds it once if Go is there
 #   make e2e      only the tests with several real processes and a real Swift
 #   make lock     resolve the dependencies of pyproject.toml anew (needs uv)
 #   make clean    remove everything that git ignores and these commands make
@@ -20,7 +21,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep check golden bench e2e lock clean
+.PHONY: help demo test deep cluster-test check golden bench e2e lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -30,11 +31,16 @@ demo: $(READY)
 
 test: check
 	@echo "tests"
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep"
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep and not cluster"
 
 # What takes longer than a developer waits: random queries, statistics. CI runs it, too.
 deep: $(READY)
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m deep
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster"
+
+# One process: all its tests share one control plane. The first build takes minutes, so it comes first and says so.
+cluster-test: $(READY)
+	@$(BIN)/python -m tests.cluster.binaries
+	@$(BIN)/pytest -q -m cluster tests/cluster
 
 check: $(READY)
 	@echo "style"
@@ -53,7 +59,7 @@ check: $(READY)
 golden: $(READY)
 	@$(BIN)/ccd schema
 	@$(BIN)/ccd render
-	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep"
+	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep and not cluster"
 	@git --no-pager diff --stat
 
 bench: $(READY)

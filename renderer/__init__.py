@@ -12,6 +12,8 @@ Documents:
 - documents: a federation's directory, read
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
+- reach: whether a party's egress leads to its datasets
+- check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
 - lint: yamllint's rules
@@ -31,6 +33,8 @@ Manifests:
 - job: fetch, compute, publish, each with the least Secrets
 - appproject: Argo CD's fence around a party
 - namespace: where a party's workers run, and with which privileges: none
+- admission: what the API server itself refuses in a party's namespace
+- grant: what an owner allows there
 - applicationset: Argo CD's Application for each directory
 - shape: what texts of one template have in common
 - kubernetes_schema: Kubernetes' published schemas
@@ -44,6 +48,7 @@ Commands:
 - settings: the options of all commands
 - errors: every error becomes text here
 - progress: how far a command is
+- spread: much work of the same kind, over all processors
 - short_lived: commands that make much and end
 - lazy: commands that are imported when they are run
 - annotate: problems as the forges' annotations
@@ -52,10 +57,13 @@ Commands:
 - review_text: that in words
 - joining: all that a new party needs
 - submission: a change as a commit on a branch of its own
+- committed: a run's files in a commit
 - history: a manifest held against Git
+- owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine
+- cluster: what becomes of runs, in a Kubernetes cluster or in the local one
 - dev: a local Swift and the sample federation
 - commands: one file each
 - cli: `ccd`

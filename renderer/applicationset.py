@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from renderer import names
-from renderer.appproject import LABELS
 from renderer.federation import Federation
 from renderer.render import render
 from renderer.run_object import Pairs
@@ -36,7 +35,7 @@ def application_set(federation: Federation) -> str:
     context = Context(
         "Rendered by `ccd render` from workflows/federation.yaml. Change that instead.",
         federation.metadata.name,
-        LABELS,
+        tuple(names.standing_labels("applicationset", federation.metadata.name).items()),
         federation.spec.repository,
         federation.spec.revision,
         federation.spec.server,

@@ -16,7 +16,6 @@ KINDS = (
     ("batch", "Job"),
     ("networking.k8s.io", "NetworkPolicy"),
 )
-LABELS = (("app.kubernetes.io/managed-by", "ccd"), ("app.kubernetes.io/part-of", "ccd"))
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def app_project(party: Party, federation: Federation) -> str:
     context = Context(
         f"Rendered by `ccd render` from workflows/parties/{name}.yaml. Change that instead.",
         names.project_name(party.spec.namespace),
-        (*LABELS, (names.PARTY_LABEL, name)),
+        tuple(names.standing_labels("appproject", name, name).items()),
         f"Workers of {name}, in the namespace {party.spec.namespace} alone",
         federation.spec.repository,
         federation.spec.server,

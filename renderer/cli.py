@@ -46,6 +46,12 @@ class Ccd(LazyCommands):
         ),
         Entry("run", "run", "Execute a workflow's rendered manifests on this machine, as a cluster would."),
         Entry(
+            "status",
+            "status",
+            "Show where each party of a run is: its phase, its worker's verdict, exit code and reason, and for how long.",
+        ),
+        Entry("logs", "logs", "Print what a run's containers have printed, each line after its party and container."),
+        Entry(
             "output",
             "output",
             "Fetch result and manifest of a run from the writer's store, and verify both before showing anything.",
@@ -59,6 +65,7 @@ class Ccd(LazyCommands):
         Entry(
             "policy", "policy", "What data owners allow: verify a workflow against policies, check a policy, sign it."
         ),
+        Entry("data", "data", "Your own data: store it sealed and signed, ask what a run would say of it."),
         Entry("keys", "keys", "A party's identity: the key that signs for it and that its workers connect with."),
         Entry("party", "party", "Join a federation."),
         Entry(

@@ -98,8 +98,9 @@ def job(run: PlannedRun, member: Member) -> str:
 
 
 def secrets_of_fetch(own: Own) -> set[str]:
-    """Return the Secrets that reading needs: the data's, and of the places where a run may be found done."""
-    return {secret for source in own.sources for secret in source.secrets} | secrets_of_publish(own)
+    """Return the Secrets that reading needs: the data's store and seal, and the places where a run may be found done."""
+    reading = {secret for source in own.sources for secret in (*source.secrets, *source.identities)}
+    return reading | secrets_of_publish(own)
 
 
 def claims_of_fetch(own: Own) -> tuple[Claim, ...]:

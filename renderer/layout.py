@@ -1,10 +1,12 @@
 """Which files a federation's documents become."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from policy.problem import DocumentError, Problem
 from policy.yaml import read_yaml
 from renderer import names
+from renderer.admission import admission
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
 from renderer.configmap import config_map
@@ -17,6 +19,7 @@ from renderer.render import RenderedFile
 from renderer.service import service
 from renderer.serviceaccount import service_account
 from renderer.spec import Member, PlannedRun
+from renderer.spread import Spread
 from renderer.validate import ObjectChecker
 
 # File names; Argo CD sorts the kinds by itself when it applies them.
@@ -40,12 +43,19 @@ def rendered_files(workspace: Workspace, watch: Watch = unwatched) -> tuple[Rend
         read_yaml(file.text, str(file.path))
     problems: list[Problem] = []
     checker = ObjectChecker()
-    for name in watch("workflows rendered", workspace.workflows):
-        run = workspace.planned(name)
+
+    def lay_out(run: PlannedRun) -> tuple[list[tuple[str, str]], list[Problem]]:
+        made, wrong = list[tuple[str, str]](), list[Problem]()
         for member in run.members:
             for file in run_files(run, member):
-                files.append(file)
-                problems += checker.check(file.text, str(file.path), member.namespace)
+                made.append((str(file.path), file.text))
+                wrong += checker.check(file.text, str(file.path), member.namespace)
+        return made, wrong
+
+    runs = [workspace.planned(name) for name in workspace.workflows]
+    for made, wrong in watch("workflows rendered", Spread(lay_out, runs)):
+        files += (RenderedFile(PurePosixPath(path), text) for path, text in made)
+        problems += wrong
     if problems:
         raise DocumentError(problems)
     return tuple(sorted(files, key=lambda file: file.path.parts))
@@ -61,6 +71,7 @@ def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
 def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     federation = workspace.federation.model
     yield RenderedFile(names.ARGO_CD / "applicationset.yaml", application_set(federation))
+    yield from admission()
     for name, party in workspace.parties.items():
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"namespace-{name}.yaml", namespace(party.model))

@@ -16,6 +16,7 @@ from renderer.fields import (
     PartyName,
     Port,
     SecretName,
+    StoreAccount,
     Text,
 )
 from worker.runspec import Model
@@ -70,6 +71,7 @@ class PartySpec(Model):
     reviewers: tuple[Line, ...] = ()  # handles on the Git forge
     datasets: dict[DatasetName, Dataset] = Field(default_factory=dict)
     outputs: PartyOutputs | None = None
+    reads_as: StoreAccount | None = None  # the account with which the party reads results that others write
     records: Records | None = None
     egress: tuple[Egress, ...] = ()
     engine: Literal["duckdb"] = "duckdb"

@@ -1,7 +1,7 @@
 """The committed tree beside the one that the documents make: what differs, as a diff, and written.
 
 Only files that the renderer owns are ever touched: everything under `argocd/rendered`, and in `argocd` the files
-`appproject-*.yaml`, `namespace-*.yaml` and `applicationset.yaml`.
+`appproject-*.yaml`, `namespace-*.yaml` and `applicationset.yaml`, and in `argocd/admission` all of its YAML.
 """
 
 import difflib
@@ -17,6 +17,7 @@ from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
 
 _OWNED = ("appproject-*.yaml", "namespace-*.yaml", "applicationset.yaml")
+_ADMISSION = names.ARGO_CD / "admission"
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def is_rendered(path: PurePosixPath) -> bool:
     """Whether a file is the renderer's to write and to remove."""
     if path.parent == names.ARGO_CD:
         return any(path.match(pattern) for pattern in _OWNED)
+    if path.parent == _ADMISSION:
+        return path.suffix == ".yaml"
     return path.is_relative_to(names.RENDERED)
 
 
@@ -99,29 +102,30 @@ def _owned(root: Path) -> Iterator[tuple[PurePosixPath, str]]:
     """Yield the files that are the renderer's, by their path below `root` and as they can be opened."""
     argo_cd, rendered = root / names.ARGO_CD, root / names.RENDERED
     # A link would lead our writing and removing out of the tree.
-    for directory in (argo_cd, rendered):
+    owned = {argo_cd: _OWNED, root / _ADMISSION: ("*.yaml",), rendered: None}
+    for directory in owned:
         if directory.is_symlink():
             raise ForeignPathError(PurePosixPath(directory.relative_to(root)))
     above = len(str(root / "-")) - 1
-    for directory in (argo_cd, rendered):
-        for entry in _entries(directory, everything=directory == rendered):
+    for directory, patterns in owned.items():
+        for entry in _entries(directory, patterns):
             path = PurePosixPath(entry.path[above:])
             if not entry.is_file(follow_symlinks=False):
                 raise ForeignPathError(path)
             yield path, entry.path
 
 
-def _entries(directory: str | Path, everything: bool) -> Iterator[os.DirEntry[str]]:
-    """Yield what lies in a directory, its directories' content in their place; without `everything` what we own there."""
+def _entries(directory: str | Path, patterns: tuple[str, ...] | None) -> Iterator[os.DirEntry[str]]:
+    """Yield what lies in a directory and fits a pattern; with None for them all, its directories' content in their place."""
     try:
         entries = os.scandir(directory)
     except FileNotFoundError:
         return
     with entries:
         for entry in entries:
-            if everything and entry.is_dir(follow_symlinks=False):
-                yield from _entries(entry.path, everything)
-            elif everything or any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in _OWNED):
+            if patterns is None and entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, patterns)
+            elif patterns is None or any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in patterns):
                 yield entry
 
 

@@ -19,6 +19,7 @@ from conclave.ir.nodes import Concat, Node, Scan
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
 from conclave.local.duckdb import LocalEngine
 from conclave.local.errors import EncodeProblem, LocalError
+from conclave.local.format import FileFormat, file_format
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
@@ -49,6 +50,11 @@ class Part:
     def format(self) -> Literal["csv", "parquet"]:
         """By the file's ending."""
         return "parquet" if self.path.suffix == ".parquet" else "csv"
+
+    @property
+    def file_format(self) -> FileFormat:
+        """How it is read: as types are read off it, where nothing in quotes is NULL too."""
+        return file_format(self.format, quoted_nulls=True)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Trial:
             engine = LocalEngine()
             for part, scan in self.parts:
                 if part.party == name:
-                    engine.register_file(scan.dataset, part.path, part.format, scan.schema, "")
+                    engine.register_file(scan.dataset, part.path, part.file_format, scan.schema)
             return execute(self.plan, name, network, engine, b"ccd try", progress)
         finally:
             network.close()

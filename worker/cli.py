@@ -17,16 +17,20 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from worker.data_cli import data
 from worker.errors import DONE, BadDocument, Terminated
-from worker.failure import explain, outcome, status_of
+from worker.failure import explain, outcome
 from worker.log import Log
 from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH, RunSpec
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
 MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
+DONE_ALREADY = "done already"  # the status of a worker that found the run's manifest and did nothing
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+app.command("data")(data)
 
 SpecOption = Annotated[Path, typer.Option("--spec", help="The run spec, run.json.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="The directory that the three containers share.")]
@@ -132,8 +136,9 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
         ended = explain(error, party)
         for reason in ended.reasons:
             log.event("failed", code=reason.code, what=reason.what, where=reason.where, fix=reason.fix)
+    is_repeated = ended is None and WorkDir(work).is_done()
     ended = ended or outcome(party, DONE, ())
-    _write_verdict(termination_log, ended)
+    _write_verdict(termination_log, ended, DONE_ALREADY if is_repeated else ended.status)
     sys.exit(ended.code)
 
 
@@ -147,9 +152,9 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     raise Terminated("terminated", rule="the pod was taken away", fix="the Job tries again by itself")
 
 
-def _write_verdict(path: Path, ended: Outcome) -> None:
+def _write_verdict(path: Path, ended: Outcome, status: str) -> None:
     reason = str(ended.reasons[0]) if ended.reasons else ""
-    verdict = {"status": status_of(ended.code), "code": ended.code, "party": ended.party, "reason": reason}
+    verdict = {"status": status, "code": ended.code, "party": ended.party, "reason": reason}
     line = json.dumps(verdict)
     if len(line) > MAX_TERMINATION_BYTES:
         line = json.dumps(verdict | {"reason": reason[: MAX_TERMINATION_BYTES // 8]})

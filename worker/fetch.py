@@ -1,24 +1,20 @@
-"""The first container: is the run done already? If not, the owner's policy first, then the data, then is it as declared?
+"""The first container: is the run done already? If not, could its end be stored? Then the policy, then the data.
 
 A failure is left in `outcome.json` for `compute`, which tells the peers: they must not wait for a party that will
 not bring anything.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from conclave.local.check import check_file
-from conclave.local.errors import DataMismatch as FileMismatch
-from policy.parse import parse_policy
-from policy.signature import BadSignature
-from worker.endpoints.origin import Beside, Origin
-from worker.errors import BadDocument, DataMismatch, Terminated
+from worker.errors import Terminated
 from worker.failure import explain
-from worker.judge import check_signature, header_problems
+from worker.intake import Wanted, take_in
 from worker.log import Log
+from worker.meter import used_so_far
 from worker.origins import Origins
-from worker.runspec import VOLUMES_PATH, DatasetSpec, RunSpec, Source, schema_of
+from worker.runspec import VOLUMES_PATH, RunSpec, Source
 from worker.stores import Stores, manifest_name
+from worker.unfinished import find_unfinished
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
 
 
@@ -27,20 +23,37 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path =
     stores = Stores(secrets)
     origins = Origins(stores, volumes)
     try:
+        unfinished = find_unfinished(spec, stores, log)
+        if unfinished is not None:
+            work.write_manifest(unfinished.manifest)
+            work.write_done(Done(found=unfinished.found, is_unfinished=True))
+            log.event("done but for the manifest", manifest=unfinished.found)
+            return
         found = find_done(spec, stores)
         if found is not None:
             work.write_done(Done(found=found))
             log.event("done already", manifest=found)
             return
-        datasets = tuple(_fetch_source(spec, source, origins.of(source), work, log) for source in spec.own.sources)
+        _check_writable(spec, stores)
+        datasets = tuple(_take_in(spec, source, origins, work, secrets, log) for source in spec.own.sources)
         work.write_fetched(FetchedAll(datasets=datasets))
-    except Terminated:
-        raise
-    except Exception as error:
-        outcome = explain(error, spec.own.party)
+    except BaseException as error:
         work.remove_data()
+        if isinstance(error, Terminated) or not isinstance(error, Exception):
+            raise
+        outcome = explain(error, spec.own.party)
         work.write_outcome(outcome)
         log.event("fetch failed", code=outcome.code, reason=outcome.reasons[0].what)
+    fetched = work.fetched()
+    received = sum(each.size_bytes + len(each.policy.encode()) for each in fetched.datasets) if fetched else 0
+    work.write_usage(used_so_far(max(work.size_bytes(), work.most_bytes), received))
+
+
+def _check_writable(spec: RunSpec, stores: Stores) -> None:
+    """Find out before anything is computed: an answer that cannot be stored would be lost, and its run not be repeatable."""
+    for place in (spec.own.output, spec.own.records):
+        if place is not None:
+            stores.of(place.credentials).check_writable(place.container)
 
 
 def find_done(spec: RunSpec, stores: Stores) -> str | None:
@@ -52,67 +65,15 @@ def find_done(spec: RunSpec, stores: Stores) -> str | None:
     return None
 
 
-def _fetch_source(spec: RunSpec, source: Source, origin: Origin, work: WorkDir, log: Log) -> Fetched:
+def _take_in(spec: RunSpec, source: Source, origins: Origins, work: WorkDir, secrets: Path, log: Log) -> Fetched:
     dataset = next(each for each in spec.run.datasets if each.name == source.dataset)
-    policy, signature = _Text.of(origin.policy()), _Text.of(origin.signature())
-    _check_consent(spec, dataset, policy, signature)
-    log.event("policy fetched", dataset=dataset.name)
-    path = work.data_file(dataset.name, source.format)
-    download = origin.download(path)
-    log.event("data fetched", dataset=dataset.name, size_bytes=download.size_bytes)
-    unique = frozenset(column.name for column in dataset.columns if column.unique)
-    try:
-        facts = check_file(path, source.format, schema_of(dataset), source.null, unique)
-    except FileMismatch as mismatch:
-        column = f"column {mismatch.column}, " if mismatch.column else ""
-        row = f"row {mismatch.row}: " if mismatch.row else ""
-        what = f"{dataset.name}: {column}{row}{mismatch.rule}"
-        rule = "a file is what its party document declares"
-        raise DataMismatch(what, origin.place, rule, mismatch.fix) from None
-    for problem in header_problems(parse_policy(policy.text, policy.place), dataset, facts.header):
-        raise DataMismatch(f"{dataset.name}: {problem}", origin.place, "a policy names exactly the file's columns")
-    log.event("data checked", dataset=dataset.name, rows=facts.n_rows)
-    return Fetched(
-        dataset=dataset.name,
-        policy=policy.text,
-        signature=signature.text.strip(),
-        header=facts.header,
-        sha256=download.sha256,
-        n_rows=facts.n_rows,
-        size_bytes=download.size_bytes,
-        file=str(path.relative_to(work.root)),
-    )
+    owner = next(member for member in spec.run.members if member.name == spec.own.party)
+    wanted = Wanted(dataset, source, owner.certificate, spec.own.capacity)
+    fetched = take_in(wanted, origins.of(source), work, secrets, log, refuse)
+    assert fetched is not None
+    return fetched
 
 
-@dataclass(frozen=True)
-class _Text:
-    """What lies beside the data, as text."""
-
-    place: str
-    text: str
-
-    @classmethod
-    def of(cls, beside: Beside) -> "_Text":
-        try:
-            return cls(beside.place, beside.content.decode())
-        except UnicodeDecodeError:
-            raise BadDocument("what lies there is not text in UTF-8", beside.place) from None
-
-
-def _check_consent(spec: RunSpec, dataset: DatasetSpec, policy: _Text, signature: _Text) -> None:
-    """Make sure, before any data moves, that the owner's word is there: readable, on this dataset, and signed."""
-    parsed = parse_policy(policy.text, policy.place)
-    if parsed.metadata.dataset != dataset.name:
-        raise BadDocument(
-            f"the policy beside {dataset.name} is on another dataset",
-            policy.place,
-            fix="put each policy beside its own data",
-        )
-    try:
-        check_signature(spec.run, parsed, signature.text.strip())
-    except BadSignature as error:
-        raise BadDocument(
-            f"the signature of the policy of {dataset.name} does not hold: {error.what}",
-            signature.place,
-            fix="sign the policy again with the key of the certificate in the party document",
-        ) from None
+def refuse(problem: Exception) -> None:
+    """End the run at the first problem."""
+    raise problem

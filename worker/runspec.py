@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from conclave.ir.nodes import Concat, Node, Scan
 from conclave.ir.types import Field as ColumnField
 from conclave.ir.types import parse_type
+from conclave.local.format import Compression, FileFormat, Kind
 from policy.canonical import digest
 
 RUN_SPEC_PATH = "/etc/ccd/run.json"
@@ -19,6 +20,7 @@ SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per 
 VOLUMES_PATH = "/var/run/ccd/volumes"  # one directory per claim, read-only, in `fetch` alone
 WORK_PATH = "/work"  # the emptyDir that the three containers share
 TLS_PORT = 8443
+AGE_KEY = "age.key"  # in the Secret of a sealed dataset
 
 
 class Model(BaseModel):
@@ -99,13 +101,44 @@ class Run(Model):
     deadlines: Deadlines = Deadlines()
 
 
+class Text(Model):
+    """The signs of a text: conclave.local.format.FileFormat, with nothing left to defaults of a version."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = '"'
+    header: bool = True
+    quoted_nulls: bool = False
+
+
+class Sealed(Model):
+    """Data that its owner stored encrypted with age."""
+
+    identity: str  # name of the Secret that holds `age.key`; `fetch` alone mounts it
+
+
 class SourceBase(Model):
     """One of the party's own datasets, wherever it lies. Credentials are named here and mounted, never written."""
 
     dataset: str  # "party/dataset"
     backend: str
-    format: Literal["csv", "parquet"]
-    null: str = ""  # the spelling of NULL in CSV
+    format: Kind
+    null: str | tuple[str, ...] = ""  # how a text spells NULL
+    # What is as it mostly is stands in no run spec, so that the run ids of those who declare nothing stay what they are.
+    text: Text | None = Field(default=None, exclude_if=lambda text: text is None)  # None: as CSV after RFC 4180
+    compression: Compression = Field(default="none", exclude_if=lambda kind: kind == "none")  # within the seal
+    sealed: Sealed | None = Field(default=None, exclude_if=lambda sealed: sealed is None)
+
+    @property
+    def file_format(self) -> FileFormat:
+        """How the file is read, once it is unsealed and unpacked."""
+        text, nulls = self.text or Text(), (self.null,) if isinstance(self.null, str) else self.null
+        return FileFormat(self.format, text.delimiter, text.quote, text.escape, text.header, nulls, text.quoted_nulls)
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """The names of the Secrets that unseal it; `fetch` alone mounts them."""
+        return () if self.sealed is None else (self.sealed.identity,)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -145,7 +178,25 @@ class FilesSource(SourceBase):
         return (self.claim,)
 
 
-Source = Annotated[SwiftSource | FilesSource, Field(discriminator="backend")]
+class DataverseSource(SourceBase):
+    """A file of one version of a dataset in Dataverse."""
+
+    backend: Literal["dataverse"] = "dataverse"
+    url: str  # of the installation
+    persistent_id: str
+    version: str
+    file: str | int  # its name with its directory, or its number
+    form: Literal["original", "archival"] = "original"
+    storage: tuple[str, ...] = ()  # other sites that the installation may redirect to
+    credentials: str | None = None  # name of the Secret
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The API token, if one is needed."""
+        return (self.credentials,) if self.credentials is not None else ()
+
+
+Source = Annotated[SwiftSource | DataverseSource | FilesSource, Field(discriminator="backend")]
 
 
 class Place(Model):
@@ -153,6 +204,21 @@ class Place(Model):
 
     container: str
     credentials: str
+    # Whom a container that the worker makes is opened to, as Swift's ACLs name them. Left out if nobody, so that the
+    # run ids of those who name nobody stay what they are.
+    readers: tuple[str, ...] = Field(default=(), exclude_if=lambda readers: not readers)
+
+
+class Capacity(Model):
+    """What the pod has: memory, and the emptyDir that data is unpacked in."""
+
+    memory_bytes: int = Field(default=2 << 30, gt=0)
+    work_bytes: int = Field(default=4 << 30, gt=0)
+
+    @property
+    def engine_memory(self) -> str:
+        """What the query engine may use of the memory, as DuckDB reads it; Python and buffers need the rest."""
+        return f"{min(1 << 30, self.memory_bytes // 2) >> 20}MiB"
 
 
 class Own(Model):
@@ -163,6 +229,7 @@ class Own(Model):
     sources: tuple[Source, ...] = ()
     records: Place | None = None  # where this party files its own signed copy of every manifest
     output: Place | None = None  # the writer's
+    capacity: Capacity = Field(default=Capacity(), exclude_if=lambda capacity: capacity == Capacity())
 
 
 class RunSpec(Model):

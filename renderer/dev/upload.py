@@ -40,12 +40,20 @@ def put_policy(root: Path, steward: swiftclient.Connection, party: Party, datase
 
     Raises:  DocumentError if the text is no policy.
     """
-    policy = parse_policy(text, f"{party.metadata.name}.{dataset}{POLICY_SUFFIX}")
-    secret = root / SECRETS / party.spec.namespace / party.spec.identity.secret
-    signature = sign(load_private_key((secret / "tls.key").read_bytes()), "policy", policy)
+    signature = sign_policy(root, party, dataset, text)
     declared = swift_datasets(party)[dataset]
     steward.put_object(declared.container, declared.object + POLICY_SUFFIX, text.encode())
     steward.put_object(declared.container, declared.object + POLICY_SUFFIX + SIGNATURE_SUFFIX, signature.encode())
+
+
+def sign_policy(root: Path, party: Party, dataset: str, text: str) -> str:
+    """Return the signature of the party's policy on its dataset, made with the key that lies in its Secret.
+
+    Raises:  DocumentError if the text is no policy.
+    """
+    policy = parse_policy(text, f"{party.metadata.name}.{dataset}{POLICY_SUFFIX}")
+    secret = root / SECRETS / party.spec.namespace / party.spec.identity.secret
+    return sign(load_private_key((secret / "tls.key").read_bytes()), "policy", policy)
 
 
 def _make_containers(steward: swiftclient.Connection, name: str, party: Party, workspace: Workspace) -> None:

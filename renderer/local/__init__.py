@@ -18,6 +18,7 @@ is loopback.
 - observe: what is told to those who watch
 - cluster: all Jobs of a run, side by side
 - logs: containers' output, kept and read
+- record: what became of each Job, kept
 - progress: how far every party is, for people
 - answer: result and manifest, read back and verified
 - run: from a committed workflow to the verified answer

@@ -1,4 +1,7 @@
-"""The 22 queries of TPC-H over three parties: orders and lineitem split among them, the small tables at one each."""
+"""The 22 queries of TPC-H over three parties: orders and lineitem split among them, the small tables at one each.
+
+Their parameters are the ones for validation; the fraction of query 11 is by definition 0.0001 by the scale factor.
+"""
 
 import datetime
 import decimal
@@ -12,17 +15,18 @@ import pytest
 
 from conclave.plan.steps import MpcStep
 from renderer.answer import rows_of
-from renderer.trial import parse_tables, prepare
+from renderer.trial import TrialProblem, parse_tables, prepare
 
-QUERIES = [
-    block.split("\n", 1) for block in (Path(__file__).parents[1] / "fixtures" / "tpch.sql").read_text().split("-- ")[1:]
-]
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "tpch.sql"
+QUERIES = dict(block.split("\n", 1) for block in FIXTURE.read_text().split("-- ")[1:])
 PARTIES = ("alpha", "bravo", "carol")
 SPLIT = {"orders": "o_orderkey", "lineitem": "l_orderkey"}
 OWNERS = {
     "customer": "alpha", "nation": "bravo", "region": "bravo", "supplier": "bravo", "part": "carol", "partsupp": "carol",
 }  # fmt: skip
 SCALE_FACTOR = "0.01"
+# Lineitem meets partsupp by two columns that are a key together; only single columns can be declared unique so far.
+REFUSED = "09"
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +55,26 @@ def tables(folder):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize(("number", "query"), QUERIES, ids=[number for number, _ in QUERIES])
-def test_three_parties_answer_tpch_as_duckdb_does(number, query, database):
+@pytest.mark.parametrize("number", [number for number in QUERIES if number != REFUSED])
+def test_three_parties_answer_tpch_as_duckdb_does(number, database):
     connection, folder = database
+    query = QUERIES[number]
     trial = prepare(query, tables(folder), None)
     assert any(isinstance(step, MpcStep) for step in trial.plan.steps)
     got = [list(map(_plain, row.values())) for row in rows_of(trial.run(lambda _: None).answer)]
     expected = [list(map(_plain, row)) for row in connection.sql(query).fetchall()]
     assert len(got) == len(expected)
     for row, wanted in zip(got, expected, strict=True):
-        assert row == [pytest.approx(value, rel=1e-6) if isinstance(value, float) else value for value in wanted]
+        assert row == [
+            pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value for value in wanted
+        ]
+
+
+@pytest.mark.deep
+def test_a_join_on_a_key_of_two_columns_is_refused_before_it_fills_the_memory(database):
+    _, folder = database
+    with pytest.raises(TrialProblem, match="would compare"):
+        prepare(QUERIES[REFUSED], tables(folder), None).run(lambda _: None)
 
 
 def _plain(value):

@@ -108,3 +108,23 @@ def test_a_volume_with_data_is_mounted_read_only_and_into_fetch_alone(federation
     assert mounts == {"fetch": [mount], "compute": [], "publish": []}
     assert member.own.sources[0].claims == ("stays",)
     assert ObjectChecker().check(job(run, member), "job.yaml", member.namespace) == ()
+
+
+def test_the_identity_that_unseals_data_is_mounted_by_fetch_alone(federation: Path) -> None:
+    recipient = "age18xh0dmmc3e0k3ngerxw0tvdhzfkmdccfv7yccu5stcjxd7y7hpwsllnqyd"
+    sealed = f"nullText: NA\n      sealed: {{recipient: {recipient}, identity: alpha-age}}"
+    edit(federation, "parties/alpha.yaml", "nullText: NA", sealed)
+    run = plan(load_workspace(federation, NOW))
+    (member,) = (member for member in run.members if member.name == "alpha")
+    text = job(run, member)
+    value, _ = read_yaml(text, "job.yaml")
+    pod = value["spec"]["template"]["spec"]
+
+    mounted = {
+        container["name"]: {mount["name"] for mount in container["volumeMounts"]}
+        for container in [*pod["initContainers"], *pod["containers"]]
+    }
+
+    assert {name for name, mounts in mounted.items() if "secret-alpha-age" in mounts} == {"fetch"}
+    assert recipient not in text
+    assert ObjectChecker().check(text, "job.yaml", member.namespace) == ()

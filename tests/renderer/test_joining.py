@@ -88,7 +88,7 @@ def test_secrets_are_typed_and_in_no_argument(tmp_path: Path) -> None:
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(f'#!/bin/sh\necho "$@" >"{tmp_path}/arguments"\ncp -r "${{7#--from-file=}}" "{tmp_path}/got"\n')
     kubectl.chmod(0o755)
-    script = f"{ASK_FOR_STORE}\nccd_secret hospital-d swift-data"
+    script = f"{ASK_FOR_STORE}\nccd_secret hospital-d swift-data ST_AUTH ST_USER ST_KEY"
 
     subprocess.run(
         ["bash", "-c", script],

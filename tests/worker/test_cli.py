@@ -12,6 +12,7 @@ import pytest
 from policy.identity import new_identity
 from tests.worker.conftest import PARTIES, Federation
 from tests.worker.stores import POLICY, World
+from worker.workdir import Done, WorkDir
 
 WORKER = Path(sys.executable).with_name("ccd-worker")
 CONTAINERS = ("fetch", "compute", "publish")
@@ -74,6 +75,14 @@ def test_three_jobs_in_processes_end_with_0_and_say_so(world):
     ]
     expected = {"status": "succeeded", "code": 0, "party": "carol", "reason": ""}
     assert verdict(world.federation, "carol", "publish") == expected
+
+
+def test_a_run_that_was_found_done_is_not_said_to_have_succeeded_again(federation):
+    write_spec(federation, "carol")
+    WorkDir(federation.work("carol")).write_done(Done(found="records/manifest.json"))
+    assert run(federation, "carol", "publish")[0] == 0
+    expected = {"status": "done already", "code": 0, "party": "carol", "reason": ""}
+    assert verdict(federation, "carol", "publish") == expected
 
 
 def test_a_rejection_is_the_last_containers_exit_code(world):

@@ -10,9 +10,11 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
+from worker.endpoints.disk import disk_problem, incoming, write_all
 from worker.endpoints.origin import (
     MAX_POLICY_BYTES,
     MAX_SIGNATURE_BYTES,
@@ -51,14 +53,20 @@ class FilesOrigin:
 
     def download(self, path: Path) -> Download:
         """Copy the file to `path`: the owner may change theirs while the run goes on."""
+        try:
+            with self._open(self.path) as source, incoming(path) as target:
+                return self._copy(source, target)
+        except OSError as error:
+            raise disk_problem(error, self.place) from None
+
+    def _copy(self, source: BinaryIO, target: FileIO) -> Download:
         sha256, size_bytes = hashlib.sha256(), 0
-        with self._open(self.path) as source, path.open("wb") as target:
-            before = os.fstat(source.fileno())
-            while chunk := self._read(source, CHUNK_BYTES, self.path):
-                sha256.update(chunk)
-                size_bytes += len(chunk)
-                target.write(chunk)
-            after = os.fstat(source.fileno())
+        before = os.fstat(source.fileno())
+        while chunk := self._read(source, CHUNK_BYTES, self.path):
+            sha256.update(chunk)
+            size_bytes += len(chunk)
+            write_all(target, chunk)
+        after = os.fstat(source.fileno())
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or size_bytes != after.st_size:
             fix = "put a new file beside the old one and rename it over that"
             raise StoreUnavailable("the file was changed while it was read", self.place, fix=fix)
