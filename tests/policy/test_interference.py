@@ -104,7 +104,7 @@ class Queries:
     def value(self, sources: tuple[str, ...]) -> str:
         a, b = self.column(*sources), self.column(*sources)
         return self.pick(
-            a, a, a, a, f"{a} + {b}", f"COALESCE({a}, 0)", f"CASE WHEN {self.condition(sources)} THEN {b} ELSE 0 END",
+            a, a, a, a, f"{a} + {b}", f"{a} * {b}", f"COALESCE({a}, 0)", f"CASE WHEN {self.condition(sources)} THEN {b} ELSE 0 END",
             f"{a} IS NULL", f"FLOOR({a} / 2)", "1",
         )  # fmt: skip
 
