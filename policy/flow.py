@@ -311,24 +311,23 @@ def _aggregated(
             combines = use.total is not None and (use.kind, output.function) in _COMBINES
             uses.append(replace(use, total=(group.number, use.total) if combines else None))
     for use in source.rows:
-        is_told, only_to = _tells_rows_of(use, output, over)
+        is_told, known = _tells_rows_of(use, output, over)
         if is_told:
-            uses.append(replace(_counted_rows(use, output, group), only_to=only_to).via(f"count(*){group.by}", at))
+            uses.append(replace(_counted_rows(use, output, group), to_knowing=known).via(f"count(*){group.by}", at))
     return Value(merged(uses), over.influences)
 
 
-def _tells_rows_of(rows: Use, output: AggregateOutput, over: Value) -> tuple[bool, str | None]:
-    """Return whether an aggregate tells how many rows of a dataset there are, and to whom alone (None: to all)."""
-    datasets = {use.dataset for use in over.uses if use.is_of_rows}
-    if not datasets:
-        return True, None  # over no column of the rows, it still counts them: COUNT(*), SUM(1)
-    if rows.dataset in datasets:
-        return False, None
+def _tells_rows_of(rows: Use, output: AggregateOutput, over: Value) -> tuple[bool, tuple[tuple[str, str], ...]]:
+    """Return whether an aggregate tells how many rows of a dataset there are, and which columns one must know for it."""
+    added = {(use.dataset, use.column) for use in over.uses if use.is_of_rows and use.column is not None}
+    if not added:
+        return True, ()  # over no column of the rows, it still counts them: COUNT(*), SUM(1)
+    if any(rows.dataset == dataset for dataset, _ in added):
+        return False, ()
     if output.function == "count":
-        return True, None  # after a join, COUNT(x) counts the rows of both sides
+        return True, ()  # after a join, COUNT(x) counts the rows of both sides
     # Who knows what is added up can tell how often it was: once for each row that it met.
-    owners = {dataset.split("/")[0] for dataset in datasets}
-    return output.function == "sum" and len(owners) == 1, min(owners)
+    return output.function == "sum", tuple(sorted(added))
 
 
 def _aggregated_rows(use: Use, output: AggregateOutput, group: _Group, never_null: bool) -> Use:

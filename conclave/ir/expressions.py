@@ -263,7 +263,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function that only an owner's own engine can compute; NULL if any argument is."""
+    """A function that only an owner's own engine can compute; NULL if any argument is, and sqrt of what is negative."""
 
     function: LocalFunction
     arguments: tuple["Expression", ...]
@@ -272,8 +272,8 @@ class Call:
 
     @property
     def nullable(self) -> bool:
-        """If any argument is."""
-        return any(argument.nullable for argument in self.arguments)
+        """If any argument is, or there may be no value."""
+        return self.function == "sqrt" or any(argument.nullable for argument in self.arguments)
 
 
 Expression = Column | Literal | Arithmetic | Negate | Compare | Logic | Not | IsNull | Case | Cast | Call

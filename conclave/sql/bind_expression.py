@@ -60,7 +60,7 @@ class Context:
     text: Text
     tables: dict[str, Node]  # by lower-case name
     bind_query: Callable[[exp.Expr, "Context"], Node]  # a subquery's tree to its rows
-    bind_tied: Callable[[exp.Expr, Scope, "Context"], "Tied | None"]  # one that reads the query around it
+    bind_tied: Callable[[exp.Expr, Scope, "Context"], "Tied | exp.Expr | None"]  # one that reads the query around it
     outer: tuple[Scope, ...] = ()  # of the queries around this one; none of their columns can be read
 
 
@@ -239,6 +239,8 @@ class ExpressionBinder:
         if self.subqueries is None:
             raise refused(f"a subquery in {self.clause}", at)
         tied = self.context.bind_tied(part, self.scope, self.context)
+        if isinstance(tied, exp.Expr):
+            return self.bind(tied)
         if tied is not None:
             if self.aggregate is not None:
                 fix = "compute it in a subquery in FROM, before grouping"

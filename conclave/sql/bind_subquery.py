@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Compare, ComparisonOperator, Expression
 from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, Tied
 from conclave.sql.bind_from import Rows, bind_from, conditions_in
@@ -53,8 +54,11 @@ def ask(query: exp.Expr, rows: Rows, context: Context, inside: Context) -> Asked
     return Asked(inner, others, keys, compared[0] if compared else None)
 
 
-def bind_tied(query: exp.Expr, scope: Scope, context: Context) -> Tied | None:
+def bind_tied(query: exp.Expr, scope: Scope, context: Context) -> Tied | exp.Expr | None:
     """Return a scalar subquery that reads the query around it, as rows grouped by what ties it; None if it does not.
+
+    One that computes with its aggregates is said as an expression over subqueries that do not: where no row is tied,
+    there is no group to compute COALESCE(SUM(x), 0) for.
 
     Raises:  UnsupportedQuery if it may have several rows, or is tied by anything but equalities.
     """
@@ -70,15 +74,13 @@ def bind_tied(query: exp.Expr, scope: Scope, context: Context) -> Tied | None:
     at = context.text.at(query)
     if query.args.get("group") or query.args.get("having") or len(query.expressions) != 1:
         raise refused("a grouped subquery that reads the query around it", at, "join with the grouped subquery")
-    value = query.expressions[0].unalias()
+    value = unwrapped(query.expressions[0].unalias())
     if not _has_aggregate(value):
         raise refused(
             "a subquery that may have no row or several", at, "take an aggregate without GROUP BY, like MAX(...)"
         )
-    is_count = isinstance(unwrapped(value), exp.Count)
-    if value.find(exp.Count) is not None and not is_count:
-        fix = "say COUNT(...) by itself in the subquery, and compute with it outside"
-        raise refused("an expression over COUNT in a subquery that reads the query around it", at, fix)
+    if not _is_aggregate(value):
+        return _said_by_aggregates(query, value, inner.scope, context)
     sides = [_sides(part, scope, inner.scope, inside) for part in tying]
     if any(operator != "=" for operator, _, _ in sides):
         raise refused("a scalar subquery tied to the query around it by anything but =", at)
@@ -86,14 +88,41 @@ def bind_tied(query: exp.Expr, scope: Scope, context: Context) -> Tied | None:
     grouped = query.copy()
     grouped.set("where", exp.Where(this=exp.and_(*kept)) if kept else None)
     names = [f"tie_{n}" for n in range(len(sides))]
-    keys = [exp.alias_(own.copy(), name) for name, (_, _, own) in zip(names, sides, strict=True)]
-    grouped.set("expressions", [exp.alias_(value.copy(), "value"), *keys])
-    grouped.set("group", exp.Group(expressions=[own.copy() for _, _, own in sides]))
+    keys = [_called(own, name) for name, (_, _, own) in zip(names, sides, strict=True)]
+    grouped.set("expressions", [_called(value, "value"), *keys])
+    by = [own.copy() for _, _, own in sides if _columns_in(own)]  # GROUP BY 1 would mean the first column
+    grouped.set("group", exp.Group(expressions=by) if by else None)
     node = context.bind_query(grouped, inside)
     bind = ExpressionBinder(context, scope, "WHERE")
-    return Tied(
-        node, tuple((bind.bind(outer), name) for (_, outer, _), name in zip(sides, names, strict=True)), is_count
-    )
+    ties = tuple((bind.bind(outer), name) for (_, outer, _), name in zip(sides, names, strict=True))
+    return Tied(node, ties, is_count=isinstance(_aggregate_of(value), exp.Count))
+
+
+def _said_by_aggregates(query: exp.Select, value: exp.Expr, scope: Scope, context: Context) -> exp.Expr:
+    """Return what the query around a subquery computes of its aggregates, each in a subquery by itself."""
+    said = exp.Paren(this=value.copy())
+    found = list(said.walk(prune=lambda node: isinstance(node, exp.Query) or _is_aggregate(node)))
+    for part in found:
+        if isinstance(part, exp.Column) and scope.has(part.table or None, part.name):
+            what = f"{part.name} is neither grouped by nor aggregated"
+            raise QueryProblem(what, context.text.at(part), f"aggregate {part.name}")
+        if _is_aggregate(part):
+            alone = query.copy()
+            alone.set("expressions", [part.copy()])
+            part.replace(exp.Subquery(this=alone))
+    return said
+
+
+def _called(part: exp.Expr, name: str) -> exp.Expr:
+    return exp.Alias(this=part.copy(), alias=exp.to_identifier(name))
+
+
+def _aggregate_of(part: exp.Expr) -> exp.Expr:
+    return part.this if isinstance(part, exp.Filter) else part
+
+
+def _is_aggregate(part: exp.Expr) -> bool:
+    return isinstance(_aggregate_of(part), AGGREGATES)
 
 
 def _bound(

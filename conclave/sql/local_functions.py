@@ -1,7 +1,7 @@
 """Functions of text, dates and rounding that owners compute on their own rows. MPC has none of them.
 
 They can stand wherever their arguments come from one owner's tables: the passes move them there. Where they cannot be
-moved, the plan is refused.
+moved, the plan is refused. None fails on a value, which all would see: SQRT of a negative number is NULL.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ _DATE_CALLS: dict[type[exp.Expr], LocalFunction] = {
     exp.Year: "year", exp.Quarter: "quarter", exp.Month: "month", exp.Week: "week", exp.Day: "day",
     exp.DayOfMonth: "day", exp.DayOfWeek: "dayofweek", exp.DayOfYear: "dayofyear",
 }  # fmt: skip
+_MAX_BOUND = 2**31 - 1  # far beyond it the engine fails on any text but NULL
 _TRUNCATED_TO = ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY")
 
 
@@ -99,7 +100,7 @@ def _substring(call: exp.Substring, bind: Bind, text: Text, at: Position | None)
     operand = bind(call.this)
     most = _size_of_text("substring", operand, at)
     bounds = [bind(call.args[name]) for name in ("start", "length") if call.args.get(name) is not None]
-    if not all(isinstance(b, Literal) and isinstance(b.value, int) and b.value > 0 for b in bounds):
+    if not all(isinstance(b, Literal) and isinstance(b.value, int) and 0 < b.value <= _MAX_BOUND for b in bounds):
         raise refused("SUBSTRING with bounds that are not positive constants", at)
     if len(bounds) == 2 and isinstance(bounds[1], Literal) and isinstance(bounds[1].value, int):
         most = min(most, 4 * bounds[1].value)  # a character takes four bytes at most
