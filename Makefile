@@ -6,6 +6,7 @@
 #   make check    the part of `make test` that runs no tests: seconds
 #   make golden   write the golden files anew; read the diff before you commit it
 #   make bench    the MPC engine's speed
+#   make cluster-test   a real Kubernetes control plane on loopback; builds it once if Go is there
 #   make e2e      only the tests with several real processes and a real Swift
 #   make image    the worker's image in build/image; BASE=... says from which base, BASE=local makes one (needs buildah)
 #   make image-test   what is in that image, and how it runs (needs runc and root)
@@ -22,7 +23,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep check golden bench e2e image image-test lock clean
+.PHONY: help demo test deep cluster-test check golden bench e2e image image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -36,7 +37,12 @@ test: check
 
 # What takes longer than a developer waits: random queries, statistics. CI runs it, too.
 deep: $(READY)
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m deep
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster"
+
+# One process: all its tests share one control plane. The first build takes minutes, so it comes first and says so.
+cluster-test: $(READY)
+	@$(BIN)/python -m tests.cluster.binaries
+	@$(BIN)/pytest -q -m cluster tests/cluster
 
 check: $(READY)
 	@echo "style"
@@ -50,11 +56,11 @@ check: $(READY)
 	@echo "documents"
 	@$(BIN)/ccd validate
 	@$(BIN)/ccd schema --check
-	@$(BIN)/ccd render --check
+	@$(BIN)/ccd render --check --anew
 
 golden: $(READY)
 	@$(BIN)/ccd schema
-	@$(BIN)/ccd render
+	@$(BIN)/ccd render --anew
 	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep and not cluster and not image"
 	@git --no-pager diff --stat
 

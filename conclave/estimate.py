@@ -48,8 +48,9 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
             match step:
                 case ShareStep():
                     tables |= _share(step, plan, network, setting, n_rows)
-                case MpcStep(name, operator, side):
-                    tables[name] = apply(operator, side, tables, me)
+                case MpcStep():
+                    # All rows are zeros here, so their keys do repeat.
+                    tables[step.name] = apply(step, tables, me, on_repeated=lambda _: None)
                 case RevealStep(_, source):
                     # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
                     reveal_to(tables[source], setting.compute[:1], me)

@@ -139,9 +139,9 @@ class _Walk:
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
-            case MpcStep(name, operator, side):
+            case MpcStep() as step:
                 assert self.party is not None
-                self.shared[name] = apply(operator, side, self.shared, self.party)
+                self.shared[step.name] = apply(step, self.shared, self.party)
             case RevealStep():
                 self._reveal(steps[0])
             case SendStep():

@@ -228,10 +228,10 @@ def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, st
             for made in outputs:
                 if made.name == column and made.over is not None and made.function != "count":
                     yield source, made.over, is_total or made.function == "sum"
-        case Join(left, right):
+        case Join(left, right, _, how):
             for side, place in ((left, "left"), (right, "right")):
                 # Rows of a side whose partner has unique keys come once at most; others may come any number of times.
-                is_repeated = step.unique_side in (None, place)
+                is_repeated = how in ("inner", "left") and step.unique_side in (None, place)
                 if column in {f.name for f in side.schema} and not (is_total and is_repeated):
                     yield _name(side), column, is_total
         case CrossOne(left, right):

@@ -21,5 +21,6 @@ Files, in reading order:
 - verdict: what the verifier says
 - verify: all of it together
 - explain: a verdict in words
+- resources: what a party's Job has used, signed by that party alone
 - manifest: what ran, who agreed, what was learned; signed by every party
 """

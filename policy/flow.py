@@ -17,6 +17,7 @@ from typing import Never, NoReturn
 from conclave.ir.errors import Position
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -150,8 +151,11 @@ class _Tracing:
         return Relation(values, merged(source.influences, *deciding), rows)
 
     def _join(self, left: Relation, right: Relation, node: Join) -> Relation:
+        # Every kind of join asks for what an inner join asks for: that a row has no match tells of both sides' keys
+        # just as a match does, and so does a NULL in the place of a column. A semi or anti join only shows less.
         both = _side_by_side(left, right)
-        step = "join on " + ", ".join(f"{a} = {b}" for a, b in node.on)
+        kind = "" if node.how == "inner" else f"{node.how} "
+        step = f"{kind}join on " + ", ".join(f"{a} = {b}" for a, b in node.on)
         values = {name: _carried(value, right, step, node.at) for name, value in left.values.items()}
         values |= {name: _carried(value, left, step, node.at) for name, value in right.values.items()}
         influences = [both.influences]
@@ -171,7 +175,8 @@ class _Tracing:
                 for pair in node.on:
                     if is_personal or sources_of(value) & sources_of(both.values[pair[own]]):
                         values[name] = together(values[name], both.values[pair[others]])
-        return Relation(values, merged(*influences), both.rows)
+        shown = {f.name: values[f.name] for f in node.schema}
+        return Relation(shown, merged(*influences), both.rows)
 
     def _is_personal(self, use: Use) -> bool:
         return (use.dataset, use.column) in self.personal
@@ -294,7 +299,7 @@ def _labels(value: Value, by: str, personal: frozenset[tuple[str, str]], at: Pos
 def _aggregated(
     source: Relation, output: AggregateOutput, group: _Group, node: Aggregate, at: Position | None
 ) -> Value:
-    if output.function not in _KIND_OF_FUNCTION:
+    if output.function not in _KIND_OF_FUNCTION or output.is_distinct:
         raise UnknownOperator(f"the function {output.function}")
     over = source.values[output.over] if output.over is not None else Value()
     never_null = output.over is not None and not field_of(node.source, output.over).nullable
@@ -306,24 +311,23 @@ def _aggregated(
             combines = use.total is not None and (use.kind, output.function) in _COMBINES
             uses.append(replace(use, total=(group.number, use.total) if combines else None))
     for use in source.rows:
-        is_told, only_to = _tells_rows_of(use, output, over)
+        is_told, known = _tells_rows_of(use, output, over)
         if is_told:
-            uses.append(replace(_counted_rows(use, output, group), only_to=only_to).via(f"count(*){group.by}", at))
+            uses.append(replace(_counted_rows(use, output, group), to_knowing=known).via(f"count(*){group.by}", at))
     return Value(merged(uses), over.influences)
 
 
-def _tells_rows_of(rows: Use, output: AggregateOutput, over: Value) -> tuple[bool, str | None]:
-    """Return whether an aggregate tells how many rows of a dataset there are, and to whom alone (None: to all)."""
-    datasets = {use.dataset for use in over.uses if use.is_of_rows}
-    if not datasets:
-        return True, None  # over no column of the rows, it still counts them: COUNT(*), SUM(1)
-    if rows.dataset in datasets:
-        return False, None
+def _tells_rows_of(rows: Use, output: AggregateOutput, over: Value) -> tuple[bool, tuple[tuple[str, str], ...]]:
+    """Return whether an aggregate tells how many rows of a dataset there are, and which columns one must know for it."""
+    added = {(use.dataset, use.column) for use in over.uses if use.is_of_rows and use.column is not None}
+    if not added:
+        return True, ()  # over no column of the rows, it still counts them: COUNT(*), SUM(1)
+    if any(rows.dataset == dataset for dataset, _ in added):
+        return False, ()
     if output.function == "count":
-        return True, None  # after a join, COUNT(x) counts the rows of both sides
+        return True, ()  # after a join, COUNT(x) counts the rows of both sides
     # Who knows what is added up can tell how often it was: once for each row that it met.
-    owners = {dataset.split("/")[0] for dataset in datasets}
-    return output.function == "sum" and len(owners) == 1, min(owners)
+    return output.function == "sum", tuple(sorted(added))
 
 
 def _aggregated_rows(use: Use, output: AggregateOutput, group: _Group, never_null: bool) -> Use:
@@ -360,8 +364,10 @@ def _value_of(expression: Expression, source: Relation) -> Value:
             if mean is not None:
                 return mean
             return _computed(expression, source, deciding=())
-        case Compare() | Logic() | Not() | IsNull():
+        case Compare() | Logic() | Not() | IsNull() | Call("like"):
             return _computed(expression, source, deciding=operands(expression))
+        case Call():
+            return _computed(expression, source, deciding=())
         case Case(branches):
             return _computed(expression, source, deciding=tuple(condition for condition, _ in branches))
         case _ as never:

@@ -6,7 +6,7 @@ The text's own words never come back in an error: it may be the wrong file, with
 import difflib
 import json
 from collections.abc import Iterator
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,10 +40,6 @@ _WHAT = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
-    "literal_error": "must be one of {expected}",
-    "enum": "must be one of {expected}",
-    "union_tag_invalid": "must name one of {expected_tags} in {discriminator}",
-    "union_tag_not_found": "must say which kind it is in {discriminator}",
 }
 
 
@@ -80,7 +76,7 @@ def _problem(detail: ErrorDetails, value: Any, lines: Lines, model: type[BaseMod
     path = _path_in(detail, value)
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        known = sorted(_fields_at(model, path[:-1]))
+        known = sorted(_fields_at(model, path[:-1], value))
         return lines.problem(path, "there is no such field here", _suggestion(str(path[-1]), known))
     if kind == "value_error":
         rule = context.get("error")
@@ -88,12 +84,20 @@ def _problem(detail: ErrorDetails, value: Any, lines: Lines, model: type[BaseMod
             return lines.problem(path, rule.what, rule.fix)
         return lines.problem(path, "breaks a rule of this field")
     if kind in ("literal_error", "enum"):
-        written = detail["input"] if isinstance(detail["input"], str) else ""
-        expected = [word.strip("'\"") for word in str(context["expected"]).replace(" or ", ", ").split(", ")]
-        near = difflib.get_close_matches(written, expected, n=1)
-        return lines.problem(path, _WHAT[kind].format(**context), f"did you mean {near[0]}?" if near else None)
+        return _other_word(lines, path, detail["input"], context["expected"])
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        tag = context["discriminator"].strip("'")
+        if kind == "union_tag_invalid":
+            return _other_word(lines, (*path, tag), context["tag"], context["expected_tags"])
+        return lines.problem((*path, tag), "is missing, and says what other fields there are")
     template = _WHAT.get(kind, "is not a valid value here ({kind})")
     return lines.problem(path, template.format(kind=kind.replace("_", " "), **context))
+
+
+def _other_word(lines: Lines, path: Path, written: object, expected: str) -> Problem:
+    words = [word.strip("'\"") for word in expected.replace(" or ", ", ").split(", ")]
+    near = difflib.get_close_matches(written, words, n=1) if isinstance(written, str) else []
+    return lines.problem(path, f"must be one of {expected}", f"did you mean {near[0]}?" if near else None)
 
 
 def _path_in(detail: ErrorDetails, value: Any) -> Path:
@@ -119,13 +123,26 @@ def _suggestion(written: str, known: list[str]) -> str | None:
     return f"the fields here are {', '.join(known)}" if known else None
 
 
-def _fields_at(model: type[BaseModel], path: Path) -> set[str]:
-    """Return the names of the fields that the model has at `path`."""
+def _fields_at(model: type[BaseModel], path: Path, value: Any) -> set[str]:
+    """Return the names of the fields that the model has at `path` of the document `value`."""
     kinds: list[Any] = [model]
     for part in path:
-        kinds = [inner for kind in kinds for inner in _inside(kind, part)]
+        value = value[part]
+        kinds = [inner for kind in kinds for inner in _inside(kind, part) if _can_be(inner, value)]
     found = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
     return {field.alias or name for kind in found for name, field in kind.model_fields.items()}
+
+
+def _can_be(kind: Any, value: Any) -> bool:
+    """Whether a union's member is the one meant: what `value` says in fields of fixed words is among these."""
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, dict)):
+        return True
+    words = {
+        field.alias or name: get_args(field.annotation)
+        for name, field in kind.model_fields.items()
+        if get_origin(field.annotation) is Literal
+    }
+    return all(value[name] in words[name] for name in words if isinstance(value.get(name), str))
 
 
 def _inside(kind: Any, part: str | int) -> Iterator[Any]:

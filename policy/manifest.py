@@ -5,13 +5,14 @@ because whoever has a manifest and the parties' certificates must be able to che
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from policy.canonical import canonical_json, digest
 from policy.document import Model
 from policy.identity import BadIdentity, load_certificate
+from policy.resources import RESOURCES_PURPOSE, ResourceRecord
 from policy.signature import BadSignature, verify
 
 VERDICT_PURPOSE = "verdict"
@@ -51,6 +52,8 @@ class DataRef(Model):
     dataset: str
     sha256: str
     rows: int
+    # Which version its store says it was. Left out, not null, where stores have none: that is what others have signed.
+    version: Annotated[str | None, Field(exclude_if=lambda version: version is None)] = None
 
 
 class Statement(Model):
@@ -160,6 +163,8 @@ class Manifest(ManifestBody):
     """The document `manifest.json`."""
 
     signatures: dict[str, str] = Field(default_factory=dict)  # party: base64
+    # In a party's own copy alone, and not part of the body: it tells the others nothing, and they do not sign it.
+    resources: ResourceRecord | None = None
 
 
 def as_json(document: BaseModel) -> dict[str, Any]:
@@ -170,9 +175,14 @@ def as_json(document: BaseModel) -> dict[str, Any]:
 def body_of(manifest: Manifest) -> dict[str, Any]:
     """Return what the signatures of `manifest` are over."""
     document = as_json(manifest)
-    del document["signatures"]
+    del document["signatures"], document["resources"]
     document["outputs"] = [{"name": o.name, "commitment": o.commitment} for o in manifest.outputs]
     return document
+
+
+def without_resources(manifest: Manifest) -> Manifest:
+    """Return the manifest as it may lie where others read it."""
+    return manifest.model_copy(update={"resources": None})
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -208,11 +218,25 @@ def _problems(manifest: Manifest, certificates: Mapping[str, str], run_digest: s
         # A part of an opening proves nothing, so it must not be believed either.
         if said != (None,) * len(said) and opened != output.commitment:
             yield f"what the manifest says of {output.name} is not what the parties signed"
+    yield from _resource_problems(manifest, certificates)
     for party in manifest.parties:
         if party.name in certificates:
             yield from _statement_problems(manifest, party, certificates[party.name])
     if (manifest.status == "succeeded") != (manifest.code == 0):
         yield f"status {manifest.status} does not go with code {manifest.code}"
+
+
+def _resource_problems(manifest: Manifest, certificates: Mapping[str, str]) -> Iterator[str]:
+    record = manifest.resources
+    if record is None:
+        return
+    certificate = certificates.get(record.party)
+    if certificate is None:
+        yield f"{record.party} says what it has used, but is not a member of the run"
+    elif not is_signed(certificate, RESOURCES_PURPOSE, as_json(record.used), record.signature):
+        yield f"{record.party}'s signature does not fit what the manifest says it has used"
+    elif (record.run_id, record.run) != (manifest.run_id, manifest.run):
+        yield f"what {record.party} has used was in another run"
 
 
 def _statement_problems(manifest: Manifest, party: PartyRecord, certificate: str) -> Iterator[str]:

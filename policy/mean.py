@@ -33,7 +33,7 @@ def _is_count_of(counts: Value, sums: Value) -> bool:
     if any(use.kind != "sum" for use in added) or any(use.kind != "count" for use in counts.uses):
         return False
     # A count of rows that other columns take part in is one of each of their rows, too.
-    if any(use.column is None and use.only_to is None for use in sums.uses):
+    if any(use.column is None and not use.to_knowing for use in sums.uses):
         return False
     if not counted:
         return all(use.of_all_rows for use in added)

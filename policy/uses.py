@@ -26,7 +26,7 @@ class Use:
     over: str | None = None  # of a total: the column that the first aggregate was over
     of_all_rows: bool = False  # of a total: that column is never NULL
     computed: bool = False  # of a label: it is not the column's own value
-    only_to: str | None = None  # learnt by this party alone, which knows all else that the value is made of
+    to_knowing: tuple[tuple[str, str], ...] = ()  # learnt only by who knows these (dataset, column), row by row
     steps: tuple[str, ...] = field(default=(), compare=False)  # the way here, printed
     at: Position | None = field(default=None, compare=False)
 
@@ -98,5 +98,5 @@ def _way(use: Use) -> tuple[int, tuple[str, ...], tuple[int, int]]:
 
 
 def _order(use: Use) -> tuple[str, ...]:
-    flags = f"{use.over_expression:d}{use.joined:d}{use.computed:d}{use.only_to or ''}"
+    flags = f"{use.over_expression:d}{use.joined:d}{use.computed:d}{use.to_knowing}"
     return (use.dataset, use.column or "", use.kind, flags, repr(use.total))

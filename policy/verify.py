@@ -7,16 +7,17 @@ on (protocol, parties, where in clear), may it influence the answer, may it be o
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from conclave.ir.nodes import Scan
-from conclave.ir.walk import scans_in
+from conclave.ir.nodes import Join, Scan
+from conclave.ir.walk import nodes_in, owner_of, scans_in
 from conclave.plan.steps import LocalStep, Plan, ShareStep
+from conclave.plan.unique import Uniqueness, unique_side
 from policy.canonical import digest
 from policy.clauses import check_clauses, check_header
 from policy.document import Policy
 from policy.flow import UnknownOperator, trace
-from policy.release import refuse
+from policy.release import held_by, refuse
 from policy.steps import check_steps
-from policy.uses import Relation, Use, merged
+from policy.uses import Relation, Use, influences_of, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
 
 
@@ -46,6 +47,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         personal = _personal(scans, valid)
         reasons += _flow_reasons(plan, trace(plan.query, personal), valid, request)
         reasons += _size_reasons(plan, personal, valid, request)
+        reasons += _key_check_reasons(plan, personal, valid, request)
     except UnknownOperator as unknown:
         fix = "write the query without it, or add a rule for it to policy.flow"
         reasons.append(Reason("unknown-operator", "", str(unknown), fix))
@@ -91,10 +93,21 @@ def _flow_reasons(plan: Plan, relation: Relation, policies: Mapping[str, Policy]
         owner = use.dataset.split("/")[0]
         for recipient in plan.query.recipients:
             # An owner learns nothing of its own data that it does not have.
-            if recipient != owner and use.only_to in (None, recipient):
+            if recipient != owner and _knows(recipient, use.to_knowing, policies, request):
                 reason = refuse(policy, use, recipient, request.purpose, disclosure)
                 if reason is not None:
                     yield reason
+
+
+def _knows(
+    recipient: str, columns: tuple[tuple[str, str], ...], policies: Mapping[str, Policy], request: Request
+) -> bool:
+    """Whether the columns are all the recipient's own, or open to it."""
+    return all(
+        recipient == dataset.split("/")[0]
+        or (dataset in policies and "open" in held_by(policies[dataset], name, recipient, request.purpose).capabilities)
+        for dataset, name in columns
+    )
 
 
 def _size_reasons(
@@ -107,29 +120,57 @@ def _size_reasons(
     """
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
     for step in plan.steps:
-        if not isinstance(step, ShareStep) or step.is_one_row or step.source not in queries:
+        if isinstance(step, ShareStep) and not step.is_one_row and step.source in queries:
+            uses = trace(queries[step.source], personal).influences
+            yield from _unasked(plan, uses, f"how many rows {step.party} puts into MPC, seen", policies, request)
+
+
+def _key_check_reasons(
+    plan: Plan, personal: frozenset[tuple[str, str]], policies: Mapping[str, Policy], request: Request
+) -> Iterator[Reason]:
+    """Yield what decides whether declared keys repeat, which the compute parties see, and is granted to nobody.
+
+    Whoever brings a row with another owner's key is told so whether that owner's row is among those that are joined.
+    """
+    for join in nodes_in(plan.query):
+        if not isinstance(join, Join) or owner_of(join) is not None:
             continue
-        seen_by = sorted(set(plan.mpc.compute) - {step.party}) if plan.mpc is not None else []
-        for use in trace(queries[step.source], personal).influences:
-            policy = policies.get(use.dataset)
-            if policy is None:
-                continue
-            disclosure = f"how many rows {step.party} puts into MPC, seen"
-            told = (*seen_by, *plan.query.recipients)
-            refusals = [refuse(policy, use, party, request.purpose, disclosure) for party in told]
-            if refusals and refusals[0] is not None and None not in refusals:
-                yield refusals[0]
+        side, certain = unique_side(join)
+        if certain == Uniqueness.DECLARED:
+            checked = trace(join.right if side == "right" else join.left, personal)
+            keys = (checked.values[right if side == "right" else left] for left, right in join.on)
+            step = "checked to tell rows apart"
+            uses = merged(checked.influences, *(influences_of(key, "join_key", step, join.at) for key in keys))
+            yield from _unasked(plan, uses, "whether keys of several owners repeat, seen", policies, request)
+
+
+def _unasked(
+    plan: Plan, uses: tuple[Use, ...], disclosure: str, policies: Mapping[str, Policy], request: Request
+) -> Iterator[Reason]:
+    """Yield what the compute parties see without it being granted to any of them or of the recipients."""
+    compute = plan.mpc.compute if plan.mpc is not None else ()
+    for use in uses:
+        policy = policies.get(use.dataset)
+        if policy is None:
+            continue
+        others = sorted(set(compute) - {use.dataset.split("/")[0]})
+        told = (*others, *plan.query.recipients)
+        refusals = [refuse(policy, use, party, request.purpose, disclosure) for party in told]
+        if refusals and refusals[0] is not None and None not in refusals:
+            yield refusals[0]
 
 
 def _disclosed(plan: Plan, relation: Relation) -> Iterator[tuple[str, Use]]:
+    found: list[tuple[str, Use]] = []
     for field in plan.query.schema:
         value = relation.values[field.name]
-        for use in merged(value.uses, value.influences):
-            yield f"answer column {field.name}", use
-    for use in relation.influences:
-        yield "every row of the answer", use
-    for use in relation.rows:
-        yield "the number of rows of the answer", use
+        found += ((f"answer column {field.name}", use) for use in merged(value.uses, value.influences))
+    found += (("every row of the answer", use) for use in relation.influences)
+    found += (("the number of rows of the answer", use) for use in relation.rows)
+    yield from found
+    # What is read for nothing of it, like SELECT DISTINCT 1, still tells whether it has rows.
+    for dataset in sorted({scan.dataset for scan in scans_in(plan.query)} - {use.dataset for _, use in found}):
+        yield "whether the answer has a row", Use(dataset, None, "count", steps=(f"rows of {dataset}",))
 
 
 def _sorted(reasons: list[Reason]) -> tuple[Reason, ...]:

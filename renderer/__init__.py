@@ -6,11 +6,14 @@ check everything again for themselves. (`renderer.dev` and `renderer.local` run 
 Documents:
 - fields: the kinds of text that documents are made of
 - workflow: what some parties ask to compute together
+- dataset: where a dataset lies, and what its rows look like
 - party: public facts about one organisation
 - federation: what the parties share
 - documents: a federation's directory, read
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
+- reach: whether a party's egress leads to its datasets
+- check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
 - lint: yamllint's rules
@@ -21,6 +24,7 @@ Manifests:
 - names: what objects and files are called
 - spec: from documents to run specs
 - render: filling a template
+- pretty: JSON as people read it
 - run_object: what every object of a run has in common
 - serviceaccount: the account a worker runs as
 - configmap: the run spec
@@ -31,26 +35,36 @@ Manifests:
 - namespace: where a party's workers run, and with which privileges: none
 - admission: what the API server itself refuses in a party's namespace
 - grant: what an owner allows there
-- applicationset: Argo CD's Application for each directory
+- applicationset: Argo CD's Application for each run of a party
 - shape: what texts of one template have in common
-- validate: Kubernetes' rules without a cluster
+- kubernetes_schema: Kubernetes' published schemas
+- object_rules: Kubernetes' rules that its schemas do not know
+- validate: both, held against a rendered object
 - layout: which files the documents become
 - tree: the committed tree beside that
+- merged: what has been merged, and stays
 - codeowners: whose approval the forge asks for
 
 Commands:
 - settings: the options of all commands
 - errors: every error becomes text here
+- progress: how far a command is
+- spread: much work of the same kind, over all processors
+- short_lived: commands that make much and end
+- lazy: commands that are imported when they are run
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
 - review: what a pull request asks for, beside what was asked before
 - review_text: that in words
 - joining: all that a new party needs
 - submission: a change as a commit on a branch of its own
+- committed: a run's files in a commit
 - history: a manifest held against Git
+- owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine
+- cluster: what becomes of runs, in a Kubernetes cluster or in the local one
 - dev: a local Swift and the sample federation
 - commands: one file each
 - cli: `ccd`

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from renderer import names
-from renderer.appproject import LABELS
 from renderer.job import WORKER_COMMAND
 from renderer.render import RenderedFile, render
 from renderer.run_object import Pairs
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, WORK_PATH
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH
 
 ADMISSION = names.ARGO_CD / "admission"
 GRANT_KIND = "WorkerGrant"
@@ -51,7 +50,7 @@ class Context:
     namespace_label: tuple[str, ...] = ()  # none or one
     scope: str = "in every cluster-wide object of its kind"
     origin: str = "Rendered by `ccd render`, the same for all federations. Whoever runs the cluster applies it."
-    labels: Pairs = LABELS
+    labels: Pairs = tuple(names.standing_labels("admission", "ccd").items())
     grant_kind: str = GRANT_KIND
     grant_name: str = GRANT_NAME
     grant_group: str = GRANT_GROUP
@@ -62,6 +61,7 @@ class Context:
     run_directory: str = str(PurePosixPath(RUN_SPEC_PATH).parent)
     work_directory: str = WORK_PATH
     secrets_directory: str = SECRETS_PATH
+    volumes_directory: str = VOLUMES_PATH
     party_label: str = names.PARTY_LABEL
     run_label: str = names.RUN_LABEL
     workflow_label: str = names.WORKFLOW_LABEL

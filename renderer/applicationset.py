@@ -1,15 +1,18 @@
-"""Argo CD's ApplicationSet: one Application for each directory of the rendered tree."""
+"""A party's ApplicationSet: one Argo CD Application for each run in the party's directory.
+
+One per party, project and namespace written out: with a project taken from a directory's name, Argo CD could not check
+the signature of the commit whose directories it lists.
+"""
 
 from dataclasses import dataclass
 
 from renderer import names
-from renderer.appproject import LABELS
 from renderer.federation import Federation
+from renderer.party import Party
 from renderer.render import render
 from renderer.run_object import Pairs
 
-# Go templates, filled in by Argo CD: the directory is argocd/rendered/<namespace>/<run-id>.
-_NAMESPACE = "{{ index .path.segments 2 }}"
+# A Go template, filled in by Argo CD: the directory is argocd/rendered/<namespace>/<run-id>.
 _RUN_ID = "{{ .path.basename }}"
 
 
@@ -22,23 +25,26 @@ class Context:
     labels: Pairs
     repository: str
     revision: str
+    directories: str
+    application: str
     server: str
-    directories: str = f"{names.RENDERED}/*/*"
+    destination: str
     path: str = "{{ .path.path }}"
-    # The dot keeps two pairs of names apart that a dash would make one.
-    application: str = f"{_RUN_ID}.{_NAMESPACE}"
-    project: str = names.project_name(_NAMESPACE)
-    destination: str = _NAMESPACE
 
 
-def application_set(federation: Federation) -> str:
-    """Return the federation's ApplicationSet."""
+def application_set(party: Party, federation: Federation) -> str:
+    """Return the party's ApplicationSet."""
+    name, namespace = party.metadata.name, party.spec.namespace
     context = Context(
-        "Rendered by `ccd render` from workflows/federation.yaml. Change that instead.",
-        federation.metadata.name,
-        LABELS,
+        f"Rendered by `ccd render` from workflows/parties/{name}.yaml. Change that instead.",
+        names.project_name(namespace),
+        tuple(names.standing_labels("applicationset", name, name).items()),
         federation.spec.repository,
         federation.spec.revision,
+        f"{names.RENDERED / namespace}/*",
+        # The dot keeps two pairs of names apart that a dash would make one.
+        f"{_RUN_ID}.{namespace}",
         federation.spec.server,
+        namespace,
     )
     return render("applicationset.yaml.j2", context)

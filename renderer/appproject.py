@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from renderer import names
-from renderer.federation import Federation
+from renderer.federation import Federation, Signatures
 from renderer.party import Party
 from renderer.render import render
 from renderer.run_object import Pairs
@@ -16,7 +16,6 @@ KINDS = (
     ("batch", "Job"),
     ("networking.k8s.io", "NetworkPolicy"),
 )
-LABELS = (("app.kubernetes.io/managed-by", "ccd"), ("app.kubernetes.io/part-of", "ccd"))
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Context:
     server: str
     destination: str
     kinds: Pairs
+    signatures: tuple[Signatures, ...]  # one or none
 
 
 def app_project(party: Party, federation: Federation) -> str:
@@ -39,11 +39,12 @@ def app_project(party: Party, federation: Federation) -> str:
     context = Context(
         f"Rendered by `ccd render` from workflows/parties/{name}.yaml. Change that instead.",
         names.project_name(party.spec.namespace),
-        (*LABELS, (names.PARTY_LABEL, name)),
+        tuple(names.standing_labels("appproject", name, name).items()),
         f"Workers of {name}, in the namespace {party.spec.namespace} alone",
         federation.spec.repository,
         federation.spec.server,
         party.spec.namespace,
         KINDS,
+        () if federation.spec.signatures is None else (federation.spec.signatures,),
     )
     return render("appproject.yaml.j2", context)

@@ -9,11 +9,17 @@ from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from policy.identity import BadIdentity, load_certificate
 from policy.problem import DocumentError, Path, Problem
+from renderer.check_dataset import check_dataset
+from renderer.dataset import Dataset, source_of
 from renderer.documents import Document, Workspace, read_workspace
-from renderer.party import Dataset, Party
+from renderer.party import Party
+from renderer.progress import Watch, unwatched
 from renderer.query import check_query
-from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners, plan_run
+from renderer.reach import check_reach
+from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners
+from renderer.spread import Spread
 from renderer.workflow import Workflow
+from worker.runspec import Run
 
 EXPIRY_WARNING = datetime.timedelta(days=30)
 # Namespaces in which a worker has no business, whoever reviewed the document.
@@ -29,36 +35,38 @@ class Findings:
     warnings: tuple[Problem, ...] = ()
 
 
-def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None) -> Workspace:
+def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None, watch: Watch = unwatched) -> Workspace:
     """Return the documents in `root`, once they have been checked at the moment `now` (default: the clock's).
 
     Raises:  DocumentError with everything that is wrong.
     """
-    workspace = read_workspace(root)
-    findings = check_workspace(workspace, now or datetime.datetime.now(datetime.UTC))
+    workspace = read_workspace(root, watch)
+    findings = check_workspace(workspace, now or datetime.datetime.now(datetime.UTC), watch)
     if findings.problems:
         raise DocumentError(list(findings.problems))
     return workspace
 
 
-def check_workspace(workspace: Workspace, now: datetime.datetime) -> Findings:
+def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch = unwatched) -> Findings:
     """Return what is wrong with the documents at the moment `now`."""
     problems: list[Problem] = []
     warnings: list[Problem] = []
     for party in workspace.parties.values():
-        problems += [*_check_party(party), *_check_namespace(party, workspace)]
+        problems += [*_check_party(party), *_check_namespace(party, workspace), *check_reach(party)]
         bad, soon = _check_certificate(party, now)
         problems += bad
         warnings += soon
-    for workflow in workspace.workflows.values():
+    of_parties, whole = tuple(problems), list[tuple[Document[Workflow], Run]]()
+    for name, workflow in workspace.workflows.items():
         broken = [*_check_references(workflow, workspace), *_check_outputs(workflow, workspace)]
         # Who computes depends on who is there at all.
         broken = broken or [*_check_compute(workflow, workspace)]
         problems += broken
         # A query can only be read against tables that exist, and whose types are types.
-        if not broken and not _owners_problems(workflow, problems, workspace):
-            run = plan_run(workflow.model, workspace.party_models, workspace.federation.model).run
-            problems += check_query(workflow, run)
+        if not broken and not _owners_problems(workflow, of_parties, workspace):
+            whole.append((workflow, workspace.planned(name).run))
+    for found in watch("queries compiled", Spread(lambda one: [*check_query(*one)], whole)):
+        problems += found
     return Findings(_sorted(problems), _sorted(warnings))
 
 
@@ -66,29 +74,25 @@ def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(DocumentError(problems).problems)
 
 
-def _owners_problems(workflow: Document[Workflow], problems: list[Problem], workspace: Workspace) -> bool:
+def _owners_problems(workflow: Document[Workflow], problems: tuple[Problem, ...], workspace: Workspace) -> bool:
     files = {workspace.parties[name].file for name in data_owners(workflow.model)}
     return any(problem.file in files and problem.field.startswith("spec.datasets") for problem in problems)
 
 
 def _check_party(party: Document[Party]) -> Iterator[Problem]:
     spec = party.model.spec
-    stores = {spec.outputs.credentials} if spec.outputs else set()
-    stores |= {spec.records.credentials} if spec.records else set()
+    published = {place.credentials for place in (spec.outputs, spec.records) if place is not None}
+    stores = set(published)
     for name, dataset in spec.datasets.items():
-        yield from _check_columns(party, name, dataset)
-        stores.add(dataset.credentials)
+        yield from check_dataset(party, name, dataset)
+        stores.update(source_of(name, dataset).secrets)
+        if dataset.sealed is not None and dataset.sealed.identity in {*published, spec.identity.secret}:
+            what = "is a Secret that containers mount which have no business with the data's plaintext"
+            path = ("spec", "datasets", name, "sealed", "identity")
+            yield party.problem(path, what, "give the age identity a Secret of its own")
     if spec.identity.secret in stores:
         what = "is also the name of a store's Secret, so containers that read stores would get the identity key"
         yield party.problem(("spec", "identity", "secret"), what, "give the identity a Secret of its own")
-
-
-def _check_columns(party: Document[Party], name: str, dataset: Dataset) -> Iterator[Problem]:
-    for column, declared in dataset.columns.items():
-        try:
-            parse_type(declared.type)
-        except TypeProblem as error:
-            yield party.problem(("spec", "datasets", name, "columns", column, "type"), error.what, error.fix)
 
 
 def _check_namespace(party: Document[Party], workspace: Workspace) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ Several owners in a line mean *one of them* to a forge. That every party approve
 changed workflow changes files in the directory of each of its parties, and each directory has its own owners.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,9 @@ from renderer.spec import data_owners
 from renderer.tree import Change
 
 FILE = PurePosixPath("CODEOWNERS")  # where GitHub, GitLab, Gitea and Forgejo all look for it
+# Where one of them looks, too. GitHub takes `.github/CODEOWNERS` before the top's, so whoever added one could make
+# themselves the owner of everybody's files.
+OTHER_PLACES = (".github", ".gitlab", ".gitea", ".forgejo", "docs")
 HEADER = """\
 # Written by `ccd codeowners` from the reviewers in workflows/parties/*.yaml. Change those instead.
 # The last line that matches a file counts, and one of its owners has to approve. A workflow's change reaches the
@@ -48,6 +52,12 @@ def difference(root: Path, file: RenderedFile) -> tuple[Change, ...]:
     path = root / file.path
     old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
     return () if old == file.text else (Change(file.path, old, file.text),)
+
+
+def rivals(root: Path) -> tuple[str, ...]:
+    """Return what a forge may go by instead of the file at the top; a link there is none that a forge follows."""
+    found = [f"{place}/{FILE}" for place in OTHER_PLACES if os.path.lexists(root / place / FILE)]
+    return (*found, *([str(FILE)] if (root / FILE).is_symlink() else []))
 
 
 def owners_of(path: str, text: str) -> tuple[str, ...]:
@@ -86,6 +96,7 @@ def _rules(workspace: Workspace) -> Iterator[tuple[str, tuple[str, ...]]]:
         owners = _reviewers(workspace, [name])
         yield f"/{PARTIES}/{name}.yaml", owners
         yield f"/{POLICIES}/{name}.*", owners
+        yield f"/{names.ARGO_CD}/applicationset-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/appproject-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/namespace-{name}.yaml", owners
         yield f"/{names.RENDERED}/{party.model.spec.namespace}/", owners

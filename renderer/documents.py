@@ -1,7 +1,8 @@
 """A federation's directory, read: documents with their text, so that a later complaint can name a line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -11,6 +12,8 @@ from policy.problem import Path as FieldPath
 from policy.yaml import Lines
 from renderer.federation import Federation
 from renderer.party import Party
+from renderer.progress import Watch, unwatched
+from renderer.spec import PlannedRun, plan_run
 from renderer.workflow import Workflow
 from worker.runspec import Model
 
@@ -48,10 +51,20 @@ class Workspace:
     parties: Mapping[str, Document[Party]]
     workflows: Mapping[str, Document[Workflow]]
 
-    @property
+    @cached_property
     def party_models(self) -> dict[str, Party]:
         """The parties without their lines."""
         return {name: document.model for name, document in self.parties.items()}
+
+    def planned(self, name: str) -> PlannedRun:
+        """Return the run that a workflow asks for, planned once. It must have passed `renderer.check`."""
+        if name not in self._planned:
+            self._planned[name] = plan_run(self.workflows[name].model, self.party_models, self.federation.model)
+        return self._planned[name]
+
+    @cached_property
+    def _planned(self) -> dict[str, PlannedRun]:
+        return {}
 
     def workflow_in(self, file: Path) -> Document[Workflow]:
         """Return the workflow in `file`, a path from here or from the federation's directory.
@@ -67,7 +80,7 @@ class Workspace:
         raise DocumentError([Problem(str(file), 1, 1, "", what, f"its workflows are: {known}")])
 
 
-def read_workspace(root: Path) -> Workspace:
+def read_workspace(root: Path, watch: Watch = unwatched) -> Workspace:
     """Return the documents in `root`, each sound by itself; `renderer.check` looks at how they fit together.
 
     Raises:  DocumentError with everything that is wrong in any file.
@@ -76,7 +89,7 @@ def read_workspace(root: Path) -> Workspace:
     federation = _read_all(root, [root / FEDERATION], Federation, problems)
     parties = _read_all(root, _yaml_files(root / PARTIES), Party, problems)
     files = [file for file in _yaml_files(root / WORKFLOWS) if file != root / FEDERATION]
-    workflows = _read_all(root, files, Workflow, problems)
+    workflows = _read_all(root, watch("workflows read", files), Workflow, problems)
     if problems:
         raise DocumentError(problems)
     named_parties = {document.model.metadata.name: document for document in parties}
@@ -117,11 +130,11 @@ def read_text(file: Path, name: str) -> str:
     raise DocumentError([problem])
 
 
-def _read_all(root: Path, files: list[Path], model: type[M], problems: list[Problem]) -> list[Document[M]]:
+def _read_all(root: Path, files: Iterable[Path], model: type[M], problems: list[Problem]) -> list[Document[M]]:
     return list(_read_each(root, files, model, problems))
 
 
-def _read_each(root: Path, files: list[Path], model: type[M], problems: list[Problem]) -> Iterator[Document[M]]:
+def _read_each(root: Path, files: Iterable[Path], model: type[M], problems: list[Problem]) -> Iterator[Document[M]]:
     for file in files:
         try:
             yield read_document(root, file, model)

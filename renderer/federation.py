@@ -1,17 +1,31 @@
 """The federation: what its parties share beside the workflows: the repository, the image, the API server."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from renderer.fields import HttpUrl, ImageByDigest, PartyName, Revision, Url
+from pydantic import Field
+
+from renderer.fields import HttpUrl, ImageByDigest, PartyName, Revision, SigningKey, Url
 from worker.runspec import Model
 
 IN_CLUSTER = "https://kubernetes.default.svc"
 
 
 class FederationMetadata(Model):
-    """What the federation is called; Argo CD's ApplicationSet carries the name."""
+    """What the federation is called."""
 
     name: PartyName
+
+
+class Signatures(Model):
+    """Whose signed commits may change what runs. The same for all parties.
+
+    Argo CD remembers the directories of a commit for every project that asks for them, so one that asks for less would
+    have them listed for one that asks for more.
+    """
+
+    keys: Annotated[tuple[SigningKey, ...], Field(min_length=1)]
+    # Of the newest commit alone, an unsigned one would pass as soon as a signed one lies on top of it.
+    mode: Literal["strict", "head"] = "strict"
 
 
 class FederationSpec(Model):
@@ -21,6 +35,7 @@ class FederationSpec(Model):
     revision: Revision = "main"
     image: ImageByDigest
     server: HttpUrl = IN_CLUSTER
+    signatures: Signatures | None = None  # None: Argo CD takes any commit of the branch
 
 
 class Federation(Model):

@@ -4,13 +4,17 @@ A rule broken here is reported with file and line; broken there, it is a failed 
 """
 
 import ipaddress
+import re
 import unicodedata
+import urllib.parse
 from typing import Annotated
 
+import pyrage
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from policy.problem import RuleBroken
 
+_HOST = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[0-9a-f:.]+")
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
 
 
@@ -25,6 +29,42 @@ def _one_line(text: str) -> str:
     if "\n" in text:
         raise RuleBroken("must be one line")
     return _plain(text)
+
+
+def _volume_path(text: str) -> str:
+    if any(part in ("", ".", "..") for part in text.split("/")):
+        raise RuleBroken("is no path within a volume", "name the file from the volume's top, as 2024/visits.csv")
+    return _one_line(text)
+
+
+def _site(text: str) -> str:
+    parts = urllib.parse.urlsplit(text)
+    fix = "write it as https://data.example.org, or with a port; http:// is for this machine alone"
+    try:
+        is_site = bool(parts.hostname) and (parts.port or 1) > 0 and text == f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        is_site = False
+    if not is_site or "@" in parts.netloc or _HOST.fullmatch(parts.hostname or "") is None:
+        raise RuleBroken("is not the address of a web site", fix)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+        raise RuleBroken("is not https", fix)
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name, or address, is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _age_recipient(text: str) -> str:
+    try:
+        pyrage.x25519.Recipient.from_str(text)
+    except pyrage.RecipientError:
+        raise RuleBroken("is no age recipient", "write the public key that age-keygen printed: age1…") from None
+    return text
 
 
 def _cidr(text: str) -> str:
@@ -69,6 +109,55 @@ ContainerName = Annotated[
 ObjectName = Annotated[
     str, Field(min_length=1, max_length=1024, description="a Swift object"), AfterValidator(_one_line)
 ]
+Site = Annotated[
+    str,
+    Field(pattern="^https?://", max_length=260, description="a web site", examples=["https://data.example.org"]),
+    AfterValidator(_site),
+]
+PersistentId = Annotated[
+    str,
+    Field(
+        pattern=r"^(doi:10\.[0-9]{4,9}|hdl:[A-Za-z0-9.]+)/[A-Za-z0-9._/-]+$",
+        max_length=200,
+        description="a DOI or a handle",
+        examples=["doi:10.5072/FK2/ABCDEF", "hdl:1902.1/12345"],
+    ),
+]
+DatasetVersion = Annotated[
+    str,
+    Field(
+        pattern=r"^([1-9][0-9]{0,8}\.[0-9]{1,9}|:latest|:latest-published)$",
+        description="a published version; the latest one only if that is said",
+        examples=["1.0", ":latest"],
+    ),
+]
+FileNumber = Annotated[int, Field(ge=1, lt=2**53)]
+ClaimName = Annotated[
+    str,
+    Field(pattern=f"^{LABEL}$", max_length=56, description="a PersistentVolumeClaim in the party's namespace"),
+]
+VolumePath = Annotated[
+    str,
+    Field(min_length=1, max_length=1024, description="a file, from the volume's top", examples=["2024/visits.csv"]),
+    AfterValidator(_volume_path),
+]
+Sign = Annotated[
+    str,
+    Field(pattern=r"^[\t -/:-@\[-`{-~]$", description="one sign: no letter, no digit, no line end"),
+]
+AgeRecipient = Annotated[
+    str, Field(max_length=100, description="the public key of an age identity: age1…"), AfterValidator(_age_recipient)
+]
+StoreAccount = Annotated[
+    str,
+    # Never `.r:*` or `*:*`, which would open a result to everybody.
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(:([A-Za-z0-9][A-Za-z0-9_.@-]*|\*))?$",
+        max_length=128,
+        description="an account as Swift's access rules name it: PROJECT_ID:* or PROJECT_ID:USER_ID with Keystone",
+        examples=["3f1b2c4d5e6f47a8b9c0d1e2f3a4b5c6:*"],
+    ),
+]
 Cidr = Annotated[str, Field(description="an IP network", examples=["192.0.2.0/24"]), AfterValidator(_cidr)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Cpu = Annotated[
@@ -89,6 +178,24 @@ ImageByDigest = Annotated[
         description="name@sha256:<64 hex digits>: a tag could be moved to another image after the review",
     ),
 ]
+SigningKey = Annotated[
+    str,
+    Field(
+        pattern=r"^([0-9A-F]{40}|[0-9A-F]{16})$",
+        description="an OpenPGP key's fingerprint, or its last 16 digits, in capitals and without spaces",
+    ),
+]
 Url = Annotated[str, Field(pattern=r"^(https?|ssh|file)://[!-~]+$|^git@[!-~]+$", max_length=512)]
 HttpUrl = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=512)]
 Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
+
+_UNITS = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
+
+
+def bytes_of(quantity: str) -> int:
+    """Return a quantity of `Bytes` as a number.
+
+    >>> bytes_of("512Mi"), bytes_of("1000")
+    (536870912, 1000)
+    """
+    return int(quantity[:-2]) << _UNITS[quantity[-2:]] if quantity[-2:] in _UNITS else int(quantity)

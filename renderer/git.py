@@ -14,11 +14,37 @@ from renderer.errors import CommandError
 # Inside a hook these would point to another repository.
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 _PLAIN_FILES = ("100644", "100755")
+_SIGNATURES = {
+    "G": "signed by {}",
+    "U": "signed by {}, whom nobody here vouches for",
+    "X": "signed by {}, whose signature has expired since",
+    "Y": "signed by {}, whose key has expired since",
+    "R": "signed by {}, whose key was REVOKED",
+    "B": "its signature is BAD: the commit was changed",
+    "E": "signed, but the signer's key is not known here",
+    "N": "not signed",
+}
 _APPROVALS = ("approved-by", "reviewed-by", "acked-by")
 
 
 class GitError(CommandError):
     """Git said no."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What Git makes of a commit's own signature, with the keys that are known on this machine."""
+
+    status: str  # Git's letter: G good, N none, B bad, R revoked, others in between
+    signer: str
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is certain that the signature does not stand for its commit."""
+        return self.status in ("B", "R")
+
+    def __str__(self) -> str:
+        return _SIGNATURES.get(self.status, "unreadable").format(self.signer or "a key without a name")
 
 
 @dataclass(frozen=True)
@@ -31,6 +57,7 @@ class Commit:
     date: str  # of the commit, in ISO 8601
     subject: str
     approvals: tuple[str, ...]  # what trailers such as Approved-by say
+    signature: "Signature"
 
 
 @dataclass(frozen=True)
@@ -138,10 +165,10 @@ class Repository:
 
     def commit(self, revision: str) -> Commit:
         """Return the facts of a commit."""
-        form = "%H%x00%an <%ae>%x00%cn <%ce>%x00%cI%x00%s%x00%(trailers:only,unfold)"
-        shown = self.git("show", "--no-patch", f"--format={form}", revision)
-        sha, author, committer, date, subject, trailers = shown.rstrip("\n").split("\0")
-        return Commit(sha, author, committer, date, subject, tuple(_approvals(trailers)))
+        form = "%H%x00%an <%ae>%x00%cn <%ce>%x00%cI%x00%s%x00%G?%x00%GS%x00%(trailers:only,unfold)"
+        shown = self.git("show", "--no-patch", "--no-show-signature", f"--format={form}", revision)
+        sha, author, committer, date, subject, status, signer, trailers = shown.rstrip("\n").split("\0")
+        return Commit(sha, author, committer, date, subject, tuple(_approvals(trailers)), Signature(status, signer))
 
 
 def run_git(

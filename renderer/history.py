@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from policy.manifest import Manifest, verify_manifest
+from policy.manifest import Manifest, as_json, verify_manifest
 from policy.problem import DocumentError
 from renderer import names
 from renderer.check import load_workspace
+from renderer.committed import image_problems, run_spec_problems
 from renderer.documents import WORKFLOWS
 from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.git import Commit, Repository
@@ -65,6 +66,7 @@ class Provenance:
             "introduced": _commit_json(self.introduced),
             "merged": _commit_json(self.merged),
             "approvals": list(self.approvals),
+            "resources": as_json(self.manifest.resources) if self.manifest.resources else None,
             "checks": [{"what": check.what, "problems": list(check.problems)} for check in self.checks],
         }
 
@@ -82,7 +84,8 @@ def trace_manifest(root: Path, manifest: Manifest, result: bytes | None) -> Prov
         checks.append(Check("the run is in the history", (what,)))
     else:
         planned, check = _rendered_at(repository, introduced, manifest)
-        checks += [Check("the run is in the history", ()), check]
+        checks += [Check("the run is in the history", ()), check, *_committed(repository, introduced, manifest)]
+        checks.append(_commit_signatures(introduced, merged))
     if planned is not None:
         certificates = {member.name: member.certificate for member in planned.run.members}
         problems = verify_manifest(manifest, certificates, run_digest(planned.run))
@@ -127,11 +130,30 @@ def _rendered_at(repository: Repository, commit: Commit, manifest: Manifest) -> 
     return planned, Check(what, tuple(_tree_problems(repository, commit, planned)))
 
 
+def _committed(repository: Repository, commit: Commit, manifest: Manifest) -> Iterator[Check]:
+    files = _files_of(repository, commit, manifest.run_id)
+    what = f"the Jobs of {commit.sha[:10]} run the image that the manifest names"
+    yield Check(what, tuple(image_problems(files, manifest)))
+    what = f"the run specs of {commit.sha[:10]} have the run digest that the manifest names"
+    yield Check(what, tuple(run_spec_problems(files, manifest)))
+
+
+def _commit_signatures(*commits: Commit | None) -> Check:
+    """Return whether a commit's own signature is certainly wrong. Not to sign is the repository's to allow."""
+    broken = [commit for commit in commits if commit is not None and commit.signature.is_broken]
+    problems = tuple(f"{commit.sha[:10]}: {commit.signature}" for commit in broken)
+    return Check("no commit's own signature is broken", problems)
+
+
+def _files_of(repository: Repository, commit: Commit, run_id: str) -> dict[str, bytes]:
+    everything = repository.files(commit.sha, str(names.RENDERED))
+    return {path: content for path, content in everything.items() if Path(path).parent.name == run_id}
+
+
 def _tree_problems(repository: Repository, commit: Commit, planned: PlannedRun) -> Iterator[str]:
     run_id = planned.run.run_id
     expected = {str(file.path): file.text.encode() for m in planned.members for file in run_files(planned, m)}
-    everything = repository.files(commit.sha, str(names.RENDERED))
-    committed = {path: content for path, content in everything.items() if Path(path).parent.name == run_id}
+    committed = _files_of(repository, commit, run_id)
     for path in sorted(expected.keys() | committed.keys()):
         if path not in committed:
             yield f"{path} is missing"
@@ -155,4 +177,5 @@ def _commit_json(commit: Commit | None) -> dict[str, Any] | None:
     if commit is None:
         return None
     facts = {"commit": commit.sha, "author": commit.author, "committer": commit.committer, "date": commit.date}
-    return {**facts, "subject": commit.subject, "approvals": list(commit.approvals)}
+    signature = {"status": commit.signature.status, "says": str(commit.signature)}
+    return {**facts, "subject": commit.subject, "approvals": list(commit.approvals), "signature": signature}

@@ -1,12 +1,12 @@
 """The Job: fetch, compute, publish, in a row, each with the least Secrets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from renderer.render import render
 from renderer.run_object import RunObject, labels, object_name, origin
 from renderer.spec import Member, PlannedRun
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, WORK_PATH, Own
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH, Own
 
 WORKER_COMMAND = "ccd-worker"
 
@@ -29,12 +29,30 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A PersistentVolumeClaim as the pod sees it."""
+
+    name: str
+
+    @property
+    def volume(self) -> str:
+        """The volume's name."""
+        return f"claim-{self.name}"
+
+    @property
+    def directory(self) -> str:
+        """Where a container finds the volume."""
+        return f"{VOLUMES_PATH}/{self.name}"
+
+
+@dataclass(frozen=True)
 class Container:
     """One of the three."""
 
     name: str
     command: tuple[str, ...]
     secrets: tuple[Secret, ...]
+    claims: tuple[Claim, ...] = ()
     port: tuple[int, ...] = ()  # none or one
 
 
@@ -46,6 +64,7 @@ class Context(RunObject):
     init_containers: tuple[Container, ...]
     containers: tuple[Container, ...]
     secrets: tuple[Secret, ...]
+    claims: tuple[Claim, ...]
     job_seconds: int
     cpu: str
     memory: str
@@ -56,8 +75,8 @@ class Context(RunObject):
 
 def job(run: PlannedRun, member: Member) -> str:
     """Return the member's Job."""
-    fetch = _container("fetch", secrets_of_fetch(member.own))
-    compute = _container("compute", secrets_of_compute(member.own), TLS_PORT)
+    fetch = replace(_container("fetch", secrets_of_fetch(member.own)), claims=claims_of_fetch(member.own))
+    compute = replace(_container("compute", secrets_of_compute(member.own)), port=(TLS_PORT,))
     publish = _container("publish", secrets_of_publish(member.own))
     secrets = {*fetch.secrets, *compute.secrets, *publish.secrets}
     context = Context(
@@ -69,6 +88,7 @@ def job(run: PlannedRun, member: Member) -> str:
         init_containers=(fetch, compute),
         containers=(publish,),
         secrets=_sorted(secrets),
+        claims=fetch.claims,
         job_seconds=run.job_seconds,
         cpu=member.resources.cpu,
         memory=member.resources.memory,
@@ -78,8 +98,14 @@ def job(run: PlannedRun, member: Member) -> str:
 
 
 def secrets_of_fetch(own: Own) -> set[str]:
-    """Return the Secrets that reading needs: the data's, and of the places where a run may be found done."""
-    return {source.credentials for source in own.sources} | secrets_of_publish(own)
+    """Return the Secrets that reading needs: the data's store and seal, and the places where a run may be found done."""
+    reading = {secret for source in own.sources for secret in (*source.secrets, *source.identities)}
+    return reading | secrets_of_publish(own)
+
+
+def claims_of_fetch(own: Own) -> tuple[Claim, ...]:
+    """Return the volumes with the party's data. No other container sees them."""
+    return tuple(Claim(name) for name in sorted({claim for source in own.sources for claim in source.claims}))
 
 
 def secrets_of_compute(own: Own) -> set[str]:
@@ -92,8 +118,8 @@ def secrets_of_publish(own: Own) -> set[str]:
     return {place.credentials for place in (own.records, own.output) if place is not None}
 
 
-def _container(name: str, secrets: set[str], *port: int) -> Container:
-    return Container(name, (WORKER_COMMAND, name), _sorted({Secret(secret) for secret in secrets}), port)
+def _container(name: str, secrets: set[str]) -> Container:
+    return Container(name, (WORKER_COMMAND, name), _sorted({Secret(secret) for secret in secrets}))
 
 
 def _sorted(secrets: set[Secret]) -> tuple[Secret, ...]:

@@ -15,8 +15,8 @@ from renderer import codeowners
 from renderer.check import load_workspace
 from renderer.documents import PARTIES
 from renderer.errors import CommandError
-from renderer.layout import rendered_files
-from renderer.local.private_files import private_directory, write_new
+from renderer.local.private_files import keep_from_git, private_directory, write_new
+from renderer.merged import tree_files
 from renderer.party import Egress, Party
 from renderer.render import render
 from renderer.tree import changes, write
@@ -24,15 +24,16 @@ from renderer.tree import changes, write
 IDENTITY = "ccd-identity"
 KEY = "tls.key"
 STORES = ("swift-data", "swift-records", "swift-output")
+STORE_KEYS = "ST_AUTH ST_USER ST_KEY"
 
 # `printf` and `read` are the shell's own: no value is ever an argument of a program.
 ASK_FOR_STORE = """\
 ccd_secret() (
-  umask 077; dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
-  for key in ST_AUTH ST_USER ST_KEY; do
-    printf '%s of %s: ' "$key" "$2" >&2; IFS= read -rs value; echo >&2; printf %s "$value" >"$dir/$key"
+  umask 077; namespace=$1 name=$2; shift 2; dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+  for key in "$@"; do
+    printf '%s of %s: ' "$key" "$name" >&2; IFS= read -rs value; echo >&2; printf %s "$value" >"$dir/$key"
   done
-  kubectl --namespace "$1" create secret generic "$2" --from-file="$dir"
+  kubectl --namespace "$namespace" create secret generic "$name" --from-file="$dir"
 )"""
 
 
@@ -94,8 +95,8 @@ def join(root: Path, new: NewParty, secrets: Path) -> Joined:
         nobody = [p for p in codeowners.check_reviewers(workspace) if p.file == workspace.parties[new.name].file]
         if nobody:
             raise DocumentError(nobody)
-        differences = changes(root, rendered_files(workspace))
-        _keep_from_git(secrets)
+        differences = changes(root, tree_files(workspace))
+        keep_from_git(secrets)
         private_directory(key.parent)
         write_new(key, private, 0o600)
     except BaseException:
@@ -108,20 +109,14 @@ def join(root: Path, new: NewParty, secrets: Path) -> Joined:
 def commands(new: NewParty, joined: Joined) -> str:
     """Return the commands that the owner types in its own cluster, in bash or zsh."""
     identity = f"kubectl --namespace {new.namespace} create secret generic {IDENTITY} --from-file={KEY}={shlex.quote(str(joined.key))}"
-    stores = "\n".join(f"ccd_secret {new.namespace} {name}" for name in STORES)
+    stores = "\n".join(f"ccd_secret {new.namespace} {name} {STORE_KEYS}" for name in STORES)
     namespace = f"kubectl apply --filename argocd/namespace-{new.name}.yaml"
-    return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n"
+    # Once more after datasets were declared: it names the Secrets that they need.
+    grant = f"ccd party grant {new.name} | kubectl apply --filename -"
+    return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n{grant}\n"
 
 
 def _document(new: NewParty, certificate: str, fingerprint: str) -> str:
     lines = tuple(certificate.strip().splitlines())
     context = Context(new.name, new.namespace, fingerprint, lines, IDENTITY, new.reviewers, new.egress, new.helper)
     return render("party.yaml.j2", context)
-
-
-def _keep_from_git(secrets: Path) -> None:
-    # In the directory itself, so that it holds wherever the directory is, and whatever others write into .gitignore.
-    private_directory(secrets)
-    ignore = secrets / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text("*\n")

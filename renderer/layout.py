@@ -1,6 +1,7 @@
 """Which files a federation's documents become."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from policy.problem import DocumentError, Problem
 from policy.yaml import read_yaml
@@ -13,10 +14,12 @@ from renderer.documents import Workspace
 from renderer.job import job
 from renderer.namespace import namespace
 from renderer.networkpolicy import allow_peers, deny_all
+from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
 from renderer.service import service
 from renderer.serviceaccount import service_account
-from renderer.spec import Member, PlannedRun, plan_run
+from renderer.spec import Member, PlannedRun
+from renderer.spread import Spread
 from renderer.validate import ObjectChecker
 
 # File names; Argo CD sorts the kinds by itself when it applies them.
@@ -30,7 +33,7 @@ OBJECTS = {
 }
 
 
-def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
+def rendered_files(workspace: Workspace, watch: Watch = unwatched) -> tuple[RenderedFile, ...]:
     """Return all files of the tree, read back. The documents must have passed `renderer.check`.
 
     Raises:  DocumentError if a file is not YAML of one object, or if Kubernetes would refuse it.
@@ -40,15 +43,22 @@ def rendered_files(workspace: Workspace) -> tuple[RenderedFile, ...]:
         read_yaml(file.text, str(file.path))
     problems: list[Problem] = []
     checker = ObjectChecker()
-    for workflow in workspace.workflows.values():
-        run = plan_run(workflow.model, workspace.party_models, workspace.federation.model)
+
+    def lay_out(run: PlannedRun) -> tuple[list[tuple[str, str]], list[Problem]]:
+        made, wrong = list[tuple[str, str]](), list[Problem]()
         for member in run.members:
             for file in run_files(run, member):
-                files.append(file)
-                problems += checker.check(file.text, str(file.path), member.namespace)
+                made.append((str(file.path), file.text))
+                wrong += checker.check(file.text, str(file.path), member.namespace)
+        return made, wrong
+
+    runs = [workspace.planned(name) for name in workspace.workflows]
+    for made, wrong in watch("workflows rendered", Spread(lay_out, runs)):
+        files += (RenderedFile(PurePosixPath(path), text) for path, text in made)
+        problems += wrong
     if problems:
         raise DocumentError(problems)
-    return tuple(sorted(files, key=lambda file: file.path))
+    return tuple(sorted(files, key=lambda file: file.path.parts))
 
 
 def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
@@ -60,8 +70,8 @@ def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
 
 def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     federation = workspace.federation.model
-    yield RenderedFile(names.ARGO_CD / "applicationset.yaml", application_set(federation))
     yield from admission()
     for name, party in workspace.parties.items():
+        yield RenderedFile(names.ARGO_CD / f"applicationset-{name}.yaml", application_set(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"namespace-{name}.yaml", namespace(party.model))

@@ -1,5 +1,6 @@
 """What the objects of a run are called and labelled, and where their files lie."""
 
+import re
 from pathlib import PurePosixPath
 
 RENDERED = PurePosixPath("argocd/rendered")
@@ -11,6 +12,8 @@ RUN_LABEL = "ccd.dev/run"
 PARTY_LABEL = "ccd.dev/party"
 BILL_LABEL = "ccd.dev/bill-to"
 
+_RUN_ID = re.compile(r"([a-z][-a-z0-9]*)-[0-9a-f]{10}")
+
 
 def object_name(run_id: str, party: str) -> str:
     """Return the name of the party's Job, ConfigMap, Service and ServiceAccount.
@@ -19,6 +22,16 @@ def object_name(run_id: str, party: str) -> str:
     fits the label that the Job controller copies it to.
     """
     return f"{run_id}-{party}"
+
+
+def workflow_of(run_id: str) -> str | None:
+    """Return the workflow in a run's id, or None if it is no run's id.
+
+    >>> workflow_of("wage-gap-0123456789"), workflow_of("wage-gap")
+    ('wage-gap', None)
+    """
+    found = _RUN_ID.fullmatch(run_id)
+    return found[1] if found else None
 
 
 def host(run_id: str, party: str, namespace: str) -> str:
@@ -33,16 +46,31 @@ def host(run_id: str, party: str, namespace: str) -> str:
 def labels(workflow: str, run_id: str, party: str, bill_to: str | None = None) -> dict[str, str]:
     """Return the labels of every object of the run; `bill_to` is who pays for it, if the workflow says so.
 
-    `app.kubernetes.io/instance` is left free: Argo CD may be set to track its Applications with it.
+    No `app.kubernetes.io/version`: it would change with every release of `ccd`, and a Job cannot be changed. What runs
+    is in the image's digest.
     """
     return {
-        "app.kubernetes.io/component": "worker",
-        "app.kubernetes.io/managed-by": "ccd",
-        "app.kubernetes.io/name": "ccd-worker",
+        **_recommended("ccd-worker", run_id, "worker"),
         PARTY_LABEL: party,
         RUN_LABEL: run_id,
         WORKFLOW_LABEL: workflow,
         **({BILL_LABEL: bill_to} if bill_to else {}),
+    }
+
+
+def standing_labels(component: str, instance: str, party: str | None = None) -> dict[str, str]:
+    """Return the labels of what outlives every run: a party's Namespace and AppProject, the ApplicationSet."""
+    return {**_recommended("ccd", instance, component), **({PARTY_LABEL: party} if party else {})}
+
+
+def _recommended(name: str, instance: str, component: str) -> dict[str, str]:
+    """Return Kubernetes' recommended labels. An Argo CD that tracks by label sets its own `instance` over ours."""
+    return {
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/instance": instance,
+        "app.kubernetes.io/managed-by": "ccd",
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/part-of": "ccd",
     }
 
 
@@ -52,9 +80,9 @@ def run_directory(namespace: str, run_id: str) -> PurePosixPath:
 
 
 def project_name(namespace: str) -> str:
-    """Return the name of the party's AppProject.
+    """Return the name of the party's AppProject and ApplicationSet.
 
-    The prefix matters: the ApplicationSet takes the project's name from a directory's, and a directory called
-    `default` must not reach Argo CD's project of that name, which allows everything.
+    The prefix matters: a namespace called `default` must not reach Argo CD's project of that name, which allows
+    everything.
     """
     return f"ccd-{namespace}"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from renderer import names
-from renderer.appproject import LABELS
 from renderer.party import Party
 from renderer.render import render
 from renderer.run_object import Pairs
@@ -22,4 +21,5 @@ def namespace(party: Party) -> str:
     """Return the party's Namespace, in which nothing but pods without privileges may run."""
     name = party.metadata.name
     origin = f"Rendered by `ccd render` from workflows/parties/{name}.yaml. Change that instead."
-    return render("namespace.yaml.j2", Context(origin, party.spec.namespace, (*LABELS, (names.PARTY_LABEL, name))))
+    labels = tuple(names.standing_labels("namespace", name, name).items())
+    return render("namespace.yaml.j2", Context(origin, party.spec.namespace, labels))

@@ -1,10 +1,10 @@
 """The party: public facts about one organisation. Credentials are named here and live in its own cluster."""
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from policy.problem import RuleBroken
+from renderer.dataset import Dataset
 from renderer.fields import (
     Bytes,
     Cidr,
@@ -12,21 +12,14 @@ from renderer.fields import (
     Cpu,
     DatasetName,
     Line,
-    MaybeEmptyLine,
     Namespace,
-    ObjectName,
     PartyName,
     Port,
     SecretName,
+    StoreAccount,
     Text,
 )
 from worker.runspec import Model
-
-
-def _refuse_dataverse(value: Any) -> Any:
-    if value == "dataverse":
-        raise RuleBroken("the backend dataverse comes later", "put the data into Swift: backend: swift")
-    return value
 
 
 class PartyMetadata(Model):
@@ -40,26 +33,6 @@ class Identity(Model):
 
     certificate: Text  # PEM, self-signed, its common name the party's name
     secret: SecretName = "ccd-identity"  # noqa: S105 -- the name of a Secret; it holds `tls.key`
-
-
-class Column(Model):
-    """One declared column."""
-
-    type: Line  # conclave.ir.types.parse_type reads it
-    nullable: bool = True
-    unique: bool = False
-
-
-class Dataset(Model):
-    """Where a dataset lies, and what its rows look like. The worker holds the data to this."""
-
-    backend: Annotated[Literal["swift"], BeforeValidator(_refuse_dataverse)]
-    container: ContainerName
-    object: ObjectName
-    format: Literal["csv", "parquet"] = "csv"
-    null_text: MaybeEmptyLine = ""  # the spelling of NULL in CSV
-    credentials: SecretName
-    columns: Annotated[dict[Line, Column], Field(min_length=1)]  # in the file's order
 
 
 class PartyOutputs(Model):
@@ -98,6 +71,7 @@ class PartySpec(Model):
     reviewers: tuple[Line, ...] = ()  # handles on the Git forge
     datasets: dict[DatasetName, Dataset] = Field(default_factory=dict)
     outputs: PartyOutputs | None = None
+    reads_as: StoreAccount | None = None  # the account with which the party reads results that others write
     records: Records | None = None
     egress: tuple[Egress, ...] = ()
     engine: Literal["duckdb"] = "duckdb"

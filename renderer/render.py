@@ -19,6 +19,7 @@ _PRINTABLE = (
     (0xFF00, 0xFFFD),
     (0x10000, 0x10FFFF),
 )
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def yaml_scalar(value: str | int | bool) -> str:
     >>> print(yaml_scalar('a: "b"'), yaml_scalar(True))
     "a: \\"b\\"" true
     """
-    text = json.dumps(value, ensure_ascii=False)
+    text = _JSON.encode(value)
     # JSON leaves no control character but DEL, so nearly every text is YAML already.
     return text if text.isascii() and "\x7f" not in text else "".join(map(_escape, text))
 
@@ -62,6 +63,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701
         keep_trailing_newline=True,
+        auto_reload=False,
     )
     environment.filters["yaml"] = yaml_scalar
     return environment

@@ -16,6 +16,7 @@ from conclave.plan.wire import digest
 from policy.problem import DocumentError
 from renderer.check import load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
+from renderer.errors import one_line
 from renderer.git import Repository
 from renderer.plan import compile_run
 from renderer.published import Opinion, opinions, read_published
@@ -61,6 +62,7 @@ class Comparison:
     revision: str  # as it was asked for
     state: Literal["new", "changed", "unchanged", "unreadable"]
     before: Ask | None = None
+    why: tuple[str, ...] = ()  # it is unreadable
 
     def differences(self, now: Ask) -> dict[str, tuple[str, str]]:
         """Return the facts that changed, as (before, now)."""
@@ -121,6 +123,7 @@ class Review:
         return {
             "revision": comparison.revision,
             "state": comparison.state,
+            **({"why": list(comparison.why)} if comparison.why else {}),
             "changed": {name: {"before": old, "now": new} for name, (old, new) in changed.items()},
             "queryChanged": comparison.query_changed(self.ask),
             "newlyLearned": comparison.newly_learned(self.ask),
@@ -136,12 +139,17 @@ class Base:
         self.revision = revision
         # Workflows that others have merged since are not this pull request's to explain.
         commit = repository.fork_point(repository.resolve(revision))
+        self.why: tuple[str, ...] = ()  # its documents cannot be read
+        self._workspace: Workspace | None = None
         with tempfile.TemporaryDirectory(prefix="ccd-base-") as directory:
             repository.export(commit, Path(directory), WORKFLOWS)
-            try:
-                self._workspace: Workspace | None = read_workspace(Path(directory))
-            except DocumentError:
-                self._workspace = None
+            if any(Path(directory).iterdir()):  # else there was no federation then, and everything is new indeed
+                try:
+                    self._workspace = read_workspace(Path(directory))
+                except DocumentError as error:
+                    # Files are named as they are in the repository, whatever directory they were read in.
+                    told = (f"{each.file}:{each.line}: {one_line(each)}" for each in error.problems)
+                    self.why = tuple(each.removeprefix(f"{directory}/") for each in told)
 
     def names(self) -> tuple[str, ...]:
         """Return the workflows that it has."""
@@ -149,19 +157,20 @@ class Base:
 
     def compare(self, name: str, run: Run) -> Comparison:
         """Return what became of the workflow that is `run` now."""
-        if self._workspace is None:
-            return Comparison(self.revision, "unreadable")
-        document = self._workspace.workflows.get(name)
-        if document is None:
+        if self.why:
+            return Comparison(self.revision, "unreadable", why=self.why)
+        document = self._workspace.workflows.get(name) if self._workspace else None
+        if self._workspace is None or document is None:
             return Comparison(self.revision, "new")
         try:
             planned = plan_run(document.model, self._workspace.party_models, self._workspace.federation.model)
             if planned.run.run_id == run.run_id:
                 return Comparison(self.revision, "unchanged", Ask(run, compile_run(run)))
             return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run)))
-        except (QueryProblem, KeyError, ValueError):
+        except (QueryProblem, KeyError, ValueError) as error:
             # It was not sound then, which is no reason to keep quiet about what it is now.
-            return Comparison(self.revision, "unreadable")
+            why = error.what if isinstance(error, QueryProblem) else "it names what was not there"
+            return Comparison(self.revision, "unreadable", why=(f"{document.file}: {why}",))
 
 
 def review(

@@ -13,6 +13,7 @@ from renderer.published import Opinion, refusals
 from renderer.review import Comparison, Review
 
 _MARKS = re.compile(r"([\\`*_\[\]|~])")
+MOST_REASONS = 10  # why a base cannot be read; the command's own checks at that revision tell all
 _BACKTICKS = re.compile(r"`+")
 
 
@@ -85,7 +86,12 @@ def _markdown_changes(one: Review, comparison: Comparison) -> Iterator[str]:
     if comparison.state == "new":
         yield "This workflow is new: all that is said above would be learned for the first time."
     elif comparison.before is None:
-        yield "The workflow could not be read there, so there is nothing to compare it with. Take it as new."
+        yield (
+            "**Not compared**: the documents there cannot be read. Take all that is said above as new, and look at the "
+            "changed files for what was retired."
+        )
+        yield ""
+        yield from (f"- {_escape(why)}" for why in comparison.why[:MOST_REASONS])
     else:
         yield from _markdown_differences(one, comparison)
     yield ""
@@ -180,6 +186,10 @@ def _policy_lines(one: Review) -> Iterator[str]:
 
 
 def _change_lines(one: Review, comparison: Comparison) -> Iterator[str]:
+    if comparison.state == "unreadable":
+        yield "  not compared: the documents there cannot be read, so take all of it as new, and look for what was retired"
+        yield from (f"  ! {why}" for why in comparison.why)
+        return
     if comparison.before is None or comparison.state == "unchanged":
         yield f"  {comparison.state}"
         return

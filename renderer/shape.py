@@ -13,10 +13,12 @@ from typing import Any
 from policy.problem import Path
 from policy.yaml import Lines, Place
 
-_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_QUOTED = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")')
 # A block in a list's item is left alone: its key stands deeper than its line does, and so do the keys after it.
 _BLOCK = re.compile(r"^(?P<indent> *)(?!- )[^\s#][^\n]*: \|\n(?:(?P=indent) [^\n]*\n|\n)*", re.MULTILINE)
-_COMMENT = re.compile(r"^( *)#[^\n]*$", re.MULTILINE)
+_COMMENT = re.compile(r"\n( *)#[^\n]*")
+_ODD = bytes({*range(0x20), 0x7F} - {ord("\n")})  # YAML reads them in its own ways, or not at all
+_HOLE = "\0hole\0"
 
 
 @dataclass(frozen=True)
@@ -24,38 +26,32 @@ class Shape:
     """A text taken apart."""
 
     key: str
-    strings: tuple[str, ...]  # that stood in quotes, in the text's order
-
-
-@dataclass(frozen=True)
-class _Hole:
-    """Where one of the strings goes."""
-
-    index: int
+    strings: tuple[str, ...]  # in the text's order, with their quotes and escapes
 
 
 @dataclass(frozen=True)
 class Mould:
     """A document with holes for its strings."""
 
-    value: Any
+    pieces: tuple[str, ...]  # its JSON, cut where the strings go
+    holes: tuple[Path, ...]  # what the strings are, in the text's order
 
     def fill(self, strings: tuple[str, ...]) -> Any:
         """Return the document of a text with the same shape. What block texts say is that of the first one."""
-        return _fill(self.value, strings)
+        parts = [part for pair in zip(self.pieces[:-1], strings, strict=True) for part in pair]
+        return json.loads("".join([*parts, self.pieces[-1]]))
 
 
 def shape_of(text: str) -> Shape | None:
     """Return the shape of a text, or None if only a YAML reader can tell what its strings are."""
-    bare = _COMMENT.sub(r"\1#", _BLOCK.sub(_first_line, text))
-    if not text.isascii() or "\t" in text or "\r" in text or "'" in bare:
+    if not text.isascii() or len(text.encode().translate(None, _ODD)) < len(text):
         return None
-    key = _QUOTED.sub("\0", bare)
-    if '"' in key:
-        return None
-    try:
-        strings = tuple(json.loads(quoted) for quoted in _QUOTED.findall(bare))
-    except ValueError:
+    if ": |\n" in text:
+        text = _BLOCK.sub(_first_line, text)
+    bare = _without_comments(text)
+    parts = _QUOTED.split(bare)
+    key, strings = "\0".join(parts[::2]), tuple(parts[1::2])
+    if '"' in key or "'" in bare or ("\\" in bare and not _are_json(strings)):
         return None
     return Shape(key, strings)
 
@@ -63,19 +59,34 @@ def shape_of(text: str) -> Shape | None:
 def mould_of(text: str, value: Any, lines: Lines) -> Mould | None:
     """Return the mould of a text that was read as `value`; None if its quotes do not stand around its values."""
     places = {place: path for path, place in lines.values.items() if isinstance(_at(value, path), str)}
-    holes: dict[Path, _Hole] = {}
-    bare = _COMMENT.sub(r"\1#", text)
+    holes: list[Path] = []
+    bare = _without_comments(text)
     blocks = [match.span() for match in _BLOCK.finditer(bare)]
-    index = 0
     for match in _QUOTED.finditer(bare):
         if any(bare.index("\n", start) < match.start() < end for start, end in blocks):
             continue
         path = places.get(_place(bare, match.start()))
         if path is None:
             return None
-        holes[path] = _Hole(index)
-        index += 1
-    return Mould(_hollow(value, (), holes))
+        holes.append(path)
+    # A control character stands in no document that was read, and JSON escapes it.
+    pieces = json.dumps(_hollow(value, (), set(holes))).split(json.dumps(_HOLE))
+    assert len(pieces) == len(holes) + 1
+    return Mould(tuple(pieces), tuple(holes))
+
+
+def _are_json(strings: tuple[str, ...]) -> bool:
+    """Whether each of the strings is written as JSON would be, and so means the same in YAML."""
+    try:
+        json.loads(f"[{','.join(strings)}]")
+    except ValueError:
+        return False
+    return True
+
+
+def _without_comments(text: str) -> str:
+    """Return the text with nothing in its comment lines; that they are there is part of a shape."""
+    return _COMMENT.sub(r"\n\1#", f"\n{text}")[1:]
 
 
 def _first_line(block: re.Match[str]) -> str:
@@ -93,17 +104,9 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _hollow(value: Any, path: Path, holes: dict[Path, _Hole]) -> Any:
+def _hollow(value: Any, path: Path, holes: set[Path]) -> Any:
     if isinstance(value, dict):
         return {key: _hollow(item, (*path, key), holes) for key, item in value.items()}
     if isinstance(value, list):
         return [_hollow(item, (*path, index), holes) for index, item in enumerate(value)]
-    return holes.get(path, value)
-
-
-def _fill(value: Any, strings: tuple[str, ...]) -> Any:
-    if isinstance(value, dict):
-        return {key: _fill(item, strings) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_fill(item, strings) for item in value]
-    return strings[value.index] if isinstance(value, _Hole) else value
+    return _HOLE if path in holes else value

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from policy.canonical import digest
 from renderer import names
+from renderer.dataset import source_of
 from renderer.federation import Federation
+from renderer.fields import bytes_of
 from renderer.party import Egress, Party, Resources
+from renderer.pretty import pretty
 from renderer.workflow import Workflow
 from worker.runspec import (
+    Capacity,
     ColumnSpec,
     DatasetSpec,
     Deadlines,
@@ -47,6 +52,11 @@ class PlannedRun:
     job_seconds: int
     bill_to: str | None = None
 
+    @cached_property
+    def run_text(self) -> str:
+        """What all members' `run.json` have in common, as it stands there."""
+        return pretty(self.run.model_dump(mode="json", by_alias=True), "  ")
+
     def run_spec(self, member: Member) -> RunSpec:
         """Return the document `run.json` of one member."""
         return RunSpec(run=self.run, own=member.own)
@@ -56,7 +66,7 @@ def plan_run(workflow: Workflow, parties: Mapping[str, Party], federation: Feder
     """Return the run that a workflow asks for. The documents must have passed `renderer.check`."""
     compute = workflow.spec.mpc.compute or choose_compute(workflow, parties)
     member_names = sorted({*data_owners(workflow), *workflow.spec.outputs.recipients, *compute})
-    members = tuple(_member(parties[name], workflow) for name in member_names)
+    members = tuple(_member(parties[name], workflow, parties) for name in member_names)
     unnamed = _run("", workflow, parties, federation, compute, member_names)
     run_id = f"{workflow.metadata.name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
     run = _run(run_id, workflow, parties, federation, compute, member_names)
@@ -139,19 +149,28 @@ def _member_spec(run_id: str, party: Party) -> MemberSpec:
     )
 
 
-def _member(party: Party, workflow: Workflow) -> Member:
+def _member(party: Party, workflow: Workflow, parties: Mapping[str, Party]) -> Member:
     name, spec, outputs = party.metadata.name, party.spec, workflow.spec.outputs
     records, output = spec.records, None
     if name == outputs.writer and spec.outputs is not None:
-        output = Place(container=outputs.container, credentials=spec.outputs.credentials)
+        readers = _readers(workflow, parties)
+        output = Place(container=outputs.container, credentials=spec.outputs.credentials, readers=readers)
     own = Own(
         party=name,
         identity=spec.identity.secret,
         sources=tuple(_source(reference, party) for reference in _references(workflow) if _owns(name, reference)),
         records=None if records is None else Place(container=records.container, credentials=records.credentials),
         output=output,
+        capacity=Capacity(memory_bytes=bytes_of(spec.resources.memory), work_bytes=bytes_of(spec.resources.work)),
     )
     return Member(name, spec.namespace, own, spec.egress, spec.resources)
+
+
+def _readers(workflow: Workflow, parties: Mapping[str, Party]) -> tuple[str, ...]:
+    """Return the accounts of the recipients who do not write the result themselves, as far as they have said one."""
+    outputs = workflow.spec.outputs
+    said = {parties[name].spec.reads_as for name in outputs.recipients if name != outputs.writer}
+    return tuple(sorted(account for account in said if account is not None))
 
 
 def _owns(party: str, reference: str) -> bool:
@@ -159,16 +178,7 @@ def _owns(party: str, reference: str) -> bool:
 
 
 def _source(reference: str, party: Party) -> Source:
-    dataset = party.spec.datasets[reference.partition("/")[2]]
-    return Source(
-        dataset=reference,
-        backend=dataset.backend,
-        container=dataset.container,
-        object=dataset.object,
-        format=dataset.format,
-        null=dataset.null_text,
-        credentials=dataset.credentials,
-    )
+    return source_of(reference, party.spec.datasets[reference.partition("/")[2]])
 
 
 def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> str:

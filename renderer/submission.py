@@ -13,7 +13,7 @@ from renderer.check import load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
 from renderer.errors import CommandError
 from renderer.git import GitError, Repository
-from renderer.layout import rendered_files
+from renderer.merged import tree_files, workflow_of
 from renderer.spec import plan_run
 from renderer.tree import Change, changes, is_rendered, write
 from renderer.workflow import Workflow
@@ -71,15 +71,22 @@ def propose_workflow(root: Path, file: Path, branch: str | None, message: str | 
 
 
 def propose_retirement(root: Path, run: str, branch: str | None, message: str | None) -> Proposal:
-    """Return the proposal to retire `run`, a run's id or a workflow's file or name: Argo CD prunes what was rendered.
+    """Return the proposal to retire `run`: Argo CD prunes what was rendered.
 
+    A workflow's file, its name or the id of its run retires the workflow with all its runs; the id of an older run
+    retires that one alone.
     Raises:  DocumentError; CommandError if there is no such run, or for any change that is not committed.
     """
     repository = Repository.at(root)
     workspace = read_workspace(root)
-    document = _workflow_of(run, workspace)
+    older = _older_run(run, workspace)
+    document = workspace.workflows[workflow_of(run) or ""] if older else _workflow_of(run, workspace)
     repository.author()
     _refuse_others(repository, None)
+    if older:
+        message = message or f"Retire an older run of {document.model.metadata.name}\n\nRun: {run}"
+        name = _new_branch(repository, branch or f"cancel/{run}")
+        return Proposal(repository, name, message, document.file, older, workspace.federation.model.spec.revision)
     run_id, name = _run_id(document, workspace), document.model.metadata.name
     remaining = {key: other for key, other in workspace.workflows.items() if key != name}
     without = Workspace(root, workspace.federation, workspace.parties, remaining)
@@ -142,7 +149,7 @@ def pull_request(url: str, branch: str, target: str) -> str | None:
 
 def _differences(workspace: Workspace) -> tuple[Change, ...]:
     owners = codeowners.difference(workspace.root, codeowners.codeowners(workspace))
-    return (*changes(workspace.root, rendered_files(workspace)), *owners)
+    return (*changes(workspace.root, tree_files(workspace)), *owners)
 
 
 def _refuse_others(repository: Repository, document: str | None) -> None:
@@ -176,12 +183,29 @@ def _run_id(document: Document[Workflow], workspace: Workspace) -> str:
     return plan_run(document.model, workspace.party_models, workspace.federation.model).run.run_id
 
 
+def _older_run(run: str, workspace: Workspace) -> tuple[Change, ...]:
+    """Return what removes a run beside which its workflow has another; nothing if `run` is no such run."""
+    document = workspace.workflows.get(workflow_of(run) or "")
+    rendered = workspace.root / names.RENDERED
+    runs = {path.name for path in rendered.glob("*/*") if document and workflow_of(path.name) == workflow_of(run)}
+    if document is None or runs <= {run} or run not in runs or run == _run_id(document, workspace):
+        return ()
+    files = {path: path.read_text(encoding="utf-8", errors="replace") for path in sorted(rendered.glob(f"*/{run}/*"))}
+    root = workspace.root
+    return tuple(Change(PurePosixPath(path.relative_to(root)), text, None) for path, text in files.items())
+
+
 def _workflow_of(run: str, workspace: Workspace) -> Document[Workflow]:
     known: list[str] = []
     for name, document in workspace.workflows.items():
         run_id = _run_id(document, workspace)
         known.append(run_id)
-        if run in (name, run_id, document.file) or Path(run).resolve() == (workspace.root / document.file).resolve():
+        rendered = workflow_of(run) == name and any((workspace.root / names.RENDERED).glob(f"*/{run}"))
+        if (
+            rendered
+            or run in (name, run_id, document.file)
+            or Path(run).resolve() == (workspace.root / document.file).resolve()
+        ):
             return document
     raise CommandError(f"there is no run {run}", f"the runs are: {', '.join(known) or 'none yet'}")
 

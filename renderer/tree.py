@@ -1,20 +1,22 @@
 """The committed tree beside the one that the documents make: what differs, as a diff, and written.
 
 Only files that the renderer owns are ever touched: everything under `argocd/rendered`, and in `argocd` the files
-`appproject-*.yaml`, `namespace-*.yaml` and `applicationset.yaml`, and in `argocd/admission` all of its YAML.
+`applicationset-*.yaml`, `appproject-*.yaml` and `namespace-*.yaml`, and in `argocd/admission` all of its YAML.
 """
 
 import difflib
+import fnmatch
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from renderer import names
+from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
 
-_OWNED = ("appproject-*.yaml", "namespace-*.yaml", "applicationset.yaml")
+_OWNED = ("applicationset-*.yaml", "appproject-*.yaml", "namespace-*.yaml")
 _ADMISSION = names.ARGO_CD / "admission"
 
 
@@ -48,17 +50,17 @@ def changes(root: Path, files: Iterable[RenderedFile]) -> tuple[Change, ...]:
     Raises:  ForeignPathError if a link or a special file lies in the way.
     """
     new = {file.path: file.text for file in files}
-    old = {path: _read(root / path) for path in _owned(root)}
+    old = {path: _read(file) for path, file in _owned(root)}
     return tuple(
         Change(path, old.get(path), new.get(path))
-        for path in sorted(old.keys() | new.keys())
+        for path in sorted(old.keys() | new.keys(), key=lambda path: path.parts)
         if old.get(path) != new.get(path)
     )
 
 
-def write(root: Path, differences: Iterable[Change]) -> None:
+def write(root: Path, differences: Collection[Change], watch: Watch = unwatched) -> None:
     """Make the tree what the documents say; directories that become empty are removed."""
-    for change in differences:
+    for change in watch("files written", differences):
         path = root / change.path
         if change.new is None:
             path.unlink()
@@ -90,26 +92,41 @@ def _diff(change: Change) -> Iterable[str]:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
-def _read(path: Path) -> str:
+def _read(file: str) -> str:
     # A file that somebody has put there may hold anything; it then differs, and that is all we need to know.
-    return path.read_bytes().decode("utf-8", errors="replace")
+    with open(file, "rb") as stream:
+        return stream.read().decode("utf-8", errors="replace")
 
 
-def _owned(root: Path) -> tuple[PurePosixPath, ...]:
+def _owned(root: Path) -> Iterator[tuple[PurePosixPath, str]]:
+    """Yield the files that are the renderer's, by their path below `root` and as they can be opened."""
     argo_cd, rendered = root / names.ARGO_CD, root / names.RENDERED
     # A link would lead our writing and removing out of the tree.
-    for directory in (argo_cd, rendered, root / _ADMISSION):
+    owned = {argo_cd: _OWNED, root / _ADMISSION: ("*.yaml",), rendered: None}
+    for directory in owned:
         if directory.is_symlink():
             raise ForeignPathError(PurePosixPath(directory.relative_to(root)))
-    found = [path for pattern in _OWNED for path in argo_cd.glob(pattern)]
-    found += (root / _ADMISSION).glob("*.yaml")
-    for place, subdirectories, files in os.walk(rendered):
-        found += [Path(place, name) for name in files]
-        found += [Path(place, name) for name in subdirectories if Path(place, name).is_symlink()]
-    for path in found:
-        if path.is_symlink() or not path.is_file():
-            raise ForeignPathError(PurePosixPath(path.relative_to(root)))
-    return tuple(PurePosixPath(path.relative_to(root)) for path in found)
+    above = len(str(root / "-")) - 1
+    for directory, patterns in owned.items():
+        for entry in _entries(directory, patterns):
+            path = PurePosixPath(entry.path[above:])
+            if not entry.is_file(follow_symlinks=False):
+                raise ForeignPathError(path)
+            yield path, entry.path
+
+
+def _entries(directory: str | Path, patterns: tuple[str, ...] | None) -> Iterator[os.DirEntry[str]]:
+    """Yield what lies in a directory and fits a pattern; with None for them all, its directories' content in their place."""
+    try:
+        entries = os.scandir(directory)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if patterns is None and entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, patterns)
+            elif patterns is None or any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in patterns):
+                yield entry
 
 
 def _remove_empty(directory: Path, top: Path) -> None:

@@ -19,8 +19,9 @@ from conclave.ir.nodes import Concat, Node, Scan
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
 from conclave.local.duckdb import LocalEngine
 from conclave.local.errors import EncodeProblem, LocalError
+from conclave.local.format import FileFormat, file_format
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import ProtocolError
+from conclave.mpc.errors import ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.steps import Plan
 from renderer.errors import BAD_DOCUMENT, CommandError
@@ -50,6 +51,11 @@ class Part:
         """By the file's ending."""
         return "parquet" if self.path.suffix == ".parquet" else "csv"
 
+    @property
+    def file_format(self) -> FileFormat:
+        """How it is read: as types are read off it, where nothing in quotes is NULL too."""
+        return file_format(self.format, quoted_nulls=True)
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -72,6 +78,9 @@ class Trial:
             for error in sorted(errors, key=_is_consequence):
                 if isinstance(error, LocalError | EncodeProblem):
                     raise TrialProblem(str(error)) from None
+                if isinstance(error, TooManyPairs):
+                    fix = "join on a column that tells one table's rows apart, or group that table by its key first"
+                    raise TrialProblem(str(error), fix) from None
                 raise error
         return futures[self.plan.query.recipients[0]].result()
 
@@ -80,7 +89,7 @@ class Trial:
             engine = LocalEngine()
             for part, scan in self.parts:
                 if part.party == name:
-                    engine.register_file(scan.dataset, part.path, part.format, scan.schema, "")
+                    engine.register_file(scan.dataset, part.path, part.file_format, scan.schema)
             return execute(self.plan, name, network, engine, b"ccd try", progress)
         finally:
             network.close()
@@ -141,7 +150,7 @@ def _scans(parts: tuple[Part, ...]) -> tuple[Scan, ...]:
         for index, part in enumerate(of_table):
             n_same = sum(other.party == part.party for other in of_table)
             name = f"{part.party}/{table}" if n_same == 1 else f"{part.party}/{table}-{index + 1}"
-            found.append(Scan(table, name, part.party, schema, unique))
+            found.append(Scan(table, name, part.party, schema, unique, unique))
     return tuple(found)
 
 

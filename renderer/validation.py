@@ -17,6 +17,7 @@ from renderer.federation import Federation
 from renderer.layout import rendered_files
 from renderer.lint import lint, load_rules
 from renderer.party import Party
+from renderer.progress import Watch, unwatched
 from renderer.published import read_published
 from renderer.validate import ObjectChecker
 from renderer.workflow import Workflow
@@ -30,26 +31,26 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
-def validate_federation(root: Path, now: datetime.datetime) -> Findings:
+def validate_federation(root: Path, now: datetime.datetime, watch: Watch = unwatched) -> Findings:
     """Return what is wrong with all documents and rendered files of the federation in `root`."""
-    findings = _workspace(root, now)
+    workspace, findings = _workspace(root, now, watch)
     problems = list(findings.problems)
-    files = _Files(root, {} if findings.problems else _rendered(root))
-    for file in [*_yaml_below(root / WORKFLOWS), *_yaml_below(root / names.ARGO_CD)]:
+    files = _Files(root, {} if findings.problems or workspace is None else _rendered(workspace, watch))
+    for file in watch("files checked", [*_yaml_below(root / WORKFLOWS), *_yaml_below(root / names.ARGO_CD)]):
         problems += files.check(file)
     return Findings(_unique(problems), findings.warnings)
 
 
-def validate_paths(root: Path, paths: list[Path], now: datetime.datetime) -> Findings:
+def validate_paths(root: Path, paths: list[Path], now: datetime.datetime, watch: Watch = unwatched) -> Findings:
     """Return what is wrong with the files at `paths`, themselves and in the federation in `root`."""
     files = [file for path in paths for file in (_yaml_below(path) if path.is_dir() else [path])]
     own = {_name(root, file) for file in files}
     findings = Findings((), ())
     if any((root / name).resolve().is_relative_to((root / WORKFLOWS).resolve()) for name in own):
-        findings = _workspace(root, now)
+        _, findings = _workspace(root, now, watch)
     problems = [problem for problem in findings.problems if problem.file in own]
     checked = _Files(root, {})
-    for file in files:
+    for file in watch("files checked", files):
         problems += checked.check(file)
         if not file.resolve().is_relative_to((root / WORKFLOWS).resolve()):
             problems += _lone_document(root, file)
@@ -57,13 +58,13 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime) -> Fin
     return Findings(_unique(problems), warnings)
 
 
-def _workspace(root: Path, now: datetime.datetime) -> Findings:
+def _workspace(root: Path, now: datetime.datetime, watch: Watch) -> tuple[Workspace | None, Findings]:
     try:
-        workspace = read_workspace(root)
-        findings = check_workspace(workspace, now)
+        workspace = read_workspace(root, watch)
+        findings = check_workspace(workspace, now, watch)
     except DocumentError as error:
-        return Findings(tuple(error.problems))
-    return replace(findings, problems=(*findings.problems, *_for_reviews(workspace)))
+        return None, Findings(tuple(error.problems))
+    return workspace, replace(findings, problems=(*findings.problems, *_for_reviews(workspace)))
 
 
 def _for_reviews(workspace: Workspace) -> Iterator[Problem]:
@@ -84,10 +85,11 @@ class _Files:
     def __init__(self, root: Path, rendered: Mapping[str, str]) -> None:
         self._root, self._rendered = root, rendered
         self._rules, self._checker = load_rules(root), ObjectChecker()
+        self._prefixes: dict[Path, str] = {}  # of directories; thousands of files lie in few of them
 
     def check(self, file: Path) -> tuple[Problem, ...]:
         """Return what is wrong with a file."""
-        name = _name(self._root, file)
+        name = self._name(file)
         try:
             text = read_text(file, name)
         except DocumentError as error:
@@ -101,11 +103,20 @@ class _Files:
             problems += self._checker.check(text, name, parts[len(rendered)])
         return problems
 
+    def _name(self, file: Path) -> str:
+        if file.is_symlink():
+            return _name(self._root, file)
+        directory = file.parent
+        if directory not in self._prefixes:
+            # What lies outside of the federation keeps its whole path, and this one has a part to take off again.
+            self._prefixes[directory] = _name(self._root, directory / "-")[:-1]
+        return self._prefixes[directory] + file.name
 
-def _rendered(root: Path) -> dict[str, str]:
+
+def _rendered(workspace: Workspace, watch: Watch) -> dict[str, str]:
     """Return what sound documents become; nothing if Kubernetes would refuse it, as is then said of the files."""
     try:
-        return {str(file.path): file.text for file in rendered_files(read_workspace(root))}
+        return {str(file.path): file.text for file in rendered_files(workspace, watch)}
     except DocumentError:
         return {}
 

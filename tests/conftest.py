@@ -4,9 +4,14 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from renderer.dev.swift import SwiftProcess, start_swift
 from renderer.dev.swift_users import SwiftUser, SwiftUsers
+
+# How long anything takes says more about the machine than about the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 # Each party has an account of the same name with these users; ACLs name them as "alpha:worker".
 PARTIES = ("alpha", "bravo", "carol")

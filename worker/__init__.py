@@ -4,16 +4,27 @@ Must not: trust the workflow's author, the renderer or a peer with anything that
 write a value of the data, a share or a credential to a log, an error or a message.
 
 Files, in reading order:
-- runspec: what one worker must know; the only file that the renderer may import
+- runspec: what one worker must know; one of two files that the renderer may import
+- dataspec: what `ccd data` asks, and the answer; the other file that the renderer may import
 - cli: the command `ccd-worker`, one subcommand a container
 - errors: what can end a worker, with its exit code
 - failure: what any exception means for the run
 - log: JSON lines on stderr
 - workdir: the files through which the three containers of a Job speak
+- meter: what a container has used
 - mounts: Secrets, as the Job mounts them
-- endpoints: Swift, and what any store offers
+- endpoints: Swift, mounted volumes, and what any store and any dataset's place offers
 - stores: the stores of a run spec, opened once each
+- origins: which endpoint reads which of the party's datasets
+- seal: data encrypted with age
+- unpack: what came from a store, made the file that is declared
+- intake: one own dataset, from where it lies to a file that is as declared
+- unfinished: a run whose writer died before its manifest had its name
 - fetch: the first container
+- environment: credentials of the owner's own machine
+- deposit: a dataset into its owner's Swift
+- owner: one request of a data owner
+- data_cli: the command `ccd-worker data`
 - compute: the second container
 - tls: who may connect
 - transport: the barrier

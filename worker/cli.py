@@ -17,22 +17,30 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from worker.data_cli import data
 from worker.errors import DONE, BadDocument, Terminated
-from worker.failure import explain, outcome, status_of
+from worker.failure import explain, outcome
 from worker.log import Log
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, WORK_PATH, RunSpec
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH, RunSpec
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
+LAST = "publish"  # the container that ends with the run's code
 MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
+DONE_ALREADY = "done already"  # the status of a worker that found the run's manifest and did nothing
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+app.command("data")(data)
 
 SpecOption = Annotated[Path, typer.Option("--spec", help="The run spec, run.json.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="The directory that the three containers share.")]
 SecretsOption = Annotated[Path, typer.Option("--secrets", help="Where Secrets are mounted, a directory each.")]
+VolumesOption = Annotated[
+    Path, typer.Option("--volumes", help="Where the data's volumes are mounted, a directory each.")
+]
 LogOption = Annotated[Path, typer.Option("--termination-log", help="Where the closing verdict goes.")]
-Act = Callable[[RunSpec, WorkDir, Path, Log], Outcome | None]
+Act = Callable[..., Outcome | None]  # of a RunSpec, a WorkDir, the Secrets' directory, a Log, and a container's own
 
 
 @app.command("fetch")
@@ -40,10 +48,11 @@ def fetch_command(
     spec: SpecOption = Path(RUN_SPEC_PATH),
     work: WorkOption = Path(WORK_PATH),
     secrets: SecretsOption = Path(SECRETS_PATH),
+    volumes: VolumesOption = Path(VOLUMES_PATH),
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Fetch the party's policies and data, and check them."""
-    _run("fetch", spec, work, secrets, termination_log)
+    _run("fetch", spec, work, secrets, termination_log, volumes=volumes)
 
 
 @app.command("compute")
@@ -115,7 +124,7 @@ def _contradiction(spec: RunSpec) -> str | None:
     return None
 
 
-def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log: Path) -> None:
+def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log: Path, **own: Path) -> None:
     log, party, ended = Log().for_(container=container), "", None
     try:
         signal.signal(signal.SIGTERM, _terminate)
@@ -123,13 +132,16 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
         run_spec = load_run_spec(spec)
         party = run_spec.own.party
         log = log.for_(party=party, run=run_spec.run.run_id)
-        ended = _act_of(container)(run_spec, WorkDir(work), secrets, log)
+        ended = _act_of(container)(run_spec, WorkDir(work), secrets, log, **own)
     except Exception as error:
         ended = explain(error, party)
         for reason in ended.reasons:
             log.event("failed", code=reason.code, what=reason.what, where=reason.where, fix=reason.fix)
+    is_repeated = ended is None and WorkDir(work).is_done()
     ended = ended or outcome(party, DONE, ())
-    _write_verdict(termination_log, ended)
+    # Of a failed pod Argo CD shows the first message that any container has left: one that handed the run on leaves none.
+    if container == LAST or ended.code != DONE:
+        _write_verdict(termination_log, ended, DONE_ALREADY if is_repeated else ended.status)
     sys.exit(ended.code)
 
 
@@ -143,9 +155,9 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
     raise Terminated("terminated", rule="the pod was taken away", fix="the Job tries again by itself")
 
 
-def _write_verdict(path: Path, ended: Outcome) -> None:
+def _write_verdict(path: Path, ended: Outcome, status: str) -> None:
     reason = str(ended.reasons[0]) if ended.reasons else ""
-    verdict = {"status": status_of(ended.code), "code": ended.code, "party": ended.party, "reason": reason}
+    verdict = {"status": status, "code": ended.code, "party": ended.party, "reason": reason}
     line = json.dumps(verdict)
     if len(line) > MAX_TERMINATION_BYTES:
         line = json.dumps(verdict | {"reason": reason[: MAX_TERMINATION_BYTES // 8]})

@@ -22,8 +22,9 @@ from worker.errors import BUG, DONE, PEER_MISSING, PERMANENT, BadDocument, PeerM
 from worker.exchange import Agreement, Seen, agree, confirm
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.manifest import agreed_commitment, assemble, sign_alone, sign_together
+from worker.manifest import agreed_commitment, assemble, sign_alone, sign_together, with_usage
 from worker.messages import Answered, Finished, StepSeen
+from worker.meter import used_so_far
 from worker.mounts import read_secret
 from worker.result import encode_result
 from worker.runspec import RunSpec, schema_of
@@ -43,6 +44,7 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
         return
     run, me, seen = spec.run, spec.own.party, Seen()
     key: Ed25519PrivateKey | None = None
+    network: Network | None = None
     try:
         key = load_identity(spec, secrets)
         network = wait_for_peers(run, me, secrets / spec.own.identity / KEY_FILE, work.root, log)
@@ -57,6 +59,12 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
         manifest = sign_alone(manifest, me, key) if key is not None else manifest
     finally:
         work.remove_data()
+    if key is not None:
+        # After all rounds, so that it holds what they took. Published figures of others would tell of their data.
+        channels = network.channels.values() if network is not None else ()
+        usage = work.usage().then(used_so_far(work.most_bytes, channels=channels))
+        manifest = with_usage(manifest, me, usage, key)
+        log.event("used", **usage.model_dump())
     work.write_manifest(manifest)
     work.write_outcome(ended)
     log.event("run ended", status=ended.status, code=ended.code, reasons=len(ended.reasons))
@@ -118,7 +126,7 @@ def _run(
     fetched = work.outcome() or work.fetched() or _nothing_fetched(spec)
     agreement = agree(spec.run, fetched, key, conversation, seen)
     log.event("accepted", plan=seen.plan_digest, steps=len(agreement.plan.steps))
-    with LocalEngine(temp_directory=work.spill) as engine:
+    with LocalEngine(spec.own.capacity.engine_memory, temp_directory=work.spill) as engine:
         if isinstance(fetched, FetchedAll):
             _load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
@@ -153,7 +161,7 @@ def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine
     datasets = {dataset.name: dataset for dataset in spec.run.datasets}
     for each in fetched.datasets:
         source, dataset = sources[each.dataset], datasets[each.dataset]
-        engine.register_file(each.dataset, work.root / each.file, source.format, schema_of(dataset), source.null)
+        engine.register_file(each.dataset, work.root / each.file, source.file_format, schema_of(dataset))
     # The tables are in the engine now; the files have done their duty.
     work.remove_data()
 

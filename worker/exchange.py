@@ -132,6 +132,7 @@ def offer_of(fetched: FetchedAll) -> Offer:
                 header=each.header,
                 sha256=each.sha256,
                 n_rows=each.n_rows,
+                version=each.version,
             )
             for each in fetched.datasets
         )

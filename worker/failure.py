@@ -10,7 +10,7 @@ from pathlib import PurePath
 from conclave.ir.errors import QueryProblem
 from conclave.local.errors import DataMismatch as FileMismatch
 from conclave.local.errors import EncodeProblem, LocalError
-from conclave.mpc.errors import ProtocolError
+from conclave.mpc.errors import ProtocolError, RepeatedKeys, TooManyPairs
 from policy.identity import BadIdentity
 from policy.manifest import Code, Reason, Status
 from policy.problem import DocumentError
@@ -43,6 +43,12 @@ def explain(error: BaseException, party: str) -> Outcome:
             return _one(party, BAD_DOCUMENT, error.what, where=str(error.at or ""), fix=error.fix or "")
         case FileMismatch() | LocalError() | EncodeProblem():
             return _one(party, DATA_MISMATCH, str(error))
+        case RepeatedKeys():
+            fix = "declare `unique: true` where a value is unique in its own dataset only, or mend the data"
+            return _one(party, DATA_MISMATCH, str(error), fix=fix)
+        case TooManyPairs():
+            fix = "declare the column that tells one table's rows apart: `unique: true`, or `table` if owners share it"
+            return _one(party, BAD_DOCUMENT, str(error), fix=fix)
         case ProtocolError():
             return _one(party, PEER_MISSING, str(error))
     where = ", ".join(_frames(error))

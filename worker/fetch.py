@@ -1,4 +1,4 @@
-"""The first container: is the run done already? If not, the owner's policy first, then the data, then is it as declared?
+"""The first container: is the run done already? If not, could its end be stored? Then the policy, then the data.
 
 A failure is left in `outcome.json` for `compute`, which tells the peers: they must not wait for a party that will
 not bring anything.
@@ -6,42 +6,54 @@ not bring anything.
 
 from pathlib import Path
 
-from conclave.local.check import check_file
-from conclave.local.errors import DataMismatch as FileMismatch
-from policy.parse import parse_policy
-from policy.signature import BadSignature
-from worker.errors import BadDocument, DataMismatch, Terminated
+from worker.errors import Terminated
 from worker.failure import explain
-from worker.judge import check_signature, header_problems
+from worker.intake import Wanted, take_in
 from worker.log import Log
-from worker.runspec import DatasetSpec, RunSpec, Source, schema_of
+from worker.meter import used_so_far
+from worker.origins import Origins
+from worker.runspec import VOLUMES_PATH, RunSpec, Source
 from worker.stores import Stores, manifest_name
+from worker.unfinished import find_unfinished
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
 
-POLICY_SUFFIX = ".policy.yaml"
-SIGNATURE_SUFFIX = ".policy.yaml.sig"
-MAX_POLICY_BYTES = 256 * 1024
-MAX_SIGNATURE_BYTES = 200
 
-
-def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
+def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path = Path(VOLUMES_PATH)) -> None:
     """Leave `done.json`, or `fetched.json` and the data, or `outcome.json` in the work directory."""
     stores = Stores(secrets)
+    origins = Origins(stores, volumes)
     try:
+        unfinished = find_unfinished(spec, stores, log)
+        if unfinished is not None:
+            work.write_manifest(unfinished.manifest)
+            work.write_done(Done(found=unfinished.found, is_unfinished=True))
+            log.event("done but for the manifest", manifest=unfinished.found)
+            return
         found = find_done(spec, stores)
         if found is not None:
             work.write_done(Done(found=found))
             log.event("done already", manifest=found)
             return
-        datasets = tuple(_fetch_source(spec, source, stores, work, log) for source in spec.own.sources)
+        _check_writable(spec, stores)
+        datasets = tuple(_take_in(spec, source, origins, work, secrets, log) for source in spec.own.sources)
         work.write_fetched(FetchedAll(datasets=datasets))
-    except Terminated:
-        raise
-    except Exception as error:
-        outcome = explain(error, spec.own.party)
+    except BaseException as error:
         work.remove_data()
+        if isinstance(error, Terminated) or not isinstance(error, Exception):
+            raise
+        outcome = explain(error, spec.own.party)
         work.write_outcome(outcome)
         log.event("fetch failed", code=outcome.code, reason=outcome.reasons[0].what)
+    fetched = work.fetched()
+    received = sum(each.size_bytes + len(each.policy.encode()) for each in fetched.datasets) if fetched else 0
+    work.write_usage(used_so_far(max(work.size_bytes(), work.most_bytes), received))
+
+
+def _check_writable(spec: RunSpec, stores: Stores) -> None:
+    """Find out before anything is computed: an answer that cannot be stored would be lost, and its run not be repeatable."""
+    for place in (spec.own.output, spec.own.records):
+        if place is not None:
+            stores.of(place.credentials).check_writable(place.container)
 
 
 def find_done(spec: RunSpec, stores: Stores) -> str | None:
@@ -53,62 +65,15 @@ def find_done(spec: RunSpec, stores: Stores) -> str | None:
     return None
 
 
-def _fetch_source(spec: RunSpec, source: Source, stores: Stores, work: WorkDir, log: Log) -> Fetched:
+def _take_in(spec: RunSpec, source: Source, origins: Origins, work: WorkDir, secrets: Path, log: Log) -> Fetched:
     dataset = next(each for each in spec.run.datasets if each.name == source.dataset)
-    store, place = stores.of(source.credentials), f"{source.container}/{source.object}"
-    raw_policy = store.get_small(source.container, source.object + POLICY_SUFFIX, MAX_POLICY_BYTES)
-    raw_signature = store.get_small(source.container, source.object + SIGNATURE_SUFFIX, MAX_SIGNATURE_BYTES)
-    policy, signature = _text(raw_policy, place + POLICY_SUFFIX), _text(raw_signature, place + SIGNATURE_SUFFIX)
-    _check_consent(spec, dataset, policy, signature.strip(), place)
-    log.event("policy fetched", dataset=dataset.name)
-    path = work.data_file(dataset.name, source.format)
-    download = store.download(source.container, source.object, path)
-    log.event("data fetched", dataset=dataset.name, size_bytes=download.size_bytes)
-    unique = frozenset(column.name for column in dataset.columns if column.unique)
-    try:
-        facts = check_file(path, source.format, schema_of(dataset), source.null, unique)
-    except FileMismatch as mismatch:
-        column = f"column {mismatch.column}, " if mismatch.column else ""
-        row = f"row {mismatch.row}: " if mismatch.row else ""
-        what = f"{dataset.name}: {column}{row}{mismatch.rule}"
-        rule = "a file is what its party document declares"
-        raise DataMismatch(what, place, rule, mismatch.fix) from None
-    for problem in header_problems(parse_policy(policy, place), dataset, facts.header):
-        raise DataMismatch(f"{dataset.name}: {problem}", place, "a policy names exactly the file's columns")
-    log.event("data checked", dataset=dataset.name, rows=facts.n_rows)
-    return Fetched(
-        dataset=dataset.name,
-        policy=policy,
-        signature=signature.strip(),
-        header=facts.header,
-        sha256=download.sha256,
-        n_rows=facts.n_rows,
-        size_bytes=download.size_bytes,
-        file=str(path.relative_to(work.root)),
-    )
+    owner = next(member for member in spec.run.members if member.name == spec.own.party)
+    wanted = Wanted(dataset, source, owner.certificate, spec.own.capacity)
+    fetched = take_in(wanted, origins.of(source), work, secrets, log, refuse)
+    assert fetched is not None
+    return fetched
 
 
-def _check_consent(spec: RunSpec, dataset: DatasetSpec, text: str, signature: str, place: str) -> None:
-    """Make sure, before any data moves, that the owner's word is there: readable, on this dataset, and signed."""
-    policy = parse_policy(text, place + POLICY_SUFFIX)
-    if policy.metadata.dataset != dataset.name:
-        raise BadDocument(
-            f"the policy beside {dataset.name} is on another dataset",
-            place + POLICY_SUFFIX,
-            fix="put each policy beside its own data",
-        )
-    try:
-        check_signature(spec.run, policy, signature)
-    except BadSignature as error:
-        raise BadDocument(
-            f"the signature of the policy of {dataset.name} does not hold: {error.what}",
-            place + SIGNATURE_SUFFIX,
-            fix="sign the policy again with the key of the certificate in the party document",
-        ) from None
-
-
-def _text(raw: bytes, place: str) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise BadDocument("the object is not text in UTF-8", place) from None
+def refuse(problem: Exception) -> None:
+    """End the run at the first problem."""
+    raise problem

@@ -50,7 +50,8 @@ def judge(run: Run, plan: Plan, offers: Mapping[str, Offer]) -> Judgement:
     return Judgement(
         policies=tuple(policy_ref(policy) for policy in policies.values()),
         data=tuple(
-            DataRef(dataset=name, sha256=offer.sha256, rows=offer.n_rows) for name, offer in sorted(offered.items())
+            DataRef(dataset=name, sha256=offer.sha256, rows=offer.n_rows, version=offer.version)
+            for name, offer in sorted(offered.items())
         ),
         reasons=tuple(reasons),
     )

@@ -13,9 +13,11 @@ from policy.manifest import (
     OutputRecord,
     PartyRecord,
     StepRecord,
+    as_json,
     body_of,
     is_signed,
 )
+from policy.resources import RESOURCES_PURPOSE, ResourceRecord, Usage, Used
 from policy.signature import sign
 from worker.conversation import Conversation
 from worker.errors import DONE, REJECTED, Stopped
@@ -57,6 +59,13 @@ def sign_alone(manifest: Manifest, me: str, key: Ed25519PrivateKey) -> Manifest:
     """Return the manifest with our signature."""
     signature = sign(key, MANIFEST_PURPOSE, body_of(manifest))
     return manifest.model_copy(update={"signatures": {me: signature}})
+
+
+def with_usage(manifest: Manifest, me: str, usage: Usage, key: Ed25519PrivateKey) -> Manifest:
+    """Return our own copy of the manifest, with what our Job has used; only we sign that, and nobody else is told."""
+    used = Used(party=me, run_id=manifest.run_id, run=manifest.run, fetch_and_compute=usage)
+    signature = sign(key, RESOURCES_PURPOSE, as_json(used))
+    return manifest.model_copy(update={"resources": ResourceRecord(**dict(used), signature=signature)})
 
 
 def sign_together(manifest: Manifest, run: Run, key: Ed25519PrivateKey, conversation: Conversation) -> Manifest:

@@ -1,7 +1,8 @@
 """The last container: put result and manifest where they belong, once, and end with the run's code.
 
-Order:   the result first. A manifest says that the run is done, so it must never be there without its result; a crash
-         between the two leaves a result that the next attempt finds equal, or refuses to go on.
+Order:   the signed manifest aside, the result, the manifest under its name. A manifest says that the run is done, so it
+         must never be there without its result. A crash after the result leaves what `worker.unfinished` takes up; one
+         before it leaves nothing that looks like a result.
 Retries: an attempt that will be repeated (40, 50) files its manifest under `attempts/`, never as `manifest.json`.
 """
 
@@ -10,14 +11,12 @@ import hashlib
 import secrets as tokens
 from pathlib import Path
 
-from policy.manifest import Manifest, encode_manifest
+from policy.manifest import Manifest, encode_manifest, without_resources
 from worker.errors import DONE, PERMANENT, StoreUnavailable, WorkerError
 from worker.log import Log
 from worker.runspec import Place, RunSpec
-from worker.stores import Stores, attempt_name, manifest_name, result_name
+from worker.stores import Stores, attempt_name, manifest_name, pending_name, result_name
 from worker.workdir import Outcome, WorkDir
-
-MAX_RESULT_BYTES = 1 << 30  # of an earlier attempt's result, read back to compare
 
 
 def publish(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> Outcome | None:
@@ -25,13 +24,15 @@ def publish(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> Outcome | 
 
     Raises:  StoreUnavailable; WorkerError if another result lies there already, or compute left nothing.
     """
-    if work.is_done():
+    stores, done, manifest = Stores(secrets), work.done(), work.manifest()
+    if done is not None:
+        if done.is_unfinished and manifest is not None:
+            _file_manifest(spec, manifest, stores, log)
         log.event("done already")
         return None
-    outcome, manifest = work.outcome(), work.manifest()
+    outcome = work.outcome()
     if outcome is None or manifest is None:
         raise WorkerError("the container `compute` left no outcome", "the Job's initContainers")
-    stores = Stores(secrets)
     try:
         if outcome.code == DONE or outcome.code in PERMANENT:
             _publish_final(spec, work, manifest, stores, log)
@@ -47,39 +48,74 @@ def publish(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> Outcome | 
 
 
 def _publish_final(spec: RunSpec, work: WorkDir, manifest: Manifest, stores: Stores, log: Log) -> None:
-    run, content = spec.run, encode_manifest(manifest)
+    run, place = spec.run, spec.own.output
+    if place is not None and manifest.code == DONE:
+        store, name = stores.of(place.credentials), pending_name(run.run_id)
+        store.remove(place.container, name)  # of an attempt that did not come as far as its result
+        store.put_once(place.container, name, encode_manifest(without_resources(manifest)), place.readers)
+        _put_result(spec, place, work.result(run.outputs.format), stores, log)
+    _file_manifest(spec, manifest, stores, log)
+
+
+def _file_manifest(spec: RunSpec, manifest: Manifest, stores: Stores, log: Log) -> None:
+    """Give the manifest its name, here and in the party's records; from then on the run is done."""
+    run_id = spec.run.run_id
+    # Recipients and others may read the answer's container; what our Job has used is in our own records alone.
     if spec.own.output is not None:
-        if manifest.code == DONE:
-            _put_result(spec, spec.own.output, work.result(run.outputs.format), stores, log)
-        _put(spec.own.output, manifest_name(run.run_id), content, stores, log)
+        _put(spec.own.output, manifest_name(run_id), encode_manifest(without_resources(manifest)), stores, log)
     if spec.own.records is not None:
-        _put(spec.own.records, manifest_name(run.run_id), content, stores, log)
+        _put(spec.own.records, manifest_name(run_id), encode_manifest(manifest), stores, log)
+    if spec.own.output is not None and manifest.code == DONE:
+        try:
+            stores.of(spec.own.output.credentials).remove(spec.own.output.container, pending_name(run_id))
+        except StoreUnavailable as error:
+            log.event("put aside and not removed", reason=error.what, where=error.where)
 
 
 def _publish_attempt(spec: RunSpec, manifest: Manifest, stores: Stores, log: Log) -> None:
     when = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     name = attempt_name(spec.run.run_id, when, tokens.token_hex(4))
-    for place in (spec.own.output, spec.own.records):
+    for place, copy in ((spec.own.output, without_resources(manifest)), (spec.own.records, manifest)):
         if place is not None:
-            _put(place, name, encode_manifest(manifest), stores, log)
+            _put(place, name, encode_manifest(copy), stores, log)
 
 
 def _put(place: Place, name: str, content: bytes, stores: Stores, log: Log) -> None:
-    done = stores.of(place.credentials).put_once(place.container, name, content)
+    done = stores.of(place.credentials).put_once(place.container, name, content, place.readers)
     log.event("manifest stored" if done == "created" else "manifest was there", object=f"{place.container}/{name}")
 
 
 def _put_result(spec: RunSpec, place: Place, path: Path, stores: Stores, log: Log) -> None:
     store, name = stores.of(place.credentials), result_name(spec.run.run_id, spec.run.outputs.format)
-    if store.put_once(place.container, name, path) == "created":
-        log.event("result stored", object=f"{place.container}/{name}", size_bytes=path.stat().st_size)
-        return
-    there = store.get_small(place.container, name, MAX_RESULT_BYTES)
-    if hashlib.sha256(there).digest() != hashlib.sha256(path.read_bytes()).digest():
+    where = f"{place.container}/{name}"
+    if store.put_once(place.container, name, path, place.readers) == "created":
+        log.event("result stored", object=where, size_bytes=path.stat().st_size)
+    elif store.digest(place.container, name).sha256 != _sha256(path):
+        store.remove(place.container, pending_name(spec.run.run_id))  # it is not that result's manifest
         raise WorkerError(
             "another result of this run lies there already, without a manifest",
-            f"{place.container}/{name}",
+            where,
             "a result is written once",
             "compare the two runs' policies and data; remove the object, or raise spec.run for a new run",
         )
-    log.event("result was there", object=f"{place.container}/{name}")
+    else:
+        log.event("result was there", object=where)
+    _tell_who_cannot_read(place, stores, log)
+
+
+def _tell_who_cannot_read(place: Place, stores: Stores, log: Log) -> None:
+    """Say what is missing. The rules of a container that is there are its owner's, and are not changed here."""
+    if not place.readers:
+        return
+    try:
+        missing = stores.of(place.credentials).missing_readers(place.container, place.readers)
+    except StoreUnavailable:
+        missing = place.readers
+    if missing:
+        fix = f"if they are to read here: swift post --read-acl '<as it is>,{','.join(missing)}' {place.container}"
+        log.event("recipients not seen to have access", container=place.container, accounts=", ".join(missing), fix=fix)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@
 what only this party's worker needs. Both are pure functions of the committed documents.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -12,12 +12,15 @@ from pydantic.alias_generators import to_camel
 from conclave.ir.nodes import Concat, Node, Scan
 from conclave.ir.types import Field as ColumnField
 from conclave.ir.types import parse_type
+from conclave.local.format import Compression, FileFormat, Kind
 from policy.canonical import digest
 
 RUN_SPEC_PATH = "/etc/ccd/run.json"
 SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per key
+VOLUMES_PATH = "/var/run/ccd/volumes"  # one directory per claim, read-only, in `fetch` alone
 WORK_PATH = "/work"  # the emptyDir that the three containers share
 TLS_PORT = 8443
+AGE_KEY = "age.key"  # in the Secret of a sealed dataset
 
 
 class Model(BaseModel):
@@ -32,7 +35,7 @@ class ColumnSpec(Model):
     name: str
     type: str  # conclave.ir.types.parse_type reads it
     nullable: bool = True
-    unique: bool = False
+    unique: bool | Literal["table"] = False  # "table": and no other dataset of a logical table has the value
 
 
 class DatasetSpec(Model):
@@ -98,16 +101,102 @@ class Run(Model):
     deadlines: Deadlines = Deadlines()
 
 
-class Source(Model):
-    """Where one of the party's own datasets lies. Credentials are named here and mounted, never written."""
+class Text(Model):
+    """The signs of a text: conclave.local.format.FileFormat, with nothing left to defaults of a version."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = '"'
+    header: bool = True
+    quoted_nulls: bool = False
+
+
+class Sealed(Model):
+    """Data that its owner stored encrypted with age."""
+
+    identity: str  # name of the Secret that holds `age.key`; `fetch` alone mounts it
+
+
+class SourceBase(Model):
+    """One of the party's own datasets, wherever it lies. Credentials are named here and mounted, never written."""
 
     dataset: str  # "party/dataset"
-    backend: Literal["swift"]
+    backend: str
+    format: Kind
+    null: str | tuple[str, ...] = ""  # how a text spells NULL
+    # What is as it mostly is stands in no run spec, so that the run ids of those who declare nothing stay what they are.
+    text: Text | None = Field(default=None, exclude_if=lambda text: text is None)  # None: as CSV after RFC 4180
+    compression: Compression = Field(default="none", exclude_if=lambda kind: kind == "none")  # within the seal
+    sealed: Sealed | None = Field(default=None, exclude_if=lambda sealed: sealed is None)
+
+    @property
+    def file_format(self) -> FileFormat:
+        """How the file is read, once it is unsealed and unpacked."""
+        text, nulls = self.text or Text(), (self.null,) if isinstance(self.null, str) else self.null
+        return FileFormat(self.format, text.delimiter, text.quote, text.escape, text.header, nulls, text.quoted_nulls)
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """The names of the Secrets that unseal it; `fetch` alone mounts them."""
+        return () if self.sealed is None else (self.sealed.identity,)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the Secrets that reading it needs; `fetch` alone mounts them."""
+        return ()
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The names of the PersistentVolumeClaims that it lies on; `fetch` alone mounts them."""
+        return ()
+
+
+class SwiftSource(SourceBase):
+    """An object in Swift."""
+
+    backend: Literal["swift"] = "swift"
     container: str
     object: str
-    format: Literal["csv", "parquet"]
-    null: str = ""  # the spelling of NULL in CSV
     credentials: str  # name of the Secret
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The account's credentials."""
+        return (self.credentials,)
+
+
+class FilesSource(SourceBase):
+    """A file on a volume of the party's own cluster."""
+
+    backend: Literal["files"] = "files"
+    claim: str  # name of the PersistentVolumeClaim
+    path: str  # within the volume
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The volume's claim."""
+        return (self.claim,)
+
+
+class DataverseSource(SourceBase):
+    """A file of one version of a dataset in Dataverse."""
+
+    backend: Literal["dataverse"] = "dataverse"
+    url: str  # of the installation
+    persistent_id: str
+    version: str
+    file: str | int  # its name with its directory, or its number
+    form: Literal["original", "archival"] = "original"
+    storage: tuple[str, ...] = ()  # other sites that the installation may redirect to
+    credentials: str | None = None  # name of the Secret
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The API token, if one is needed."""
+        return (self.credentials,) if self.credentials is not None else ()
+
+
+Source = Annotated[SwiftSource | DataverseSource | FilesSource, Field(discriminator="backend")]
 
 
 class Place(Model):
@@ -115,6 +204,21 @@ class Place(Model):
 
     container: str
     credentials: str
+    # Whom a container that the worker makes is opened to, as Swift's ACLs name them. Left out if nobody, so that the
+    # run ids of those who name nobody stay what they are.
+    readers: tuple[str, ...] = Field(default=(), exclude_if=lambda readers: not readers)
+
+
+class Capacity(Model):
+    """What the pod has: memory, and the emptyDir that data is unpacked in."""
+
+    memory_bytes: int = Field(default=2 << 30, gt=0)
+    work_bytes: int = Field(default=4 << 30, gt=0)
+
+    @property
+    def engine_memory(self) -> str:
+        """What the query engine may use of the memory, as DuckDB reads it; Python and buffers need the rest."""
+        return f"{min(1 << 30, self.memory_bytes // 2) >> 20}MiB"
 
 
 class Own(Model):
@@ -125,6 +229,7 @@ class Own(Model):
     sources: tuple[Source, ...] = ()
     records: Place | None = None  # where this party files its own signed copy of every manifest
     output: Place | None = None  # the writer's
+    capacity: Capacity = Field(default=Capacity(), exclude_if=lambda capacity: capacity == Capacity())
 
 
 class RunSpec(Model):
@@ -159,6 +264,7 @@ def _scan(table: str, dataset: DatasetSpec) -> Scan:
         owner=dataset.name.split("/")[0],
         schema=schema_of(dataset),
         unique=frozenset(column.name for column in dataset.columns if column.unique),
+        unique_in_table=frozenset(column.name for column in dataset.columns if column.unique == "table"),
     )
 
 

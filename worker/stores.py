@@ -29,6 +29,11 @@ def manifest_name(run_id: str) -> str:
     return f"{run_id}/manifest.json"
 
 
+def pending_name(run_id: str) -> str:
+    """Return the object's name under which the writer's manifest waits until the result is there."""
+    return f"{run_id}/pending.json"
+
+
 def result_name(run_id: str, suffix: str) -> str:
     """Return the object's name under which the answer lies."""
     return f"{run_id}/result.{suffix}"

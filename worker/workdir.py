@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from policy.canonical import canonical_json
 from policy.manifest import Code, Manifest, Reason, Status, encode_manifest
+from policy.resources import Usage
 from worker.runspec import Model
 
 M = TypeVar("M", bound=BaseModel)
@@ -24,6 +25,7 @@ class Fetched(Model):
     sha256: str
     n_rows: int
     size_bytes: int
+    version: str | None = None  # which one it was, where the store has versions
     file: str  # within the work directory
 
 
@@ -43,9 +45,10 @@ class Outcome(Model):
 
 
 class Done(Model):
-    """`done.json`: the run was found done, here is where; nothing is left to do."""
+    """`done.json`: the run was found done, here is where; nothing is left to compute."""
 
     found: str
+    is_unfinished: bool = False  # result and manifest are there, only not yet under the manifest's own name
 
 
 class WorkDir:
@@ -55,10 +58,12 @@ class WorkDir:
         self.root = root
         self.data = root / "data"
         self.spill = root / "spill"  # what the local engine cannot hold in memory
+        self.most_bytes = 0  # that were here when data was deleted
         self._done = root / "done.json"
         self._fetched = root / "fetched.json"
         self._outcome = root / "outcome.json"
         self._manifest = root / "manifest.json"
+        self._usage = root / "usage.json"
 
     def data_file(self, dataset: str, suffix: str) -> Path:
         """Return where a dataset's file goes; its directory is there then."""
@@ -70,14 +75,23 @@ class WorkDir:
         """Return where the writer's answer lies between compute and publish."""
         return self.root / f"result.{suffix}"
 
+    def size_bytes(self) -> int:
+        """Return what lies here by now; links count for themselves."""
+        return sum(path.lstat().st_size for path in self.root.rglob("*"))
+
     def remove_data(self) -> None:
-        """Delete the plaintext of the party's own datasets."""
+        """Delete the plaintext of the party's own datasets; note before that how much there was."""
+        self.most_bytes = max(self.most_bytes, self.size_bytes())
         for directory in (self.data, self.spill):
             shutil.rmtree(directory, ignore_errors=True)
 
     def is_done(self) -> bool:
         """Whether fetch found the run done."""
         return self._done.exists()
+
+    def done(self) -> Done | None:
+        """Return what fetch found, or None."""
+        return _read(self._done, Done)
 
     def write_done(self, done: Done) -> None:
         """Tell the later containers to do nothing."""
@@ -90,6 +104,14 @@ class WorkDir:
     def write_fetched(self, fetched: FetchedAll) -> None:
         """Tell compute what there is."""
         self._write(self._fetched, canonical_json(fetched))
+
+    def usage(self) -> Usage:
+        """Return what the containers before this one have used."""
+        return _read(self._usage, Usage) or Usage()
+
+    def write_usage(self, usage: Usage) -> None:
+        """Tell the later containers what was used."""
+        self._write(self._usage, canonical_json(usage))
 
     def outcome(self) -> Outcome | None:
         """Return how it ended so far, or None."""

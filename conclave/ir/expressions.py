@@ -26,6 +26,12 @@ from conclave.ir.types import (
 ArithmeticOperator = OneOf["+", "-", "*", "/"]
 ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
 LogicOperator = OneOf["and", "or"]
+# What owners compute on their own rows, before any are combined: MPC has no such functions.
+LocalFunction = OneOf[
+    "like", "substring", "lower", "upper", "trim", "length",
+    "year", "quarter", "month", "week", "day", "dayofweek", "dayofyear", "date_trunc",
+    "floor", "ceil", "round", "sqrt",
+]  # fmt: skip
 Value = int | float | bool | str | decimal.Decimal | datetime.date | None
 
 
@@ -255,7 +261,22 @@ class Cast:
         return self.operand.nullable
 
 
-Expression = Column | Literal | Arithmetic | Negate | Compare | Logic | Not | IsNull | Case | Cast
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function that only an owner's own engine can compute; NULL if any argument is, and sqrt of what is negative."""
+
+    function: LocalFunction
+    arguments: tuple["Expression", ...]
+    type: Type
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def nullable(self) -> bool:
+        """If any argument is, or there may be no value."""
+        return self.function == "sqrt" or any(argument.nullable for argument in self.arguments)
+
+
+Expression = Column | Literal | Arithmetic | Negate | Compare | Logic | Not | IsNull | Case | Cast | Call
 
 
 def operands(expression: Expression) -> tuple[Expression, ...]:
@@ -269,6 +290,8 @@ def operands(expression: Expression) -> tuple[Expression, ...]:
             return (operand,)
         case Case(branches, default):
             return (*(part for branch in branches for part in branch), default)
+        case Call(_, arguments):
+            return arguments
 
 
 def columns_of(expression: Expression) -> Iterator[Column]:

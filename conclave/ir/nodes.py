@@ -3,9 +3,10 @@
 Column names are unique within a schema. `alpha`, `bravo` own scans; who *may see* what is no concern of the IR.
 """
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
 from typing import Literal as OneOf
+from typing import TypeVar, assert_never
 
 from conclave.ir.errors import Position, TypeProblem
 from conclave.ir.expressions import Expression, names_in
@@ -22,8 +23,26 @@ from conclave.ir.types import (
 )
 
 AggregateFunction = OneOf["sum", "count", "min", "max", "avg"]
+JoinKind = OneOf["inner", "left", "semi", "anti"]
+Owners = frozenset[str | None]  # of all scans below a node; None stands for those below a plan's Input
+N = TypeVar("N")
 
 
+def _hashed_once(node: type[N]) -> type[N]:
+    """Keep a node's hash: it goes down to every leaf, and passes and plans ask for it again and again."""
+    compute = node.__hash__
+
+    def hashed(self: N) -> int:
+        known = self.__dict__.get("_hash")
+        if known is None:
+            known = self.__dict__["_hash"] = compute(self)
+        return int(known)
+
+    node.__hash__ = hashed  # type: ignore[method-assign, assignment]
+    return node
+
+
+@_hashed_once
 @dataclass(frozen=True)
 class Scan:
     """All rows of one owner's dataset. `table` is the logical table that the dataset is a part of."""
@@ -33,9 +52,18 @@ class Scan:
     owner: str
     schema: Schema
     unique: frozenset[str] = frozenset()  # columns declared to hold no value twice, in this dataset
+    unique_in_table: frozenset[str] = (
+        frozenset()
+    )  # and none that another dataset of the table holds, by all owners' word
     at: Position | None = field(default=None, compare=False, repr=False)
 
+    @cached_property
+    def owners(self) -> Owners:
+        """The party that owns it."""
+        return frozenset({self.owner})
 
+
+@_hashed_once
 @dataclass(frozen=True)
 class Input:
     """A table that an earlier step of a plan made. Only plans hold it; a query as written never does."""
@@ -43,7 +71,13 @@ class Input:
     name: str
     schema: Schema
 
+    @property
+    def owners(self) -> Owners:
+        """Nobody in particular."""
+        return frozenset({None})
 
+
+@_hashed_once
 @dataclass(frozen=True)
 class Concat:
     """The rows of all parts, one after another (UNION ALL). Parts agree in names and types."""
@@ -62,6 +96,11 @@ class Concat:
         columns = zip(*(part.schema for part in self.parts), strict=True)
         return tuple(Field(c[0].name, c[0].type, any(f.nullable for f in c)) for c in columns)
 
+    @cached_property
+    def owners(self) -> Owners:
+        """Those of all parts."""
+        return reduce(frozenset.union, (part.owners for part in self.parts))
+
 
 @dataclass(frozen=True)
 class Output:
@@ -71,6 +110,7 @@ class Output:
     expression: Expression
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class Project:
     """One row for each row of the source, with the given columns."""
@@ -88,7 +128,13 @@ class Project:
         """The outputs, in order."""
         return tuple(Field(o.name, o.expression.type, o.expression.nullable) for o in self.outputs)
 
+    @property
+    def owners(self) -> Owners:
+        """The source's."""
+        return self.source.owners
 
+
+@_hashed_once
 @dataclass(frozen=True)
 class Filter:
     """The rows for which `predicate` is true (neither false nor NULL)."""
@@ -107,6 +153,11 @@ class Filter:
         """The source's."""
         return self.source.schema
 
+    @property
+    def owners(self) -> Owners:
+        """The source's."""
+        return self.source.owners
+
 
 @dataclass(frozen=True)
 class AggregateOutput:
@@ -117,9 +168,11 @@ class AggregateOutput:
     over: str | None
     # The column under a count or sum made by `split_aggregate`: partial counts are added, and SUM of nothing is 0 then.
     is_total_of_counts: bool = False
+    is_distinct: bool = False  # equal values count once; only in a query as written, `expand_distinct` leaves none
     at: Position | None = field(default=None, compare=False, repr=False)
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class Aggregate:
     """One row for each distinct combination of `keys` (NULL counts as a value); with no keys exactly one row."""
@@ -139,6 +192,11 @@ class Aggregate:
         fields = {f.name: f for f in self.source.schema}
         return (*(fields[key] for key in self.keys), *(self._field(o, fields) for o in self.outputs))
 
+    @property
+    def owners(self) -> Owners:
+        """The source's."""
+        return self.source.owners
+
     def _field(self, output: AggregateOutput, fields: dict[str, Field]) -> Field:
         if output.over is None:
             return Field(output.name, Integer(64), nullable=False)
@@ -155,13 +213,19 @@ class Aggregate:
         return Field(output.name, kind, over.nullable or not self.keys)
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class Join:
-    """Inner join: every pair of rows equal in all `on` pairs (left name, right name). Schemas share no name."""
+    """Rows that are equal in all `on` pairs (left name, right name); NULL equals nothing. Schemas share no name.
+
+    inner: every pair that matches. left: those, and left rows without a match beside NULLs. semi, anti: the left
+    rows that have a match, or have none, each once and with no column of the right.
+    """
 
     left: "Node"
     right: "Node"
     on: tuple[tuple[str, str], ...]
+    how: JoinKind = "inner"
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -171,10 +235,24 @@ class Join:
 
     @cached_property
     def schema(self) -> Schema:
-        """Left columns, then right columns."""
-        return (*self.left.schema, *self.right.schema)
+        """Left columns, then right columns, as far as this kind of join has them."""
+        match self.how:
+            case "inner":
+                return (*self.left.schema, *self.right.schema)
+            case "left":
+                return (*self.left.schema, *(replace(f, nullable=True) for f in self.right.schema))
+            case "semi" | "anti":
+                return self.left.schema
+            case _ as never:
+                assert_never(never)
+
+    @cached_property
+    def owners(self) -> Owners:
+        """Those of both sides."""
+        return self.left.owners | self.right.owners
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class CrossOne:
     """Every row of `left`, widened by the only row of `right` (an ungrouped aggregate or its projection)."""
@@ -191,6 +269,11 @@ class CrossOne:
         """Left columns, then right columns."""
         return (*self.left.schema, *self.right.schema)
 
+    @cached_property
+    def owners(self) -> Owners:
+        """Those of both sides."""
+        return self.left.owners | self.right.owners
+
 
 @dataclass(frozen=True)
 class SortKey:
@@ -201,6 +284,7 @@ class SortKey:
     nulls_first: bool = False
 
 
+@_hashed_once
 @dataclass(frozen=True)
 class Sort:
     """The same rows in order."""
@@ -217,7 +301,13 @@ class Sort:
         """The source's."""
         return self.source.schema
 
+    @property
+    def owners(self) -> Owners:
+        """The source's."""
+        return self.source.owners
 
+
+@_hashed_once
 @dataclass(frozen=True)
 class Limit:
     """The first `count` rows."""
@@ -231,7 +321,13 @@ class Limit:
         """The source's."""
         return self.source.schema
 
+    @property
+    def owners(self) -> Owners:
+        """The source's."""
+        return self.source.owners
 
+
+@_hashed_once
 @dataclass(frozen=True)
 class Collect:
     """The root: the answer, opened to `recipients` and to nobody else."""
@@ -243,6 +339,11 @@ class Collect:
     def schema(self) -> Schema:
         """The source's."""
         return self.source.schema
+
+    @property
+    def owners(self) -> Owners:
+        """The source's."""
+        return self.source.owners
 
 
 Node = Scan | Input | Concat | Project | Filter | Aggregate | Join | CrossOne | Sort | Limit | Collect

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -76,8 +77,9 @@ def show_node(node: Node) -> str:
         case Aggregate(_, keys, outputs):
             by = f" by {', '.join(map(_name, keys))}" if keys else ""
             return f"aggregate{by}" + (f": {', '.join(map(_aggregate, outputs))}" if outputs else "")
-        case Join(_, _, on):
-            return f"join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
+        case Join(_, _, on, how):
+            kind = "" if how == "inner" else f"{how} "
+            return f"{kind}join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
         case CrossOne():
             return "cross one row"
         case Sort(_, sort_keys):
@@ -126,6 +128,10 @@ def _show(expression: Expression) -> tuple[str, int]:
         case Case(branches, default):
             whens = " ".join(f"when {_show(test)[0]} then {_show(value)[0]}" for test, value in branches)
             return f"case {whens} else {_show(default)[0]} end", _ATOM
+        case Call("like", (operand, pattern)):
+            return f"{_within(operand, _ADD)} like {_within(pattern, _ADD)}", _COMPARE
+        case Call(function, arguments):
+            return f"{function}({', '.join(_show(argument)[0] for argument in arguments)})", _ATOM
         case Cast(operand, kind):
             return f"cast({_show(operand)[0]} as {kind})", _ATOM
         case _ as never:
@@ -164,7 +170,8 @@ def _output(output: Output) -> str:
 
 def _aggregate(output: AggregateOutput) -> str:
     function = "total" if output.is_total_of_counts else output.function
-    return f"{_name(output.name)} = {function}({'*' if output.over is None else _name(output.over)})"
+    over = "*" if output.over is None else _name(output.over)
+    return f"{_name(output.name)} = {function}({'distinct ' if output.is_distinct else ''}{over})"
 
 
 def _sort_key(key: SortKey) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from operator import is_
 from typing import assert_never
 
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -50,7 +52,8 @@ def children(node: Node) -> tuple[Node, ...]:
 
 def with_children(node: Node, sources: tuple[Node, ...]) -> Node:
     """Return `node` over other sources; `node` itself if they are the ones it has."""
-    if all(old is new for old, new in zip(children(node), sources, strict=True)):
+    old = children(node)
+    if len(old) == len(sources) and all(map(is_, old, sources)):
         return node
     match node:
         case Scan() | Input():
@@ -70,9 +73,12 @@ def bottom_up(root: Node, rewrite: Callable[[Node], Node]) -> Node:
     done: dict[int, Node] = {}
 
     def visit(node: Node) -> Node:
-        if id(node) not in done:
-            done[id(node)] = rewrite(with_children(node, tuple(visit(source) for source in children(node))))
-        return done[id(node)]
+        made = done.get(id(node))
+        if made is None:
+            sources = children(node)
+            made = rewrite(with_children(node, tuple([visit(source) for source in sources])) if sources else node)
+            done[id(node)] = made
+        return made
 
     return visit(root)
 
@@ -101,8 +107,7 @@ def scans_in(root: Node) -> tuple[Scan, ...]:
 
 def owner_of(root: Node) -> str | None:
     """Return the one party that owns every scan below `root`; None for several, or a plan's Input."""
-    owners = {node.owner if isinstance(node, Scan) else None for node in nodes_in(root) if not children(node)}
-    return owners.pop() if len(owners) == 1 else None
+    return next(iter(root.owners)) if len(root.owners) == 1 else None
 
 
 def is_one_row(node: Node) -> bool:
@@ -139,6 +144,8 @@ def rebuild(expression: Expression, change: Callable[[Expression], Expression]) 
         case Case(branches, default):
             changed = tuple((change(condition), change(value)) for condition, value in branches)
             return replace(expression, branches=changed, default=change(default))
+        case Call(_, arguments):
+            return replace(expression, arguments=tuple(change(argument) for argument in arguments))
         case _ as never:
             assert_never(never)
 

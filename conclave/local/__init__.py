@@ -5,8 +5,12 @@ It must not talk to anybody, know of policies, or let a value of the data into a
 - errors: what can go wrong, said without a value
 - sqlexpr: a scalar expression as SQL
 - sqltext: a relational query as one SELECT, as the plan shows it
+- format: how a file is written down
 - source: a file as DuckDB reads it, and which values break the declaration
 - duckdb: the sealed engine that holds the party's tables and runs the SQL
+- compression: what a stored file really is, and unpacked
+- header: the names that a file gives its columns
+- witness: a text read a second time by a reader of another make
 - check: a data file held against its declaration
 - strings: strings as padded bytes and words
 - encode: whole tables as words for MPC, and back

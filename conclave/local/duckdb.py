@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from conclave.ir.types import Schema
 from conclave.local.errors import LocalError
-from conclave.local.source import Format, breaks_type, relation, typed
+from conclave.local.format import FileFormat
+from conclave.local.source import breaks_type, relation, typed
 from conclave.local.sqlexpr import quoted, view_name
 
 
@@ -51,17 +52,17 @@ class LocalEngine:
     ) -> None:
         self.close()
 
-    def register_file(self, dataset: str, path: Path, file_format: Format, schema: Schema, null_text: str = "") -> None:
+    def register_file(self, dataset: str, path: Path, file_format: FileFormat, schema: Schema) -> None:
         """Load a file as the table that queries read as `dataset`; `check_file` says first whether it is fit.
 
         Raises:  LocalError if the file cannot be read or a value is none of its column's declared type.
         """
         columns = ", ".join(
             f"CASE WHEN {breaks_type(f, file_format)} THEN error({quoted(f.name)}) "
-            f"ELSE {typed(f)} END AS {view_name(f.name)}"
+            f"ELSE {typed(f, file_format)} END AS {view_name(f.name)}"
             for f in schema
         )
-        source = relation(path, file_format, schema, null_text)
+        source = relation(path, file_format, schema)
         self._execute(f"CREATE TABLE {view_name(dataset)} AS SELECT {columns} FROM {source}", dataset)  # noqa: S608
 
     def register_table(self, name: str, table: pa.Table) -> None:

@@ -40,6 +40,7 @@ class DataMismatch(Exception):
 
     def __init__(self, mismatch: Mismatch) -> None:
         super().__init__(mismatch)
+        self.mismatch = mismatch
         self.column, self.rule = mismatch.column, mismatch.rule
         self.row, self.fix = mismatch.row, mismatch.fix
 

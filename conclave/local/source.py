@@ -5,43 +5,85 @@ every value is held against the rule of its type first.
 """
 
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import assert_never
 
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
+from conclave.local.format import FileFormat
 from conclave.local.sqlexpr import duckdb_type, quoted, view_name
 
-Format = Literal["csv", "parquet"]
+MAX_LINE_BYTES = 2 << 20
 
 
-def relation(path: Path, file_format: Format, schema: Schema, null_text: str) -> str:
-    """Return the table function that reads the file. A CSV's columns are all text, named as declared."""
-    if file_format == "parquet":
+def relation(path: Path, file_format: FileFormat, schema: Schema) -> str:
+    """Return the table function that reads the file. A text's columns are all varchar, named as declared."""
+    if not file_format.is_text:
         return f"read_parquet({quoted(str(path))})"
     columns = ", ".join(f"{quoted(f.name)}: 'VARCHAR'" for f in schema)
-    return (
-        f"read_csv({quoted(str(path))}, auto_detect = false, header = true, delim = ',', quote = '\"', "
-        f"escape = '\"', nullstr = {quoted(null_text)}, strict_mode = true, columns = {{{columns}}})"
-    )
+    nulls = ", ".join(quoted(null) for null in file_format.nulls)
+    options = {
+        # Said for each: what is left to DuckDB's detection would depend on the data.
+        "auto_detect": "false",
+        "compression": "'none'",
+        "encoding": "'utf-8'",
+        "header": str(file_format.has_header).lower(),
+        "delim": quoted(file_format.delimiter),
+        "quote": quoted(file_format.quote),
+        "escape": quoted(file_format.escape),
+        "comment": "''",
+        "nullstr": f"[{nulls}]",
+        "allow_quoted_nulls": str(file_format.quoted_nulls).lower(),
+        "strict_mode": "true",
+        "max_line_size": str(MAX_LINE_BYTES),
+        "columns": f"{{{columns}}}",
+    }
+    return f"read_csv({quoted(str(path))}, {', '.join(f'{name} = {value}' for name, value in options.items())})"
 
 
-def typed(column: Field) -> str:
-    """Return the column's values as its declared type."""
-    return f"CAST({view_name(column.name)} AS {duckdb_type(column.type)})"
-
-
-def breaks_type(column: Field, file_format: Format) -> str:
-    """Return the condition that holds for values that are none of the declared type, and never for NULL."""
+def text(column: Field, file_format: FileFormat) -> str:
+    """Return the column's values as the file means them, before they are given their type."""
     name = view_name(column.name)
+    if not file_format.has_quoted_strings:
+        return name
+    within = f"replace({name}[2:-2], '\\\"', '\"')"
+    return f"CASE WHEN {_is_in_quotes(name)} THEN {within} ELSE {name} END"
+
+
+def typed(column: Field, file_format: FileFormat) -> str:
+    """Return the column's values as its declared type."""
+    return f"CAST({text(column, file_format)} AS {duckdb_type(column.type)})"
+
+
+def breaks_quotes(column: Field) -> str:
+    """Return the condition that holds for a value of a `tab` file that has a quote at one end only."""
+    name = view_name(column.name)
+    return f"{name} IS NOT NULL AND starts_with({name}, '\"') AND NOT {_is_in_quotes(name)}"
+
+
+def breaks_type(column: Field, file_format: FileFormat) -> str:
+    """Return the condition that holds for values that are none of the declared type, and never for NULL."""
+    name = text(column, file_format)
     if isinstance(column.type, Varchar):
         # A zero byte is what shorter strings are padded with.
         return f"{name} IS NOT NULL AND (strlen({name}) > {column.type.max_bytes} OR contains({name}, chr(0)))"
     value = f"TRY_CAST({name} AS {duckdb_type(column.type)})"
-    if file_format == "csv":
+    if file_format.is_text:
         is_other = f"NOT regexp_full_match({name}, {quoted(_pattern(column.type))})"
     else:
         is_other = f"{value} <> {name}"  # rounded
-    is_infinite = f" OR NOT isfinite({value})" if isinstance(column.type, Double) else ""
-    return f"{name} IS NOT NULL AND ({is_other} OR {value} IS NULL{is_infinite})"
+    return f"{name} IS NOT NULL AND ({is_other} OR {value} IS NULL{_out_of_range(column.type, value)})"
+
+
+def _out_of_range(kind: Type, value: str) -> str:
+    if isinstance(kind, Double):
+        return f" OR NOT isfinite({value})"
+    if isinstance(kind, Date):
+        # DuckDB has years before and after these; what reads an answer may not.
+        return f" OR {value} NOT BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+    return ""
+
+
+def _is_in_quotes(name: str) -> str:
+    return f"(strlen({name}) > 1 AND starts_with({name}, '\"') AND ends_with({name}, '\"'))"
 
 
 def _pattern(kind: Type) -> str:

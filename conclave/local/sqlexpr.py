@@ -10,6 +10,7 @@ from typing import assert_never
 from conclave.ir.errors import TypeProblem
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -113,6 +114,15 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
             return Sql(text, _COMPARE, is_exact=True)
         case Case():
             return _case(expression, columns)
+        case Call("like", (operand, pattern)):
+            sides = (_at_least(_SUM, render_expression(side, columns)) for side in (operand, pattern))
+            return Sql(" LIKE ".join(sides), _COMPARE, is_exact=True)
+        case Call("sqrt", (operand,), kind):  # of what is negative it is an error, or no number
+            number = render_expression(operand, columns)
+            return cast(Sql(f"sqrt(CASE WHEN {_at_least(_SUM, number)} >= 0 THEN {number.text} END)"), kind)
+        case Call(function, arguments, kind):
+            rendered = ", ".join(render_expression(argument, columns).text for argument in arguments)
+            return cast(Sql(f"{function}({rendered})"), kind)
         case Cast(operand, kind):
             return cast(render_expression(operand, columns), kind)
         case _ as never:

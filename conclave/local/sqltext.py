@@ -21,6 +21,7 @@ from conclave.ir.nodes import (
     Filter,
     Input,
     Join,
+    JoinKind,
     Limit,
     Node,
     Project,
@@ -185,7 +186,7 @@ def _aggregate_output(output: AggregateOutput, declared: Field, columns: dict[st
     over = columns[output.over]
     if output.is_total_of_counts:
         return cast(Sql(f"COALESCE(SUM({over.text}), 0)"), declared.type)
-    call = f"{output.function.upper()}({over.text})"
+    call = f"{output.function.upper()}({'DISTINCT ' if output.is_distinct else ''}{over.text})"
     match output.function:
         case "count" | "avg":  # BIGINT and DOUBLE whatever they are of
             return Sql(call, is_exact=True)
@@ -199,20 +200,26 @@ def _aggregate_output(output: AggregateOutput, declared: Field, columns: dict[st
             assert_never(never)
 
 
+_JOIN_WORDS: dict[JoinKind, str] = {"inner": "JOIN", "left": "LEFT JOIN", "semi": "SEMI JOIN", "anti": "ANTI JOIN"}
+
+
 def _join(node: Join | CrossOne, alias: str) -> _Select:
     left, right = _select(node.left, f"{alias}l"), _select(node.right, f"{alias}r")
     # Conditions that a side has already made can as well be checked after an inner join.
     if not left.is_plain:
         left = _wrapped(left, f"{alias}l")
-    if not right.is_plain or right.is_joined:
+    is_outer = isinstance(node, Join) and node.how != "inner"
+    # After an outer join it would be too late for a condition on the right rows, or to compute something of them.
+    if not right.is_plain or right.is_joined or (is_outer and not isinstance(node.right, Scan | Input)):
         right = _wrapped(right, f"{alias}r")
     columns = {**left.columns, **right.columns}
     if isinstance(node, Join):
         pairs = " AND ".join(f"{columns[a].text} = {columns[b].text}" for a, b in node.on)
-        source = f"{left.source}\nJOIN {right.source} ON {pairs}"
+        source = f"{left.source}\n{_JOIN_WORDS[node.how]} {right.source} ON {pairs}"
     else:
         source = f"{left.source}\nCROSS JOIN {right.source}"
-    return _Select(node, columns, source, where=left.where + right.where, is_joined=True)
+    shown = {f.name: columns[f.name] for f in node.schema}
+    return _Select(node, shown, source, where=left.where + right.where, is_joined=True)
 
 
 def _order(key: SortKey, inner: _Select) -> tuple[Sql, str]:

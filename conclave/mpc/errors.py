@@ -51,5 +51,23 @@ class AgreementError(ProtocolError):
         self.peers = peers
 
 
+class RepeatedKeys(ProtocolError):
+    """Rows of several owners agree in columns of which each owner has declared that they tell all rows apart."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{', '.join(columns)}: rows of different owners have the same value, against their declarations"
+        )
+        self.columns = columns
+
+
+class TooManyPairs(ProtocolError):
+    """A join whose keys repeat on both sides would compare more pairs of rows than any machine here holds."""
+
+    def __init__(self, columns: tuple[str, ...], n_left: int, n_right: int) -> None:
+        super().__init__(f"a join on {', '.join(columns)} would compare {n_left} rows with {n_right}, pair by pair")
+        self.columns = columns
+
+
 class ShapeError(ProtocolError):
     """Operands whose public sizes do not fit together."""

@@ -11,7 +11,8 @@ In reading order:
 - sort: rows in order
 - aggregate: a whole table to one row
 - groupby: one row for each group
-- join: rows of two tables with equal keys
+- match: which row of the right each left row meets
+- join: rows of two tables with equal keys: inner, left, semi, anti
 - evaluate: scalar expressions
 - apply: an operator of the IR to the protocol that runs it
 """

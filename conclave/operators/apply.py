@@ -1,6 +1,7 @@
 """From one operator of the plan to the protocol that runs it: `conclave.ir.nodes` meets the operators of this package."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from conclave.ir.nodes import (
@@ -25,17 +26,31 @@ from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.evaluate import Rows, project, truth_of
 from conclave.operators.filter import filter_rows
 from conclave.operators.groupby import group_by
-from conclave.operators.join import cross_one, join_nested, join_unique
+from conclave.operators.join import (
+    anti_join,
+    cross_one,
+    join_nested,
+    join_unique,
+    left_join_unique,
+    semi_join,
+    with_unmatched,
+)
+from conclave.operators.match import OnRepeated, refuse_repeated
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
+from conclave.plan.steps import MpcStep
 
 
-def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTable], me: Party) -> SecretTable:
-    """Run one operator on the shared tables its Inputs name. Reveals nothing.
+def apply(
+    step: MpcStep, tables: Mapping[str, SecretTable], me: Party, on_repeated: OnRepeated = refuse_repeated
+) -> SecretTable:
+    """Run one step on the shared tables that its operator's Inputs name.
 
-    `unique_side` says which side of a join has unique keys, if one has.
+    Reveals: nothing; a step that checks keys, to the three, whether they repeat.
+    Raises:  RepeatedKeys if they do, unless `on_repeated` says otherwise.
     """
-    match operator:
+    check = on_repeated if step.checks_keys else None
+    match step.operator:
         case Project(source, outputs):
             return project(_table(source, tables), outputs, me)
         case Filter(source, predicate):
@@ -44,14 +59,19 @@ def apply(operator: Node, unique_side: str | None, tables: Mapping[str, SecretTa
         case Concat(parts):
             return _concat([_table(part, tables) for part in parts], me)
         case Aggregate(source, keys, aggregates):
-            carried = [name for key in keys for name in _texts_of(source.schema, key)]
-            return group_by(_table(source, tables), keys, [_spec(a) for a in aggregates], me, carried)
-        case Join(left, right, on):
-            return _join(_table(left, tables), _table(right, tables), on, unique_side, me)
+            table = _table(source, tables)
+            # Bytes that the answer does not show were not shared.
+            carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
+            return group_by(table, keys, [_spec(a) for a in aggregates], me, carried)
+        case Join(left, right):
+            return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
-            ordering = [SortKey(key.column, key.descending, key.nulls_first) for key in keys]
+            ordering = [
+                SortKey(key.column, key.descending, key.nulls_first, tuple(_texts_of(source.schema, key.column)))
+                for key in keys
+            ]
             return sort_table(_table(source, tables), ordering, me)
         case Limit(source, count):
             return _table(source, tables).first(count)
@@ -81,16 +101,31 @@ def _texts_of(schema: Schema, name: str) -> list[str]:
 
 def _spec(output: AggregateOutput) -> AggregateSpec:
     assert output.function != "avg", "expand_avg leaves none"
+    assert not output.is_distinct, "expand_distinct leaves none"
     if output.over is None:
         return AggregateSpec(output.name, "count_star")
     return AggregateSpec(output.name, output.function, output.over)
 
 
 def _join(
-    left: SecretTable, right: SecretTable, on: tuple[tuple[str, str], ...], unique_side: str | None, me: Party
+    left: SecretTable, right: SecretTable, join: Join, unique_side: str | None, check: OnRepeated | None, me: Party
 ) -> SecretTable:
-    if unique_side == "right":
-        return join_unique(left, right, on, me)
-    if unique_side == "left":
-        return join_unique(right, left, [(r, l_) for l_, r in on], me)
-    return join_nested(left, right, on, me)
+    on = join.on
+    match join.how:
+        case "semi":
+            return semi_join(left, right, on, me)
+        case "anti":
+            return anti_join(left, right, on, me)
+        case "left" if unique_side == "right":
+            return left_join_unique(left, right, on, me, check)
+        case "left":
+            matched = _join(left, right, replace(join, how="inner"), unique_side, check, me)
+            return with_unmatched(matched, left, right, on, me)
+        case "inner":
+            if unique_side == "right":
+                return join_unique(left, right, on, me, check)
+            if unique_side == "left":
+                return join_unique(right, left, [(r, l_) for l_, r in on], me, check)
+            return join_nested(left, right, on, me)
+        case _ as never:
+            assert_never(never)

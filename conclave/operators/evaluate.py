@@ -9,6 +9,7 @@ from typing import assert_never
 
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -107,6 +108,8 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
             truth = truth_of(expression, rows)
             present = None if truth.false is None else truth.true ^ truth.false  # never both
             return Words(bit_to_arithmetic(truth.true, me), present, Boolean())
+        case Call():
+            raise AssertionError("no function of MPC")
         case _ as never:
             assert_never(never)
 
@@ -127,7 +130,7 @@ def truth_of(expression: Expression, rows: Rows) -> Truth:
         case IsNull(operand):
             present = words_of(operand, rows).present
             return Truth(public_bits(0, rows.table.n_rows, rows.me) if present is None else present.invert(me), None)
-        case Column() | Literal() | Arithmetic() | Negate() | Cast() | Case():
+        case Column() | Literal() | Arithmetic() | Negate() | Cast() | Case() | Call():
             # A boolean word is 0 or 1, so its lowest bit is the truth, and taking it is free.
             words = words_of(expression, rows)
             return _where_present(words.values.lowest_bit(), words.present, me)

@@ -13,11 +13,12 @@ from conclave.operators.table import SecretColumn, SecretTable
 
 @dataclass(frozen=True)
 class SortKey:
-    """One ORDER BY item."""
+    """One ORDER BY item; `words` are the columns with a long string's bytes, to order by in place of its code."""
 
     column: str
     descending: bool = False
     nulls_first: bool = False
+    words: tuple[str, ...] = ()
 
 
 def sort_table(table: SecretTable, keys: Sequence[SortKey], me: Party) -> SecretTable:
@@ -38,17 +39,26 @@ def key_planes(table: SecretTable, keys: Sequence[SortKey], me: Party) -> Planes
 
     Planes come least significant first: values of the last key, its NULL bit, and so on to "invalid" on top.
     """
-    columns = [table.columns[key.column] for key in keys]
-    values = column_planes(columns, me)
+    ordering = [(key, column) for key in keys for column in _ordering_columns(table, key)]
+    values = column_planes([column for _, column in ordering], me)
     planes: list[Planes] = []
-    for key, column, bits in reversed(list(zip(keys, columns, values, strict=True))):
+    for at, ((key, column), bits) in reversed(list(enumerate(zip(ordering, values, strict=True)))):
         planes.append(_ordered(bits, column.signed, key.descending, me))
-        if column.present is not None:
+        is_first = at == 0 or ordering[at - 1][0] is not key
+        if is_first and column.present is not None:
             present = planes_of_bits([column.present])
             planes.append(present if key.nulls_first else present.invert(me))
     if table.valid is not None:
         planes.append(planes_of_bits([table.valid]).invert(me))
     return concat_planes(planes) if planes else None
+
+
+def _ordering_columns(table: SecretTable, key: SortKey) -> list[SecretColumn]:
+    """Return what a key is ordered by, most significant first; NULL where the key is NULL."""
+    column = table.columns[key.column]
+    if not key.words:
+        return [column]
+    return [SecretColumn(table.columns[word].values, column.present, signed=False) for word in key.words]
 
 
 def column_planes(columns: Sequence[SecretColumn], me: Party) -> list[Planes]:

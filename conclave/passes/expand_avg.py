@@ -7,7 +7,7 @@ Reveals:  nothing more: sum and count stay inside the computation.
 from dataclasses import replace
 
 from conclave.ir.expressions import Arithmetic, Column, Expression
-from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Node, Output, Project, field_of
+from conclave.ir.nodes import Aggregate, AggregateOutput, Node, Output, Project, field_of
 from conclave.ir.walk import bottom_up
 
 
@@ -35,8 +35,14 @@ def _expand(node: Node) -> Node:
         if output.function == "avg" and output.over is not None:
             # Without NULLs the number of values is the number of rows, which is often asked for anyway.
             counted = output.over if field_of(node.source, output.over).nullable else None
-            total = _find_or_add(kept, node.keys, "sum", output.over, f"{output.over}_sum")
-            count = _find_or_add(kept, node.keys, "count", counted, f"{output.over}_count")
+            once = output.is_distinct
+            total = _find_or_add(
+                kept, node.keys, AggregateOutput(f"{output.over}_sum", "sum", output.over, is_distinct=once)
+            )
+            counted = output.over if once else counted
+            count = _find_or_add(
+                kept, node.keys, AggregateOutput(f"{output.over}_count", "count", counted, is_distinct=once)
+            )
             quotients[output.name] = (total, count)
     aggregate = replace(node, outputs=tuple(kept))
     columns = {f.name: Column(f.name, f.type, f.nullable) for f in aggregate.schema}
@@ -52,16 +58,14 @@ def _expand(node: Node) -> Node:
     return Project(aggregate, tuple(outputs), node.at)
 
 
-def _find_or_add(
-    kept: list[AggregateOutput], keys: tuple[str, ...], function: AggregateFunction, over: str | None, wish: str
-) -> str:
-    """Return the name of the aggregate `function(over)`, which is there already or is added now."""
+def _find_or_add(kept: list[AggregateOutput], keys: tuple[str, ...], wanted: AggregateOutput) -> str:
+    """Return the name of the aggregate that is wanted, which is there already or is added now."""
     for output in kept:
-        if (output.function, output.over, output.is_total_of_counts) == (function, over, False):
+        if replace(output, name=wanted.name) == wanted:
             return output.name
-    taken, name, n = {key.lower() for key in keys} | {output.name.lower() for output in kept}, wish, 1
+    taken, name, n = {key.lower() for key in keys} | {output.name.lower() for output in kept}, wanted.name, 1
     while name.lower() in taken:
         n += 1
-        name = f"{wish}_{n}"
-    kept.append(AggregateOutput(name, function, over))
+        name = f"{wanted.name}_{n}"
+    kept.append(replace(wanted, name=name))
     return name

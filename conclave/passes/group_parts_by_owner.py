@@ -4,10 +4,8 @@ After:    push_filter_down, push_project_down, which leave concats of what singl
 Reveals:  of the parties' rows only how many there are in all, no longer how many in each of their datasets.
 """
 
-from dataclasses import replace
-
 from conclave.ir.nodes import Concat, Node
-from conclave.ir.walk import bottom_up, owner_of
+from conclave.ir.walk import bottom_up, owner_of, with_children
 
 
 def group_parts_by_owner(root: Node) -> Node:
@@ -37,8 +35,8 @@ def _group(node: Node) -> Node:
         groups.setdefault(owner_of(part) or f"part {n}", []).append(part)
     if len(groups) == 1:
         (parts,) = groups.values()
-        return replace(node, parts=tuple(parts))
-    return replace(node, parts=tuple(Concat(tuple(g), node.at) if len(g) > 1 else g[0] for g in groups.values()))
+        return with_children(node, tuple(parts))
+    return with_children(node, tuple(Concat(tuple(g), node.at) if len(g) > 1 else g[0] for g in groups.values()))
 
 
 def _flat(node: Node) -> tuple[Node, ...]:

@@ -110,13 +110,13 @@ class _Pruning:
                 only_left = self._exactly(left, below[0] or frozenset())
                 if below[1] is None:  # its row is there whatever the data, and nobody reads it
                     return only_left
-                return replace(node, left=only_left, right=self._exactly(right, below[1]))
+                return with_children(node, (only_left, self._exactly(right, below[1])))
             case Project(source):
                 outputs = _kept(node, needed)
                 pruned = source if isinstance(source, Scan) else self._above_scan(source, below[0])
                 return node if pruned is source and outputs == node.outputs else Project(pruned, outputs, node.at)
             case Aggregate(source):
-                return replace(_kept_aggregate(node, needed), source=self._above_scan(source, below[0]))
+                return with_children(_kept_aggregate(node, needed), (self._above_scan(source, below[0]),))
             case Filter(source) | Sort(source) | Limit(source):
                 return with_children(node, (self._above_scan(source, below[0]),))
             case _ as never:
@@ -158,4 +158,6 @@ def _kept(node: Project, needed: Names) -> tuple[Output, ...]:
 
 def _kept_aggregate(node: Aggregate, needed: Names) -> Aggregate:
     outputs = tuple(output for output in node.outputs if output.name in needed)
-    return replace(node, outputs=outputs if outputs or node.keys else node.outputs[:1])
+    if not outputs and not node.keys:
+        outputs = node.outputs[:1]
+    return node if len(outputs) == len(node.outputs) else replace(node, outputs=outputs)

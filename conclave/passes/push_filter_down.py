@@ -84,8 +84,9 @@ def _below(node: Node, condition: Expression) -> Node | None:
         case Join(left, right) | CrossOne(left, right):
             if names <= {f.name for f in left.schema}:
                 return replace(node, left=_filtered(left, condition))
-            # Never into the right side of a CrossOne: without its only row it would take all rows along.
-            if isinstance(node, Join) and names <= {f.name for f in right.schema}:
+            # Never into the right side of a CrossOne: without its only row it would take all rows along. Nor into
+            # that of a left join: rows that lose their match there stay, beside NULLs.
+            if isinstance(node, Join) and node.how == "inner" and names <= {f.name for f in right.schema}:
                 return replace(node, right=_filtered(right, condition))
             return None
         case Aggregate(source, keys):

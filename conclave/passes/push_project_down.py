@@ -50,7 +50,7 @@ def _below_joins(node: Project | Filter, source: Node, expressions: tuple[Expres
         join = join.source
     if not isinstance(join, Join | CrossOne) or owner_of(join) is not None:
         return node
-    sides = _Sides(join, {f.name.lower() for f in join.schema})
+    sides = _Sides(join, {f.name.lower() for side in (join.left, join.right) for f in side.schema})
     changed = tuple(sides.without_one_sided(expression) for expression in expressions)
     if not sides.left and not sides.right:
         return node
@@ -75,7 +75,7 @@ class _Sides:
         if isinstance(expression, Column | Literal):
             return expression
         for side, found in ((self.join.left, self.left), (self.join.right, self.right)):
-            if self._belongs_to(side, expression):
+            if side in _computing_sides(self.join) and self._belongs_to(side, expression):
                 if expression not in found:
                     found[expression] = self._fresh()
                 return Column(found[expression], expression.type, expression.nullable, expression.at)
@@ -113,10 +113,18 @@ def _reaches_owners(node: Node, expression: Expression) -> bool:
         case Project(source, outputs):
             inner = substitute(expression, {output.name: output.expression for output in outputs})
             return _reaches_owners(source, inner)
-        case Join(left, right) | CrossOne(left, right):
-            sides = (side for side in (left, right) if names <= {f.name for f in side.schema})
+        case Join() | CrossOne():
+            sides = (side for side in _computing_sides(node) if names <= {f.name for f in side.schema})
             return any(_reaches_owners(side, expression) for side in sides)
     return False
+
+
+def _computing_sides(join: Join | CrossOne) -> tuple[Node, ...]:
+    """Return the sides below which an expression has the value that it has above the join.
+
+    What a left join puts NULLs in the place of must not be computed before: COALESCE(x, 0) would be NULL, too.
+    """
+    return (join.left, join.right) if isinstance(join, CrossOne) or join.how == "inner" else (join.left,)
 
 
 def _widened(side: Node, new: dict[Expression, str]) -> Node:

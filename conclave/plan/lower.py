@@ -36,7 +36,7 @@ from conclave.plan.steps import (
     Step,
 )
 from conclave.plan.support import check_supported
-from conclave.plan.unique import unique_side
+from conclave.plan.unique import Uniqueness, unique_side
 
 
 def lower(root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str]) -> Plan:
@@ -127,8 +127,8 @@ class _Lowering:
     def _append(self, node: Node, inputs: tuple[Input, ...]) -> str:
         operator = with_children(node, inputs)
         check_supported(operator)
-        side = unique_side(node) if isinstance(node, Join) else None
-        self.mpc.append(MpcStep(f"m{len(self.mpc) + 1}", operator, side))
+        side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
+        self.mpc.append(MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED))
         return self.mpc[-1].name
 
     def _run_locally(self, node: Node, owner: str) -> str:
@@ -157,7 +157,9 @@ def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
             return frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
         case Aggregate(_, keys):
             return names & frozenset(keys)
-        case Scan() | Input() | Concat() | Filter() | Join() | CrossOne() | Sort() | Limit() | Collect():
+        case Sort(_, sort_keys):
+            return names | {key.column for key in sort_keys}  # ordered by what they are, not by their codes
+        case Scan() | Input() | Concat() | Filter() | Join() | CrossOne() | Limit() | Collect():
             return names
 
 
@@ -188,6 +190,9 @@ def _disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) ->
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
             case SendStep(name, _, _, recipients, schema):
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
+            case MpcStep(name, Join(on=on), side, True):
+                columns = tuple(right if side == "right" else left for left, right in on)
+                found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))
             case LocalStep() | MpcStep():
                 pass
     if not any(found_one.kind == "answer" for found_one in found):

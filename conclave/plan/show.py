@@ -43,6 +43,9 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
                 others.append(f"the answer: {', '.join(disclosure.columns)}")
             case "table_size":
                 others.append(f"how many rows {disclosure.subject} has, those that do not exist included")
+            case "key_check":
+                columns = _and(list(disclosure.columns))
+                others.append(f"that {columns} ({disclosure.step}) tells all owners' rows apart, as they declare")
             case "row_count" if disclosure.step == "offer":
                 datasets.append(disclosure.subject)
             case "row_count":

@@ -54,6 +54,7 @@ class MpcStep:
     name: str
     operator: Node  # its sources are Inputs
     unique_side: str | None = None  # of a join: "left" or "right", whose keys hold no value twice
+    checks_keys: bool = False  # that side's keys are the word of several owners, and are checked first
 
     @property
     def schema(self) -> Schema:
@@ -90,7 +91,7 @@ class Disclosure:
     """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
 
     to: tuple[str, ...]
-    kind: Literal["answer", "row_count", "table_size"]
+    kind: Literal["answer", "row_count", "table_size", "key_check"]
     step: str
     subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer
     columns: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from conclave.ir.errors import Position, UnsupportedQuery
-from conclave.ir.expressions import Arithmetic, Case, Cast, Compare, Expression, Literal, operands
+from conclave.ir.expressions import Arithmetic, Call, Case, Cast, Compare, Expression, Literal, operands
 from conclave.ir.nodes import (
     Aggregate,
     Collect,
@@ -22,6 +22,7 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.types import Decimal, Double, Integer, Type, Varchar, common_type, is_packed
 
+MOST_SORTED_BYTES = 64  # eight bytes are as much work as an integer to order by
 _SHORTER = "declare the column as varchar(7) or shorter, or compare it before the rows of several owners are combined"
 
 
@@ -44,7 +45,7 @@ def check_supported(operator: Node) -> None:
                     _check_ordered(field_of(source, aggregate.over).type, aggregate.function.upper(), aggregate.at)
         case Sort(source, keys):
             for key in keys:
-                _check_ordered(field_of(source, key.column).type, "ORDER BY with LIMIT", operator.at)
+                _check_sortable(field_of(source, key.column).type, operator.at)
         case Join(left, right, on):
             for left_name, right_name in on:
                 _check_same_word(field_of(left, left_name).type, field_of(right, right_name).type, operator.at)
@@ -69,6 +70,10 @@ def _check_expression(expression: Expression) -> None:
                 for value in (*(value for _, value in branches), default):
                     if not isinstance(value, Literal):  # a constant is encoded as whatever is needed
                         _check_branch(value.type, part.type, value.at or part.at)
+            case Call(function):
+                what = f"under MPC there is no {function.upper()}"
+                fix = "compute it from one table's columns alone, in a subquery of that table if need be"
+                raise UnsupportedQuery(what, part.at, fix)
             case Arithmetic() | Compare():
                 pass
 
@@ -84,6 +89,12 @@ def _check_ordered(kind: Type, what: str, at: Position | None) -> None:
         raise UnsupportedQuery(
             f"{what} needs the order of {kind}, and under MPC only short strings have one", at, _SHORTER
         )
+
+
+def _check_sortable(kind: Type, at: Position | None) -> None:
+    if isinstance(kind, Varchar) and kind.max_bytes > MOST_SORTED_BYTES:
+        what = f"ORDER BY {kind} with LIMIT: under MPC strings of at most {MOST_SORTED_BYTES} bytes are ordered"
+        raise UnsupportedQuery(what, at, f"declare the column as varchar({MOST_SORTED_BYTES}) or shorter")
 
 
 def _check_same_word(left: Type, right: Type, at: Position | None) -> None:

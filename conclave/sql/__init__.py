@@ -8,9 +8,13 @@ optimise, and knows nothing of policies.
 - scope: which columns a name can mean
 - literals: constants of the query's text
 - functions: functions and casts, said in the IR's few expressions
+- local_functions: functions that owners compute on their own rows
 - bind_expression: scalar expressions
 - aggregates: the aggregate calls of one SELECT
+- keys: the columns that an equality of two tables is about
 - bind_from: FROM and its joins
+- bind_subquery: subqueries that read the query around them
+- bind_where: WHERE, and what it asks of subqueries
 - bind_select: one SELECT
 - bind_order: ORDER BY and LIMIT of the answer
 - bind: a whole query

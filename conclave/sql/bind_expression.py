@@ -26,6 +26,7 @@ from conclave.ir.nodes import CrossOne, Node, Output, Project
 from conclave.ir.types import Boolean, Date
 from conclave.ir.walk import is_one_row
 from conclave.sql.functions import bind_function
+from conclave.sql.keys import Pair, columns_of, join_on
 from conclave.sql.literals import alike, as_boolean, as_type_of, bind_literal, null
 from conclave.sql.parse import Text
 from conclave.sql.refuse import refuse_others, refused, unsupported
@@ -59,27 +60,40 @@ class Context:
     text: Text
     tables: dict[str, Node]  # by lower-case name
     bind_query: Callable[[exp.Expr, "Context"], Node]  # a subquery's tree to its rows
+    bind_tied: Callable[[exp.Expr, Scope, "Context"], "Tied | exp.Expr | None"]  # one that reads the query around it
     outer: tuple[Scope, ...] = ()  # of the queries around this one; none of their columns can be read
+
+
+@dataclass(frozen=True)
+class Tied:
+    """A scalar subquery that reads the query around it, with one row for each value of what it reads."""
+
+    node: Node  # the first column is the value
+    ties: tuple[tuple[Expression, str], ...] = ()  # what is read, and the column it is equal to; none: there is one row
+    is_count: bool = False  # then no row means 0
 
 
 @dataclass
 class ScalarSubqueries:
-    """The one-row relations that stand beside the rows at hand, each giving one column."""
+    """The relations that stand beside the rows at hand, each giving one column and at most one row for each row."""
 
     names: Names
-    known: list[tuple[str, Node]] = field(default_factory=list)  # of the whole SELECT
-    found: list[tuple[str, Node]] = field(default_factory=list)  # of the rows at hand
+    known: list[tuple[str, Tied]] = field(default_factory=list)  # of the whole SELECT
+    found: list[tuple[str, Tied]] = field(default_factory=list)  # of the rows at hand
 
-    def column_for(self, node: Node, at: Position | None) -> Column:
-        """Return the column that holds the only value of `node`; the same subquery has the same column."""
-        (only,) = node.schema
-        name = next((name for name, other in self.known if other == node), None)
+    def column_for(self, tied: Tied, at: Position | None) -> Expression:
+        """Return the column that holds the subquery's value; the same subquery has the same column."""
+        value = tied.node.schema[0]
+        name = next((name for name, other in self.known if other == tied), None)
         if name is None:
-            name = self.names.fresh(only.name)
-            self.known.append((name, node))
-        if (name, node) not in self.found:
-            self.found.append((name, node))
-        return Column(name, only.type, only.nullable, at)
+            name = self.names.fresh(value.name)
+            self.known.append((name, tied))
+        if (name, tied) not in self.found:
+            self.found.append((name, tied))
+        column = Column(name, value.type, value.nullable or bool(tied.ties), at)
+        if tied.ties and tied.is_count:
+            return Case(((IsNull(column, at), Literal(0, value.type, at)),), replace(column, nullable=False), at)
+        return column
 
     def for_other_rows(self) -> "ScalarSubqueries":
         """Return a collector for other rows of the same SELECT, where the same subquery has the same name."""
@@ -87,10 +101,19 @@ class ScalarSubqueries:
 
     def beside(self, rows: Node) -> Node:
         """Return `rows`, each with the subqueries' values."""
-        for name, node in self.found:
-            (only,) = node.schema
-            value = Output(name, Column(only.name, only.type, only.nullable))
-            rows = CrossOne(rows, node if name == only.name else Project(node, (value,)))
+        for name, tied in self.found:
+            node = tied.node
+            value = Output(name, columns_of(node)[0])
+            if not tied.ties:
+                rows = CrossOne(rows, node if name == node.schema[0].name else Project(node, (value,)))
+                continue
+            types = {column.name: column for column in columns_of(node)}
+            keys = [Output(self.names.fresh(key), types[key]) for _, key in tied.ties]
+            pairs: list[Pair] = [
+                (outer, replace(types[key], name=output.name))
+                for (outer, key), output in zip(tied.ties, keys, strict=True)
+            ]
+            rows = join_on(rows, Project(node, (value, *keys)), pairs, None, "left")
         return rows
 
 
@@ -128,6 +151,8 @@ class ExpressionBinder:
         match part:
             case exp.Paren():
                 return self.bind(part.this)
+            case exp.Exists():
+                raise refused(f"EXISTS {_WITHIN}", at, _BY_ITSELF)
             case exp.Column():
                 return self._column(part, at)
             case exp.Literal():
@@ -156,7 +181,7 @@ class ExpressionBinder:
             return Compare(_COMPARISON[kind], *alike(self.bind(part.this), self.bind(part.expression)), at)
         if kind in _LOGIC:
             return Logic(_LOGIC[kind], self.condition(part.this), self.condition(part.expression), at)
-        if isinstance(part, AGGREGATES):
+        if isinstance(part, (*AGGREGATES, exp.Filter)):
             if self.aggregate is None:
                 raise QueryProblem(f"an aggregate cannot stand in {self.clause}", at, _AGGREGATE_FIX.get(self.clause))
             return self.aggregate(part)
@@ -189,7 +214,7 @@ class ExpressionBinder:
 
     def _in(self, part: exp.In, at: Position | None) -> Expression:
         if part.args.get("query") is not None:
-            raise refused("IN (SELECT ...)", at, "join with the distinct values of the subquery")
+            raise refused(f"IN (SELECT ...) {_WITHIN}", at, _BY_ITSELF)
         refuse_others(part, frozenset({"this", "expressions"}), self.context.text)
         value = self.bind(part.this)
         tests: list[Expression] = [Compare("=", *alike(value, self.bind(o)), at) for o in part.expressions]
@@ -213,6 +238,14 @@ class ExpressionBinder:
     def _subquery(self, part: exp.Subquery, at: Position | None) -> Expression:
         if self.subqueries is None:
             raise refused(f"a subquery in {self.clause}", at)
+        tied = self.context.bind_tied(part, self.scope, self.context)
+        if isinstance(tied, exp.Expr):
+            return self.bind(tied)
+        if tied is not None:
+            if self.aggregate is not None:
+                fix = "compute it in a subquery in FROM, before grouping"
+                raise refused("a subquery that reads the query around it, beside GROUP BY", at, fix)
+            return self.subqueries.column_for(tied, at)
         inside = replace(self.context, outer=(*self.context.outer, self.scope))
         node = self.context.bind_query(part, inside)
         if len(node.schema) != 1:
@@ -220,9 +253,11 @@ class ExpressionBinder:
         if not is_one_row(node):
             fix = "take an aggregate without GROUP BY, like MAX(...)"
             raise refused("a subquery that may have no row or several", at, fix)
-        return self.subqueries.column_for(node, at)
+        return self.subqueries.column_for(Tied(node), at)
 
 
+_WITHIN = "inside an expression"
+_BY_ITSELF = "make it a condition of WHERE by itself, joined to the others by AND"
 _AGGREGATE_FIX = {"WHERE": "use HAVING", "an aggregate": "aggregate in a subquery first"}
 
 

@@ -1,15 +1,19 @@
-"""FROM: tables, derived tables, and inner joins on equalities. What else a join asks for is a filter on top."""
+"""FROM: tables, derived tables, and joins on equalities.
+
+What else an inner join asks for is a filter on top, what a left join asks of its right rows a filter below.
+"""
 
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from conclave.ir.errors import Position, QueryProblem
-from conclave.ir.expressions import Cast, Column, Compare, Expression, names_in
-from conclave.ir.nodes import CrossOne, Filter, Join, Node, Output, Project
-from conclave.ir.types import Integer, Schema, Type, common_type
+from conclave.ir.errors import QueryProblem
+from conclave.ir.expressions import Compare, Expression, names_in
+from conclave.ir.nodes import CrossOne, Filter, JoinKind, Node, Output, Project
+from conclave.ir.types import Schema
 from conclave.ir.walk import all_of, conjuncts, is_one_row
 from conclave.sql.bind_expression import Context, ExpressionBinder, ScalarSubqueries
+from conclave.sql.keys import Pair, columns_of, join_on, pair_of
 from conclave.sql.literals import as_boolean
 from conclave.sql.refuse import refuse_others, refused, unsupported
 from conclave.sql.scope import Names, Relation, Scope, relation_over, unknown
@@ -28,12 +32,12 @@ def bind_from(select: exp.Select, context: Context) -> tuple[Rows, list[exp.Expr
     clause = select.args.get("from_")
     if clause is None:
         raise refused("a SELECT without FROM", context.text.at(select), "select from a table")
-    where = _conditions(select.args["where"].this) if select.args.get("where") else []
+    where = conditions_in(select.args["where"].this) if select.args.get("where") else []
     rows = _table(clause.this, context)
     order = [rows.scope.relations[0].alias]
     waiting: list[tuple[exp.Join, Rows]] = []
     for join in select.args.get("joins") or ():
-        _check_kind(join, context)
+        words = _kind(join, context)
         right = _table(join.this, context)
         alias = right.scope.relations[0].alias
         if alias.lower() in (name.lower() for name in order):
@@ -41,7 +45,9 @@ def bind_from(select: exp.Select, context: Context) -> tuple[Rows, list[exp.Expr
             raise QueryProblem(f"two tables are called {alias}", at, f"give one an alias: {alias} AS {alias}_2")
         order.append(alias)
         if join.args.get("on") is not None or join.args.get("using"):
-            rows = _join(rows, _apart(rows, right), join, context)
+            rows = _join_as(words, rows, _apart(rows, right), join, context)
+        elif _KINDS[words] != "inner":
+            raise refused(f"{words} JOIN without ON", context.text.at(join), "say ON left.key = right.key")
         else:
             waiting.append((join, right))
         rows = _join_waiting(rows, waiting, where, context)
@@ -93,12 +99,29 @@ def _table(part: exp.Expr, context: Context) -> Rows:
     return Rows(node, Scope((relation_over(alias, node.schema, names),)))
 
 
-def _check_kind(join: exp.Join, context: Context) -> None:
-    words = [str(join.args[name]).upper() for name in ("method", "side", "kind") if join.args.get(name)]
-    if words not in ([], ["INNER"], ["CROSS"]):
+_KINDS: dict[str, JoinKind] = {
+    "": "inner",
+    "INNER": "inner",
+    "CROSS": "inner",
+    "LEFT": "left",
+    "LEFT OUTER": "left",
+    "RIGHT": "left",  # of the sides the other way round
+    "RIGHT OUTER": "left",
+    "SEMI": "semi",
+    "LEFT SEMI": "semi",
+    "ANTI": "anti",
+    "LEFT ANTI": "anti",
+}
+
+
+def _kind(join: exp.Join, context: Context) -> str:
+    """Return the words before JOIN, a key of `_KINDS`."""
+    words = " ".join(str(join.args[name]).upper() for name in ("method", "side", "kind") if join.args.get(name))
+    if words not in _KINDS:
         at = context.text.at(join)
-        raise refused(f"{' '.join(words)} JOIN", at, "use an inner join: JOIN ... ON a.key = b.key")
-    refuse_others(join, frozenset({"this", "kind", "on", "using"}), context.text)
+        raise refused(f"{words} JOIN", at, "use JOIN or LEFT JOIN ... ON a.key = b.key")
+    refuse_others(join, frozenset({"this", "side", "kind", "on", "using"}), context.text)
+    return words
 
 
 def _apart(left: Rows, right: Rows) -> Rows:
@@ -110,9 +133,9 @@ def _apart(left: Rows, right: Rows) -> Rows:
     new = [f.name if f.name.lower() in own else names.fresh(f"{relation.alias}.{f.name}") for f in right.node.schema]
     if new == [f.name for f in right.node.schema]:
         return right
-    outputs = tuple(Output(name, column) for name, column in zip(new, _columns(right.node), strict=True))
+    outputs = tuple(Output(name, column) for name, column in zip(new, columns_of(right.node), strict=True))
     node = Project(right.node, outputs)
-    columns = zip(relation.columns, _columns(node), strict=True)
+    columns = zip(relation.columns, columns_of(node), strict=True)
     visible = tuple(replace(v, column=column) for v, column in columns)
     return Rows(node, Scope((Relation(relation.alias, visible),)))
 
@@ -136,45 +159,77 @@ def _cross(left: Rows, right: Rows, where: list[exp.Expr], context: Context, joi
         return Rows(CrossOne(left.node, right.node), scope)
     if is_one_row(left.node):
         return Rows(CrossOne(right.node, left.node), scope)
-    pairs: list[tuple[Expression, Expression]] = []
+    pairs: list[Pair] = []
     for condition in list(where):
         pair = _linking(condition, scope, left.node.schema, right.node.schema, context)
         if pair is not None:
             pairs.append(pair)
             where.remove(condition)
-    return Rows(_join_on(left.node, right.node, pairs, context.text.at(join)), scope) if pairs else None
+    return Rows(join_on(left.node, right.node, pairs, context.text.at(join)), scope) if pairs else None
 
 
-def _linking(
-    condition: exp.Expr, scope: Scope, left: Schema, right: Schema, context: Context
-) -> tuple[Expression, Expression] | None:
+def _linking(condition: exp.Expr, scope: Scope, left: Schema, right: Schema, context: Context) -> Pair | None:
     if not isinstance(condition, exp.EQ) or condition.find(exp.Query) is not None:
         return None
     if not all(scope.has(column.table or None, column.name) for column in condition.find_all(exp.Column)):
         return None  # of a table that comes later
-    return _pair(ExpressionBinder(context, scope, "WHERE").bind(condition), left, right)
+    return pair_of(ExpressionBinder(context, scope, "WHERE").bind(condition), left, right)
+
+
+def _join_as(words: str, left: Rows, right: Rows, join: exp.Join, context: Context) -> Rows:
+    how = _KINDS[words]
+    if how == "inner":
+        return _join(left, right, join, context)
+    predicates, right, subqueries = _conditions_of(left, right, join, context)
+    if words.startswith("RIGHT"):
+        left, right = right, left
+    at = context.text.at(join)
+    if any(tied.ties for _, tied in subqueries.found):
+        raise refused(f"a subquery in ON of a {words} JOIN that reads the query around it", at)
+    pairs = [(p, pair_of(p, left.node.schema, right.node.schema)) for p in predicates]
+    keys = [pair for _, pair in pairs if pair is not None]
+    if not keys:
+        raise refused("a join without an equality", at, "say ON left.key = right.key")
+    rest = tuple(p for p, pair in pairs if pair is None)
+    rights = {f.name for f in right.node.schema} | {name for name, _ in subqueries.found}
+    for predicate in rest:
+        if not names_in(predicate) <= rights:
+            what = f"a condition in ON of a {words} JOIN on rows that stay in any case"
+            raise refused(what, predicate.at or at, "beside equalities of the two, ask only about the other table")
+    matching = Filter(subqueries.beside(right.node), all_of(rest), at) if rest else right.node
+    node = join_on(left.node, matching, keys, at, how)
+    shown = right.scope.as_nullable().relations if how == "left" else ()
+    return Rows(node, Scope((*left.scope.relations, *shown)))
 
 
 def _join(left: Rows, right: Rows, join: exp.Join, context: Context) -> Rows:
     at = context.text.at(join)
-    subqueries = ScalarSubqueries(Names.besides((*left.node.schema, *right.node.schema)))
-    if join.args.get("using"):
-        predicates, right = _using(left, right, join.args["using"], context)
-    else:
-        scope = Scope((*left.scope.relations, *right.scope.relations))
-        bind = ExpressionBinder(context, scope, "ON", subqueries=subqueries)
-        predicates = [as_boolean(p) for p in conjuncts(bind.condition(join.args["on"]))]
+    predicates, right, subqueries = _conditions_of(left, right, join, context)
     scope = Scope((*left.scope.relations, *right.scope.relations))
     if is_one_row(right.node):
         crossed = subqueries.beside(CrossOne(left.node, right.node, at))
         return Rows(Filter(crossed, all_of(tuple(predicates)), at), scope)
-    pairs = [(p, _pair(p, left.node.schema, right.node.schema)) for p in predicates]
+    pairs = [(p, pair_of(p, left.node.schema, right.node.schema)) for p in predicates]
     keys = [pair for _, pair in pairs if pair is not None]
     if not keys:
         raise refused("a join without an equality", at, "say ON left.key = right.key")
-    node = _join_on(left.node, right.node, keys, at)
+    node = join_on(left.node, right.node, keys, at)
     rest = tuple(p for p, pair in pairs if pair is None)
     return Rows(Filter(subqueries.beside(node), all_of(rest), at) if rest else node, scope)
+
+
+def _conditions_of(
+    left: Rows, right: Rows, join: exp.Join, context: Context
+) -> tuple[list[Expression], Rows, ScalarSubqueries]:
+    """Return what ON or USING asks, the right rows as they are named from now on, and the subqueries in ON."""
+    subqueries = ScalarSubqueries(Names.besides((*left.node.schema, *right.node.schema)))
+    if join.args.get("using"):
+        if str(join.args.get("side") or "").upper() == "RIGHT":
+            raise refused("USING with a RIGHT JOIN", context.text.at(join), "say ON left.key = right.key")
+        return *_using(left, right, join.args["using"], context), subqueries
+    scope = Scope((*left.scope.relations, *right.scope.relations))
+    bind = ExpressionBinder(context, scope, "ON", subqueries=subqueries)
+    return [as_boolean(p) for p in conjuncts(bind.condition(join.args["on"]))], right, subqueries
 
 
 def _using(left: Rows, right: Rows, names: list[exp.Expr], context: Context) -> tuple[list[Expression], Rows]:
@@ -189,47 +244,18 @@ def _using(left: Rows, right: Rows, names: list[exp.Expr], context: Context) -> 
     return predicates, Rows(right.node, Scope((Relation(relation.alias, columns),)))
 
 
-def _pair(predicate: Expression, left: Schema, right: Schema) -> tuple[Expression, Expression] | None:
-    """Return the two sides of an equality between the tables, left table's first."""
-    if not (isinstance(predicate, Compare) and predicate.operator == "="):
-        return None
-    lefts, rights = ({f.name for f in schema} for schema in (left, right))
-    for first, second in ((predicate.left, predicate.right), (predicate.right, predicate.left)):
-        if names_in(first) and names_in(second) and names_in(first) <= lefts and names_in(second) <= rights:
-            return first, second
-    return None
-
-
-def _join_on(left: Node, right: Node, pairs: list[tuple[Expression, Expression]], at: Position | None) -> Node:
-    names = Names.besides((*left.schema, *right.schema))
-    on: list[tuple[str, str]] = []
-    for first, second in pairs:
-        kind = common_type(first.type, second.type)
-        left, first_name = _with_key(left, first, kind, names)
-        right, second_name = _with_key(right, second, kind, names)
-        if (first_name, second_name) not in on:
-            on.append((first_name, second_name))
-    return Join(left, right, tuple(on), at)
-
-
-def _with_key(node: Node, key: Expression, kind: Type, names: Names) -> tuple[Node, str]:
-    """Return the node with a column that holds `key` as `kind`, and that column's name."""
-    if key.type != kind and not (isinstance(key.type, Integer) and isinstance(kind, Integer)):
-        key = Cast(key, kind)
-    if isinstance(key, Column):
-        return node, key.name
-    name = names.fresh("join_key")
-    kept = tuple(Output(column.name, column) for column in _columns(node))
-    return Project(node, (*kept, Output(name, key))), name
-
-
-def _columns(node: Node) -> tuple[Column, ...]:
-    return tuple(Column(f.name, f.type, f.nullable) for f in node.schema)
-
-
-def _conditions(part: exp.Expr) -> list[exp.Expr]:
+def conditions_in(part: exp.Expr) -> list[exp.Expr]:
+    """Return the conditions that AND joins, in the order they are written."""
     if isinstance(part, exp.Paren):
-        return _conditions(part.this)
+        return conditions_in(part.this)
     if isinstance(part, exp.And):
-        return [*_conditions(part.this), *_conditions(part.expression)]
+        return [*conditions_in(part.this), *conditions_in(part.expression)]
+    if isinstance(part, exp.Or):
+        return [*_of_both(part), part]
     return [part]
+
+
+def _of_both(part: exp.Or) -> list[exp.Expr]:
+    """Return the equalities that every way to meet an OR asks for: (a = b AND c) OR (a = b AND d) asks a = b."""
+    left, right = (conditions_in(side) for side in (part.this, part.expression))
+    return [each for each in left if isinstance(each, exp.EQ) and each in right]

@@ -8,10 +8,11 @@ from sqlglot import exp
 from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Column, Expression
 from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Output, Project
-from conclave.ir.walk import all_of, rebuild
+from conclave.ir.walk import rebuild
 from conclave.sql.aggregates import Aggregates, Call
 from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, ScalarSubqueries
 from conclave.sql.bind_from import Rows, bind_from
+from conclave.sql.bind_where import bind_where
 from conclave.sql.refuse import refuse_others, refused
 from conclave.sql.scope import Names, Scope
 
@@ -38,14 +39,9 @@ class Selected:
 def bind_select(select: exp.Select, context: Context) -> Selected:
     """Return the rows that one SELECT gives, with columns named and ordered as written."""
     refuse_others(select, _KNOWN, context.text)
-    rows, where = bind_from(select, context)
+    rows = bind_where(*bind_from(select, context), context)
     names = Names.besides(rows.node.schema)
     before = ScalarSubqueries(names)
-    if where:
-        bind = ExpressionBinder(context, rows.scope, "WHERE", subqueries=before)
-        predicate = all_of(tuple(bind.condition(part) for part in where))
-        rows = Rows(Filter(before.beside(rows.node), predicate, context.text.at(where[0])), rows.scope)
-        before = ScalarSubqueries(names)
     if _is_aggregate(select):
         selected = _Grouped(select, context, rows, names, before).bind()
     else:
@@ -222,7 +218,7 @@ class _Grouped:
                 inputs[over] = call.over
             stand_in = call.stand_in
             self.columns[stand_in.name] = Column(name, stand_in.type, stand_in.nullable)
-            outputs.append(AggregateOutput(name, call.function, over, at=stand_in.at))
+            outputs.append(AggregateOutput(name, call.function, over, is_distinct=call.is_distinct, at=stand_in.at))
         source = self.before.beside(self.rows.node)
         if not all(isinstance(e, Column) and e.name == name for name, e in inputs.items()):
             source = Project(source, tuple(Output(name, e) for name, e in inputs.items()))

@@ -19,8 +19,9 @@ from conclave.ir.types import (
     common_type,
 )
 from conclave.sql.literals import alike, as_boolean, as_date, as_type_of, is_null_literal, null
+from conclave.sql.local_functions import bind_local_function
 from conclave.sql.parse import Text
-from conclave.sql.refuse import refuse_others, refused, unsupported
+from conclave.sql.refuse import refuse_others, refused
 
 MAX_POWER = 8  # each is a multiplication, and the product must fit a word
 Bind = Callable[[exp.Expr], Expression]
@@ -61,7 +62,7 @@ def bind_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
         case exp.Cast() if type(call) is exp.Cast:
             refuse_others(call, frozenset({"this", "to"}), text)
             return cast(bind(call.this), _type(call, at), at)
-    raise unsupported(call, text)
+    return bind_local_function(call, bind, text)
 
 
 def case(branches: tuple[tuple[Expression, Expression], ...], default: Expression, at: Position | None) -> Expression:

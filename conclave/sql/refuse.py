@@ -39,14 +39,11 @@ _NODES: dict[type[exp.Expr], tuple[str, str | None]] = {
     exp.NullSafeNEQ: ("IS DISTINCT FROM", "use <> and IS NULL"),
     exp.Interval: ("INTERVAL", "add or subtract a number of days"),
     exp.TryCast: ("TRY_CAST", "use CAST"),
-    exp.Filter: ("FILTER on an aggregate", "use CASE WHEN ... THEN ... END inside the aggregate"),
-    exp.Distinct: ("DISTINCT inside an aggregate", "aggregate over a SELECT DISTINCT"),
     exp.Star: ("* here", None),
     exp.Lateral: ("LATERAL", None),
     exp.Values: ("VALUES as a table", None),
-    exp.Union: ("UNION", "use UNION ALL, with SELECT DISTINCT around it if rows may repeat"),
-    exp.Intersect: ("INTERSECT", "use an inner join"),
-    exp.Except: ("EXCEPT", None),
+    exp.Intersect: ("INTERSECT ALL", "use INTERSECT"),
+    exp.Except: ("EXCEPT ALL", "use EXCEPT"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conclave.ir.errors import Position, QueryProblem
 from conclave.ir.expressions import Column
@@ -75,6 +75,15 @@ class Scope:
             for relation in self.relations
             if alias is None or relation.alias.lower() == alias.lower()
             for visible in relation.columns
+        )
+
+    def as_nullable(self) -> "Scope":
+        """Return the tables as they are on the side of a join that may have no match."""
+        return Scope(
+            tuple(
+                replace(r, columns=tuple(replace(v, column=replace(v.column, nullable=True)) for v in r.columns))
+                for r in self.relations
+            )
         )
 
     def _relation(self, alias: str, at: Position | None) -> Relation:

@@ -6,10 +6,13 @@
 - codeowners: who has to approve what
 - submit: a workflow as a commit to review, and its end as another
 - run: the rendered manifests on this machine
+- status: where every party of a run is
+- logs: what the containers printed
 - output: a finished run's result
 - verify: where a manifest comes from, and whether it holds
 - try_: a query over local files
 - policy: what a policy says to a workflow
+- data: an owner's data, stored, and held against what a run would say
 - keys: new identities
 - party: all that a new owner needs
 - demo: all of it with real flights

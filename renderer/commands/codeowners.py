@@ -1,11 +1,13 @@
 """`ccd codeowners`: who has to approve what."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from renderer.check import load_workspace
-from renderer.codeowners import FILE, codeowners, difference, owners_of
+from renderer.codeowners import FILE, codeowners, difference, owners_of, rivals
+from renderer.errors import CommandError
 from renderer.git import Repository
 from renderer.settings import settings_of
 from renderer.tree import unified_diff, write
@@ -28,12 +30,14 @@ def codeowners_command(
     """Write CODEOWNERS from the parties' reviewers, so that the Git forge itself asks for their approval.
 
     A party's document, published policies, AppProject and rendered directory belong to its reviewers, a workflow to
-    those of all parties whose data it reads, everything else to everybody's.
+    those of all parties whose data it reads, everything else to everybody's. It stands at the repository's top, where
+    every forge looks, and nowhere else: a second one, such as .github/CODEOWNERS, would take its place.
     """
     root = settings_of(context).root
     if base is not None:
         _print_owners(Repository.at(root), base)
         return
+    _refuse_rivals(root)
     differences = difference(root, codeowners(load_workspace(root)))
     if check:
         typer.echo(unified_diff(differences), nl=False)
@@ -43,6 +47,13 @@ def codeowners_command(
         return
     write(root, differences)
     typer.echo(f"wrote {FILE}" if differences else f"{FILE} is current")
+
+
+def _refuse_rivals(root: Path) -> None:
+    found = rivals(root)
+    if found:
+        what = f"a forge may go by {' and '.join(found)} instead of {FILE} at the top"
+        raise CommandError(what, f"remove {'it' if len(found) == 1 else 'them'}; there is one file, a plain one")
 
 
 def _print_owners(repository: Repository, base: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from policy.resources import ResourceRecord
 from renderer.answer import table_of
 from renderer.dev.session import running_swift
 from renderer.errors import NOT_VERIFIED
@@ -27,16 +28,20 @@ def output(
         Path | None, typer.Option("-o", "--out", help="Write the result to this file, as it was filed.")
     ] = None,
     manifest: Annotated[Path | None, typer.Option(help="Write the manifest to this file.")] = None,
+    records: Annotated[
+        str | None,
+        typer.Option(metavar="PARTY", help="This party's own copy of the manifest instead; it says what its Job used."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Fetch result and manifest of a run from the writer's store, and verify both before showing anything.
 
-    Needs the writer's Secret, in [bold]secrets/<namespace>/<secret>/<key>[/bold]. Exits with the run's own code if it
+    Needs the writer's Secret, or with [bold]--records[/bold] that party's, in [bold]secrets/<namespace>/<secret>/<key>[/bold]. Exits with the run's own code if it
     ended without a result, and with 1 if a signature or digest does not hold: then nothing of the result is shown.
     """
     root = settings_of(context).root
     with running_swift(root):
-        _, filed = fetch_output(root, run)
+        _, filed = fetch_output(root, run, records)
     if filed.problems:
         for problem in filed.problems:
             typer.echo(f"error: not verified: {problem}", err=True)
@@ -58,7 +63,9 @@ def _print(filed: Filed, out: Path | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     assert filed.manifest is not None
     if filed.result is None:
-        console.print(f"{filed.manifest['runId']} {filed.manifest['status']}: it has no result", markup=False)
+        what = f"{filed.manifest['runId']} {filed.manifest['status']}"
+        # A party's own copy of the manifest of a run that succeeded lies without the result.
+        console.print(what if filed.manifest["code"] == 0 else f"{what}: it has no result", markup=False)
         for reason in filed.manifest["reasons"]:
             console.print(f"  {reason['party']}: {reason['what']}", markup=False)
     elif out is not None:
@@ -67,5 +74,8 @@ def _print(filed: Filed, out: Path | None) -> None:
         console.print(table_of(filed.rows, tuple(filed.rows[0])))
     else:
         console.print("the result has no rows")
+    if filed.manifest.get("resources"):
+        record = ResourceRecord.model_validate(filed.manifest["resources"])
+        console.print(f"used      {record.party}: {record.fetch_and_compute}", markup=False)
     signers = ", ".join(sorted(filed.manifest["signatures"]))
     console.print(f"verified  the manifest is signed by {signers}", style="green", markup=False)

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from renderer.check import load_workspace
 from renderer.errors import CommandError
+from renderer.grant import grant
 from renderer.joining import NewParty, commands, join
 from renderer.local.run import SECRETS
 from renderer.party import Egress
@@ -59,7 +61,25 @@ def init(
     typer.echo(f"SHA-256    {joined.fingerprint}: of the certificate; tell the others by another way than Git")
     typer.echo("\nIn the party's own cluster, in bash or zsh (the values are asked for, and are in no argument):\n")
     typer.echo(commands(new, joined))
+    typer.echo("For data in Dataverse: ccd_secret NAMESPACE SECRET DATAVERSE_TOKEN (docs/operating.md, Stores)\n")
     typer.echo("Then `ccd codeowners`, commit all of it, and open a pull request.")
+
+
+@app.command("grant")
+def print_grant(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The party's name.")],
+) -> None:
+    """Print what the party allows workers in its namespace, if it agrees to the documents as they are.
+
+    The API server holds every Job to it: which images, which Secrets, which peers, which stores. It is the owner's
+    own word and is not in Git: read it, change what you do not agree to, and apply it in your own cluster.
+    """
+    workspace = load_workspace(settings_of(context).root)
+    if name not in workspace.parties:
+        known = ", ".join(workspace.parties) or "none yet"
+        raise CommandError(f"there is no party {name}", f"the parties are: {known}", 2)
+    typer.echo(grant(workspace.party_models[name], workspace), nl=False)
 
 
 def _egress(text: str) -> Egress:

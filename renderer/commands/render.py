@@ -7,7 +7,10 @@ import typer
 
 from renderer.check import load_workspace
 from renderer.layout import rendered_files
+from renderer.merged import tree_files
+from renderer.progress import Terminal
 from renderer.settings import settings_of
+from renderer.short_lived import uncollected
 from renderer.tree import Change, changes, unified_diff, write
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
@@ -23,18 +26,32 @@ def render(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 1 with a diff if anything is not current.")
     ] = False,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="What has been merged, and stays; otherwise the branch that Argo CD reads."),
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Render every run from its documents, as if none had been merged.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn the documents into the manifests that Argo CD applies.
 
     Reads [bold]workflows/[/bold] and writes [bold]argocd/[/bold]; commit both in one pull request, so that
     reviewers see what is asked and what will run. What a retired workflow left behind is removed.
+
+    Runs that have been merged stay as they are, until they are retired with [bold]ccd cancel[/bold]: a changed workflow
+    is a further run beside the old one, and another version of ccd neither changes what was approved nor runs it again.
     """
-    root = settings_of(context).root
-    files = rendered_files(load_workspace(root))
-    differences = changes(root, files)
+    if anew and base is not None:
+        raise typer.BadParameter("--anew looks at nothing that has been merged", param_hint="--base")
+    root, watch = settings_of(context).root, Terminal()
+    with uncollected():
+        workspace = load_workspace(root, watch=watch)
+        files = rendered_files(workspace, watch) if anew else tree_files(workspace, base, watch)
+        differences = changes(root, files)
     if not check:
-        write(root, differences)
+        write(root, differences, watch)
     if as_json:
         typer.echo(json.dumps(_summary(differences, len(files), check), indent=2))
     elif check:

@@ -9,7 +9,9 @@ import typer
 
 from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.errors import BAD_DOCUMENT, print_problems
+from renderer.progress import Terminal
 from renderer.settings import settings_of
+from renderer.short_lived import uncollected
 from renderer.validation import validate_federation, validate_paths
 
 
@@ -31,8 +33,9 @@ def validate(
     Prints [bold]file:line:column: what (fix: ...)[/bold] and exits with 10 if there is anything to mend. A
     policy, which lies outside of the repository, can be named too.
     """
-    root, now = settings_of(context).root, datetime.datetime.now(datetime.UTC)
-    findings = validate_paths(root, paths, now) if paths else validate_federation(root, now)
+    root, now, watch = settings_of(context).root, datetime.datetime.now(datetime.UTC), Terminal()
+    with uncollected():
+        findings = validate_paths(root, paths, now, watch) if paths else validate_federation(root, now, watch)
     if as_json:
         document = {
             "problems": [problem.to_json() for problem in findings.problems],

@@ -30,9 +30,10 @@ def verify(
 ) -> None:
     """Say where a manifest comes from and whether it holds, offline, on a clone of the federation.
 
-    Finds the commit that brought the run in, its author and approvals; renders again from that commit's documents and
-    compares; checks every party's signature with the certificates that stood there. Exits with 1 if anything fails,
-    and with 10 if the file is no manifest. The run's own outcome is reported, and does not matter here.
+    Finds the commit that brought the run in, its author, approvals and own signature; renders again from that commit's
+    documents and compares; checks that its Jobs run the image, and its run specs have the digest, that the manifest
+    names; checks every party's signature with the certificates that stood there. Exits with 1 if anything fails, and
+    with 10 if the file is no manifest. The run's own outcome is reported, and does not matter here.
     """
     try:
         document = Manifest.model_validate_json(manifest.read_bytes())
@@ -55,6 +56,8 @@ def _print(provenance: Provenance) -> None:
     if provenance.merged is not None:
         _print_commit(console, "merged", provenance.merged)
     console.print(f"approved   {', '.join(provenance.approvals) or 'the commits do not say by whom; see the forge'}")
+    if manifest.resources is not None:
+        console.print(f"used       {manifest.resources.party}: {manifest.resources.fetch_and_compute}")
     for check in provenance.checks:
         console.print(f"{'holds' if not check.problems else 'FAILS':<10} {check.what}")
         for problem in check.problems:
@@ -64,3 +67,4 @@ def _print(provenance: Provenance) -> None:
 def _print_commit(console: Console, verb: str, commit: Commit) -> None:
     who = commit.author if verb == "written" else commit.committer
     console.print(f"{verb:<10} {commit.sha[:10]} by {who} on {commit.date[:10]}: {commit.subject}")
+    console.print(f"           {commit.signature}")

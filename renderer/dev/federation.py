@@ -37,7 +37,7 @@ from renderer.tree import changes, write
 
 PRODUCT = Path(renderer.__file__).resolve().parent.parent
 IDENTITY_DAYS = 365
-IGNORED = "/secrets/\n/swift/\n/dev.json\n/.ccd/\n"
+IGNORED = "/secrets/\n/volumes/\n/swift/\n/dev.json\n/.ccd/\n"
 COMMIT_MESSAGES = {
     "join": "Join: three airports and a regulator, each with its identity",
     "submit": "Submit two workflows",

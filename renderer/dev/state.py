@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from renderer.dataset import SwiftDataset
 from renderer.dev.swift import USERS_NAME, auth_url
 from renderer.dev.swift_users import SwiftUsers, read_users
 from renderer.local.private_files import write_private
@@ -46,10 +47,15 @@ def users_path(root: Path) -> Path:
 
 
 def store_secrets(party: Party) -> tuple[str, ...]:
-    """Return the names of the Secrets with which the party's workers reach its store."""
-    names = {dataset.credentials for dataset in party.spec.datasets.values()}
+    """Return the names of the Secrets with which the party's workers reach its Swift."""
+    names = {dataset.credentials for dataset in swift_datasets(party).values()}
     names |= {place.credentials for place in (party.spec.outputs, party.spec.records) if place is not None}
     return tuple(sorted(names))
+
+
+def swift_datasets(party: Party) -> dict[str, SwiftDataset]:
+    """Return those of the party's datasets that lie in Swift."""
+    return {name: dataset for name, dataset in party.spec.datasets.items() if isinstance(dataset, SwiftDataset)}
 
 
 def write_credentials(root: Path, parties: dict[str, Party], users: SwiftUsers, port: int) -> None:

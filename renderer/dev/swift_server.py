@@ -54,7 +54,7 @@ log_level = INFO
 log_custom_handlers = {log_hook}
 
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempauth
+pipeline = catch_errors gatekeeper healthcheck proxy-logging cache listing_formats tempurl {auth}
     copy slo dlo versioned_writes proxy-server
 
 [app:proxy-server]
@@ -82,6 +82,9 @@ paste.filter_factory = renderer.dev.swift_plugins:memory_cache
 [filter:listing_formats]
 use = egg:swift#listing_formats
 
+[filter:tempurl]
+use = egg:swift#tempurl
+
 [filter:copy]
 use = egg:swift#copy
 
@@ -94,6 +97,10 @@ use = egg:swift#slo
 [filter:dlo]
 use = egg:swift#dlo
 
+{auth_filters}
+"""
+
+TEMPAUTH_FILTER = """\
 [filter:tempauth]
 use = egg:swift#tempauth
 {users}
@@ -112,13 +119,19 @@ def main(argv: list[str] | None = None) -> None:
     # let the others run. Swift's own programs patch at this moment, too.
     utils.monkey_patch()
     lock = lock_state(options.state.resolve())
-    port = serve(options.state.resolve(), options.port, read_users(options.users))
-    print(json.dumps({"ready": True, "port": port}), flush=True)
+    filters = TEMPAUTH_FILTER.format(users=user_lines(read_users(options.users)))
+    port = serve(options.state.resolve(), options.port, "tempauth", filters)
+    tell_ready(port)
     with lock:
         if options.until_stdin_closes:
             wait_for_stdin_to_close()
         else:
             eventlet.Event().wait()
+
+
+def tell_ready(port: int) -> None:
+    """Write the line that a parent waits for."""
+    print(json.dumps({"ready": True, "port": port}), flush=True)
 
 
 def lock_state(state: Path) -> IO[str]:
@@ -131,8 +144,8 @@ def lock_state(state: Path) -> IO[str]:
     return file
 
 
-def serve(state: Path, port: int, users: SwiftUsers) -> int:
-    """Start the four servers as green threads; return the proxy's port."""
+def serve(state: Path, port: int, auth: str, auth_filters: str) -> int:
+    """Start the four servers as green threads, with `auth` in the proxy's pipeline; return the proxy's port."""
     configuration = private_directory(state / "etc")
     devices = private_directory(state / "devices")
     private_directory(devices / DEVICE)
@@ -153,7 +166,7 @@ def serve(state: Path, port: int, users: SwiftUsers) -> int:
         # The ring first: each server reads the others' rings when it is made.
         write_ring(configuration, kind, listener.getsockname()[1])
         spawn_server(listener, controller(common))
-    proxy_text = PROXY_CONF.format(swift_dir=configuration, log_hook=LOG_HOOK, users=user_lines(users))
+    proxy_text = PROXY_CONF.format(swift_dir=configuration, log_hook=LOG_HOOK, auth=auth, auth_filters=auth_filters)
     # From a string: the keys would otherwise lie in one more file.
     proxy = loadapp(ConfigString(proxy_text))
     listener = eventlet.listen((LOOPBACK, port), backlog=256, reuse_port=False)

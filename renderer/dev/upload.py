@@ -8,7 +8,7 @@ import swiftclient
 from policy.identity import load_private_key
 from policy.parse import parse_policy
 from policy.signature import sign
-from renderer.dev.state import SECRETS, STEWARD, users_of
+from renderer.dev.state import SECRETS, STEWARD, swift_datasets, users_of
 from renderer.documents import Workspace
 from renderer.party import Party
 
@@ -22,7 +22,7 @@ def upload(root: Path, workspace: Workspace, auth_url: str, data: Mapping[str, P
     for name, party in workspace.party_models.items():
         steward = steward_of(root, party, auth_url)
         _make_containers(steward, name, party, workspace)
-        for dataset, declared in party.spec.datasets.items():
+        for dataset, declared in swift_datasets(party).items():
             with data[f"{name}/{dataset}"].open("rb") as file:
                 steward.put_object(declared.container, declared.object, file)
             put_policy(root, steward, party, dataset, (POLICIES / f"{name}.{dataset}{POLICY_SUFFIX}").read_text())
@@ -40,18 +40,26 @@ def put_policy(root: Path, steward: swiftclient.Connection, party: Party, datase
 
     Raises:  DocumentError if the text is no policy.
     """
-    policy = parse_policy(text, f"{party.metadata.name}.{dataset}{POLICY_SUFFIX}")
-    secret = root / SECRETS / party.spec.namespace / party.spec.identity.secret
-    signature = sign(load_private_key((secret / "tls.key").read_bytes()), "policy", policy)
-    declared = party.spec.datasets[dataset]
+    signature = sign_policy(root, party, dataset, text)
+    declared = swift_datasets(party)[dataset]
     steward.put_object(declared.container, declared.object + POLICY_SUFFIX, text.encode())
     steward.put_object(declared.container, declared.object + POLICY_SUFFIX + SIGNATURE_SUFFIX, signature.encode())
+
+
+def sign_policy(root: Path, party: Party, dataset: str, text: str) -> str:
+    """Return the signature of the party's policy on its dataset, made with the key that lies in its Secret.
+
+    Raises:  DocumentError if the text is no policy.
+    """
+    policy = parse_policy(text, f"{party.metadata.name}.{dataset}{POLICY_SUFFIX}")
+    secret = root / SECRETS / party.spec.namespace / party.spec.identity.secret
+    return sign(load_private_key((secret / "tls.key").read_bytes()), "policy", policy)
 
 
 def _make_containers(steward: swiftclient.Connection, name: str, party: Party, workspace: Workspace) -> None:
     """Make the party's containers, each open to the one user whose Secret is for it."""
     account, spec = party.spec.namespace, party.spec
-    for dataset in spec.datasets.values():
+    for dataset in swift_datasets(party).values():
         steward.put_container(dataset.container, {"X-Container-Read": f"{account}:{dataset.credentials}"})
     writable = {}
     if spec.records is not None:

@@ -10,6 +10,7 @@ is loopback.
 - load: reading a run's manifests
 - failure: podFailurePolicy and back-off
 - secret_store: Secrets in a local directory per namespace
+- claim_store: directories in the place of volumes
 - mounts: a container's directory of mounts
 - process: one process, its group and its output
 - pod: containers in a row
@@ -17,6 +18,7 @@ is loopback.
 - observe: what is told to those who watch
 - cluster: all Jobs of a run, side by side
 - logs: containers' output, kept and read
+- record: what became of each Job, kept
 - progress: how far every party is, for people
 - answer: result and manifest, read back and verified
 - run: from a committed workflow to the verified answer

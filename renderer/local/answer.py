@@ -79,17 +79,19 @@ class WriterStore:
         return CommandError(what, "check that the store is up (`ccd dev status`) and the Secret", STORE_UNAVAILABLE)
 
 
-def fetch_filed(secrets: SecretStore, run: Run, namespace: str, place: Place, answer: Schema) -> Filed:
-    """Open the writer's store with its Secret and return what lies there of `run`."""
+def fetch_filed(
+    secrets: SecretStore, run: Run, namespace: str, place: Place, answer: Schema, with_result: bool = True
+) -> Filed:
+    """Open the writer's store, or that of a party's records, with its Secret; return what lies there of `run`."""
     store = WriterStore(secrets, namespace, place.credentials, place.container)
     try:
-        return read_filed(store, run, answer)
+        return read_filed(store, run, answer, with_result)
     finally:
         store.close()
 
 
-def read_filed(store: WriterStore, run: Run, answer: Schema) -> Filed:
-    """Return what lies in the writer's store of `run`: its final manifest, or the last attempt's."""
+def read_filed(store: WriterStore, run: Run, answer: Schema, with_result: bool = True) -> Filed:
+    """Return what lies in the store of `run`: its final manifest, or the last attempt's, and the writer's result."""
     place = f"{store.user.partition(':')[0]} {store.container}"
     name = f"{run.run_id}/manifest.json"
     content = store.get(name)
@@ -109,7 +111,7 @@ def read_filed(store: WriterStore, run: Run, answer: Schema) -> Filed:
     result_name: str | None = None
     rows: list[dict[str, Any]] = []
     result: bytes | None = None
-    if manifest.status == "succeeded":
+    if manifest.status == "succeeded" and with_result:
         result_name = f"{run.run_id}/result.{run.outputs.format}"
         result, problem = _result(store, result_name, manifest)
         problems += problem

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.local.claim_store import ClaimStore, MissingClaimsError
 from renderer.local.job import JobResult, run_job
 from renderer.local.load import ManifestError, Objects
 from renderer.local.objects import Job, Service
@@ -29,6 +30,7 @@ class Cluster:
 
     pods: Path  # a directory for what lives only as long as a pod; may hold data in the clear
     secrets: SecretStore
+    claims: ClaimStore
     observe: Observer
     rewrite_hosts: Callable[[Hosts], Hosts] = lambda hosts: hosts  # a test puts a wire tap in between
     keep: bool = False  # leave the pods' emptyDirs for a look, until the next run here
@@ -37,9 +39,11 @@ class Cluster:
         """Run all Jobs to their ends; return their results in the Jobs' order.
 
         On Ctrl-C and SIGTERM every process ends and every pod's directory is removed.
-        Raises:  MissingSecretsError before anything is started; KeyboardInterrupt after those signals.
+        Raises:  MissingSecretsError and MissingClaimsError before anything is started; KeyboardInterrupt after those
+                 signals.
         """
         self.require_secrets(objects)
+        self.require_claims(objects)
         with self._own_directory() as directory:
             return asyncio.run(self._run(objects, directory))
 
@@ -58,12 +62,24 @@ class Cluster:
         if missing:
             raise MissingSecretsError(tuple(sorted(missing)), self.secrets.directory)
 
+    def require_claims(self, objects: Objects) -> None:
+        """Raise MissingClaimsError, naming all that are missing."""
+        missing = {
+            (job.metadata.namespace, volume.persistent_volume_claim.claim_name)
+            for job in objects.jobs
+            for volume in job.spec.template.spec.volumes
+            if volume.persistent_volume_claim
+            and not self.claims.place(job.metadata.namespace, volume.persistent_volume_claim.claim_name)
+        }
+        if missing:
+            raise MissingClaimsError(tuple(sorted(missing)), self.claims.directory)
+
     async def _run(self, objects: Objects, directory: Path) -> tuple[JobResult, ...]:
         addresses = allocate_addresses(len(objects.jobs))
         hosts = self.rewrite_hosts(service_hosts(objects, addresses))
         path = directory / "hosts"
         write_private(path, "".join(f"{ip} {name}\n" for name, ip in sorted(hosts.items())).encode())
-        around = Surroundings(objects, self.secrets, directory, path, self.observe, self.keep)
+        around = Surroundings(objects, self.secrets, self.claims, directory, path, self.observe, self.keep)
         with _cancelled_by_signals():
             try:
                 async with asyncio.TaskGroup() as group:

@@ -34,13 +34,18 @@ class LogFiles:
 
     def path(self, job: str, attempt: int, container: str) -> Path:
         """Return where a container's log lies."""
-        return self.directory / self.party_of.get(job, job) / f"{attempt}-{container}.log"
+        return self.directory / self.party_of.get(job, job) / log_name(attempt, container)
 
     def close(self) -> None:
         """Close what an interrupted run left open."""
         for file in self._open.values():
             file.close()
         self._open.clear()
+
+
+def log_name(attempt: int, container: str) -> str:
+    """Return what the file with a container's output is called."""
+    return f"{attempt}-{container}.log"
 
 
 def event_of(line: str) -> dict[str, Any] | None:

@@ -2,13 +2,15 @@
 
 <pod>/volumes/<volume>/         emptyDirs and ConfigMaps, one of each for the whole pod
 <pod>/containers/<name>/        the container's root: a link for each such volume it mounts, and the
-                                Secrets it mounts as copies, so that no other container's root leads to them
+                                Secrets it mounts as copies, so that no other container's root leads to them;
+                                for each claim it mounts a link to the directory that stands for it
 """
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.local.claim_store import ClaimStore, MissingClaimsError
 from renderer.local.load import ManifestError, Objects
 from renderer.local.objects import Container, KeyToPath, PodSpec, SecretVolume, Volume
 from renderer.local.private_files import private_directory, write_private
@@ -24,6 +26,7 @@ class Volumes:
     by_name: dict[str, Volume]
     objects: Objects
     secrets: SecretStore
+    claims: ClaimStore
 
     def root_of(self, container: Container) -> Path:
         """Make the container's root with exactly what its volumeMounts name; return it."""
@@ -41,6 +44,8 @@ class Volumes:
         return root
 
     def _shared(self, volume: Volume) -> Path:
+        if volume.persistent_volume_claim is not None:
+            return self._claimed(volume.persistent_volume_claim.claim_name)
         place = self.directory / "volumes" / volume.name
         if not place.exists():
             private_directory(place)
@@ -52,6 +57,12 @@ class Volumes:
                 _write_files(place, contents, volume.config_map.items, f"ConfigMap {found.metadata.name}")
         return place
 
+    def _claimed(self, claim: str) -> Path:
+        place = self.claims.place(self.namespace, claim)
+        if place is None:
+            raise MissingClaimsError(((self.namespace, claim),), self.claims.directory)
+        return place
+
     def _copy_secret(self, volume: SecretVolume, target: Path) -> None:
         contents = self.secrets.read(self.namespace, volume.secret_name)
         if contents is None:
@@ -61,10 +72,12 @@ class Volumes:
         _write_files(target, contents, volume.items, f"Secret {volume.secret_name}")
 
 
-def volumes_of(pod: PodSpec, directory: Path, namespace: str, objects: Objects, secrets: SecretStore) -> Volumes:
+def volumes_of(
+    pod: PodSpec, directory: Path, namespace: str, objects: Objects, secrets: SecretStore, claims: ClaimStore
+) -> Volumes:
     """Return the volumes of a pod that lives in `directory`."""
     by_name = {volume.name: volume for volume in pod.volumes}
-    return Volumes(private_directory(directory), namespace, by_name, objects, secrets)
+    return Volumes(private_directory(directory), namespace, by_name, objects, secrets, claims)
 
 
 def inside(root: Path, path: str) -> Path:

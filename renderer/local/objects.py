@@ -156,18 +156,27 @@ class EmptyDirVolume(Model):
     medium: NotEnforced = None
 
 
+class ClaimVolume(Model):
+    """A volume with an owner's data: a directory stands for it. That nobody writes to it is a real cluster's to keep."""
+
+    claim_name: Name
+    read_only: Literal[True]
+
+
 class Volume(Model):
-    """Exactly one of the three kinds."""
+    """Exactly one of the four kinds."""
 
     name: Name
     config_map: ConfigMapVolume | None = None
     secret: SecretVolume | None = None
     empty_dir: EmptyDirVolume | None = None
+    persistent_volume_claim: ClaimVolume | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(kind is not None for kind in (self.config_map, self.secret, self.empty_dir)) != 1:
-            raise ValueError("takes exactly one of configMap, secret, emptyDir")
+        kinds = (self.config_map, self.secret, self.empty_dir, self.persistent_volume_claim)
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("takes exactly one of configMap, secret, emptyDir, persistentVolumeClaim")
         return self
 
 
@@ -190,13 +199,15 @@ class PodSpec(Model):
 
     @model_validator(mode="after")
     def _mounts_name_volumes(self) -> Self:
-        names = [volume.name for volume in self.volumes]
-        if len(set(names)) != len(names):
+        volumes = {volume.name: volume for volume in self.volumes}
+        if len(volumes) != len(self.volumes):
             raise ValueError("two volumes have the same name")
         for container in (*self.init_containers, *self.containers):
             for mount in container.volume_mounts:
-                if mount.name not in names:
+                if mount.name not in volumes:
                     raise ValueError(f"container {container.name} mounts {mount.name!r}, which is no volume")
+                if volumes[mount.name].persistent_volume_claim is not None and not mount.read_only:
+                    raise ValueError(f"container {container.name} could write to {mount.name!r}, an owner's data")
         return self
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.local.claim_store import ClaimStore
 from renderer.local.load import ManifestError, Objects
 from renderer.local.mounts import Volumes, forget_root, inside, volumes_of
 from renderer.local.objects import Container, EnvVar, Job
@@ -13,7 +14,7 @@ from renderer.local.observe import ContainerEnded, ContainerLine, ContainerStart
 from renderer.local.private_files import private_directory
 from renderer.local.process import run_process
 from renderer.local.secret_store import SecretStore
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, WORK_PATH
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH
 
 WORKER = "ccd-worker"
 MAX_GRACE_S = 5.0  # a person is waiting for Ctrl-C to end
@@ -26,6 +27,7 @@ class Surroundings:
 
     objects: Objects
     secrets: SecretStore
+    claims: ClaimStore
     pods: Path  # where pods have their directories
     hosts: Path  # a hosts(5) file with the Services' names
     observe: Observer
@@ -56,7 +58,7 @@ async def run_pod(pod: Pod, around: Surroundings) -> dict[str, int]:
     directory = around.pods / namespace / pod.name
     exit_codes: dict[str, int] = {}
     try:
-        volumes = volumes_of(spec, directory, namespace, around.objects, around.secrets)
+        volumes = volumes_of(spec, directory, namespace, around.objects, around.secrets, around.claims)
         grace_s = min(float(spec.termination_grace_period_seconds), MAX_GRACE_S)
         for container in (*spec.init_containers, *spec.containers):
             exit_codes[container.name] = await _run_container(container, pod, volumes, around, grace_s)
@@ -101,6 +103,8 @@ def command_of(container: Container, root: Path) -> tuple[str, ...]:
     if name == WORKER:
         for option, path in (("--spec", RUN_SPEC_PATH), ("--work", WORK_PATH), ("--secrets", SECRETS_PATH)):
             places += [option, str(inside(root, path))]
+        if any(mount.mount_path.startswith(f"{VOLUMES_PATH}/") for mount in container.volume_mounts):
+            places += ["--volumes", str(inside(root, VOLUMES_PATH))]
         places += ["--termination-log", str(inside(root, container.termination_message_path))]
     return (str(program), *arguments, *places)
 

@@ -35,3 +35,11 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
+
+
+def keep_from_git(directory: Path) -> Path:
+    """Make a private directory that Git ignores, wherever it is, and whatever others write into .gitignore."""
+    ignore = private_directory(directory) / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+    return directory

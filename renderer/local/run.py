@@ -12,19 +12,26 @@ from renderer.check import load_workspace
 from renderer.errors import BUG, CommandError
 from renderer.layout import run_files
 from renderer.local.answer import KEYS, Filed, fetch_filed
+from renderer.local.claim_store import ClaimStore
 from renderer.local.cluster import Cluster, Hosts
 from renderer.local.job import JobResult
 from renderer.local.load import Objects, load_run
 from renderer.local.logs import LogFiles, event_of
 from renderer.local.observe import ContainerLine, Event, Observer
-from renderer.local.private_files import private_directory
+from renderer.local.private_files import keep_from_git, private_directory
+from renderer.local.record import Records
 from renderer.local.secret_store import MissingSecretsError, SecretStore
+from renderer.merged import merged_before
 from renderer.plan import compile_run
 from renderer.spec import PlannedRun, plan_run
 from renderer.tree import changes
+from worker.runspec import AGE_KEY
 
 STATE = ".ccd"  # below the federation's directory; ignores itself in Git
 SECRETS = "secrets"
+VOLUMES = "volumes"
+# What a source's Secret holds, by its backend.
+SOURCE_KEYS: dict[str, tuple[str, ...]] = {"swift": KEYS, "dataverse": ("DATAVERSE_TOKEN",), "files": ()}
 NOT_CURRENT = 1
 # Which exit code a run ends with when its Jobs disagree: a cause before its consequences.
 CODES = (10, 20, 30, 70, 50, 40)
@@ -49,9 +56,14 @@ class Local:
         return SecretStore(self.root / SECRETS)
 
     @property
+    def claims(self) -> ClaimStore:
+        """Where directories stand for the namespaces' volumes."""
+        return ClaimStore(self.root / VOLUMES)
+
+    @property
     def logs(self) -> Path:
         """Where the containers' logs lie, a directory per party."""
-        return self.root / STATE / "runs" / self.run_id
+        return runs_directory(self.root) / self.run_id
 
     @property
     def pods(self) -> Path:
@@ -91,6 +103,11 @@ class Ended:
         }
 
 
+def runs_directory(root: Path) -> Path:
+    """Return where the local cluster keeps logs and records, a directory per run."""
+    return root / STATE / "runs"
+
+
 def prepare_run(root: Path, workflow: Path) -> Local:
     """Return the run that a committed workflow asks for, its manifests as they were rendered.
 
@@ -101,6 +118,9 @@ def prepare_run(root: Path, workflow: Path) -> Local:
     planned = plan_run(document.model, workspace.party_models, workspace.federation.model)
     run_id = planned.run.run_id
     files = [file for member in planned.members for file in run_files(planned, member)]
+    merged = merged_before(root, None, workspace.federation.model.spec.revision)
+    if merged is not None:
+        files = list(merged.runs.get(run_id, files))
     stale = [change.path for change in changes(root, files) if change.path.parent.name == run_id]
     if stale:
         what = f"{document.file} says something else than {stale[0]} and {len(stale) - 1} more files"
@@ -114,9 +134,11 @@ def require_secrets(local: Local) -> None:
     for member in local.planned.members:
         own = member.own
         places = [place for place in (own.records, own.output) if place is not None]
-        stores = {*(source.credentials for source in own.sources), *(place.credentials for place in places)}
         needed: dict[str, tuple[str, ...]] = {own.identity: ("tls.key",)}
-        needed |= dict.fromkeys(stores, KEYS)
+        needed |= {place.credentials: KEYS for place in places}
+        for source in own.sources:
+            needed |= dict.fromkeys(source.secrets, SOURCE_KEYS[source.backend])
+            needed |= dict.fromkeys(source.identities, (AGE_KEY,))
         for secret, keys in sorted(needed.items()):
             there = local.secrets.read(member.namespace, secret) or {}
             if any(key not in there for key in keys):
@@ -133,18 +155,23 @@ def execute_run(
 ) -> Ended:
     """Run the manifests to their ends and read what was filed.
 
-    Raises:  MissingSecretsError; CommandError; KeyboardInterrupt, after everything was cleaned up.
+    Raises:  MissingSecretsError; CommandError, of which MissingClaimsError is one; KeyboardInterrupt, after everything was cleaned up.
     """
     require_secrets(local)
+    if local.claims.directory.is_dir():
+        keep_from_git(local.claims.directory)  # somebody's data
     with _alone(local):
         logs, done = LogFiles(local.logs, local.party_of), FoundDone()
+        records = records_of(local, logs)
+        records.begin()
 
         def observe(event: Event) -> None:
+            records(event)
             logs(event)
             done(event)
             watch(event)
 
-        cluster = Cluster(local.pods, local.secrets, observe, rewrite_hosts, keep)
+        cluster = Cluster(local.pods, local.secrets, local.claims, observe, rewrite_hosts, keep)
         try:
             jobs = cluster.run(local.objects)
         finally:
@@ -156,6 +183,14 @@ def execute_run(
         code = int(filed.manifest["code"])
     was_done = all(job.metadata.name in done.jobs for job in local.objects.jobs)
     return Ended(local.run_id, code, jobs, was_done, filed)
+
+
+def records_of(local: Local, logs: LogFiles) -> Records:
+    """Return the observer that keeps what becomes of the run's Jobs."""
+    pods = {job.metadata.name: job.spec.template.spec for job in local.objects.jobs}
+    containers = {name: tuple(each.name for each in (*p.init_containers, *p.containers)) for name, p in pods.items()}
+    namespaces = {job.metadata.name: job.metadata.namespace for job in local.objects.jobs}
+    return Records(logs, local.run_id, containers, namespaces)
 
 
 def read_run(local: Local) -> Filed:
@@ -191,8 +226,7 @@ class FoundDone:
 @contextmanager
 def _alone(local: Local) -> Iterator[None]:
     """Keep a second `ccd run` of the same run out: the two would fight over names and logs."""
-    state = private_directory(local.root / STATE)
-    (state / ".gitignore").write_text("*\n")
+    keep_from_git(local.root / STATE)
     with (private_directory(local.logs) / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Speed. The MPC engine's: three real processes on loopback, one command, every run checked against numpy.
+"""Speed. The MPC engine's: three real processes on loopback, one command, every run checked against numpy. And a fetch's.
 
 `python -m tests.bench --help` says how to use it. Not part of the timed tests, but for one small smoke test.
 
@@ -8,6 +8,7 @@ In reading order:
 - run: starts them, with or without TLS, and checks and adds up what they report
 - peers: other engines, each in an environment of its own
 - mpyc_peer: the same work in MPyC, run by its environment's own Python
+- endpoint: fetching from a real Swift, beside curl
 - __main__: the command
 - render: `python -m tests.bench.render`: many workflows, rendered and validated
 - test_smoke: that it works at all

@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import Any
 
+from tests.bench.endpoint import line_of, run_endpoint
 from tests.bench.peers import run_peer
 from tests.bench.run import run_bench
 from tests.bench.workloads import WORKLOADS
@@ -21,6 +22,7 @@ examples
   python -m tests.bench --op sort --rows 262144 --key-bits 32       one operation
   python -m tests.bench --op compare --rows 1000000 --tls --json    over TLS 1.3, as JSON
   python -m tests.bench --op multiply --rows 1000000 --peer mpyc    beside MPyC (installed once, in a cache)
+  python -m tests.bench --endpoint swift --mib 1024 --json          fetch from a real Swift, beside curl
 """
 USUAL = [
     ("multiply", 1 << 22, 64),
@@ -48,8 +50,16 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true", help="TLS 1.3 with fresh identities, as between workers")
     parser.add_argument("--repeat", type=int, default=3, help="runs to take the fastest of (default: %(default)s)")
     parser.add_argument("--peer", choices=["mpyc", "spu"], help="run the same in another engine, and compare rates")
+    parser.add_argument("--endpoint", choices=["swift"], help="measure a worker's fetch in the place of the MPC engine")
+    parser.add_argument("--mib", type=int, default=256, help="how much is fetched (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of a table")
     asked = parser.parse_args()
+    if asked.endpoint:
+        if asked.op or not 1 <= asked.mib <= 5120 or asked.repeat < 1:
+            parser.error("--endpoint takes 1 to 5120 --mib, at least one --repeat, and no --op")
+        fetched = run_endpoint(asked.mib, asked.repeat)
+        print(json.dumps(fetched) if asked.json else line_of(fetched), flush=True)
+        return
     jobs = [(asked.op, asked.rows, asked.key_bits)] if asked.op else USUAL
     if not asked.json:
         print(

@@ -1,14 +1,23 @@
-"""How long `ccd render` and `ccd validate` take: `python -m tests.bench.render [WORKFLOWS] [PARTIES]`.
+"""How long `ccd render` and `ccd validate` take: `python -m tests.bench.render [WORKFLOWS] [PARTIES] [--json]`.
 
 Writes a federation into a temporary directory and runs the commands in processes of their own, as people do. The first
 render writes everything; the second finds everything current; the third follows a change of one workflow.
+
+On a machine that others use, too, seconds of the clock say little; processor time says more, and the ratio most: beside
+each command runs a peer that reads and writes the same files' objects with libyaml, in C, and checks nothing. It stands
+for what any tool pays that takes these manifests as objects.
 """
 
 import argparse
+import json
+import os
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from policy.identity import new_identity
@@ -85,12 +94,68 @@ def write_federation(root: Path, n_workflows: int, n_parties: int) -> None:
         (root / f"workflows/work{number}.yaml").write_text(text)
 
 
-def timed(root: Path, *arguments: str) -> float:
-    """Return the seconds that `ccd` takes as a process of its own."""
-    started = time.perf_counter()
-    program = "from renderer.cli import main; main()"
-    subprocess.run([sys.executable, "-c", program, "-C", str(root), *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+CCD = "from renderer.cli import main; main()"
+PEER = """
+import pathlib, sys, yaml
+for file in sorted(pathlib.Path(sys.argv[1], "argocd").rglob("*.yaml")):
+    yaml.dump(yaml.load(file.read_bytes(), yaml.CSafeLoader), Dumper=yaml.CSafeDumper, sort_keys=False)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one process took."""
+
+    wall_s: float
+    cpu_s: float  # of user and system
+
+
+@dataclass(frozen=True)
+class Row:
+    """A command, at the medians of its runs."""
+
+    command: str
+    wall_s: float
+    cpu_s: float
+    ratio: float  # of its processor time to the peer's
+
+
+def cost_of(*arguments: str) -> Cost:
+    """Run a Python program as a process of its own."""
+    before, started = os.times(), time.perf_counter()
+    subprocess.run([sys.executable, "-c", *arguments], check=True, stdout=subprocess.DEVNULL)
+    after, ended = os.times(), time.perf_counter()
+    cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
+    return Cost(ended - started, cpu_s)
+
+
+def measure(root: Path, repeat: int) -> list[Row]:
+    """Run each command `repeat` times, and the peer beside it."""
+    changed = root / "workflows/work0.yaml"
+    text = changed.read_text()
+    found: dict[str, list[Cost]] = {}
+    for number in range(repeat):
+        # Each round begins as the first did.
+        shutil.rmtree(root / "argocd", ignore_errors=True)
+        changed.write_text(text)
+        runs = {
+            "render, all new": ["render"],
+            "render, all current": ["render", "--check"],
+            "validate": ["validate"],
+            "render, one changed": ["render"],
+        }
+        for name, arguments in runs.items():
+            if name == "render, one changed":
+                changed.write_text(f"{text}  run: {number + 2}\n")
+            found.setdefault(name, []).append(cost_of(CCD, "-C", str(root), *arguments))
+        found.setdefault("peer: libyaml, no checks", []).append(cost_of(PEER, str(root)))
+    costs = {name: _median(runs) for name, runs in found.items()}
+    peer = costs["peer: libyaml, no checks"]
+    return [Row(name, cost.wall_s, cost.cpu_s, cost.cpu_s / peer.cpu_s) for name, cost in costs.items()]
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(statistics.median(c.wall_s for c in costs), statistics.median(c.cpu_s for c in costs))
 
 
 def main() -> None:
@@ -98,17 +163,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="ccd render and ccd validate over many workflows")
     parser.add_argument("workflows", type=int, nargs="?", default=200)
     parser.add_argument("parties", type=int, nargs="?", default=8)
+    parser.add_argument("--repeat", type=int, default=1, help="runs to take the median of (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ccd-bench-") as directory:
         root = Path(directory)
         write_federation(root, options.workflows, options.parties)
-        print(f"{options.workflows} workflows, {options.parties} parties each")
-        print(f"render, all new        {timed(root, 'render'):6.2f} s", flush=True)
-        print(f"render, all current    {timed(root, 'render', '--check'):6.2f} s", flush=True)
-        print(f"validate               {timed(root, 'validate'):6.2f} s", flush=True)
-        path = root / "workflows/work0.yaml"
-        path.write_text(path.read_text() + "  run: 2\n")
-        print(f"render, one changed    {timed(root, 'render'):6.2f} s", flush=True)
+        rows = measure(root, options.repeat)
+    if options.json:
+        facts = {"workflows": options.workflows, "parties": options.parties, "load": os.getloadavg()}
+        print(json.dumps({**facts, "commands": [asdict(row) for row in rows]}, indent=2))
+        return
+    print(f"{options.workflows} workflows, {options.parties} parties each; load {os.getloadavg()[0]:.1f}")
+    print(f"{'':26}{'seconds':>9}{'cpu s':>9}{'ratio':>8}")
+    for row in rows:
+        print(f"{row.command:26}{row.wall_s:9.2f}{row.cpu_s:9.2f}{row.ratio:8.2f}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 import json
+import shutil
 
 import pytest
 
 from tests.bench.__main__ import _row
+from tests.bench.endpoint import line_of, run_endpoint
+from tests.bench.render import measure, write_federation
 from tests.bench.run import run_bench
 
 
@@ -13,3 +16,24 @@ def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     assert all(report["bytes_sent_per_party"])
     assert json.loads(json.dumps(report)) == report
     assert op in _row(report)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is what is measured against")
+def test_a_small_fetch_is_measured_beside_curl():
+    report = run_endpoint(mib=2, rounds=2)
+    assert report["ratio"] > 0
+    assert [len(speeds) for speeds in report["all_mib_per_s"].values()] == [2, 2, 2]
+    assert "fetch" in line_of(report)
+
+
+def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
+    write_federation(tmp_path, 2, 3)
+    *commands, peer = measure(tmp_path, repeat=1)
+    assert [row.command for row in commands] == [
+        "render, all new",
+        "render, all current",
+        "validate",
+        "render, one changed",
+    ]
+    assert peer.ratio == 1
+    assert all(row.cpu_s > 0 and row.ratio > 0 for row in commands)

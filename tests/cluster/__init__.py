@@ -17,4 +17,5 @@ by Go, once, from the pinned modules in this directory's folders; each folder wi
 - federation: a federation joined to the control plane
 - manifests: a manifest with changes
 - fields: what we wrote beside what the cluster has
+- gitops: what a real Argo CD makes of a merge
 """

@@ -50,6 +50,7 @@ def start_apiserver(etcd: Etcd, authority: Authority, logs: Path, address: str =
         *("--tls-cert-file", pair.certificate, "--tls-private-key-file", pair.key),
         *("--client-ca-file", authority.certificate, "--anonymous-auth=false"),
         *("--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction"),
+        "--allow-privileged",  # as in any cluster: Pod Security is what refuses it
         *("--service-account-issuer", ISSUER, "--service-account-key-file", accounts.certificate),
         *("--service-account-signing-key-file", accounts.key),
         *("--service-cluster-ip-range", SERVICE_RANGE),

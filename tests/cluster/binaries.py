@@ -55,6 +55,7 @@ def build(module: str, names: Iterable[str] | None = None) -> list[Path]:
     with _locked(cache):
         missing = {name: packages[name] for name in wanted if not (cache / name).exists()}
         if missing:
+            _require_go(missing)
             _compile(folder, missing, _linker_flags(folder, recipe), cache)
     return [cache / name for name in wanted]
 
@@ -95,13 +96,15 @@ def _linker_flags(folder: Path, recipe: dict[str, Any]) -> str:
     return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in sorted(variables.items()))])
 
 
-def _compile(folder: Path, packages: dict[str, str], flags: str, cache: Path) -> None:
+def _require_go(names: Iterable[str]) -> None:
     if shutil.which("go") is None:
-        names = ", ".join(packages)
         raise NoBinaries(
-            f"{names}: not found (fix: install Go, which builds them once; or, with setup-envtest from"
+            f"{', '.join(names)}: not found (fix: install Go, which builds them once; or, with setup-envtest from"
             f" sigs.k8s.io/controller-runtime, `export {ASSETS}=$(setup-envtest use --print path)`)"
         )
+
+
+def _compile(folder: Path, packages: dict[str, str], flags: str, cache: Path) -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=cache) as directory:
         for name, package in packages.items():

@@ -49,7 +49,7 @@ def admin(control_plane: ControlPlane) -> Client:
 @pytest.fixture(scope="session")
 def federation(control_plane: ControlPlane) -> Federation:
     """The shipped federation, joined: admission policies in force, Namespaces and WorkerGrants there, nothing synced."""
-    return join(control_plane, ROOT)
+    return join(control_plane, ROOT, claims=("ward-data",))
 
 
 @pytest.fixture(scope="session")

@@ -35,8 +35,8 @@ class Federation:
     argo_cd: Client
 
 
-def join(plane: ControlPlane, root: Path) -> Federation:
-    """Do all that has to be done before anything is synced; idempotent.
+def join(plane: ControlPlane, root: Path, claims: tuple[str, ...] = ()) -> Federation:
+    """Do all that has to be done before anything is synced; idempotent. Each owner grants `claims` beside what it uses.
 
     Argo CD gets no more rights than the AppProjects name: five kinds, in each party's namespace.
     """
@@ -48,6 +48,8 @@ def join(plane: ControlPlane, root: Path) -> Federation:
     wait_until(lambda: admin.serves("ccd.dev/v1alpha1", "WorkerGrant"), "the kind WorkerGrant is served")
     for party in workspace.party_models.values():
         for manifest in owners_word(grant(party, workspace)):
+            if manifest["kind"] == "WorkerGrant":
+                manifest["spec"]["claims"] += claims
             admin.apply(manifest, manager="owner")
         for manifest in rights_of_argo_cd(party.spec.namespace):
             admin.apply(manifest, manager="owner")
@@ -86,8 +88,14 @@ def rights_of_argo_cd(namespace: str) -> Iterator[Manifest]:
 
 def wait_for_admission(admin: Client, namespace: str) -> None:
     """Wait until each policy that looks at new objects refuses one that is no worker's."""
-    container = {"name": "x", "image": "x"}
-    pod = {"containers": [container], "restartPolicy": "Never"}
+    # Within Pod Security, which would otherwise be the one to refuse it.
+    container = {
+        "name": "x",
+        "image": "x",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    pod = {"containers": [container], "securityContext": security, "restartPolicy": "Never"}
     template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [container]}}
     stray = {
         "ccd-jobs": ("batch/v1", "Job", {"template": {"spec": pod}}),

@@ -11,9 +11,16 @@ from tests.cluster.tree import Manifest, Tree, another_run
 
 POD = "spec.template.spec"
 FETCH, COMPUTE, PUBLISH = f"{POD}.initContainers[0]", f"{POD}.initContainers[1]", f"{POD}.containers[0]"
+IMAGE = "registry.example.org/ccd/worker@sha256:" + "c0ffee00" * 8
 OTHER = "registry.example.org/ccd/worker@sha256:" + "bad0" * 16
 IDENTITY = {"name": "secret-ccd-identity", "mountPath": "/var/run/ccd/secrets/ccd-identity", "readOnly": True}
 DATA = {"name": "secret-swift-data", "mountPath": "/var/run/ccd/secrets/swift-data", "readOnly": True}
+OTHER_SECRET = {"name": "secret-other", "mountPath": "/var/run/ccd/secrets/other", "readOnly": True}
+# The owner of these tests' namespace grants this one.
+WARD = {"name": "claim-ward-data", "persistentVolumeClaim": {"claimName": "ward-data", "readOnly": True}}
+WARD_MOUNTED = {"name": "claim-ward-data", "mountPath": "/var/run/ccd/volumes/ward-data", "readOnly": True}
+CLAIM = {"name": "claim-other", "persistentVolumeClaim": {"claimName": "other", "readOnly": True}}
+CLAIMED = {"name": "claim-other", "mountPath": "/var/run/ccd/volumes/other", "readOnly": True}
 SHELL = {"exec": {"command": ["sh", "-c", "true"]}}
 
 # What somebody tries who has taken over Git and Argo CD: rule, and changes to the Job of ewr.
@@ -23,18 +30,14 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     "the image by a tag": ("image", [(f"{COMPUTE}.image", "registry.example.org/ccd/worker:latest")]),
     "the identity's key for the container that speaks with stores": (
         "secrets",
-        [(f"{FETCH}.volumeMounts[6]", IDENTITY)],
+        [(f"{FETCH}.volumeMounts[+]", IDENTITY)],
     ),
-    "the data's credentials for the container that publishes": ("secrets", [(f"{PUBLISH}.volumeMounts[4]", DATA)]),
+    "the data's credentials for the container that publishes": ("secrets", [(f"{PUBLISH}.volumeMounts[+]", DATA)]),
     "a Secret of the owner's that is no worker's": (
         "secrets",
         [
-            (f"{POD}.volumes[3]", {"name": "secret-other", "secret": {"secretName": "other"}}),
-            (
-                f"{FETCH}.volumeMounts[3]",
-                {"name": "secret-other", "mountPath": "/var/run/ccd/secrets/other", "readOnly": True},
-            ),
-            *((f"{one}.volumeMounts[3]", GONE) for one in (COMPUTE, PUBLISH)),
+            (f"{POD}.volumes[+]", {"name": "secret-other", "secret": {"secretName": "other"}}),
+            (f"{FETCH}.volumeMounts[+]", OTHER_SECRET),
         ],
     ),
     "a Secret under another's name": ("volumes", [(f"{POD}.volumes[3].secret.secretName", "other")]),
@@ -43,14 +46,33 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
         [(f"{POD}.volumes[1]", {"name": "work", "secret": {"secretName": "other"}})],
     ),
     "another ConfigMap": ("volumes", [(f"{POD}.volumes[0].configMap.name", "other")]),
-    "the host's files": ("volumes", [(f"{POD}.volumes[6]", {"name": "host", "hostPath": {"path": "/"}})]),
+    "the host's files": ("volumes", [(f"{POD}.volumes[+]", {"name": "host", "hostPath": {"path": "/"}})]),
     "a token in a projected volume": (
         "volumes",
-        [(f"{POD}.volumes[6]", {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}})],
+        [(f"{POD}.volumes[+]", {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}})],
     ),
-    "a volume that outlives the Job": (
+    "a volume to keep the data on": (
         "volumes",
-        [(f"{POD}.volumes[6]", {"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}})],
+        [(f"{POD}.volumes[+]", {"name": "claim-kept", "persistentVolumeClaim": {"claimName": "kept"}})],
+    ),
+    "a volume under another's name": (
+        "volumes",
+        [(f"{POD}.volumes[+]", {"name": "claim-a", "persistentVolumeClaim": {"claimName": "b", "readOnly": True}})],
+    ),
+    "a volume that the owner has not named": (
+        "claims",
+        [(f"{POD}.volumes[+]", CLAIM), (f"{FETCH}.volumeMounts[+]", CLAIMED)],
+    ),
+    "the volume with the data for another container": (
+        "claims",
+        [
+            (f"{POD}.volumes[+]", WARD),
+            (f"{PUBLISH}.volumeMounts[+]", WARD_MOUNTED),
+        ],
+    ),
+    "a volume laid over the worker": (
+        "mounts",
+        [(f"{POD}.volumes[+]", WARD), (f"{FETCH}.volumeMounts[+]", {**WARD_MOUNTED, "mountPath": "/usr/lib/python3"})],
     ),
     "a working directory without a limit": ("volumes", [(f"{POD}.volumes[1].emptyDir", {})]),
     "the ConfigMap laid over the worker's code": (
@@ -58,6 +80,8 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
         [(f"{FETCH}.volumeMounts[0].mountPath", "/usr/lib/python3")],
     ),
     "a part of the ConfigMap laid over the worker": ("mounts", [(f"{FETCH}.volumeMounts[0].subPath", "run.json")]),
+    "a termination message that is the data": ("mounts", [(f"{FETCH}.terminationMessagePath", "/work/flights.csv")]),
+    "the log as termination message": ("mounts", [(f"{FETCH}.terminationMessagePolicy", "FallbackToLogsOnError")]),
     "host network": ("privileges", [(f"{POD}.hostNetwork", True), (f"{COMPUTE}.ports[0].hostPort", 8443)]),
     "a host port": ("privileges", [(f"{COMPUTE}.ports[0].hostPort", 8443)]),
     "another port": ("privileges", [(f"{COMPUTE}.ports[0].containerPort", 22)]),
@@ -78,12 +102,15 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     "a hook": ("command", [(f"{PUBLISH}.lifecycle", {"postStart": SHELL})]),
     "a probe": ("command", [(f"{PUBLISH}.livenessProbe", SHELL)]),
     "a Secret in the environment": ("environment", [(f"{FETCH}.envFrom", [{"secretRef": {"name": "swift-data"}}])]),
-    "a library to load first": ("environment", [(f"{FETCH}.env[1]", {"name": "LD_PRELOAD", "value": "/work/x.so"})]),
+    "a library to load first": ("environment", [(f"{FETCH}.env[+]", {"name": "LD_PRELOAD", "value": "/work/x.so"})]),
     "a key in a variable": (
         "environment",
         [(f"{FETCH}.env[0].valueFrom", {"secretKeyRef": {"name": "ccd-identity", "key": "tls.key"}})],
     ),
-    "one container more": ("containers", [(f"{POD}.containers[1]", {"name": "fetch2", "image": OTHER})]),
+    "one container more": (
+        "containers",
+        [(f"{POD}.containers[+]", {"name": "more", "image": IMAGE, "command": ["ccd-worker", "more"]})],
+    ),
     "a sidecar": ("containers", [(f"{FETCH}.restartPolicy", "Always")]),
     "publish without what comes before it": ("containers", [(f"{POD}.initContainers", [])]),
     "a token for the API": ("account", [(f"{POD}.automountServiceAccountToken", True)]),
@@ -141,6 +168,15 @@ def test_a_job_is_refused_with(federation: Federation, job: Manifest, name: str)
     assert f"ccd/{rule}:" in message
 
 
+def test_a_volume_that_the_owner_has_named_is_admitted_where_data_is_fetched(federation: Federation, job: Manifest):
+    assert (
+        refusal(
+            federation.argo_cd, changed(job, (f"{POD}.volumes[+]", WARD), (f"{FETCH}.volumeMounts[+]", WARD_MOUNTED))
+        )
+        == ""
+    )
+
+
 def test_nobody_else_is_above_the_rules(federation: Federation, admin: Client, job: Manifest):
     assert "ccd/image:" in refusal(admin, changed(job, (f"{PUBLISH}.image", OTHER)))
 
@@ -152,7 +188,7 @@ def test_a_message_names_the_image_and_what_to_do(federation: Federation, job: M
 
 
 def test_a_message_names_container_and_secret(federation: Federation, job: Manifest):
-    message = refusal(federation.argo_cd, changed(job, (f"{FETCH}.volumeMounts[6]", IDENTITY)))
+    message = refusal(federation.argo_cd, changed(job, (f"{FETCH}.volumeMounts[+]", IDENTITY)))
     assert "fetch mounts ccd-identity" in message
 
 

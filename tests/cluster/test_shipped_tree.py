@@ -33,6 +33,7 @@ def where(manifest: Manifest) -> str:
 @pytest.fixture(scope="module")
 def applied(federation: Federation, shipped: Tree) -> Iterator[Applied]:
     client = federation.argo_cd
+    client.warnings.clear()
     for manifest in shipped.runs:
         client.apply(manifest)
     yield Applied(shipped.runs, tuple(client.warnings))

@@ -100,6 +100,11 @@ def test_a_second_demo_says_that_the_run_is_done_and_computes_nothing(market, wh
     for path, first in market.logs.items():
         again = [json.loads(line)["event"] for line in path.read_text().removeprefix(first).splitlines()]
         assert again == ["done already"]
+    arguments = [CCD, "-C", whole_federation.root, "status", market.ended.run_id, "--local", "--json"]
+    told = json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True).stdout)
+    assert {each["party"]: each["phase"] for each in told["parties"]} == dict.fromkeys(
+        (*AIRPORTS, "regulator"), "done already"
+    )
     # The manifest is the first run's, to the byte: with its steps and their times.
     assert read_run(prepare_run(whole_federation.root, MARKET)) == market.ended.filed
     assert not market.ended.was_done

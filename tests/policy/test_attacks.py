@@ -175,3 +175,64 @@ def test_a_total_put_into_mpc_has_one_row_whatever_decides():
     sql = """SELECT SUM(x) AS s FROM (SELECT pay AS x FROM visits WHERE ssn = 7 UNION ALL SELECT income FROM people) AS u"""
     bravo = policy("bravo/people", grants=[ALPHA_IS_TOLD])
     assert judge(sql, policy("alpha/visits"), bravo, recipients=("alpha",)).decision == "accept"
+
+
+MEMBERSHIP = {
+    "semi": "SELECT dept FROM visits SEMI JOIN people ON id = pid",
+    "in": "SELECT dept FROM visits WHERE id IN (SELECT pid FROM people)",
+    "anti": "SELECT dept FROM visits ANTI JOIN people ON id = pid",
+    "not in": "SELECT dept FROM visits WHERE id NOT IN (SELECT pid FROM people)",
+    "not exists": "SELECT dept FROM visits WHERE NOT EXISTS (SELECT 1 FROM people WHERE pid = id)",
+    "left": "SELECT dept FROM visits LEFT JOIN people ON id = pid WHERE region IS NULL",
+    "a match as a column": "SELECT dept, region IS NULL AS lacks FROM visits LEFT JOIN people ON id = pid",
+    "a count": "SELECT dept, (SELECT COUNT(*) FROM people WHERE pid = id) AS n FROM visits",
+}
+
+
+@pytest.mark.parametrize("sql", MEMBERSHIP.values(), ids=MEMBERSHIP)
+def test_whether_a_row_has_a_match_is_a_match_of_keys(sql):
+    missing = refused(judge(sql, visits({"dept": ["open"]}), people({"region": ["open"]})))
+    assert missing >= {("id", "join_key"), ("pid", "join_key")}
+
+
+@pytest.mark.parametrize("how", ["SEMI", "ANTI"])
+def test_a_person_shown_by_a_semi_or_anti_join_shows_the_key_it_was_looked_up_by(how):
+    sql = f"SELECT id FROM visits {how} JOIN people ON id = pid"
+    assert ("pid", "open") in refused(judge(sql, visits({"id": ["open"]}), people({"pid": ["join_key", "count"]})))
+
+
+def test_what_a_condition_below_not_exists_reads_decides_the_rows_above():
+    sql = "SELECT dept FROM visits WHERE NOT EXISTS (SELECT 1 FROM people WHERE pid = id AND income > 100000)"
+    granted = people({"pid": ["join_key", "count"]})
+    assert ("income", "filter") in refused(judge(sql, visits({"id": ["open"], "dept": ["open"]}), granted))
+
+
+def test_a_comparison_within_exists_decides_by_both_columns():
+    sql = "SELECT dept FROM visits WHERE EXISTS (SELECT 1 FROM people WHERE pid = id AND income > pay)"
+    missing = refused(judge(sql, visits({"id": ["open"], "dept": ["open"]}), people({"pid": ["open"]})))
+    assert {column for column, _ in missing} == {"pay", "income"}
+
+
+def test_a_row_in_both_tables_is_a_group_of_both_and_counts_them():
+    sql = "SELECT age FROM visits INTERSECT SELECT income FROM people"
+    missing = refused(judge(sql, visits({"dept": ["open"]}), people({"region": ["open"]})))
+    assert {("age", "group_key"), ("income", "group_key")} <= missing
+
+
+FUNCTIONS = {
+    "a pattern": (
+        "SELECT dept LIKE 'A%' AS a, COUNT(*) AS n FROM visits GROUP BY 1",
+        {("dept", "group_key"), ("dept", "filter")},
+    ),
+    "a pattern that drops rows": ("SELECT COUNT(*) AS n FROM visits WHERE dept LIKE 'A%'", {("dept", "filter")}),
+    "a part": ("SELECT SUBSTRING(dept FROM 1 FOR 2) AS d FROM visits", {("dept", "open")}),
+    "a rounded number": ("SELECT ROUND(pay / 1000, 0) AS p FROM visits", {("pay", "open")}),
+    "a rounded sum's parts": ("SELECT SUM(FLOOR(pay / 7)) AS p FROM visits", {("pay", "sum")}),
+    "what counts once": ("SELECT COUNT(DISTINCT ssn) AS n FROM visits", {("ssn", "group_key")}),
+    "what counts under a condition": ("SELECT COUNT(*) FILTER (WHERE ssn = 123) AS n FROM visits", {("ssn", "filter")}),
+}
+
+
+@pytest.mark.parametrize(("sql", "wanted"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_function_of_a_column_tells_of_the_column(sql, wanted, decide):
+    assert decide(sql, {"age": ["open", "count"]}) >= wanted

@@ -1,9 +1,11 @@
 import pytest
 
+from policy.canonical import canonical_json
 from policy.identity import load_private_key, new_identity
 from policy.manifest import (
     MANIFEST_PURPOSE,
     VERDICT_PURPOSE,
+    DataRef,
     Manifest,
     Opening,
     OutputRecord,
@@ -15,7 +17,9 @@ from policy.manifest import (
     body_of,
     encode_manifest,
     verify_manifest,
+    without_resources,
 )
+from policy.resources import RESOURCES_PURPOSE, ResourceRecord, Usage, Used
 from policy.signature import sign
 
 PARTIES = ("alpha", "bravo", "carol")
@@ -173,4 +177,52 @@ def test_an_opening_that_was_not_signed_for_is_a_problem(identities, certificate
     record = manifest.outputs[0].model_copy(update=change)
     assert verify_manifest(manifest.model_copy(update={"outputs": (record,)}), certificates, RUN) == [
         "what the manifest says of r-1/result.csv is not what the parties signed"
+    ]
+
+
+def test_data_of_a_store_without_versions_is_signed_for_as_it_always_was():
+    plain = DataRef(dataset="alpha/d", sha256="0" * 64, rows=3)
+    assert canonical_json(plain) == b'{"dataset":"alpha/d","rows":3,"sha256":"' + b"0" * 64 + b'"}'
+    assert b'"version":"1.0"' in canonical_json(plain.model_copy(update={"version": "1.0"}))
+
+
+def annex(identities, party: str = "alpha", signer: str | None = None, **changes) -> ResourceRecord:
+    used = Used(party=party, run_id="r-1", run=RUN, fetch_and_compute=Usage(cpu_seconds=1.5, peak_memory_mib=64))
+    used = used.model_copy(update=changes)
+    signature = sign(key_of(identities, signer or party), RESOURCES_PURPOSE, as_json(used))
+    return ResourceRecord(**dict(used), signature=signature)
+
+
+def test_what_a_party_used_is_in_its_own_copy_alone_and_the_others_signatures_hold(identities, certificates):
+    manifest = signed(identities)
+    own = manifest.model_copy(update={"resources": annex(identities)})
+    assert body_of(own) == body_of(manifest)
+    assert verify_manifest(own, certificates, RUN) == []
+    assert b"cpuSeconds" in encode_manifest(own)
+    assert b"cpuSeconds" not in encode_manifest(without_resources(own))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"signer": "bravo"}, "alpha's signature does not fit what the manifest says it has used"),
+        ({"party": "dora", "signer": "alpha"}, "dora says what it has used, but is not a member"),
+        ({"run_id": "r-2"}, "what alpha has used was in another run"),
+        ({"run": "9" * 64}, "what alpha has used was in another run"),
+    ],
+)
+def test_a_bill_that_its_party_did_not_sign_for_this_run_is_refused(identities, certificates, changes, says):
+    manifest = signed(identities).model_copy(update={"resources": annex(identities, **changes)})
+    (problem,) = verify_manifest(manifest, certificates, RUN)
+    assert says in problem
+
+
+def test_a_bill_cannot_be_changed_afterwards(identities, certificates):
+    record = annex(identities)
+    more = record.fetch_and_compute.model_copy(update={"cpu_seconds": 150.0})
+    manifest = signed(identities).model_copy(
+        update={"resources": record.model_copy(update={"fetch_and_compute": more})}
+    )
+    assert verify_manifest(manifest, certificates, RUN) == [
+        "alpha's signature does not fit what the manifest says it has used"
     ]

@@ -18,6 +18,7 @@ from policy.manifest import (
     body_of,
     encode_manifest,
 )
+from policy.resources import RESOURCES_PURPOSE, ResourceRecord, Usage, Used
 from policy.signature import sign
 from renderer.check import load_workspace
 from tests.renderer.conftest import plan
@@ -50,8 +51,10 @@ def renew_identities(repository: Path) -> Keys:
     return keys
 
 
-def manifest_of(root: Path, keys: Keys, has_opening: bool = True, result: bytes = RESULT) -> Path:
-    """Write the manifest that the parties would sign for the workflow as it is now."""
+def manifest_of(
+    root: Path, keys: Keys, has_opening: bool = True, result: bytes = RESULT, used_by: str | None = None
+) -> Path:
+    """Write the manifest that the parties would sign for the workflow as it is now; `used_by`'s own copy of it."""
     run = plan(load_workspace(root)).run
     sha256 = hashlib.sha256(result).hexdigest()
     opening = Opening(sha256=sha256, size_bytes=len(result), rows=1, salt="0" * 64)
@@ -75,6 +78,12 @@ def manifest_of(root: Path, keys: Keys, has_opening: bool = True, result: bytes 
     )
     signatures = {name: sign(key, MANIFEST_PURPOSE, body_of(manifest)) for name, key in keys.items()}
     file = root.parent / "manifest.json"
-    file.write_bytes(encode_manifest(manifest.model_copy(update={"signatures": signatures})))
+    annex: ResourceRecord | None = None
+    if used_by is not None:
+        usage = Usage(cpu_seconds=12.5, wall_seconds=30.1, peak_memory_mib=321)
+        used = Used(party=used_by, run_id=run.run_id, run=run_digest(run), fetch_and_compute=usage)
+        signature = sign(keys[used_by], RESOURCES_PURPOSE, as_json(used))
+        annex = ResourceRecord(**dict(used), signature=signature)
+    file.write_bytes(encode_manifest(manifest.model_copy(update={"signatures": signatures, "resources": annex})))
     (root.parent / "result.csv").write_bytes(result)
     return file

@@ -30,7 +30,7 @@ def test_render_check_writes_nothing_and_shows_the_diff(federation: Path) -> Non
     result = ccd("-C", federation, "render", "--check")
 
     assert result.exit_code == 1
-    assert "+++ b/argocd/applicationset.yaml\n" in result.stdout
+    assert "+++ b/argocd/applicationset-alpha.yaml\n" in result.stdout
     assert "(fix: ccd render)" in result.stderr
     assert not (federation / "argocd").exists()
 
@@ -129,7 +129,7 @@ def test_a_bug_shows_neither_traceback_nor_words_that_may_hold_data(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a value")
 
-    monkeypatch.setattr("renderer.commands.render.rendered_files", fail)
+    monkeypatch.setattr("renderer.commands.render.tree_files", fail)
 
     result = ccd("-C", federation, "render")
 

@@ -82,3 +82,22 @@ def test_a_revision_that_is_none_is_said_in_words(repository: Path) -> None:
 
     assert result.exit_code == 1
     assert "there is no revision --output=x here (fix:" in result.stderr
+
+
+@pytest.mark.parametrize("place", [".github", ".gitlab", ".gitea", ".forgejo", "docs"])
+def test_no_second_file_can_take_its_place(repository: Path, place: str) -> None:
+    (repository / place).mkdir()
+    (repository / place / "CODEOWNERS").write_text("* @mallory\n")
+
+    for arguments in (("--check",), ()):
+        result = ccd(repository, "codeowners", *arguments)
+        assert result.exit_code == 1
+        assert f"a forge may go by {place}/CODEOWNERS instead of CODEOWNERS at the top" in result.stderr
+
+
+def test_a_link_is_no_file_that_a_forge_reads(repository: Path) -> None:
+    (repository / "CODEOWNERS").rename(repository / "owners")
+    (repository / "CODEOWNERS").symlink_to("owners")
+    result = ccd(repository, "codeowners", "--check")
+    assert result.exit_code == 1
+    assert "a plain one" in result.stderr

@@ -1,12 +1,16 @@
 """The Job: every container has the Secrets it needs and no others, and no way out of its sandbox."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from policy.yaml import read_yaml
+from renderer.check import load_workspace
 from renderer.job import job
 from renderer.spec import PlannedRun
+from renderer.validate import ObjectChecker
+from tests.renderer.conftest import NOW, edit, plan
 
 # party -> container -> Secrets
 SECRETS = {
@@ -78,3 +82,49 @@ def test_only_compute_listens(pod: dict[str, Any]) -> None:
     containers = [*pod["initContainers"], *pod["containers"]]
 
     assert [container["name"] for container in containers if "ports" in container] == ["compute"]
+
+
+def test_a_volume_with_data_is_mounted_read_only_and_into_fetch_alone(federation: Path) -> None:
+    swift = "backend: swift\n      container: clinic\n      object: visits.csv\n      credentials: bravo-store"
+    edit(
+        federation,
+        "parties/bravo.yaml",
+        swift,
+        "backend: files\n      volume: {claim: stays}\n      path: a/visits.csv",
+    )
+    run = plan(load_workspace(federation, NOW))
+    (member,) = (member for member in run.members if member.name == "bravo")
+
+    pod = read_yaml(job(run, member), "job.yaml")[0]["spec"]["template"]["spec"]
+
+    volumes = [volume for volume in pod["volumes"] if "persistentVolumeClaim" in volume]
+    claim = {"claimName": "stays", "readOnly": True}
+    assert volumes == [{"name": "claim-stays", "persistentVolumeClaim": claim}]
+    mounts = {
+        container["name"]: [mount for mount in container["volumeMounts"] if mount["name"] == "claim-stays"]
+        for container in [*pod["initContainers"], *pod["containers"]]
+    }
+    mount = {"name": "claim-stays", "mountPath": "/var/run/ccd/volumes/stays", "readOnly": True}
+    assert mounts == {"fetch": [mount], "compute": [], "publish": []}
+    assert member.own.sources[0].claims == ("stays",)
+    assert ObjectChecker().check(job(run, member), "job.yaml", member.namespace) == ()
+
+
+def test_the_identity_that_unseals_data_is_mounted_by_fetch_alone(federation: Path) -> None:
+    recipient = "age18xh0dmmc3e0k3ngerxw0tvdhzfkmdccfv7yccu5stcjxd7y7hpwsllnqyd"
+    sealed = f"nullText: NA\n      sealed: {{recipient: {recipient}, identity: alpha-age}}"
+    edit(federation, "parties/alpha.yaml", "nullText: NA", sealed)
+    run = plan(load_workspace(federation, NOW))
+    (member,) = (member for member in run.members if member.name == "alpha")
+    text = job(run, member)
+    value, _ = read_yaml(text, "job.yaml")
+    pod = value["spec"]["template"]["spec"]
+
+    mounted = {
+        container["name"]: {mount["name"] for mount in container["volumeMounts"]}
+        for container in [*pod["initContainers"], *pod["containers"]]
+    }
+
+    assert {name for name, mounts in mounted.items() if "secret-alpha-age" in mounts} == {"fetch"}
+    assert recipient not in text
+    assert ObjectChecker().check(text, "job.yaml", member.namespace) == ()

@@ -25,7 +25,12 @@ def test_a_new_party_is_sound_and_current(repository: Path) -> None:
     assert ccd(repository, "validate").exit_code == 0
     assert ccd(repository, "render", "--check").exit_code == 0
     new = set(git(repository, "ls-files", "--others", "--exclude-standard").splitlines())
-    assert new == {"argocd/appproject-delta.yaml", "argocd/namespace-delta.yaml", "workflows/parties/delta.yaml"}
+    assert new == {
+        "argocd/applicationset-delta.yaml",
+        "argocd/appproject-delta.yaml",
+        "argocd/namespace-delta.yaml",
+        "workflows/parties/delta.yaml",
+    }
 
 
 def test_its_key_fits_its_certificate_and_is_its_own(repository: Path) -> None:
@@ -88,7 +93,7 @@ def test_secrets_are_typed_and_in_no_argument(tmp_path: Path) -> None:
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(f'#!/bin/sh\necho "$@" >"{tmp_path}/arguments"\ncp -r "${{7#--from-file=}}" "{tmp_path}/got"\n')
     kubectl.chmod(0o755)
-    script = f"{ASK_FOR_STORE}\nccd_secret hospital-d swift-data"
+    script = f"{ASK_FOR_STORE}\nccd_secret hospital-d swift-data ST_AUTH ST_USER ST_KEY"
 
     subprocess.run(
         ["bash", "-c", script],

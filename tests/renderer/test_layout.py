@@ -20,7 +20,8 @@ REWRITE = "CCD_UPDATE_GOLDEN"  # CCD_UPDATE_GOLDEN=1 rewrites golden files inste
 
 
 def test_the_tree_of_the_small_federation_is_the_golden_one(workspace: Workspace) -> None:
-    files = rendered_files(workspace)
+    # The admission policies are the same everywhere: those in our own `argocd/` are their golden files.
+    files = [file for file in rendered_files(workspace) if "admission" not in file.path.parts]
     differences = changes(GOLDEN, files)
     if os.environ.get(REWRITE):
         write(GOLDEN, differences)

@@ -20,17 +20,22 @@ WORKFLOW = "workflows/visits-by-ward.yaml"
 @pytest.fixture
 def filed(repository: Path, swift: SwiftProcess, swift_users: SwiftUsers) -> tuple[Path, str, swiftclient.Connection]:
     """The federation, its run's id, and the writer's store, in which manifest and result lie."""
-    manifest = manifest_of(repository, renew_identities(repository), result=RESULT)
+    keys = renew_identities(repository)
+    own = manifest_of(repository, keys, has_opening=False, used_by="alpha").read_bytes()
+    manifest = manifest_of(repository, keys, result=RESULT)
     run_id = plan(load_workspace(repository)).run.run_id
     user = swift_users.of("alpha:steward")
     store = swiftclient.Connection(swift.url, user.login, user.key, auth_version="1")
     store.put_container("answers")
     store.put_object("answers", f"{run_id}/manifest.json", manifest.read_bytes())
     store.put_object("answers", f"{run_id}/result.json", RESULT)
-    place = repository / "secrets/hospital-a/alpha-output"
-    place.mkdir(parents=True)
-    for key, value in (("ST_AUTH", swift.url), ("ST_USER", user.login), ("ST_KEY", user.key)):
-        (place / key).write_text(value)
+    store.put_container("records")
+    store.put_object("records", f"{run_id}/manifest.json", own)
+    for secret in ("alpha-output", "alpha-records"):
+        place = repository / "secrets/hospital-a" / secret
+        place.mkdir(parents=True)
+        for key, value in (("ST_AUTH", swift.url), ("ST_USER", user.login), ("ST_KEY", user.key)):
+            (place / key).write_text(value)
     return repository, run_id, store
 
 
@@ -70,3 +75,18 @@ def test_a_run_that_was_not_rendered_is_said_in_words(repository: Path) -> None:
 
     assert result.exit_code == 10
     assert "no Job of the run visits-by-ward-0000000000" in result.stderr
+
+
+def test_a_partys_own_copy_says_what_its_job_used(
+    filed: tuple[Path, str, swiftclient.Connection], tmp_path: Path
+) -> None:
+    root, run_id, _ = filed
+
+    shown = ccd(root, "output", run_id, "--records", "alpha", "--manifest", tmp_path / "m.json")
+
+    assert shown.exit_code == 0, shown.output
+    assert "used      alpha: 12.5 s CPU in 30.1 s, 321 MiB memory" in shown.stdout
+    assert ccd(root, "verify", tmp_path / "m.json").exit_code == 0
+    assert "used" not in ccd(root, "output", run_id).stdout
+    stranger = ccd(root, "output", run_id, "--records", "dora")
+    assert "dora is no party of" in stranger.stderr

@@ -96,6 +96,48 @@ def forge(repository: Path, tmp_path: Path) -> Forge:
     return Forge(repository, tools)
 
 
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+def test_a_document_that_is_wrong_is_an_annotation_at_its_line(forge: Forge, kind: str) -> None:
+    edit(forge.root, "visits-by-ward.yaml", "[carol, alpha]", "[carol, nobody]")
+    commit_all(forge.root, "Invite nobody")
+
+    failed = next(step for step in getattr(forge, kind)() if step.code)
+
+    lines = (forge.root / "workflows/visits-by-ward.yaml").read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "nobody" in text)
+    assert failed.code == 10
+    if kind == "github":
+        assert f"::error file=workflows/visits-by-ward.yaml,line={line}," in failed.output
+    else:
+        (problem, *_) = json.loads((forge.root / "problems.json").read_text())
+        assert problem["location"]["path"] == "workflows/visits-by-ward.yaml"
+        assert problem["location"]["lines"]["begin"] == line
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+def test_a_second_file_of_owners_fails(forge: Forge, kind: str) -> None:
+    (forge.root / ".github").mkdir()
+    (forge.root / ".github/CODEOWNERS").write_text("* @mallory\n")
+    commit_all(forge.root, "Own everything")
+
+    (failed, *_) = [step for step in getattr(forge, kind)() if step.code]
+
+    assert "codeowners --check" in failed.name or failed.name == "code owners"
+    assert "a forge may go by .github/CODEOWNERS instead of CODEOWNERS at the top" in failed.output
+
+
+def test_a_good_merge_request_passes_and_is_commented_on(forge: Forge) -> None:
+    edit(forge.root, "visits-by-ward.yaml", "recipients: [carol, alpha]", "recipients: [alpha]")
+    assert ccd(forge.root, "render").exit_code == 0
+    commit_all(forge.root, "Ask for less")
+
+    steps = forge.gitlab()
+
+    assert [(step.name, step.code) for step in steps if step.code] == [], [step.output for step in steps]
+    assert "merge_requests/7/notes" in (forge.tools / "curl").read_text()
+    assert "**carol no longer learns** the answer" in (forge.root / "plan.md").read_text()
+
+
 def test_a_good_pull_request_passes_and_is_commented_on(forge: Forge) -> None:
     edit(forge.root, "visits-by-ward.yaml", "recipients: [carol, alpha]", "recipients: [alpha]")
     assert ccd(forge.root, "render").exit_code == 0
@@ -141,7 +183,7 @@ def test_a_refusal_is_an_annotation_at_its_line(forge: Forge) -> None:
     assert "::error file=workflows/visits-by-ward.yaml,line=11,col=" in refused.output
     assert "published" in gitlab[-1].name
     assert [step.code for step in gitlab] == [0] * (len(gitlab) - 1) + [30]
-    (problem, *_) = json.loads((forge.root / "refusals.json").read_text())
+    (problem, *_) = json.loads((forge.root / "problems.json").read_text())
     assert problem["location"]["path"] == "workflows/visits-by-ward.yaml"
     sent = (forge.tools / "curl").read_text()
     assert "https://gitlab.example.org/api/v4/projects/3/merge_requests/7/notes" in sent

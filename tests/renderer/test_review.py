@@ -162,3 +162,28 @@ def test_without_workflow_and_base_the_command_asks(repository: Path) -> None:
 
 def test_no_reviews_are_a_sentence() -> None:
     assert as_markdown((), (), "main") == "No workflow asks for anything else than at `main`.\n"
+
+
+def test_a_base_that_cannot_be_read_is_said_with_the_reason(repository: Path) -> None:
+    edit(repository, "parties/bravo.yaml", "kind: Party", "kind: Party\ncolour: blue")
+    commit_all(repository, "Break it")
+    edit(repository, "parties/bravo.yaml", "kind: Party\ncolour: blue", "kind: Party")
+
+    markdown = plan(repository, "--base", "main", "--format", "markdown")
+    text = plan(repository, WORKFLOW, "--base", "main")
+    document = json.loads(plan(repository, WORKFLOW, "--base", "main", "--json"))
+
+    assert "**Not compared**: the documents there cannot be read." in markdown
+    assert "- workflows/parties/bravo.yaml:" in markdown
+    assert "colour" in markdown
+    assert "not compared" in text
+    assert "  ! workflows/parties/bravo.yaml:" in text
+    assert document["base"]["state"] == "unreadable"
+    assert "workflows/parties/bravo.yaml" in document["base"]["why"][0]
+
+
+def test_before_there_was_a_federation_everything_is_new(repository: Path) -> None:
+    git(repository, "switch", "--quiet", "--orphan", "empty")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "Nothing")
+    git(repository, "checkout", "--quiet", "main", "--", ".")
+    assert "## visits-by-ward (new)" in plan(repository, "--base", "empty", "--format", "markdown")

@@ -1,5 +1,7 @@
 """A shape is told apart from every other structure; what a mould is filled with is what a reader would have read."""
 
+import re
+
 import pytest
 
 from policy.yaml import read_yaml
@@ -67,3 +69,19 @@ def test_a_bad_string_in_a_known_shape_is_found_at_its_line(workspace: Workspace
 
     assert problem.field == "metadata.namespace"
     assert problem == ObjectChecker().check(bad, "f", "hospital-b")[0]
+
+
+@pytest.mark.parametrize("name", ["job", "networkpolicy-peers", "service", "configmap"])
+def test_each_string_of_a_known_shape_is_held_to_what_it_is_held_to_when_read(workspace: Workspace, name: str) -> None:
+    (good,) = [f.text for f in rendered_files(workspace) if "hospital-b" in str(f.path) and f.path.stem == name]
+    warm = ObjectChecker()
+    assert warm.check(good, "f", "hospital-b") == ()
+    body = good.partition("\ndata:\n")[0]  # what a ConfigMap holds is its reader's business
+
+    found = 0
+    for quoted in re.finditer(r'"[^"\n]*"', body):
+        bad = f'{good[: quoted.start()]}"not/ good!"{good[quoted.end() :]}'
+        problems = ObjectChecker().check(bad, "f", "hospital-b")
+        assert warm.check(bad, "f", "hospital-b") == problems
+        found += bool(problems)
+    assert found

@@ -7,6 +7,7 @@ import pytest
 from conclave.compile import compile_query
 from conclave.local.check import check_file
 from renderer.check import load_workspace
+from renderer.dataset import source_of
 from renderer.dev.flights import ROWS, split_flights
 from renderer.documents import Workspace
 from tests.renderer.conftest import plan
@@ -25,8 +26,8 @@ def test_declarations_hold_for_every_flight(shipped: Workspace, tmp_path: Path) 
     declared = {dataset.name: schema_of(dataset) for dataset in plan(shipped, "arrival-delays").run.datasets}
 
     for party, path in files.items():
-        null_text = shipped.parties[party].model.spec.datasets["flights"].null_text
-        facts = check_file(path, "csv", declared[f"{party}/flights"], null_text)
+        declared_as = source_of(f"{party}/flights", shipped.parties[party].model.spec.datasets["flights"]).file_format
+        facts = check_file(path, declared_as, declared[f"{party}/flights"])
         assert facts.n_rows == ROWS[party]
 
 

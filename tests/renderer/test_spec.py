@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from policy.problem import DocumentError
 from renderer import names
+from renderer.check import load_workspace
 from renderer.documents import Workspace, read_workspace
+from renderer.job import secrets_of_compute, secrets_of_fetch, secrets_of_publish
 from renderer.layout import rendered_files
 from renderer.spec import PlannedRun, choose_compute
-from tests.renderer.conftest import FEDERATION, edit, plan
+from tests.renderer.conftest import FEDERATION, NOW, edit, plan
+from tests.renderer.test_documents_errors import DATAVERSE_PLACE, SWIFT_PLACE
+from worker.runspec import DataverseSource, RunSpec
 
 
 def test_members_are_owners_recipients_and_compute_parties_by_name(run: PlannedRun) -> None:
@@ -32,6 +37,27 @@ def test_each_party_is_told_only_its_own_sources_and_places(run: PlannedRun) -> 
     assert bravo.output is None
     assert bravo.records is not None
     assert (carol.sources, carol.output, carol.records) == ((), None, None)
+
+
+def test_the_writer_is_told_with_which_accounts_the_other_recipients_read(federation: Path, run: PlannedRun) -> None:
+    assert "readers" not in run.run_spec(run.members[0]).model_dump_json()
+    for party, account in (("alpha", "0a:*"), ("bravo", "0b:*"), ("carol", "0c:ann")):
+        edit(federation, f"parties/{party}.yaml", "spec:\n", f'spec:\n  readsAs: "{account}"\n')
+
+    alpha, bravo, _ = (member.own for member in plan(read_workspace(federation)).members)
+
+    assert alpha.output is not None
+    assert alpha.output.readers == ("0c:ann",)  # it writes itself, and bravo is no recipient
+    assert bravo.records is not None
+    assert bravo.records.readers == ()
+
+
+@pytest.mark.parametrize("account", [".r:*", "*:*", "*", "a,b", "a:b:c", "-a", ""])
+def test_an_account_that_would_open_a_result_to_everybody_is_no_account(federation: Path, account: str) -> None:
+    edit(federation, "parties/carol.yaml", "spec:\n", f'spec:\n  readsAs: "{account}"\n')
+
+    with pytest.raises(DocumentError, match=r"carol.yaml:\d+:\d+: spec.readsAs"):
+        plan(read_workspace(federation))
 
 
 def test_the_shared_part_is_the_same_for_everyone(run: PlannedRun) -> None:
@@ -104,3 +130,45 @@ def test_who_pays_is_a_label_of_every_object_and_part_of_the_runs_name(federatio
 
     assert plan(workspace).run.run_id != before.run.run_id
     assert all('ccd.dev/bill-to: "grant-4711"' in file.text for file in files)
+
+
+def test_a_dataset_in_dataverse_is_told_whole_and_its_token_is_fetchs_alone(federation: Path) -> None:
+    lines = [
+        DATAVERSE_PLACE,
+        "form: archival",
+        "format: tab",
+        "storage: [https://s3.example.org]",
+        "credentials: bravo-token",
+    ]
+    edit(federation, "parties/bravo.yaml", SWIFT_PLACE, "\n      ".join(lines))
+    planned = plan(load_workspace(federation, NOW))
+    (member,) = (member for member in planned.members if member.name == "bravo")
+
+    (source,) = member.own.sources
+    assert isinstance(source, DataverseSource)
+    assert (source.url, source.persistent_id, source.version, source.file) == (
+        "https://data.example.org",
+        "doi:10.5072/FK2/ABC",
+        "1.0",
+        "2024/visits.csv",
+    )
+    assert (source.form, source.storage, source.credentials) == (
+        "archival",
+        ("https://s3.example.org",),
+        "bravo-token",
+    )
+    assert "bravo-token" in secrets_of_fetch(member.own)
+    assert "bravo-token" not in secrets_of_compute(member.own) | secrets_of_publish(member.own)
+    text = planned.run_spec(member).model_dump_json(by_alias=True)
+    assert RunSpec.model_validate_json(text) == planned.run_spec(member)
+
+
+@pytest.mark.parametrize("file", ["42", "'42'"])
+def test_a_number_is_a_file_number_and_a_text_its_name(federation: Path, file: str) -> None:
+    edit(federation, "parties/bravo.yaml", SWIFT_PLACE, DATAVERSE_PLACE.replace("2024/visits.csv", file))
+    planned = plan(load_workspace(federation, NOW))
+
+    (source,) = next(member for member in planned.members if member.name == "bravo").own.sources
+
+    assert isinstance(source, DataverseSource)
+    assert source.file == (42 if file == "42" else "42")

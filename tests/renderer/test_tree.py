@@ -24,7 +24,9 @@ def test_a_retired_workflow_leaves_nothing_behind(federation: Path, workspace: W
     files = files_below(federation / "argocd")
     assert [file for file in files if not file.startswith("admission/")] == [
         "admission.yaml",
-        "applicationset.yaml",
+        "applicationset-alpha.yaml",
+        "applicationset-bravo.yaml",
+        "applicationset-carol.yaml",
         "appproject-alpha.yaml",
         "appproject-bravo.yaml",
         "appproject-carol.yaml",

@@ -24,7 +24,7 @@ from worker.runspec import (
     Own,
     Run,
     RunSpec,
-    Source,
+    SwiftSource,
     TableSpec,
 )
 
@@ -56,9 +56,8 @@ class Federation:
 
     def spec(self, party: str, **own: Any) -> RunSpec:
         sources = tuple(
-            Source(
+            SwiftSource(
                 dataset=dataset.name,
-                backend="swift",
                 container="data",
                 object="flights.csv",
                 format="csv",

@@ -43,7 +43,7 @@ class World:
         self.token = secrets.token_hex(4)
         self.data, self.answers, self.records = (f"{n}-{self.token}" for n in ("data", "answers", "records"))
         for party in ("alpha", "bravo", "carol"):
-            self._mount(party)
+            self.mount(party)
         for party, rows in ROWS.items():
             self.upload_data(party, csv_of(rows))
             self.upload_policy(party, POLICY.replace("DATASET", f"{party}/flights"))
@@ -83,11 +83,13 @@ class World:
     def secrets(self, party: str) -> Path:
         return self.federation.secrets(party)
 
-    def _mount(self, party: str) -> None:
-        user = self.users.of(f"{party}:steward")
+    def mount(self, party: str, login: str | None = None, port: int | None = None) -> None:
+        """Give the party's worker its credentials; at another port than Swift's, there is a proxy."""
+        user = self.users.of(login or f"{party}:steward")
+        url = self.swift.url.replace(f":{self.swift.port}/", f":{port or self.swift.port}/")
         directory = self.secrets(party) / "store"
         directory.mkdir(parents=True, exist_ok=True)
-        for name, value in {"ST_AUTH": self.swift.url, "ST_USER": user.login, "ST_KEY": user.key}.items():
+        for name, value in {"ST_AUTH": url, "ST_USER": user.login, "ST_KEY": user.key}.items():
             (directory / name).write_text(value)
 
 

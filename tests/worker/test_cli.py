@@ -12,6 +12,7 @@ import pytest
 from policy.identity import new_identity
 from tests.worker.conftest import PARTIES, Federation
 from tests.worker.stores import POLICY, World
+from worker.workdir import Done, WorkDir
 
 WORKER = Path(sys.executable).with_name("ccd-worker")
 CONTAINERS = ("fetch", "compute", "publish")
@@ -76,6 +77,14 @@ def test_three_jobs_in_processes_end_with_0_and_say_so(world):
     assert verdict(world.federation, "carol", "publish") == expected
 
 
+def test_a_run_that_was_found_done_is_not_said_to_have_succeeded_again(federation):
+    write_spec(federation, "carol")
+    WorkDir(federation.work("carol")).write_done(Done(found="records/manifest.json"))
+    assert run(federation, "carol", "publish")[0] == 0
+    expected = {"status": "done already", "code": 0, "party": "carol", "reason": ""}
+    assert verdict(federation, "carol", "publish") == expected
+
+
 def test_a_rejection_is_the_last_containers_exit_code(world):
     world.upload_policy("bravo", POLICY.replace("DATASET", "bravo/flights").replace("[carol]", "[alpha]"))
     assert run_row(world.federation, "fetch") == dict.fromkeys(PARTIES, 0)
@@ -83,6 +92,8 @@ def test_a_rejection_is_the_last_containers_exit_code(world):
     assert run_row(world.federation, "publish") == dict.fromkeys(PARTIES, 30)
     said = verdict(world.federation, "alpha", "publish")
     assert (said["status"], said["code"]) == ("rejected", 30)
+    # Whoever shows a pod's first message shows this one.
+    assert not any((world.federation.root / f"alpha/{container}.log").exists() for container in ("fetch", "compute"))
     assert "bravo/flights policy v3" in said["reason"]
 
 

@@ -89,3 +89,18 @@ def test_data_without_a_policy_is_not_fetched(world, written):
     assert outcome.code == 50
     assert outcome.reasons[0].where.endswith("flights.csv.policy.yaml")
     assert not any(e["event"] == "data fetched" for e in written.events)
+
+
+@pytest.mark.parametrize("container", ["answers", "records"])
+def test_a_place_that_may_not_be_written_to_stops_the_run_before_any_data_moves(world, written, container):
+    for name in (world.answers, world.records):
+        access = {"X-Container-Read": "carol:output", "X-Container-Write": "carol:output"}
+        world.client("carol").put_container(name, access)
+    world.client("carol").post_container(getattr(world, container), {"X-Container-Write": "carol:worker"})
+    world.mount("carol", "carol:output")
+    outcome = run_fetch(world, "carol", written).outcome()
+    assert outcome.code == 50
+    assert "answered 403" in outcome.reasons[0].what
+    assert outcome.reasons[0].where.startswith(getattr(world, container))
+    assert "access to this container" in outcome.reasons[0].fix
+    assert world.objects("carol", world.answers) == world.objects("carol", world.records) == {}

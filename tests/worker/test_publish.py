@@ -109,3 +109,43 @@ def test_a_run_that_was_done_is_left_alone(world, written):
 def test_without_an_outcome_nothing_is_published(world, written):
     with pytest.raises(WorkerError, match="left no outcome"):
         run_publish(world, "carol", WorkDir(world.federation.work("carol")), written)
+
+
+def test_a_container_that_is_made_is_open_to_the_recipients_and_one_that_is_there_is_left_as_it_is(world, written):
+    spec = world.spec("carol")
+    place = spec.own.output.model_copy(update={"readers": ("alpha:*", "bravo:worker")})
+    spec = spec.model_copy(update={"own": spec.own.model_copy(update={"output": place})})
+    publish(spec, left_by_compute(world, "carol", 0, b"a\n1\n"), world.secrets("carol"), written.log)
+    rules = world.client("carol").head_container(world.answers)["x-container-read"]
+    assert sorted(rules.split(",")) == ["alpha:*", "bravo:worker"]
+    assert not [event for event in written.events if event["event"].startswith("recipients not")]
+
+    narrow = place.model_copy(update={"container": f"{world.answers}-narrow"})
+    world.client("carol").put_container(narrow.container, {"X-Container-Read": "alpha:*"})
+    spec = spec.model_copy(update={"own": spec.own.model_copy(update={"output": narrow})})
+    publish(spec, left_by_compute(world, "carol", 0, b"a\n1\n"), world.secrets("carol"), written.log)
+    assert world.client("carol").head_container(narrow.container)["x-container-read"] == "alpha:*"
+    (told,) = [event for event in written.events if event["event"].startswith("recipients not")]
+    assert told["accounts"] == "bravo:worker"
+    assert told["fix"].endswith(f"bravo:worker' {narrow.container}")
+
+
+def test_a_result_container_that_may_not_be_written_to_ends_with_50_and_leaves_the_result_alone(world, written):
+    world.client("carol").put_container(world.answers, {"X-Container-Read": "carol:worker"})
+    world.mount("carol", "carol:worker")
+    work = left_by_compute(world, "carol", 0, b"a\n1\n")
+    with pytest.raises(StoreRefused, match="answered 403") as caught:
+        run_publish(world, "carol", work, written)
+    assert caught.value.code == 50
+    assert "access to this container" in caught.value.fix
+    assert names(world) == []
+
+
+def test_a_large_result_of_an_earlier_attempt_is_compared_without_being_held(world, written, monkeypatch):
+    content = b"a\n" + b"1\n" * 3_000_000
+    name = f"{world.federation.run.run_id}/result.csv"
+    world.client("carol").put_container(world.answers)
+    world.client("carol").put_object(world.answers, name, content)
+    monkeypatch.setattr("worker.endpoints.swift.SwiftStore.get_small", None)  # nothing is read whole
+    run_publish(world, "carol", left_by_compute(world, "carol", 0, content), written)
+    assert "result was there" in [event["event"] for event in written.events]

@@ -58,6 +58,7 @@ def test_a_run_ends_with_the_answer_and_a_manifest_signed_by_all(world):
     assert sorted(stored) == [f"{run_id}/manifest.json", f"{run_id}/result.csv"]
     assert stored[f"{run_id}/result.csv"] == b"carrier,total,n\nAA,1017,3\nDL,0,1\nUA,2,2\n"
     manifest = Manifest.model_validate_json(stored[f"{run_id}/manifest.json"])
+    assert manifest.resources is None  # others than its party may read this one
     digest = run_digest(world.federation.run)
     assert verify_manifest(manifest, world.federation.certificates(), digest) == []
     assert sorted(manifest.signatures) == ["alpha", "bravo", "carol"]
@@ -71,6 +72,13 @@ def test_a_run_ends_with_the_answer_and_a_manifest_signed_by_all(world):
         assert copy.signatures == manifest.signatures
         assert body_of(copy) == body_of(manifest)
         assert (copy.outputs[0].opening is not None) == (party == "carol")  # the only recipient
+        assert verify_manifest(copy, world.federation.certificates(), digest) == []
+        assert copy.resources is not None
+        assert copy.resources.party == party
+        used = copy.resources.fetch_and_compute
+        assert min(used.cpu_seconds, used.wall_seconds, used.peak_memory_mib) > 0
+        assert min(used.disk_mib, used.peers_sent_kib, used.peers_received_kib) > 0
+        assert (used.store_received_kib > 0) == (party != "carol")  # who has no data
         assert not runs.works[party].data.exists()
         assert not runs.works[party].result("csv").exists()
 

@@ -1,7 +1,27 @@
 """Where data, policies and results lie. An endpoint streams bytes and puts objects once; it knows no run and no policy.
 
-An endpoint never shows a credential, a token, or a library's error text, which may hold either.
+An endpoint never shows a credential, a token, a URL's signature, or a library's error text, which may hold any of them.
 
-- store: what every endpoint offers
-- swift: OpenStack Swift, version 1 authentication, through python-swiftclient
+- store: what is written to, and looked into
+- origin: where one dataset lies
+- patience: how long a store may take, and how often it is asked again
+- disk: a file that comes in, and a disk that cannot take it
+- digests: digesting and writing beside the network
+- swift_address: where credentials may travel to
+- swift_secret: the forms of a Secret that opens a Swift account
+- swift_answers: what an HTTP status means
+- swift_login: version 1 authentication, Keystone v3, signed URLs
+- swift_session: requests to one account
+- swift_object: what the store says of an object
+- swift_download: reading as a stream, resumed and checked
+- swift_access: who may read a container
+- swift_upload: writing once, in segments if it is large
+- swift: all of it as a store
+- swift_origin: a dataset in Swift
+- files: a dataset on a mounted volume
+- web: requests with redirects followed by hand
+- dataverse_metadata: what Dataverse says of a version's files
+- dataverse_errors: what an answer of Dataverse means
+- receipt: a file that comes in over several attempts
+- dataverse: a dataset in Dataverse
 """

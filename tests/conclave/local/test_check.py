@@ -10,6 +10,7 @@ import pytest
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Varchar
 from conclave.local.check import FileFacts, check_file
 from conclave.local.errors import DataMismatch
+from conclave.local.format import CSV, PARQUET, FileFormat, file_format
 
 SCHEMA = (
     Field("id", Integer(32), nullable=False),
@@ -23,10 +24,10 @@ HEADER = "id,pay,day,ratio,late,name\n"
 GOOD = "1,1.50,2013-01-01,0.5,true,Ada\n2,,,,,\n3,-999.99,1969-12-31,-1e-3,F,äöx\n"
 
 
-def check(tmp_path, text: str | bytes, schema: Schema = SCHEMA, **how) -> FileFacts:
+def check(tmp_path, text: str | bytes, schema: Schema = SCHEMA, how: FileFormat = CSV, **more) -> FileFacts:
     path = tmp_path / "data.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return check_file(path, "csv", schema, **how)
+    return check_file(path, how, schema, **more)
 
 
 def mismatch(tmp_path, text: str | bytes, schema: Schema = SCHEMA, **how) -> DataMismatch:
@@ -130,8 +131,8 @@ def test_rows_are_numbered_in_the_files_order_however_long_it_is(tmp_path):
 
 def test_null_is_spelled_as_declared(tmp_path):
     schema = (Field("n", Integer(8)), Field("s", Varchar(3)))
-    assert check(tmp_path, "n,s\nNA,\n1,NA\n", schema, null_text="NA").n_rows == 2
-    found = mismatch(tmp_path, "n,s\n,\n", schema, null_text="NA")
+    assert check(tmp_path, "n,s\nNA,\n1,NA\n", schema, how=file_format("csv", nulls=("NA",))).n_rows == 2
+    found = mismatch(tmp_path, "n,s\n,\n", schema, how=file_format("csv", nulls=("NA",)))
     assert (found.column, found.row) == ("n", 1)
 
 
@@ -139,7 +140,7 @@ def parquet(tmp_path, **columns: pa.Array) -> FileFacts:
     path = tmp_path / "data.parquet"
     pq.write_table(pa.table(columns), path)
     fields = {f.name: f for f in SCHEMA}
-    return check_file(path, "parquet", tuple(fields[name] for name in columns))
+    return check_file(path, PARQUET, tuple(fields[name] for name in columns))
 
 
 def test_parquet_as_declared_is_counted(tmp_path):
@@ -165,6 +166,9 @@ def test_parquet_as_declared_is_counted(tmp_path):
         ("pay", pa.array([1000, 0]), 1),
         ("pay", pa.array([0.1, 0.2]), None),
         ("day", pa.array([0, 1], pa.timestamp("s")), None),
+        ("day", pa.array([0, 2932897], pa.date32()), 2),
+        ("day", pa.array([0, 2**31 - 1], pa.date32()), 2),
+        ("day", pa.array([-719163, 0], pa.date32()), 1),
         ("ratio", pa.array([0.5, float("nan")]), 2),
         ("ratio", pa.array([0.5, float("inf")]), 2),
         ("name", pa.array(["Ada", "Bertha"]), 2),
@@ -181,5 +185,5 @@ def test_what_is_no_parquet_is_refused(tmp_path):
     path = tmp_path / "data.parquet"
     path.write_bytes(b"id\n1\n")
     with pytest.raises(DataMismatch) as caught:
-        check_file(path, "parquet", SCHEMA)
+        check_file(path, PARQUET, SCHEMA)
     assert "write the file as parquet" in str(caught.value)

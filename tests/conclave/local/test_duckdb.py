@@ -7,16 +7,17 @@ import pytest
 from conclave.ir.types import Decimal, Field, Integer, Varchar
 from conclave.local.duckdb import LocalEngine
 from conclave.local.errors import LocalError
+from conclave.local.format import CSV, PARQUET, file_format
 
 SCHEMA = (Field("id", Integer(32)), Field("name", Varchar(20)), Field("pay", Decimal(9, 2)))
-CSV = 'id,name,pay\n1,"O\'Hare, Ada",10.50\n2,,3\nNA,x,NA\n'
+TEXT = 'id,name,pay\n1,"O\'Hare, Ada",10.50\n2,,3\nNA,x,NA\n'
 
 
 def test_a_file_becomes_a_table_of_the_declared_types(tmp_path):
     path = tmp_path / "o'pay.csv"
-    path.write_text(CSV.replace("NA", ""))
+    path.write_text(TEXT.replace("NA", ""))
     with LocalEngine(temp_directory=tmp_path / "spill") as engine:
-        engine.register_file("alpha/pay", path, "csv", SCHEMA)
+        engine.register_file("alpha/pay", path, CSV, SCHEMA)
         answer = engine.run('SELECT * FROM "alpha/pay" ORDER BY "id"')
     assert answer.schema.types == [pa.int32(), pa.string(), pa.decimal128(9, 2)]
     assert answer.column("name").to_pylist() == ["O'Hare, Ada", None, "x"]
@@ -24,9 +25,9 @@ def test_a_file_becomes_a_table_of_the_declared_types(tmp_path):
 
 def test_null_has_the_declared_spelling(tmp_path):
     path = tmp_path / "pay.csv"
-    path.write_text(CSV)
+    path.write_text(TEXT)
     with LocalEngine() as engine:
-        engine.register_file("alpha/pay", path, "csv", SCHEMA, "NA")
+        engine.register_file("alpha/pay", path, file_format("csv", nulls=("NA",)), SCHEMA)
         answer = engine.run('SELECT * FROM "alpha/pay"')
     assert answer.column("id").to_pylist() == [1, 2, None]
     assert answer.column("name").to_pylist()[1] == ""
@@ -35,7 +36,7 @@ def test_null_has_the_declared_spelling(tmp_path):
 def test_parquet_loads_as_the_declared_types(tmp_path):
     pq.write_table(pa.table({"id": [1, 2], "name": ["a", None], "pay": [1, 2]}), tmp_path / "pay.parquet")
     with LocalEngine() as engine:
-        engine.register_file("alpha/pay", tmp_path / "pay.parquet", "parquet", SCHEMA)
+        engine.register_file("alpha/pay", tmp_path / "pay.parquet", PARQUET, SCHEMA)
         answer = engine.run('SELECT * FROM "alpha/pay"')
     assert answer.schema.types == [pa.int32(), pa.string(), pa.decimal128(9, 2)]
 
@@ -45,7 +46,7 @@ def test_a_value_of_another_type_is_an_error_and_stays_unsaid(tmp_path, cell):
     path = tmp_path / "pay.csv"
     path.write_text(f"id,name,pay\n{cell},x,1\n")
     with LocalEngine() as engine, pytest.raises(LocalError) as caught:
-        engine.register_file("alpha/pay", path, "csv", SCHEMA)
+        engine.register_file("alpha/pay", path, CSV, SCHEMA)
     assert cell not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
@@ -78,11 +79,11 @@ def test_sql_reaches_nothing_but_the_tables(tmp_path, sql):
 
 def test_no_file_is_loaded_after_the_first_query(tmp_path):
     path = tmp_path / "pay.csv"
-    path.write_text(CSV)
+    path.write_text(TEXT)
     with LocalEngine() as engine:
         engine.run("SELECT 1")
         with pytest.raises(LocalError) as caught:
-            engine.register_file("alpha/pay", path, "csv", SCHEMA, "NA")
+            engine.register_file("alpha/pay", path, file_format("csv", nulls=("NA",)), SCHEMA)
     assert caught.value.kind == "PermissionException"
 
 

@@ -1,6 +1,7 @@
 """Queries as text: goldens for the shape, and DuckDB as the judge of names, types and rows."""
 
 import decimal
+import math
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from conclave.ir.errors import TypeProblem
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Cast,
     Column,
@@ -209,6 +211,15 @@ def test_integers_do_not_overflow_in_a_narrow_type():
 def test_division_by_zero_is_null():
     node = Project(FLIGHTS, (Output("x", Arithmetic("/", col("delay"), col("weight"))),))
     assert [row[0] for row in rows(node)] == [20.0, None, None, 3.5, None]
+
+
+def test_the_root_of_a_negative_number_is_null():
+    below = Arithmetic("-", Cast(col("delay"), Double()), num(5))
+    root = Call("sqrt", (below,), Double())
+    found = [row[0] for row in rows(Project(FLIGHTS, (Output("x", root),)))]
+    delays = [row[0] for row in rows(Project(FLIGHTS, (Output("delay", col("delay")),)))]
+    assert found == [None if d is None or d < 5 else pytest.approx(math.sqrt(d - 5)) for d in delays]
+    assert root.nullable
 
 
 def test_an_output_named_like_another_column_captures_nothing():

@@ -49,6 +49,24 @@ def conditions(draw: st.DrawFn, columns: tuple[str, ...]) -> str:
 
 
 @st.composite
+def where_clauses(draw: st.DrawFn, columns: tuple[str, ...]) -> str:
+    """Return what WHERE asks: a condition, or a question to a subquery, or both."""
+    plain, column = draw(conditions(columns)), draw(st.sampled_from(columns))
+    table = draw(st.sampled_from(sorted(COLUMNS)))
+    key, other = (f"q.{draw(st.sampled_from(COLUMNS[table]))}" for _ in range(2))
+    inner = draw(conditions((key, other)))
+    negated = draw(st.sampled_from(("", "NOT ")))
+    questions = (
+        f"{column} {negated}IN (SELECT {key} FROM {table} q WHERE {inner})",
+        f"{negated}EXISTS (SELECT * FROM {table} q WHERE {key} = {column} AND {inner})",
+        f"{negated}EXISTS (SELECT 1 FROM {table} q WHERE {other} <> {draw(st.sampled_from(columns))} AND {key} = {column})",
+        f"{column} < (SELECT SUM({other}) FROM {table} q WHERE {key} = {column} AND {inner})",
+        f"{column} <= (SELECT COUNT(*) FROM {table} q WHERE {column} = {key})",
+    )
+    return draw(st.sampled_from((plain, plain, *questions, *(f"{plain} AND {question}" for question in questions))))
+
+
+@st.composite
 def sources(draw: st.DrawFn, depth: int) -> tuple[str, tuple[str, ...]]:
     """Return a FROM clause and the qualified columns it offers."""
     joined, columns = "", ()
@@ -62,9 +80,12 @@ def sources(draw: st.DrawFn, depth: int) -> tuple[str, tuple[str, ...]]:
             table, names = f"{name} {alias}", COLUMNS[name]
         own = tuple(f"{alias}.{name}" for name in names)
         if n:
-            joined += f" JOIN {table} ON {draw(st.sampled_from(columns))} = {draw(st.sampled_from(own))}"
+            how = draw(st.sampled_from(("", "", "LEFT ", "SEMI ", "ANTI ")))
+            joined += f" {how}JOIN {table} ON {draw(st.sampled_from(columns))} = {draw(st.sampled_from(own))}"
             if draw(st.booleans()):
-                joined += f" AND {draw(conditions(columns + own))}"
+                joined += f" AND {draw(conditions(own if how else columns + own))}"
+            if how in ("SEMI ", "ANTI "):
+                own = ()
         else:
             joined = table
         columns += own
@@ -84,7 +105,7 @@ def selects(draw: st.DrawFn, depth: int) -> tuple[str, tuple[str, ...]]:
         )
         return " UNION ALL ".join(parts), columns
     source, columns = draw(sources(depth))
-    where = f" WHERE {draw(conditions(columns))}" if draw(st.booleans()) else ""
+    where = f" WHERE {draw(where_clauses(columns))}" if draw(st.booleans()) else ""
     if draw(st.booleans()):
         items = draw(st.lists(expressions(columns), min_size=1, max_size=3))
         group = having = ""

@@ -69,12 +69,21 @@ def test_bytes_of_long_strings_travel_only_to_the_answer():
 
 
 def test_what_mpc_cannot_do_is_refused_at_its_place():
-    with pytest.raises(UnsupportedQuery, match="ORDER BY with LIMIT needs the order of varchar"):
-        plan_of("SELECT diagnosis FROM visits ORDER BY diagnosis LIMIT 3")
+    with pytest.raises(UnsupportedQuery, match="under MPC there is no LENGTH"):
+        plan_of(
+            "SELECT LENGTH(CASE WHEN v.id > l.value THEN diagnosis ELSE 'long enough' END) AS n FROM visits v JOIN labs l ON v.id = l.id"
+        )
     with pytest.raises(UnsupportedQuery, match="MAX needs the order") as refused:
         plan_of("SELECT a.ward, MAX(b.diagnosis) AS m\nFROM visits a JOIN visits b ON a.id = b.id GROUP BY a.ward")
     assert refused.value.at is not None
     assert refused.value.at.line == 1
+
+
+def test_rows_are_ordered_by_the_bytes_of_long_strings():
+    plan = plan_of("SELECT ward FROM (SELECT ward, diagnosis FROM visits) v ORDER BY ward LIMIT 3")
+    assert {step.texts for step in plan.steps if isinstance(step, ShareStep)} == {frozenset()}
+    plan = plan_of("SELECT ward, diagnosis FROM visits ORDER BY diagnosis LIMIT 3")
+    assert {step.texts for step in plan.steps if isinstance(step, ShareStep)} == {frozenset({"diagnosis"})}
 
 
 @pytest.mark.parametrize("name", ["join"])

@@ -1,7 +1,11 @@
 import pytest
 
-from conclave.ir.nodes import Concat, Scan
-from conclave.plan.unique import is_unique
+from conclave.compile import compile_query
+from conclave.ir.nodes import Concat, Join, Scan
+from conclave.ir.types import Field, Integer
+from conclave.passes.optimise import optimise
+from conclave.plan.steps import MpcStep
+from conclave.plan.unique import Uniqueness, unique_side, uniqueness
 from conclave.sql.bind import bind
 from tests.conclave.plan.samples import TABLES
 
@@ -22,10 +26,50 @@ from tests.conclave.plan.samples import TABLES
     ],
 )
 def test_uniqueness_follows_from_declarations_and_groups(sql, names, expected):
-    assert is_unique(bind(sql, TABLES, ("alpha",)), frozenset(names)) is expected
+    assert (uniqueness(bind(sql, TABLES, ("alpha",)), frozenset(names)) == Uniqueness.KNOWN) is expected
 
 
 def test_parts_that_are_unique_each_need_not_be_so_together():
     labs = TABLES["labs"]
     assert isinstance(labs, Scan)
-    assert not is_unique(Concat((labs, labs)), frozenset({"id"}))
+    assert not uniqueness(Concat((labs, labs)), frozenset({"id"}))
+
+
+PARTS = {
+    name: Scan("visits", f"{name}/visits", name, TABLES["labs"].schema, frozenset({"id"}), frozenset(declared))
+    for name, declared in {"alpha": {"id"}, "bravo": {"id"}, "carol": set()}.items()
+}
+
+
+@pytest.mark.parametrize(
+    ("sql", "owners", "expected"),
+    [
+        ("SELECT id, value FROM visits", ("alpha", "bravo"), Uniqueness.DECLARED),
+        ("SELECT id FROM visits WHERE value > 3", ("alpha", "bravo"), Uniqueness.DECLARED),
+        ("SELECT id FROM visits", ("alpha", "bravo", "carol"), Uniqueness.NONE),
+        ("SELECT id + 1 AS id FROM visits", ("alpha", "bravo"), Uniqueness.NONE),
+        ("SELECT id FROM visits UNION ALL SELECT id FROM visits", ("alpha", "bravo"), Uniqueness.NONE),
+        ("SELECT DISTINCT id FROM visits", ("alpha", "carol"), Uniqueness.KNOWN),
+        ("SELECT id FROM visits", ("alpha",), Uniqueness.KNOWN),
+    ],
+)
+def test_parts_of_one_table_are_unique_together_by_all_their_owners_word(sql, owners, expected):
+    table = Concat(tuple(PARTS[owner] for owner in owners))
+    for root in (bind(sql, {"visits": table}, ("alpha",)), optimise(bind(sql, {"visits": table}, ("alpha",)))):
+        assert uniqueness(root, frozenset({"id"})) == expected
+
+
+def test_the_certain_side_of_a_join_is_taken_and_the_declared_one_checked():
+    whole = Concat((PARTS["alpha"], PARTS["bravo"]))
+    other = Scan("people", "carol/people", "carol", (Field("pid", Integer()),), frozenset({"pid"}))
+    assert unique_side(Join(other, whole, (("pid", "id"),))) == ("left", Uniqueness.KNOWN)
+    assert unique_side(Join(other, whole, (("pid", "id"),), "left")) == ("right", Uniqueness.DECLARED)
+    plan = compile_query(
+        "SELECT value FROM p LEFT JOIN v ON p.pid = v.id", {"p": other, "v": whole}, ("x",), ("alpha", "bravo", "carol")
+    )
+    assert [
+        step.checks_keys for step in plan.steps if isinstance(step, MpcStep) and isinstance(step.operator, Join)
+    ] == [True]
+    assert [(d.to, d.columns) for d in plan.disclosures if d.kind == "key_check"] == [
+        (("alpha", "bravo", "carol"), ("id",))
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from renderer.local.claim_store import ClaimStore
 from renderer.local.cluster import Cluster
 from renderer.local.job import JobResult
 from renderer.local.load import load_run
@@ -66,7 +67,13 @@ class Lab:
             watcher(event)
 
     def run(self) -> tuple[JobResult, ...]:
-        cluster = Cluster(self.pods, SecretStore(self.root / "secrets"), self.observe, keep=self.keep)
+        cluster = Cluster(
+            self.pods,
+            SecretStore(self.root / "secrets"),
+            ClaimStore(self.root / "volumes"),
+            self.observe,
+            keep=self.keep,
+        )
         return cluster.run(load_run(self.root / "rendered", RUN_ID))
 
     def run_job(self, job: dict[str, Any]) -> JobResult:

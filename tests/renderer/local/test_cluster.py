@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from renderer.local.claim_store import MissingClaimsError
 from renderer.local.failure import backoff_s
 from renderer.local.load import ManifestError
 from renderer.local.observe import ContainerEnded, ContainerStarted, PodWaits
@@ -256,3 +257,36 @@ def test_work_directories_are_kept_on_request_until_the_next_run_but_never_secre
     lab.keep = False
     lab.run_job(job)
     assert list(lab.pods.iterdir()) == []
+
+
+def claiming(lab, **changes):
+    job = lab.job(
+        "import os; print(open('data/visits/visits.csv').read(), os.listdir('data'))",
+        "import os; print(os.path.exists('data'))",
+    )
+    pod = job["spec"]["template"]["spec"]
+    pod["volumes"] = [{"name": "claim-visits", "persistentVolumeClaim": {"claimName": "visits", "readOnly": True}}]
+    mount = {"name": "claim-visits", "mountPath": "/data/visits", "readOnly": True} | changes
+    pod["initContainers"][0]["volumeMounts"] = [mount]
+    return job
+
+
+def test_a_directory_stands_for_a_claim_in_the_containers_that_mount_it(lab):
+    for namespace, rows in (("hospital-a", "own"), ("hospital-b", "foreign")):
+        (lab.root / "volumes" / namespace / "visits").mkdir(parents=True)
+        (lab.root / "volumes" / namespace / "visits" / "visits.csv").write_text(rows)
+    assert lab.run_job(claiming(lab)).succeeded
+    assert lab.lines() == ["own ['visits']", "False"]
+    assert (lab.root / "volumes/hospital-a/visits/visits.csv").read_text() == "own"  # outlives the pod
+
+
+def test_a_missing_claim_is_named_with_its_place_before_anything_starts(lab):
+    with pytest.raises(MissingClaimsError, match="hospital-a has no volume for the claim visits") as error:
+        lab.run_job(claiming(lab))
+    assert "volumes/hospital-a/visits" in error.value.fix
+    assert lab.events == []
+
+
+def test_a_claim_that_a_container_could_write_to_is_refused(lab):
+    with pytest.raises(ManifestError, match="could write to 'claim-visits'"):
+        lab.run_job(claiming(lab, readOnly=False))

@@ -1,0 +1,141 @@
+"""Which row of the right each left row meets: the sort-merge core of the joins.
+
+All rows are sorted by key, within a key the right rows first, and each left row copies the nearest right row above it.
+The copies go back to where the left rows were, and match if the keys are equal.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from conclave.mpc.bits import and_bits
+from conclave.mpc.compare import all_equal, is_zero
+from conclave.mpc.convert import bit_to_arithmetic, columns_to_planes
+from conclave.mpc.errors import RepeatedKeys, ShapeError
+from conclave.mpc.party import Party
+from conclave.mpc.planes import concat_planes, planes_of_bits
+from conclave.mpc.shares import AShare, BitShare, Share, concat_arithmetic, concat_bits, open_bits, public_bits
+from conclave.mpc.sort import Order, partition, sort_permutation
+from conclave.operators.table import SecretTable, both, common_width
+
+On = Sequence[tuple[str, str]]
+OnRepeated = Callable[[tuple[str, ...]], None]  # takes the names of the keys
+
+
+def refuse_repeated(keys: tuple[str, ...]) -> None:
+    """End the protocol because rows that were declared to be different agree in their keys."""
+    raise RepeatedKeys(keys)
+
+
+def match_rows(
+    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+) -> tuple[SecretTable, BitShare]:
+    """Return beside each left row one right row of equal keys, if a valid one is there, and whether it is.
+
+    Where several right rows have the key, it is one of them, the same for all left rows of that key. Rows that do not
+    exist and NULLs among the keys match nothing.
+
+    Shapes:  as many rows as `left`, in its order; the columns of `right`, which hold anything where nothing matches.
+    Reveals: nothing, not even the number of matches; with `on_repeated`, whether two right rows have the same keys.
+             It is called if they do.
+    """
+    right_usable = usable(right, [r for _, r in on], me)
+    order = _merge_order(left, right, right_usable, on, me)
+    # Also where all right rows are usable: what stands above the first of them copies zeros, which may be its key.
+    is_there = public_bits(1, right.n_rows, me) if right_usable is None else right_usable
+    marked = replace(right, valid=is_there)
+    together, places = _right_rows_in_order(list(marked.shares()), left.n_rows, order, me)
+    if on_repeated is not None and _repeat(marked.with_shares(together), [r for _, r in on], me):
+        on_repeated(tuple(r for _, r in on))
+    beside = marked.with_shares(_copy_down(together, left.n_rows, order, places, me))
+    equal = all_equal(key_pairs(left, beside, on), me)
+    exist = both(usable(left, [name for name, _ in on], me), beside.valid, me)
+    matched = equal if exist is None else and_bits(equal, exist, me)
+    if right.n_rows == 0:  # public: there was nothing to copy, so nothing can match
+        matched = public_bits(0, left.n_rows, me)
+    return replace(beside, valid=None), matched
+
+
+def usable(table: SecretTable, keys: Sequence[str], me: Party) -> BitShare | None:
+    """Return which rows may match at all: valid, with no NULL among the keys. None stands for all."""
+    rows = table.valid
+    for key in keys:
+        rows = both(rows, table.columns[key].present, me)
+    return rows
+
+
+def key_pairs(left: SecretTable, right: SecretTable, on: On) -> list[tuple[AShare, AShare, int]]:
+    """Return for each pair of keys both sides' values, and how many low bits of them can differ."""
+    columns = [(left.columns[name], right.columns[other]) for name, other in on]
+    return [(x.values, y.values, common_width([x, y])) for x, y in columns]
+
+
+def _merge_order(left: SecretTable, right: SecretTable, right_usable: BitShare | None, on: On, me: Party) -> Order:
+    """Order the rows of both by key; within a key unusable right rows, the usable one, left rows."""
+    n_left, n_right = left.n_rows, right.n_rows
+    is_left = np.concatenate([np.ones(n_left, np.uint8), np.zeros(n_right, np.uint8)])
+    tags = [public_bits(is_left, n_left + n_right, me)]
+    if right_usable is not None:
+        tags.insert(0, concat_bits([public_bits(0, n_left, me), right_usable]))
+    planes = [planes_of_bits(tags)]
+    for x, y, width in key_pairs(left, right, on):
+        planes += columns_to_planes([concat_arithmetic([x, y])], me, width)
+    return sort_permutation(concat_planes(planes), me)
+
+
+def _right_rows_in_order(payload: Sequence[Share], n_left: int, order: Order, me: Party) -> tuple[list[Share], AShare]:
+    """Return the right rows' payload in the order of their keys, and the way there from `order`."""
+    n_right = payload[0].n
+    is_left = np.concatenate([np.ones(n_left, np.uint8), np.zeros(n_right, np.uint8)])
+    below = [_pad(column, before=n_left, after=0) for column in payload]
+    flags, *ordered = order.apply([public_bits(is_left, n_left + n_right, me), *below], me)
+    if not isinstance(flags, BitShare):
+        raise ShapeError("flags are bits")
+    together, places = partition(flags, ordered, me)
+    return [column[:n_right] for column in together], places
+
+
+def _copy_down(together: Sequence[Share], n_left: int, order: Order, places: AShare, me: Party) -> list[Share]:
+    """Return, for each left row in its old place, the payload of the nearest right row above it in `order`.
+
+    Of the right rows, brought together in their order, take the differences; put each difference back where
+    its row was, zeros elsewhere, and add up from the top: every row then holds the latest right row's
+    payload.
+    """
+    steps = [_pad(_differences(column), before=0, after=n_left) for column in together]
+    copies = [_accumulate(column) for column in Order(places).apply(steps, me)]
+    return [column[:n_left] for column in order.undo(copies, me)]
+
+
+def _repeat(ordered: SecretTable, keys: Sequence[str], me: Party) -> bool:
+    """Open whether two neighbours of rows in the order of their keys are usable and agree in all of them."""
+    if ordered.n_rows < 2:
+        return False
+    above, below = ordered.take(np.arange(ordered.n_rows - 1)), ordered.take(np.arange(1, ordered.n_rows))
+    equal = all_equal(key_pairs(above, below, [(key, key) for key in keys]), me)
+    repeats = both(equal, both(above.valid, below.valid, me), me)
+    assert repeats is not None
+    total = bit_to_arithmetic(repeats, me).prefix_sums()[-1:]
+    return not open_bits(is_zero(total, me), me)[0]
+
+
+def _pad(column: Share, before: int, after: int) -> Share:
+    """Put public zeros around a column."""
+    return replace(column, own=np.pad(column.own, (before, after)), next=np.pad(column.next, (before, after)))
+
+
+def _differences(column: Share) -> Share:
+    if isinstance(column, AShare):
+        return column.differences()
+    own, after = column.own.copy(), column.next.copy()
+    own[1:] ^= column.own[:-1]
+    after[1:] ^= column.next[:-1]
+    return replace(column, own=own, next=after)
+
+
+def _accumulate(column: Share) -> Share:
+    if isinstance(column, AShare):
+        return column.prefix_sums()
+    own, after = np.bitwise_xor.accumulate(column.own), np.bitwise_xor.accumulate(column.next)
+    return replace(column, own=own, next=after)

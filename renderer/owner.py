@@ -1,0 +1,177 @@
+"""`ccd data` without its printing: what a worker says, as a process of its own, of an owner's data.
+
+The renderer reaches no store and holds no credential. The worker's program does, beside this interpreter as in a
+cluster, so that an owner hears what a run would say from the very code that would say it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from policy.identity import load_certificate, load_private_key
+from policy.parse import parse_policy
+from policy.signature import BadSignature, sign, verify
+from renderer.check import load_workspace
+from renderer.dataset import Dataset, source_of
+from renderer.errors import BAD_DOCUMENT, BUG, CommandError
+from renderer.fields import bytes_of
+from renderer.local.logs import event_of
+from renderer.local.process import die_with_parent
+from renderer.local.run import SECRETS, VOLUMES
+from renderer.party import Party
+from worker.dataspec import DataReport, DataRequest
+from worker.runspec import Capacity, ColumnSpec, DatasetSpec
+
+WORKER = "ccd-worker"
+# With any of these set, OpenStack's and Swift's own tools would go by the environment too.
+ENVIRONMENT = ("ST_AUTH", "OS_AUTH_URL", "OS_CLOUD")
+KEY = "tls.key"
+Tell = Callable[[str, int | None], None]  # a stage, and how many bytes it is about
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A dataset of the federation's documents, and where its owner's Secrets lie on this machine."""
+
+    name: str  # "party/dataset"
+    party: Party
+    dataset: Dataset
+    secrets: Path
+    volumes: Path
+
+    def request(self, **more: object) -> DataRequest:
+        """Return what the worker is asked; `more` fills DataRequest's other fields."""
+        resources = self.party.spec.resources
+        said = {
+            "dataset": DatasetSpec(
+                name=self.name,
+                columns=tuple(
+                    ColumnSpec(name=column, type=declared.type, nullable=declared.nullable, unique=declared.unique)
+                    for column, declared in self.dataset.columns.items()
+                ),
+            ),
+            "source": source_of(self.name, self.dataset),
+            "certificate": self.party.spec.identity.certificate,
+            "capacity": Capacity(memory_bytes=bytes_of(resources.memory), work_bytes=bytes_of(resources.work)),
+            "recipient": None if self.dataset.sealed is None else self.dataset.sealed.recipient,
+        }
+        return DataRequest.model_validate({**said, **more})
+
+    @property
+    def key(self) -> Path:
+        """Where the owner's private key is looked for."""
+        return self.secrets / self.party.spec.identity.secret / KEY
+
+
+def find_dataset(root: Path, name: str, secrets: Path | None) -> Owned:
+    """Return the dataset "party/dataset", or "dataset" if only one party has one of that name.
+
+    Raises:  CommandError, DocumentError.
+    """
+    workspace = load_workspace(root)
+    found = [
+        (f"{party}/{dataset}", model, declared)
+        for party, model in workspace.party_models.items()
+        for dataset, declared in model.spec.datasets.items()
+        if name in (dataset, f"{party}/{dataset}")
+    ]
+    if len(found) != 1:
+        known = ", ".join(
+            f"{party}/{dataset}" for party, model in workspace.party_models.items() for dataset in model.spec.datasets
+        )
+        what = f"there is no dataset {name}" if not found else f"several parties have a dataset {name}"
+        raise CommandError(what, f"name one of {known}", BAD_DOCUMENT)
+    full, party, declared = found[0]
+    namespace = party.spec.namespace
+    return Owned(full, party, declared, secrets or root / SECRETS / namespace, root / VOLUMES / namespace)
+
+
+def signed(owned: Owned, policy: Path, key: Path | None) -> tuple[str, str]:
+    """Return a policy's text and its signature: the one beside it if that holds, else one made with the owner's key.
+
+    Raises:  DocumentError for a policy that cannot be read; CommandError if nobody can sign; BadIdentity.
+    """
+    text = policy.read_text(encoding="utf-8")
+    document = parse_policy(text, str(policy))
+    public = load_certificate(owned.party.spec.identity.certificate).public_key
+    beside = policy.with_name(f"{policy.name}.sig")
+    if key is None and beside.is_file():
+        signature = beside.read_text(encoding="ascii", errors="replace").strip()
+        try:
+            verify(public, "policy", document, signature)
+            return text, signature
+        except BadSignature as error:
+            if not owned.key.is_file():
+                fix = f"`ccd policy sign {policy} --key …`, or name the key with --key"
+                raise CommandError(f"{beside} does not hold: {error.what}", fix, BAD_DOCUMENT) from None
+    key = key or owned.key
+    if not key.is_file():
+        fix = f"`ccd policy sign {policy} --key …`, or name the key with --key"
+        raise CommandError(f"{policy} is not signed, and there is no key {key}", fix, BAD_DOCUMENT)
+    private = load_private_key(key.read_bytes())
+    if private.public_key() != public:
+        fix = "use the key that was made with the certificate in the party document"
+        raise CommandError(f"{key} is not the key of {owned.name}'s owner", fix, BAD_DOCUMENT)
+    return text, sign(private, "policy", document)
+
+
+def ask(request: DataRequest, owned: Owned, credentials: str | None, tell: Tell) -> DataReport:
+    """Return what the worker reports. Its credentials: the Secret named, the environment's, or the dataset's own.
+
+    Raises:  CommandError if it ends without a report.
+    """
+    program = Path(sys.executable).parent / WORKER
+    command = [str(program), "data", "--secrets", str(owned.secrets), "--volumes", str(owned.volumes)]
+    if credentials is not None:
+        command += ["--credentials", credentials]
+    elif uses_environment(os.environ):
+        command.append("--environment")
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(  # noqa: S603 - our own program; what it is told is on its stdin
+            [*die_with_parent(), *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stderr is not None
+        try:
+            process.stdin.write(request.model_dump_json(by_alias=True).encode())
+            process.stdin.close()
+            for line in process.stderr:
+                _tell(line.decode(errors="replace"), tell)
+            process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        output.seek(0)
+        try:
+            return DataReport.model_validate_json(output.read())
+        except ValidationError:
+            what = f"the worker ended with {process.returncode} and without a report"
+            raise CommandError(what, "run it again; if it stays so, report it", BUG) from None
+
+
+def uses_environment(environment: Mapping[str, str]) -> bool:
+    """Whether the owner's own tools would find credentials in the environment."""
+    return any(environment.get(name) for name in ENVIRONMENT)
+
+
+def _tell(line: str, tell: Tell) -> None:
+    event = event_of(line)
+    if event is not None:
+        size = event.get("size_bytes")
+        tell(str(event["event"]), size if isinstance(size, int) else None)
+
+
+def shown(report: DataReport) -> str:
+    """Return the report as `--json` prints it."""
+    return json.dumps(report.model_dump(mode="json", by_alias=True), indent=2)

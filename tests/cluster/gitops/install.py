@@ -1,0 +1,77 @@
+"""Argo CD's definitions, settings and namespace, as `manifests/core-install` of its own module has them."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from tests.cluster.binaries import HERE, NoBinaries
+from tests.cluster.client import Client
+from tests.cluster.process import wait_until
+
+MODULE = HERE / "argocd"
+ARGO_CD = "github.com/argoproj/argo-cd/v3"
+NAMESPACE = "argocd"
+APPLICATION = "argoproj.io/v1alpha1"
+KINDS = ("Application", "ApplicationSet", "AppProject")
+SETTINGS = Path(__file__).parents[3] / "argocd/settings/argocd-cm.yaml"
+CONTENTS = ("crds/*-crd.yaml", "base/config/argocd-*.yaml")
+# In a pod they are beside `argocd` on the PATH.
+SCRIPTS = ("hack/git-verify-wrapper.sh", "hack/gpg-wrapper.sh")
+
+
+def module_directory() -> Path:
+    """Return where Go keeps the pinned module's files.
+
+    Raises:  NoBinaries.
+    """
+    if shutil.which("go") is None:
+        raise NoBinaries("go: not found (fix: install Go; Argo CD's definitions come with its Go module)")
+    for command in (["go", "mod", "download", ARGO_CD], ["go", "list", "-m", "-f", "{{.Dir}}", ARGO_CD]):
+        done = subprocess.run(
+            command,
+            cwd=MODULE,
+            env={**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise NoBinaries(f"{' '.join(command)} failed in {MODULE}:\n{done.stderr}")
+    return Path(done.stdout.strip())
+
+
+def install(client: Client) -> None:
+    """Install what Argo CD needs in the cluster, and our settings as docs/operating.md says."""
+    manifests = module_directory() / "manifests"
+    client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    for pattern in CONTENTS:
+        for file in sorted(manifests.glob(pattern)):
+            client.apply(_placed(_read(file)))
+    wait_until(lambda: all(client.serves(APPLICATION, kind) for kind in KINDS), "the API server serves Argo CD's kinds")
+    settings = _read(SETTINGS)
+    patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": NAMESPACE}}
+    client.apply({**patch, **settings}, manager="steward")
+
+
+def install_scripts(directory: Path) -> None:
+    """Put Argo CD's shell scripts into `directory`."""
+    for name in SCRIPTS:
+        source = module_directory() / name
+        target = directory / source.name
+        target.write_bytes(source.read_bytes())
+        target.chmod(0o755)
+
+
+def _placed(manifest: Any) -> Any:
+    if manifest["kind"] == "CustomResourceDefinition":
+        return manifest
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": NAMESPACE}}
+
+
+def _read(file: Path) -> Any:
+    # Definitions are larger than our own reader takes.
+    return YAML(typ="safe").load(file)
