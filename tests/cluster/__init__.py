@@ -18,4 +18,5 @@ by Go, once, from the pinned modules in this directory's folders; each folder wi
 - manifests: a manifest with changes
 - fields: what we wrote beside what the cluster has
 - gitops: what a real Argo CD makes of a merge
+- pods: a real node, and pods that run on it; its charter says more
 """

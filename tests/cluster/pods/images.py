@@ -13,7 +13,7 @@ REGISTRY = "ccdt.invalid"  # by RFC 2606 it can never be one
 def one_program_image(directory: Path, name: str, program: Path, *entrypoint: str) -> Path:
     """Return an OCI archive of an image that holds `program` as /bin/<its name>, with which `entrypoint` begins."""
     if shutil.which("buildah") is None:
-        raise NoMachine("buildah: not found (fix: see docs/operating.md, tests with pods)")
+        raise NoMachine("buildah: not found (fix: install what .ci/packages lists)")
     storage = directory / "buildah"
     archive = directory / f"{name}.oci.tar"
 

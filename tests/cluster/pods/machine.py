@@ -73,7 +73,7 @@ def start_machine(directory: Path) -> Iterator[Machine]:
     """
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
-        raise NoMachine(f"{', '.join(missing)}: not found (fix: see docs/operating.md, tests with pods)")
+        raise NoMachine(f"{', '.join(missing)}: not found (fix: install what .ci/packages lists)")
     sweep()
     name = f"{PREFIX}{uuid.uuid4().hex[:8]}"
     logs = directory / "logs"
