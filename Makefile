@@ -8,6 +8,8 @@
 #   make bench    the MPC engine's speed
 #   make cluster-test   a real Kubernetes control plane on loopback; builds it once if Go is there
 #   make e2e      only the tests with several real processes and a real Swift
+#   make image    the worker's image in build/image; BASE=... says from which base, BASE=local makes one (needs buildah)
+#   make image-test   what is in that image, and how it runs (needs runc and root)
 #   make lock     resolve the dependencies of pyproject.toml anew (needs uv)
 #   make clean    remove everything that git ignores and these commands make
 
@@ -21,7 +23,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep cluster-test check golden bench e2e lock clean
+.PHONY: help demo test deep cluster-test check golden bench e2e image image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -31,7 +33,7 @@ demo: $(READY)
 
 test: check
 	@echo "tests"
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep and not cluster"
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep and not cluster and not image"
 
 # What takes longer than a developer waits: random queries, statistics. CI runs it, too.
 deep: $(READY)
@@ -59,7 +61,7 @@ check: $(READY)
 golden: $(READY)
 	@$(BIN)/ccd schema
 	@$(BIN)/ccd render --anew
-	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep and not cluster"
+	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep and not cluster and not image"
 	@git --no-pager diff --stat
 
 bench: $(READY)
@@ -68,10 +70,20 @@ bench: $(READY)
 e2e: $(READY)
 	@$(BIN)/pytest $(PYTEST_FLAGS) -m e2e
 
+image:
+	@image/build.sh $(BASE)
+
+image-test: $(READY)
+	@$(BIN)/pytest -q -m image
+
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-header \
 	    --output-file requirements.lock pyproject.toml
+	for group in worker image; do \
+	    uv pip compile --quiet --python-platform linux --python-version 3.11 --generate-hashes --no-header \
+	        --group $$group --constraint requirements.lock --output-file image/$$group.lock; \
+	done
 
 clean:
 	@test ! -e .demo/.dev || test ! -x $(BIN)/ccd || $(BIN)/ccd -C .demo dev down || true

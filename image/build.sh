@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Build the worker's image into build/image/: the image as an OCI archive, its bill of materials, its digest.
+#
+#   image/build.sh [BASE]      BASE: an image to start from (see Containerfile), or `local` to make one from Debian's
+#                              packages (image/base.sh); default: the Containerfile's own
+#
+#   image/build.sh --check [BASE]      build all of it again, and fail unless the digest is the same
+#
+# Needs buildah; root, or what rootless buildah needs. The same base, locks and sources make the same digest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+check=""
+if [ "${1:-}" = --check ]; then
+    check=yes
+    shift
+fi
+base=${1:-}
+out=${CCD_IMAGE_OUT:-build/image}
+cache=${CCD_IMAGE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ccd-image}
+command -v buildah >/dev/null || { echo "building the image needs buildah: https://buildah.io (apt install buildah)" >&2; exit 1; }
+mkdir -p "$out" "$cache"
+
+# A storage of its own: nothing of the user's images is touched.
+buildah() { command buildah --root "$cache/storage" --runroot "$cache/run" "$@"; }
+
+if [ "$base" = local ]; then
+    # Made once for each wording of its recipe; remove the file to follow Debian's updates.
+    made="$cache/base-$(sha256sum image/base.sh | cut -c1-16).tar"
+    if [ ! -e "$made" ]; then
+        echo "making a base from Debian's packages (once; a minute or two)"
+        image/base.sh "$made.part"
+        mv "$made.part" "$made"
+    fi
+    name="localhost/ccd-base:$(sha256sum "$made" | cut -c1-16)"
+    if ! buildah inspect --type image "$name" >/dev/null 2>&1; then
+        from=$(buildah from scratch)
+        buildah add --quiet "$from" "$made" / >/dev/null
+        buildah config --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$from"
+        buildah commit --quiet --timestamp 0 "$from" "$name" >/dev/null
+        buildah rm "$from" >/dev/null
+    fi
+    base=$name
+fi
+
+# The newest commit that touched what goes in: a change elsewhere makes no other image.
+inputs=(Containerfile LICENSE README.md conclave image policy pyproject.toml worker)
+revision=$(git log -1 --format=%H -- "${inputs[@]}" 2>/dev/null || true)
+epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct -- "${inputs[@]}" 2>/dev/null || true)}
+if [ -n "$(git status --porcelain -- "${inputs[@]}" 2>/dev/null)" ]; then
+    revision="$revision+changes"
+fi
+
+# How this machine's pip finds packages, for the build alone.
+private=$(mktemp -d)
+trap 'rm -rf "$private"' EXIT
+bundle=$(pip_cert=${PIP_CERT:-$(python3 -m pip config get global.cert 2>/dev/null || true)}; echo "${pip_cert:-/dev/null}")
+cat "$bundle" >"$private/ca"
+{
+    echo "[global]"
+    [ ! -s "$private/ca" ] || echo "cert = /run/secrets/ca"
+    for option in index-url extra-index-url proxy timeout; do
+        value=$(python3 -m pip config get "global.$option" 2>/dev/null || true)
+        [ -z "$value" ] || echo "$option = $value"
+    done
+} >"$private/pip"
+
+# Always from the beginning: kept layers are found by a step's words, not by what it mounts from another stage.
+# Without a system call filter, since image/finish.py asks for addresses that are not random, as the default one forbids.
+buildah build --quiet --no-cache --layers=false --isolation "${BUILDAH_ISOLATION:-chroot}" --security-opt seccomp=unconfined \
+    --identity-label=false \
+    ${base:+--build-arg "BASE=$base"} --build-arg "REVISION=$revision" --build-arg "SOURCE=${CCD_IMAGE_SOURCE:-}" \
+    --timestamp "${epoch:-0}" --secret "id=pip,src=$private/pip" --secret "id=ca,src=$private/ca" \
+    --ignorefile .containerignore --format oci --tag localhost/ccd-worker . >/dev/null
+if [ -n "$check" ]; then
+    buildah push --quiet --digestfile "$private/digest" localhost/ccd-worker "oci-archive:$private/again.tar"
+    if ! cmp --silent "$private/digest" "$out/digest"; then
+        echo "built again, the image is another one: $(cat "$private/digest"), before $(cat "$out/digest")" >&2
+        exit 1
+    fi
+    echo "built again, byte by byte the same: $(cat "$out/digest")"
+    exit 0
+fi
+rm -f "$out/ccd-worker.oci.tar"
+buildah push --quiet --digestfile "$out/digest" localhost/ccd-worker "oci-archive:$out/ccd-worker.oci.tar:localhost/ccd-worker:latest"
+
+from=$(buildah from localhost/ccd-worker)
+root=$(buildah mount "$from")
+cp "$root/usr/share/sbom/ccd-worker.cdx.json" "$out/sbom.cdx.json"
+unpacked=$(du -sm --apparent-size "$root" | cut -f1)
+buildah rm "$from" >/dev/null
+echo "$out/ccd-worker.oci.tar: $(($(stat -c %s "$out/ccd-worker.oci.tar") / 1000000)) MB packed, $unpacked MiB unpacked, $(cat "$out/digest")"
