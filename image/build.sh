@@ -43,6 +43,10 @@ if [ "$base" = local ]; then
     base=$name
 fi
 
+# What an interrupted build has left, and what the last one was made of, but for the image and its base.
+tidy() { buildah rm --all >/dev/null && buildah rmi --prune --force >/dev/null; }
+tidy
+
 # The newest commit that touched what goes in: a change elsewhere makes no other image.
 inputs=(Containerfile LICENSE README.md conclave image policy pyproject.toml worker)
 revision=$(git log -1 --format=%H -- "${inputs[@]}" 2>/dev/null || true)
@@ -53,7 +57,7 @@ fi
 
 # How this machine's pip finds packages, for the build alone.
 private=$(mktemp -d)
-trap 'rm -rf "$private"' EXIT
+trap 'rm -rf "$private"; tidy' EXIT
 bundle=$(pip_cert=${PIP_CERT:-$(python3 -m pip config get global.cert 2>/dev/null || true)}; echo "${pip_cert:-/dev/null}")
 cat "$bundle" >"$private/ca"
 {
