@@ -37,7 +37,7 @@ test: check
 
 # What takes longer than a developer waits: random queries, statistics. CI runs it, too.
 deep: $(READY)
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster"
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster and not image"
 
 # One process: all its tests share one control plane. The first build takes minutes, so it comes first and says so.
 cluster-test: $(READY)
