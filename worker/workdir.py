@@ -77,7 +77,7 @@ class WorkDir:
 
     def size_bytes(self) -> int:
         """Return what lies here by now; links count for themselves."""
-        return sum(path.lstat().st_size for path in self.root.rglob("*"))
+        return sum(path.lstat().st_size for path in self.root.rglob("*") if not path.is_dir())
 
     def remove_data(self) -> None:
         """Delete the plaintext of the party's own datasets; note before that how much there was."""
