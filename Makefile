@@ -7,6 +7,7 @@
 #   make golden   write the golden files anew; read the diff before you commit it
 #   make bench    the MPC engine's speed
 #   make cluster-test   a real Kubernetes control plane on loopback; builds it once if Go is there
+#   make pods-test      the demo in pods of the image on a node of this machine (after make image; needs root)
 #   make e2e      only the tests with several real processes and a real Swift
 #   make image    the worker's image in build/image; BASE=... says from which base, BASE=local makes one (needs buildah)
 #   make image-test   what is in that image, and how it runs (needs runc and root)
@@ -23,7 +24,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep cluster-test check golden bench e2e image image-test lock clean
+.PHONY: help demo test deep cluster-test pods-test check golden bench e2e image image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -45,6 +46,8 @@ cluster-test: $(READY)
 	@$(BIN)/python -m tests.cluster.binaries
 	@$(BIN)/pytest -q -m cluster tests/cluster --ignore tests/cluster/gitops --ignore tests/cluster/pods
 	@$(BIN)/pytest -q -m cluster tests/cluster/gitops
+
+pods-test: $(READY)
 	@$(BIN)/pytest -q -m cluster tests/cluster/pods
 
 check: $(READY)
