@@ -59,7 +59,9 @@ def run_fetch(world, written, stored: bytes, capacity=None, **more) -> WorkDir:
 
 
 def files(work: WorkDir) -> list[str]:
-    there = (path for path in work.root.rglob("*") if path.is_file() and path.name != "usage.json")  # no data is in that
+    there = (
+        path for path in work.root.rglob("*") if path.is_file() and path.name != "usage.json"
+    )  # no data is in that
     return sorted(str(path.relative_to(work.root)) for path in there)
 
 
