@@ -6,10 +6,9 @@ Reveals:  nothing more: the inner groups stay inside the computation.
 
 from dataclasses import replace
 
-from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Node
+from conclave.ir.nodes import Aggregate, AggregateOutput, Node
 from conclave.ir.walk import bottom_up
-
-_COMBINE_WITH: dict[AggregateFunction, AggregateFunction] = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
+from conclave.passes.split_aggregate import COMBINE_WITH
 
 
 def expand_distinct(root: Node) -> Node:
@@ -43,7 +42,7 @@ def _expand(node: Node) -> Node:
         partial = replace(output, name=_fresh(output.name, taken))
         inner.append(partial)
         is_count = output.function == "count" or output.is_total_of_counts
-        function = _COMBINE_WITH[output.function]
+        function = COMBINE_WITH[output.function]
         outer.append(replace(output, function=function, over=partial.name, is_total_of_counts=is_count))
     keys = tuple(dict.fromkeys((*node.keys, over)))
     return replace(node, source=Aggregate(node.source, keys, tuple(inner), node.at), outputs=tuple(outer))

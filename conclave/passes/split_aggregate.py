@@ -11,7 +11,7 @@ from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Con
 from conclave.ir.walk import bottom_up, owner_of
 
 # Partial counts are added, not counted again; the others combine with themselves. An average has no such partner.
-_COMBINE_WITH: dict[AggregateFunction, AggregateFunction] = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
+COMBINE_WITH: dict[AggregateFunction, AggregateFunction] = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
 
 
 def split_aggregate(root: Node) -> Node:
@@ -43,7 +43,7 @@ def _split(node: Node) -> Node:
 
 
 def _is_splittable(node: Aggregate, parts: tuple[Node, ...]) -> bool:
-    if any(output.function not in _COMBINE_WITH for output in node.outputs):
+    if any(output.function not in COMBINE_WITH for output in node.outputs):
         return False
     # A part that several parties hold would be aggregated under MPC twice.
     if owner_of(node) is not None or any(owner_of(part) is None for part in parts):
@@ -57,5 +57,5 @@ def _has_one_row_per_group(part: Node, keys: tuple[str, ...]) -> bool:
 
 def _combine(output: AggregateOutput) -> AggregateOutput:
     is_count = output.function == "count" or output.is_total_of_counts
-    function = _COMBINE_WITH[output.function]
+    function = COMBINE_WITH[output.function]
     return replace(output, function=function, over=output.name, is_total_of_counts=is_count)
