@@ -18,7 +18,7 @@ Runs = Callable[..., subprocess.CompletedProcess[str]]
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "image" in getattr(item, "fixturenames", ()) and Path(__file__).parent in item.path.parents:
+        if "built" in getattr(item, "fixturenames", ()) and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.image)
 
 
