@@ -67,8 +67,9 @@ def plan_run(workflow: Workflow, parties: Mapping[str, Party], federation: Feder
     compute = workflow.spec.mpc.compute or choose_compute(workflow, parties)
     member_names = sorted({*data_owners(workflow), *workflow.spec.outputs.recipients, *compute})
     members = tuple(_member(parties[name], workflow, parties) for name in member_names)
-    unnamed = _run("", workflow, parties, federation, compute, member_names)
-    run_id = f"{workflow.metadata.name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
+    name = workflow.metadata.name
+    unnamed = _run(f"{name}-{'0' * DIGEST_DIGITS}", workflow, parties, federation, compute, member_names)
+    run_id = f"{name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
     run = _run(run_id, workflow, parties, federation, compute, member_names)
     return PlannedRun(run, members, workflow.spec.deadlines.job_seconds, workflow.spec.bill_to)
 
