@@ -31,7 +31,11 @@ STATE = ".ccd"  # below the federation's directory; ignores itself in Git
 SECRETS = "secrets"
 VOLUMES = "volumes"
 # What a source's Secret holds, by its backend.
-SOURCE_KEYS: dict[str, tuple[str, ...]] = {"swift": KEYS, "dataverse": ("DATAVERSE_TOKEN",), "files": ()}
+SOURCE_KEYS: dict[str, tuple[str, ...]] = {
+    "swift": KEYS,
+    "dataverse": ("DATAVERSE_URL", "DATAVERSE_TOKEN"),
+    "files": (),
+}
 NOT_CURRENT = 1
 # Which exit code a run ends with when its Jobs disagree: a cause before its consequences.
 CODES = (10, 20, 30, 70, 50, 40)
