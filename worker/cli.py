@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from policy.canonical import digest
 from worker.data_cli import data
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
@@ -25,6 +26,7 @@ from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, 
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
+FIRST = "fetch"  # the container whose run spec the others are held to
 LAST = "publish"  # the container that ends with the run's code
 MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
 CLUSTER = ".svc"  # how the names of Services end
@@ -142,9 +144,11 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
         run_spec = load_run_spec(spec)
         party = run_spec.own.party
         log = log.for_(party=party, run=run_spec.run.run_id)
+        _hold(run_spec, WorkDir(work), container, spec)
         ended = _act_of(container)(run_spec, WorkDir(work), secrets, log, **own)
     except Exception as error:
         ended = explain(error, party)
+        WorkDir(work).remove_data()
         for reason in ended.reasons:
             log.event("failed", code=reason.code, what=reason.what, where=reason.where, fix=reason.fix)
     is_repeated = ended is None and WorkDir(work).is_done()
@@ -153,6 +157,13 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
     if container == LAST or ended.code != DONE:
         _write_verdict(termination_log, ended, DONE_ALREADY if is_repeated else ended.status)
     sys.exit(ended.code)
+
+
+def _hold(spec: RunSpec, work: WorkDir, container: str, path: Path) -> None:
+    """Refuse a run spec that is not the one for which the first container has asked for consent, and counted the run."""
+    if not work.hold_to(digest(spec), is_first=container == FIRST):
+        what, rule = "this is another run spec than the containers before were given", "a run's ConfigMap is immutable"
+        raise BadDocument(what, str(path), rule, "find out who changes ConfigMaps in this namespace")
 
 
 def _act_of(container: str) -> Act:

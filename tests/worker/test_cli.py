@@ -180,3 +180,28 @@ def wait_for_listener(process: subprocess.Popen, port: int) -> None:
             return
         os.sched_yield()
     raise AssertionError("the worker ended before it listened")
+
+
+@pytest.mark.parametrize("container", ["compute", "publish"])
+def test_what_was_looked_at_by_one_container_is_not_exchanged_for_another(world, container):
+    """A ConfigMap that is not immutable changes below a running pod: consent is asked for one run, another computed."""
+    for each in CONTAINERS[: CONTAINERS.index(container)]:
+        run_row(world.federation, each)
+    query = world.federation.run.query.replace("SUM(delay)", "MAX(delay)")
+    write_spec(world.federation.with_run(query=query), "alpha")
+
+    code, _ = run(world.federation, "alpha", container)
+
+    assert code == 10
+    assert "another run spec" in verdict(world.federation, "alpha", container)["reason"]
+    assert not (world.federation.work("alpha") / "data").exists()
+
+
+def test_a_run_spec_that_compute_cannot_use_leaves_no_data_behind(world):
+    assert run(world.federation, "alpha", "fetch")[0] == 0
+    assert (world.federation.work("alpha") / "data").exists()
+    (world.federation.root / "alpha" / "run.json").write_text("{")
+
+    assert run(world.federation, "alpha", "compute")[0] == 10
+
+    assert not (world.federation.work("alpha") / "data").exists()
