@@ -104,11 +104,17 @@ class Repository:
             return commit
 
     def files(self, commit: str, *paths: str) -> dict[str, bytes]:
-        """Return the plain files below `paths` as they were at `commit`; links and submodules are left out."""
+        """Return the plain files below `paths` as they were at `commit`; links and submodules are left out.
+
+        Raises:  CommandError for a tree that leads out of itself: whoever writes objects by hand can make one.
+        """
         listed = self.git("ls-tree", "-r", "-z", commit, "--", *paths)
         blobs: dict[str, str] = {}
         for entry in filter(None, listed.split("\0")):
             facts, _, path = entry.partition("\t")
+            if not {"", ".", ".."}.isdisjoint(path.split("/")):
+                fix = "git fsck; no Git of ours makes such a commit, and a forge can be told to take none"
+                raise CommandError(f"the commit {commit[:10]} holds a path that leads out of it", fix)
             mode, _, sha = facts.split(" ")
             if mode in _PLAIN_FILES:
                 blobs[path] = sha
