@@ -13,7 +13,7 @@ from policy.yaml import Lines
 from renderer.federation import Federation
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
-from renderer.spec import PlannedRun, plan_run
+from renderer.spec import PlannedRun, Planner
 from renderer.spread import Spread
 from renderer.workflow import Workflow
 from worker.runspec import Model
@@ -60,8 +60,12 @@ class Workspace:
     def planned(self, name: str) -> PlannedRun:
         """Return the run that a workflow asks for, planned once. It must have passed `renderer.check`."""
         if name not in self._planned:
-            self._planned[name] = plan_run(self.workflows[name].model, self.party_models, self.federation.model)
+            self._planned[name] = self._planner.plan(self.workflows[name].model)
         return self._planned[name]
+
+    @cached_property
+    def _planner(self) -> Planner:
+        return Planner(self.party_models, self.federation.model)
 
     @cached_property
     def _planned(self) -> dict[str, PlannedRun]:
