@@ -14,7 +14,6 @@ from renderer.pretty import pretty
 from renderer.workflow import Workflow
 from worker.runspec import (
     Capacity,
-    ColumnSpec,
     DatasetSpec,
     Deadlines,
     MemberSpec,
@@ -131,14 +130,7 @@ def _run(
 
 def _dataset(reference: str, parties: Mapping[str, Party]) -> DatasetSpec:
     owner, _, name = reference.partition("/")
-    columns = parties[owner].spec.datasets[name].columns
-    return DatasetSpec(
-        name=reference,
-        columns=tuple(
-            ColumnSpec(name=column, type=declared.type, nullable=declared.nullable, unique=declared.unique)
-            for column, declared in columns.items()
-        ),
-    )
+    return parties[owner].spec.datasets[name].spec(reference)
 
 
 def _member_spec(run_id: str, party: Party) -> MemberSpec:

@@ -55,6 +55,8 @@ class Scan:
     unique_in_table: frozenset[str] = (
         frozenset()
     )  # and none that another dataset of the table holds, by all owners' word
+    keys: frozenset[tuple[str, ...]] = frozenset()  # columns that no two rows of this dataset agree in all of
+    keys_in_table: frozenset[tuple[str, ...]] = frozenset()  # nor rows of other datasets of the table
     at: Position | None = field(default=None, compare=False, repr=False)
 
     @cached_property
