@@ -49,9 +49,11 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts
+from conclave.ir.window import Window
 from policy.mean import mean_of, without_casts
 from policy.personal import Personal, Source, is_among, standing_for_rows
 from policy.uses import Kind, Relation, Use, Value, influences_of, merged, sources_of, together
+from policy.windows import windowed
 
 _KIND_OF_FUNCTION: dict[str, Kind] = {
     "sum": "sum",
@@ -119,6 +121,8 @@ class _Tracing:
                 return _filter(relation, node, standing_for_rows(self.personal, relation.values.values()))
             case Aggregate(source):
                 return self._aggregate(self.relation(source), node)
+            case Window(source):
+                return windowed(self.relation(source), node)
             case Join(left, right):
                 return self._join(self._apart(left), self._apart(right), node)
             case CrossOne(left, right):

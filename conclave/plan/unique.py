@@ -23,6 +23,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.walk import children, is_one_row, nodes_in
+from conclave.ir.window import Window
 
 
 class Uniqueness(IntEnum):
@@ -53,6 +54,8 @@ def uniqueness(node: Node, names: frozenset[str]) -> Uniqueness:
             return uniqueness(source, frozenset(below))
         case Filter(source) | Sort(source) | Limit(source) | Collect(source):
             return uniqueness(source, names)
+        case Window(source):
+            return uniqueness(source, names & {f.name for f in source.schema})
         case CrossOne(left):
             return uniqueness(left, names & {f.name for f in left.schema})
         case Join():

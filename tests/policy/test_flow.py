@@ -17,10 +17,10 @@ from conclave.ir.nodes import (
     Output,
     Project,
     Sort,
-    SortKey,
     field_of,
 )
 from conclave.ir.types import Integer, Varchar
+from conclave.ir.window import SortKey
 from policy.flow import UnknownOperator, trace
 from tests.policy.conftest import judge_tree, policy, refused, scan
 
