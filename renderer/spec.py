@@ -15,7 +15,6 @@ from renderer.pretty import pretty
 from renderer.workflow import Workflow
 from worker.runspec import (
     Capacity,
-    ColumnSpec,
     DatasetSpec,
     Deadlines,
     MemberSpec,
@@ -157,14 +156,7 @@ def _references(workflow: Workflow) -> tuple[str, ...]:
 
 def _dataset(parties: Mapping[str, Party], reference: str) -> DatasetSpec:
     owner, _, name = reference.partition("/")
-    columns = parties[owner].spec.datasets[name].columns
-    return DatasetSpec(
-        name=reference,
-        columns=tuple(
-            ColumnSpec(name=column, type=declared.type, nullable=declared.nullable, unique=declared.unique)
-            for column, declared in columns.items()
-        ),
-    )
+    return parties[owner].spec.datasets[name].spec(reference)
 
 
 def _member_spec(run_id: str, party: Party) -> MemberSpec:

@@ -11,6 +11,7 @@ optimise, and knows nothing of policies.
 - local_functions: functions that owners compute on their own rows
 - bind_expression: scalar expressions
 - aggregates: the aggregate calls of one SELECT
+- windows: the window functions of one SELECT
 - keys: the columns that an equality of two tables is about
 - bind_from: FROM and its joins
 - bind_subquery: subqueries that read the query around them

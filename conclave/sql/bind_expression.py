@@ -121,7 +121,8 @@ class ScalarSubqueries:
 class ExpressionBinder:
     """Binds the expressions of one clause.
 
-    `aggregate` gives the column that stands for an aggregate call; None where there can be none.
+    `aggregate` gives the column that stands for an aggregate call, `window` for a window function; None where there can
+    be none.
     """
 
     context: Context
@@ -129,6 +130,7 @@ class ExpressionBinder:
     clause: str  # for messages: "WHERE"
     aggregate: Callable[[exp.Expr], Expression] | None = None
     subqueries: ScalarSubqueries | None = None
+    window: Callable[[exp.Window, Callable[[exp.Expr], Expression]], Expression] | None = None
 
     def condition(self, part: exp.Expr) -> Expression:
         """Return an expression where a condition is wanted."""
@@ -185,6 +187,11 @@ class ExpressionBinder:
             if self.aggregate is None:
                 raise QueryProblem(f"an aggregate cannot stand in {self.clause}", at, _AGGREGATE_FIX.get(self.clause))
             return self.aggregate(part)
+        if isinstance(part, exp.Window):
+            if self.window is None:
+                fix = "compute it in a subquery, or use QUALIFY"
+                raise QueryProblem(f"a window function cannot stand in {self.clause}", at, fix)
+            return self.window(part, replace(self, window=None, clause="a window function").bind)
         return bind_function(part, self.bind, text)
 
     def _column(self, part: exp.Column, at: Position | None) -> Expression:

@@ -20,15 +20,12 @@ _PARTS = {
     "on": "DISTINCT ON",
     "order": "ORDER BY",
     "pivots": "PIVOT",
-    "qualify": "QUALIFY",
     "rename": "RENAME",
     "replace": "REPLACE",
     "sample": "TABLESAMPLE",
-    "windows": "WINDOW",
     "with_": "WITH",
 }
 _NODES: dict[type[exp.Expr], tuple[str, str | None]] = {
-    exp.Window: ("a window function", None),
     exp.Exists: ("EXISTS", "join with the distinct keys of the other table"),
     exp.Like: ("LIKE", "compare with = or IN (...)"),
     exp.ILike: ("ILIKE", "compare with = or IN (...)"),

@@ -105,8 +105,14 @@ class Queries:
         a, b = self.column(*sources), self.column(*sources)
         return self.pick(
             a, a, a, a, f"{a} + {b}", f"{a} * {b}", f"COALESCE({a}, 0)", f"CASE WHEN {self.condition(sources)} THEN {b} ELSE 0 END",
-            f"{a} IS NULL", f"FLOOR({a} / 2)", "1",
+            f"{a} IS NULL", f"FLOOR({a} / 2)", "1", self.window(a, sources),
         )  # fmt: skip
+
+    def window(self, a: str, sources: tuple[str, ...]) -> str:
+        by, order = self.column(*sources), self.column(*sources)
+        call = self.pick(f"SUM({a})", f"COUNT({a})", "COUNT(*)", f"MAX({a})", "RANK()", "DENSE_RANK()")
+        over = self.pick(f"PARTITION BY {by} ORDER BY {order}", f"ORDER BY {order}", f"ORDER BY {order}, {by} DESC")
+        return f"{call} OVER ({over})"
 
     def aggregate(self, sources: tuple[str, ...]) -> str:
         a = self.column(*sources)
