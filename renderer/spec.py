@@ -7,6 +7,7 @@ from functools import cached_property
 from policy.canonical import digest
 from renderer import names
 from renderer.dataset import source_of
+from renderer.dns import KUBE_DNS, Dns
 from renderer.federation import Federation
 from renderer.fields import bytes_of
 from renderer.party import Egress, Party, Resources
@@ -40,6 +41,7 @@ class Member:
     namespace: str
     own: Own
     egress: tuple[Egress, ...]
+    dns: Dns
     resources: Resources
 
 
@@ -66,7 +68,7 @@ def plan_run(workflow: Workflow, parties: Mapping[str, Party], federation: Feder
     """Return the run that a workflow asks for. The documents must have passed `renderer.check`."""
     compute = workflow.spec.mpc.compute or choose_compute(workflow, parties)
     member_names = sorted({*data_owners(workflow), *workflow.spec.outputs.recipients, *compute})
-    members = tuple(_member(parties[name], workflow, parties) for name in member_names)
+    members = tuple(_member(parties[name], workflow, parties, federation) for name in member_names)
     unnamed = _run("", workflow, parties, federation, compute, member_names)
     run_id = f"{workflow.metadata.name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
     run = _run(run_id, workflow, parties, federation, compute, member_names)
@@ -149,7 +151,7 @@ def _member_spec(run_id: str, party: Party) -> MemberSpec:
     )
 
 
-def _member(party: Party, workflow: Workflow, parties: Mapping[str, Party]) -> Member:
+def _member(party: Party, workflow: Workflow, parties: Mapping[str, Party], federation: Federation) -> Member:
     name, spec, outputs = party.metadata.name, party.spec, workflow.spec.outputs
     records, output = spec.records, None
     if name == outputs.writer and spec.outputs is not None:
@@ -163,7 +165,12 @@ def _member(party: Party, workflow: Workflow, parties: Mapping[str, Party]) -> M
         output=output,
         capacity=Capacity(memory_bytes=bytes_of(spec.resources.memory), work_bytes=bytes_of(spec.resources.work)),
     )
-    return Member(name, spec.namespace, own, spec.egress, spec.resources)
+    return Member(name, spec.namespace, own, spec.egress, dns_of(party, federation), spec.resources)
+
+
+def dns_of(party: Party, federation: Federation) -> Dns:
+    """Return where the name servers of a party's cluster are."""
+    return party.spec.dns or federation.spec.dns
 
 
 def _readers(workflow: Workflow, parties: Mapping[str, Party]) -> tuple[str, ...]:
@@ -192,6 +199,7 @@ def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> st
                 "own": member.own.model_dump(mode="json", by_alias=True),
                 "egress": [egress.model_dump(mode="json", by_alias=True) for egress in member.egress],
                 "resources": member.resources.model_dump(mode="json", by_alias=True),
+                **({"dns": member.dns.model_dump(mode="json", by_alias=True)} if member.dns != KUBE_DNS else {}),
             }
             for member in members
         },
