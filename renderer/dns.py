@@ -28,4 +28,4 @@ class Dns(Model):
 
 
 # As Kubernetes' own installers leave it.
-KUBE_DNS = Dns(namespace="kube-system", podLabels={"k8s-app": "kube-dns"})
+KUBE_DNS = Dns(namespace="kube-system", pod_labels={"k8s-app": "kube-dns"})

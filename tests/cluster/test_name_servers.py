@@ -1,7 +1,6 @@
 """Name servers elsewhere than usual: what is rendered for them is admitted where the owner has named them, else refused."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
