@@ -40,7 +40,7 @@ _MAX_INTEGER = 2**53 - 1
 def _is_usual(plain: Any) -> bool:
     kind = type(plain)
     if kind is str:
-        return plain.isascii()
+        return str.isascii(plain)
     if kind is dict:
         return all(type(key) is str and key.isascii() and _is_usual(item) for key, item in plain.items())
     if kind is list:

@@ -8,6 +8,7 @@ from typing import Any
 from policy.canonical import digest
 from renderer import names
 from renderer.dataset import source_of
+from renderer.dns import KUBE_DNS, Dns
 from renderer.federation import Federation
 from renderer.fields import bytes_of
 from renderer.party import Egress, Party, Resources
@@ -40,6 +41,7 @@ class Member:
     namespace: str
     own: Own
     egress: tuple[Egress, ...]
+    dns: Dns
     resources: Resources
 
     @cached_property
@@ -55,6 +57,7 @@ class Member:
             "own": self.own.model_dump(mode="json", by_alias=True),
             "egress": [egress.model_dump(mode="json", by_alias=True) for egress in self.egress],
             "resources": self.resources.model_dump(mode="json", by_alias=True),
+            **({"dns": self.dns.model_dump(mode="json", by_alias=True)} if self.dns != KUBE_DNS else {}),
         }
 
 
@@ -88,7 +91,7 @@ class Planner:
     def __init__(self, parties: Mapping[str, Party], federation: Federation) -> None:
         self._parties, self._federation = parties, federation
         self._dataset = cache(partial(_dataset, parties))
-        self._member = cache(partial(_member, parties))
+        self._member = cache(partial(_member, parties, federation))
 
     def plan(self, workflow: Workflow) -> PlannedRun:
         """Return the run that a workflow asks for. The documents must have passed `renderer.check`."""
@@ -167,7 +170,13 @@ def _member_spec(run_id: str, party: Party) -> MemberSpec:
     )
 
 
-def _member(parties: Mapping[str, Party], name: str, references: tuple[str, ...], output: Place | None) -> Member:
+def _member(
+    parties: Mapping[str, Party],
+    federation: Federation,
+    name: str,
+    references: tuple[str, ...],
+    output: Place | None,
+) -> Member:
     party = parties[name]
     spec, records = party.spec, party.spec.records
     own = Own(
@@ -178,7 +187,12 @@ def _member(parties: Mapping[str, Party], name: str, references: tuple[str, ...]
         output=output,
         capacity=Capacity(memory_bytes=bytes_of(spec.resources.memory), work_bytes=bytes_of(spec.resources.work)),
     )
-    return Member(name, spec.namespace, own, spec.egress, spec.resources)
+    return Member(name, spec.namespace, own, spec.egress, dns_of(party, federation), spec.resources)
+
+
+def dns_of(party: Party, federation: Federation) -> Dns:
+    """Return where the name servers of a party's cluster are."""
+    return party.spec.dns or federation.spec.dns
 
 
 def _output(name: str, workflow: Workflow, parties: Mapping[str, Party]) -> Place | None:
