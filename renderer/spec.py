@@ -101,24 +101,24 @@ class Planner:
         members = tuple(
             self._member(name, _owned(name, references), _output(name, workflow, parties)) for name in member_names
         )
-        unnamed = self._run(workflow, compute, member_names)
+        unnamed = self._unnamed(workflow, compute, member_names)
         run_id = f"{workflow.metadata.name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
         named = tuple(_member_spec(run_id, parties[name]) for name in member_names)
         run = unnamed.model_copy(update={"run_id": run_id, "members": named})
         return PlannedRun(run, members, spec.deadlines.job_seconds, spec.bill_to)
 
-    def _run(self, workflow: Workflow, compute: tuple[str, ...], member_names: list[str]) -> Run:
-        """Return the run without its id, which is made of all the rest."""
-        spec = workflow.spec
+    def _unnamed(self, workflow: Workflow, compute: tuple[str, ...], member_names: list[str]) -> Run:
+        """Return the run with an id of zeros in the place of its own, which is made of all the rest."""
+        spec, run_id = workflow.spec, f"{workflow.metadata.name}-{'0' * DIGEST_DIGITS}"
         first, second, third = compute
         return Run(
-            run_id="",
+            run_id=run_id,
             workflow=workflow.metadata.name,
             purpose=spec.purpose,
             query=spec.query,
             tables=tuple(TableSpec(name=name, datasets=datasets) for name, datasets in sorted(spec.tables.items())),
             datasets=tuple(map(self._dataset, _references(workflow))),
-            members=tuple(_member_spec("", self._parties[name]) for name in member_names),
+            members=tuple(_member_spec(run_id, self._parties[name]) for name in member_names),
             outputs=OutputSpec(
                 recipients=tuple(sorted(spec.outputs.recipients)),
                 writer=spec.outputs.writer,
