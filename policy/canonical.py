@@ -37,15 +37,15 @@ _USUAL = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, s
 _MAX_INTEGER = 2**53 - 1
 
 
-def _is_usual(plain: Any) -> bool:
-    kind = type(plain)
-    if kind is str:
-        return str.isascii(plain)
-    if kind is dict:
+def _is_usual(plain: object) -> bool:
+    # Of these types themselves: what derives from them may have an idea of its own of how it is written.
+    if type(plain) is str:
+        return plain.isascii()
+    if type(plain) is dict:
         return all(type(key) is str and key.isascii() and _is_usual(item) for key, item in plain.items())
-    if kind is list:
+    if type(plain) is list:
         return all(map(_is_usual, plain))
-    return plain is None or kind is bool or (kind is int and -_MAX_INTEGER <= plain <= _MAX_INTEGER)
+    return plain is None or type(plain) is bool or (type(plain) is int and -_MAX_INTEGER <= plain <= _MAX_INTEGER)
 
 
 def _plain(value: object) -> Any:

@@ -15,7 +15,7 @@ from policy.yaml import Lines, Place
 
 _QUOTED = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")')
 # A block in a list's item is left alone: its key stands deeper than its line does, and so do the keys after it.
-_BLOCK = re.compile(r"^(?P<first>(?P<indent> *)(?!- )[^\s#][^\n]*: \|\n)(?:(?P=indent) [^\n]*\n|\n)*", re.MULTILINE)
+_BLOCK = re.compile(r"^( *)(?!- )([^\s#][^\n]*: \|\n)(?:\1 [^\n]*\n|\n)*", re.MULTILINE)
 _COMMENT = re.compile(r"(\n *#)[^\n]*")
 _ODD = bytes({*range(0x20), 0x7F} - {ord("\n")})  # YAML reads them in its own ways, or not at all
 _HOLE = "\0hole\0"
@@ -47,7 +47,7 @@ def shape_of(text: str) -> Shape | None:
     if not text.isascii() or len(text.encode().translate(None, _ODD)) < len(text):
         return None
     if ": |\n" in text:
-        text = _BLOCK.sub(r"\g<first>", text)
+        text = "".join(_BLOCK.split(text))  # their first lines stay
     bare = _without_comments(text)
     parts = _QUOTED.split(bare)
     key, strings = "\0".join(parts[::2]), tuple(parts[1::2])
