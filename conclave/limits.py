@@ -37,6 +37,7 @@ from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.local.encode import EncodedTable
 from conclave.local.errors import EncodeProblem
+from conclave.mpc.whole import DIVISOR_BITS
 from conclave.plan.steps import MpcStep, Plan, ShareStep
 
 WORD_MOST = (1 << 63) - 1
@@ -134,6 +135,10 @@ class _Walk:
     def _arithmetic(self, operator: str, left: Expression, right: Expression, kind: Type, at: str) -> None:
         if operator == "*" and not isinstance(kind, Double):
             self._product(left, right, at)
+            return
+        if operator in ("//", "%"):
+            self._need_converted(left, left.type, LIFT_MOST, at)
+            self._need_converted(right, right.type, (1 << DIVISOR_BITS) - 1, at)
             return
         self._constant(operator, left, right, kind, at)
         if operator == "/":

@@ -369,7 +369,7 @@ def _value_of(expression: Expression, source: Relation) -> Value:
             if mean is not None:
                 return mean
             return _computed(expression, source, deciding=())
-        case Compare() | Logic() | Not() | IsNull() | Call("like"):
+        case Compare() | Logic() | Not() | IsNull() | Call("like" | "ilike"):
             return _computed(expression, source, deciding=operands(expression))
         case Call():
             return _computed(expression, source, deciding=())

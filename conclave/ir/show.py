@@ -132,8 +132,8 @@ def _show(expression: Expression) -> tuple[str, int]:
         case Case(branches, default):
             whens = " ".join(f"when {_show(test)[0]} then {_show(value)[0]}" for test, value in branches)
             return f"case {whens} else {_show(default)[0]} end", _ATOM
-        case Call("like", (operand, pattern)):
-            return f"{_within(operand, _ADD)} like {_within(pattern, _ADD)}", _COMPARE
+        case Call("like" | "ilike" as function, (operand, pattern)):
+            return f"{_within(operand, _ADD)} {function} {_within(pattern, _ADD)}", _COMPARE
         case Call(function, arguments):
             return f"{function}({', '.join(_show(argument)[0] for argument in arguments)})", _ATOM
         case Cast(operand, kind):

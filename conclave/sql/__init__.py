@@ -7,8 +7,10 @@ optimise, and knows nothing of policies.
 - refuse: what is valid SQL but not ours, by name
 - scope: which columns a name can mean
 - literals: constants of the query's text
+- dates: INTERVAL beside a date
 - functions: functions and casts, said in the IR's few expressions
 - local_functions: functions that owners compute on their own rows
+- questions: EXISTS and IN inside an expression
 - bind_expression: scalar expressions
 - aggregates: the aggregate calls of one SELECT
 - windows: the window functions of one SELECT

@@ -191,7 +191,8 @@ class _Grouped:
         condition = bind_having.condition(having.this) if having is not None else None
         qualify = _qualify(self.select, items, self.rows, self.bind_item)
         self.keys = self._keys(items)
-        node = self.after.beside(self._aggregate(items))
+        grouped = self._aggregate(items)  # from here on it is known what stands for which aggregate
+        node = self.after.beside(grouped, self._said_after)
         if condition is not None:
             node = Filter(node, self._said_after(condition), self.text.at(having))
         node = self.windows.beside(node, self._said_after, Names.besides(node.schema), _wishes(items))
