@@ -101,6 +101,14 @@ LabelValue = Annotated[
         description="a Kubernetes label's value: letters, digits, '-', '_' and '.'",
     ),
 ]
+LabelKey = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+        max_length=253,
+        description="a Kubernetes label's key: [domain/]name",
+    ),
+]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 MaybeEmptyLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Text = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_plain)]

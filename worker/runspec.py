@@ -7,9 +7,9 @@ Whoever has taken over Git writes what they like here, so a name is held to be o
 have the worker take the ConfigMap's own keys for the owner's credentials.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
 from conclave.ir.nodes import Concat, Node, Scan
@@ -50,11 +50,24 @@ class ColumnSpec(Model):
     unique: bool | Literal["table"] = False  # "table": and no other dataset of a logical table has the value
 
 
+class KeySpec(Model):
+    """Columns that no two rows agree in all of: of their dataset, or of the whole table ("table")."""
+
+    columns: Annotated[tuple[str, ...], Field(min_length=2)]
+    unique: Literal[True, "table"] = True
+
+
 class DatasetSpec(Model):
-    """What every party knows of a dataset: its name and its declared columns, in the file's order."""
+    """What every party knows of a dataset: its name, its declared columns, in the file's order, and their keys."""
 
     name: DatasetName  # "party/dataset"
     columns: tuple[ColumnSpec, ...]
+    keys: tuple[KeySpec, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_no_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out keys where there are none: a run of before there were any keeps its name."""
+        return {name: value for name, value in dump(self).items() if name != "keys" or value}
 
 
 class MemberSpec(Model):
@@ -279,6 +292,8 @@ def _scan(table: str, dataset: DatasetSpec) -> Scan:
         schema=schema_of(dataset),
         unique=frozenset(column.name for column in dataset.columns if column.unique),
         unique_in_table=frozenset(column.name for column in dataset.columns if column.unique == "table"),
+        keys=frozenset(key.columns for key in dataset.keys),
+        keys_in_table=frozenset(key.columns for key in dataset.keys if key.unique == "table"),
     )
 
 

@@ -173,10 +173,11 @@ class DataverseOrigin:
                 receipt.restart()
             if receipt.may_resume is False and not _is_framed(response):
                 raise Passing("the answer does not say where it ends")
-            pace = Pace(self._trying.patience)
+            pace, size_bytes = Pace(self._trying.patience), receipt.expected_bytes
             for chunk in response.iter_raw():
                 pace.moved(len(chunk))
                 receipt.write(chunk)
+                self._trying.watch(receipt.size_bytes, size_bytes)
                 if receipt.is_too_long:
                     break
         if receipt.is_too_long or not receipt.is_right:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from worker.endpoints import swift_upload
-from worker.endpoints.patience import Passing, Patience, Pause, Trying
+from worker.endpoints.patience import Passing, Patience, Pause, Trying, Watch, unwatched
 from worker.endpoints.small import read_small
 from worker.endpoints.store import Download, PutResult
 from worker.endpoints.swift_access import missing_readers
@@ -30,8 +30,9 @@ class SwiftStore:
         pause: Pause | None = None,
         patience: Patience | None = None,
         sizes: swift_upload.Sizes | None = None,
+        watch: Watch = unwatched,
     ) -> None:
-        self._session = SwiftSession(read_swift_secret(secrets, secret), Trying(patience or Patience(), pause))
+        self._session = SwiftSession(read_swift_secret(secrets, secret), Trying(patience or Patience(), pause, watch))
         self._sizes = sizes or swift_upload.Sizes()
 
     def download(self, container: str, name: str, path: Path) -> Download:
