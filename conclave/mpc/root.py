@@ -68,7 +68,9 @@ def _even_powers(x: AShare, me: Party) -> tuple[AShare, AShare]:
     highest = (seen ^ concat_planes([seen[:1] ^ seen[:1], seen[:-1]]))[::-1]
     pairs = highest[0::2] ^ highest[1::2]
     none = np.zeros_like(pairs.own)
-    spread = [np.stack([row[::-1], none], axis=1).reshape(-1, none.shape[1]) for row in (pairs.own, pairs.next)]
+    spread = [
+        np.stack([row[::-1], none], axis=1).reshape(2 * len(none), none.shape[1]) for row in (pairs.own, pairs.next)
+    ]
     words = [Planes(spread[0], spread[1], x.n).words(), pairs.words()]
     own, after = (np.concatenate(rows) for rows in ([w.own for w in words], [w.next for w in words]))
     power, scale = bits_to_arithmetic(BShare(own, after), me).split(2)

@@ -31,6 +31,10 @@ def test_roots_of_every_power_of_two_and_its_neighbours():
     assert_roots(np.array(sorted(x for x in near if 0 <= x <= LIMIT), np.int64))
 
 
+def test_of_no_numbers_there_are_no_roots():
+    assert_roots(np.zeros(0, np.int64))
+
+
 def test_what_a_root_sends_does_not_depend_on_the_number():
     first = run_three_parties(square_root, np.zeros(9, np.int64))
     assert first.transcripts == run_three_parties(square_root, np.full(9, LIMIT)).transcripts
