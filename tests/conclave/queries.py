@@ -254,8 +254,13 @@ class Queries:
         return Value(f"({shape.format(a=a, b=b)})", "double", is_exact=False)
 
     def number(self, source: Source) -> Value:
-        found = [c for c in source.columns if c.kind in ("int", "decimal") or c == "double"]
+        found = [c for c in source.columns if c.kind in ("int", "decimal", "double")]
         return self.rng.choice(found) if found else Value("5", "int")
+
+    def raw_double(self, source: Source) -> Value:
+        """Return a column of doubles as they came in: eighths, which fixed point holds."""
+        found = [c for c in source.columns if c.kind == "double" and c.is_exact]
+        return self.rng.choice(found) if found else self.of_kind(source, "int")
 
     def aggregate(self, source: Source) -> Value:
         call = self.rng.choice(("COUNT", "SUM", "SUM", "AVG", "MIN", "MAX", "COUNT(DISTINCT", "SPREAD", "QUANTILE"))
@@ -269,10 +274,15 @@ class Queries:
                 return Value(f"{call}({of.sql}){self.filtered(source)}", of.kind)
             case "SPREAD":
                 name = self.rng.choice(("VAR_SAMP", "VAR_POP", "STDDEV", "STDDEV_POP"))
-                of = self.rng.choice((self.of_kind(source, "int"), self.of_kind(source, "decimal")))
+                of = self.rng.choice(
+                    (self.of_kind(source, "int"), self.of_kind(source, "decimal"), self.raw_double(source))
+                )
                 return Value(f"{name}({of.sql})", "double", is_exact=False)
             case "QUANTILE":
-                of, p = self.of_kind(source, self.rng.choice(("int", "date"))), self.rng.choice((0, 0.1, 0.5, 0.8, 1))
+                of = self.rng.choice(
+                    (self.of_kind(source, "int"), self.of_kind(source, "date"), self.raw_double(source))
+                )
+                p = self.rng.choice((0, 0.1, 0.5, 0.8, 1))
                 if of.kind == "date" or self.chance(0.5):
                     return Value(f"QUANTILE_DISC({of.sql}, {p})", of.kind)
                 return Value(f"QUANTILE_CONT({of.sql}, {p})", "double", is_exact=False)

@@ -68,6 +68,20 @@ def test_a_spread_of_doubles_keeps_the_error_that_its_mean_allows(function, samp
         assert got == (wanted if wanted is None else pytest.approx(wanted, rel=1e-6, abs=1e-3))
 
 
+def test_a_variance_that_no_double_holds_is_none_and_one_that_it_just_holds_is_there():
+    samples = [[0, 2 * n] for n in (32700, 32768, 10**6)] + [[10**9], [10**9, 10**9 + 2]]
+    assert spreads("var_pop", samples, Integer(64)) == [
+        pytest.approx(32700**2), None, None, pytest.approx(0, abs=1e-8), pytest.approx(1),
+    ]  # fmt: skip
+    assert spreads("stddev_pop", samples, Decimal(18, 2))[:2] == [pytest.approx(327.0), pytest.approx(327.68)]
+
+
+def test_of_no_groups_there_are_no_spreads():
+    none = np.zeros(0, np.int64)
+    run = run_three_parties(lambda n, s, q, me: spread("stddev_samp", n, s, q, Integer(64), me), none, none, none)
+    assert [len(part) for part in run.opened] == [0, 0]
+
+
 def test_what_a_spread_sends_does_not_depend_on_the_numbers():
     def work(n, total, squares, me):
         return spread("stddev_samp", n, total, squares, Integer(64), me)
