@@ -33,6 +33,7 @@ Manifests:
 - networkpolicy: what a worker may reach
 - job: fetch, compute, publish, each with the least Secrets
 - appproject: Argo CD's fence around a party
+- argo_rights: what Argo CD may do at the API server
 - namespace: where a party's workers run, and with which privileges: none
 - admission: what the API server itself refuses in a party's namespace
 - grant: what an owner allows there

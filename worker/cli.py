@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from worker.data_cli import data
+from worker.data_cli import data, filed
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
 from worker.log import Log
@@ -32,6 +32,7 @@ DONE_ALREADY = "done already"  # the status of a worker that found the run's man
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 app.command("data")(data)
+app.command("filed")(filed)
 
 SpecOption = Annotated[Path, typer.Option("--spec", help="The run spec, run.json.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="The directory that the three containers share.")]

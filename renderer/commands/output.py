@@ -36,8 +36,9 @@ def output(
 ) -> None:
     """Fetch result and manifest of a run from the writer's store, and verify both before showing anything.
 
-    Needs the writer's Secret, or with [bold]--records[/bold] that party's, in [bold]secrets/<namespace>/<secret>/<key>[/bold]. Exits with the run's own code if it
-    ended without a result, and with 1 if a signature or digest does not hold: then nothing of the result is shown.
+    Needs the writer's Secret, or with [bold]--records[/bold] that party's, in [bold]secrets/<namespace>/<secret>/<key>[/bold], in any of
+    its forms; without it, [bold]ST_*[/bold], [bold]OS_*[/bold] or [bold]OS_CLOUD[/bold] in the environment. Exits with the run's own code if
+    it ended without a result, and with 1 if a signature or digest does not hold: then nothing of the result is shown.
     """
     root = settings_of(context).root
     with running_swift(root):
