@@ -62,6 +62,7 @@ Commands:
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
 - history: a manifest held against Git
+- ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows
