@@ -26,6 +26,7 @@ Files, in reading order:
 - owner: one request of a data owner
 - filed: what a run has filed, brought back
 - data_cli: the commands `ccd-worker data` and `ccd-worker filed`
+- remains: a run spec that cannot be used, and telling the peers
 - compute: the second container
 - tls: who may connect
 - transport: the barrier

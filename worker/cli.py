@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -130,10 +130,12 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
     try:
         signal.signal(signal.SIGTERM, _terminate)
         os.umask(0o077)
-        run_spec = load_run_spec(spec)
+        run_spec = _load(container, spec, work, secrets, log)
         party = run_spec.own.party
         log = log.for_(party=party, run=run_spec.run.run_id)
         ended = _act_of(container)(run_spec, WorkDir(work), secrets, log, **own)
+    except _LeftToCompute:
+        sys.exit(DONE)
     except Exception as error:
         ended = explain(error, party)
         for reason in ended.reasons:
@@ -144,6 +146,30 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
     if container == LAST or ended.code != DONE:
         _write_verdict(termination_log, ended, DONE_ALREADY if is_repeated else ended.status)
     sys.exit(ended.code)
+
+
+def _load(container: str, spec: Path, work: Path, secrets: Path, log: Log) -> RunSpec:
+    """Return the run spec; if it cannot be used, see that the peers hear of it before this party ends.
+
+    `fetch` has no key to prove itself with, so it leaves that to `compute`; nobody can if not even the members are told.
+    Raises:  BadDocument; _LeftToCompute.
+    """
+    try:
+        return load_run_spec(spec)
+    except BadDocument as problem:
+        # Loaded here: with a run spec as it should be, neither fetch nor publish needs any of it.
+        remains: Any = importlib.import_module("worker.remains")
+        left = remains.remains_of(spec)
+        if container == "fetch" and left is not None:
+            log.event("failed", code=problem.code, what=problem.what, where=problem.where, fix=problem.fix)
+            raise _LeftToCompute from None
+        if container == "compute" and left is not None:
+            remains.tell_peers(left, problem.code, problem.reasons(left.party), secrets, work, log)
+        raise
+
+
+class _LeftToCompute(Exception):
+    """This container cannot go on, and the next one says why."""
 
 
 def _act_of(container: str) -> Act:
