@@ -55,6 +55,7 @@ class FiledRequest(Model):
     credentials: str  # the Secret that opens the store
     directory: str  # where they go: private, and there already
     suffix: str | None = None
+    account: str | None = None  # the URL of the account, if it is not the one that the credentials open
 
 
 class FiledReport(Model):

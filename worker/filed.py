@@ -8,18 +8,20 @@ from pathlib import Path
 
 from worker.dataspec import FiledReport, FiledRequest
 from worker.endpoints.store import Store
+from worker.endpoints.swift import SwiftStore
 from worker.environment import Means
 from worker.errors import Terminated
 from worker.failure import explain
-from worker.stores import Stores, attempts_prefix, manifest_name, result_name
+from worker.stores import attempts_prefix, manifest_name, result_name
 
 
 def bring(request: FiledRequest, means: Means) -> FiledReport:
     """Fetch what is asked and say what there was."""
     with tempfile.TemporaryDirectory(prefix="ccd-filed-") as private:
         try:
-            stores = Stores(means.store_secrets(Path(private)))
-            return _bring(request, stores.of(means.instead or request.credentials))
+            secrets = means.store_secrets(Path(private))
+            store = SwiftStore(secrets, means.instead or request.credentials, account=request.account)
+            return _bring(request, store)
         except Terminated:
             raise
         except Exception as error:

@@ -32,6 +32,10 @@ def output(
         str | None,
         typer.Option(metavar="PARTY", help="This party's own copy of the manifest instead; it says what its Job used."),
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The writer's account, https://…/v1/AUTH_…, for who reads with an own one."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Fetch result and manifest of a run from the writer's store, and verify both before showing anything.
@@ -42,7 +46,7 @@ def output(
     """
     root = settings_of(context).root
     with running_swift(root):
-        _, filed = fetch_output(root, run, records)
+        _, filed = fetch_output(root, run, records, account)
     if filed.problems:
         for problem in filed.problems:
             typer.echo(f"error: not verified: {problem}", err=True)

@@ -39,17 +39,25 @@ class Filed:
 
 
 def fetch_filed(
-    secrets: SecretStore, run: Run, namespace: str, place: Place, answer: Schema, with_result: bool = True
+    secrets: SecretStore,
+    run: Run,
+    namespace: str,
+    place: Place,
+    answer: Schema,
+    with_result: bool = True,
+    account: str | None = None,
 ) -> Filed:
     """Have a worker open the writer's store, or that of a party's records; return what lies there of `run`.
 
-    With its Secret on this machine; where there is none, with what the environment says.
+    With its Secret on this machine; where there is none, with what the environment says. With another `account` than
+    that which they open, the environment comes first: it is its reader's own.
     Raises:  MissingSecretsError without either; CommandError if the store cannot be read.
     """
     options = ["--secrets", str(secrets.directory / namespace)]
-    if not secrets.read(namespace, place.credentials):
-        if not uses_environment(os.environ):
-            raise MissingSecretsError(((namespace, place.credentials, STORE),), secrets.directory)
+    has_secret, has_environment = bool(secrets.read(namespace, place.credentials)), uses_environment(os.environ)
+    if not has_secret and not has_environment:
+        raise MissingSecretsError(((namespace, place.credentials, STORE),), secrets.directory)
+    if has_environment and (account is not None or not has_secret):
         options.append("--environment")
     with tempfile.TemporaryDirectory(prefix="ccd-output-") as directory:
         request = FiledRequest(
@@ -58,6 +66,7 @@ def fetch_filed(
             credentials=place.credentials,
             directory=directory,
             suffix=run.outputs.format if with_result else None,
+            account=account,
         )
         report = ask_worker("filed", options, request, FiledReport)
         if report.problems:

@@ -61,9 +61,22 @@ def test_a_run_is_filed_found_and_shown_with_credentials_of_keystone(
     nobody = ccd(moved.root, "output", ended.run_id)
     assert nobody.exit_code == 1
     assert "clouds.yaml" in nobody.stderr
-    for name, value in cloud.password_keys(cloud.users["ann"]).items():
+    ann = cloud.users["ann"]
+    for name, value in cloud.password_keys(ann).items():
         monkeypatch.setenv(name, value)
     assert json.loads(ccd(moved.root, "output", ended.run_id, "--json").stdout)["output"] == ended.filed.rows
+    # Another recipient reads in the writer's account as itself, as soon as the writer's container lets it.
+    bob, port = cloud.users["bob"], cloud.swift_port
+    for name, value in cloud.password_keys(bob).items():
+        monkeypatch.setenv(name, value)
+    theirs = ("output", ended.run_id, "--json", "--account", f"http://127.0.0.1:{port}/v1/AUTH_{ann.project_id}")
+    assert "403" in ccd(moved.root, *theirs).stderr
+    cloud.client(ann).post_container("results", {"X-Container-Read": f"{bob.project_id}:*"})
+    assert json.loads(ccd(moved.root, *theirs).stdout)["output"] == ended.filed.rows
+    elsewhere = ccd(moved.root, *theirs[:-1], f"http://localhost:{port}/v1/AUTH_{ann.project_id}")
+    assert elsewhere.exit_code == 10
+    assert "is for another store" in elsewhere.stderr
+
     monkeypatch.setenv("OS_PASSWORD", "hush-1")
     refused = ccd(moved.root, "output", ended.run_id)
     assert refused.exit_code == 50

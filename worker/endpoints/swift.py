@@ -30,8 +30,10 @@ class SwiftStore:
         pause: Pause | None = None,
         patience: Patience | None = None,
         sizes: swift_upload.Sizes | None = None,
+        account: str | None = None,
     ) -> None:
-        self._session = SwiftSession(read_swift_secret(secrets, secret), Trying(patience or Patience(), pause))
+        trying = Trying(patience or Patience(), pause)
+        self._session = SwiftSession(read_swift_secret(secrets, secret), trying, account)
         self._sizes = sizes or swift_upload.Sizes()
 
     def download(self, container: str, name: str, path: Path) -> Download:
