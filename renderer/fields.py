@@ -13,6 +13,7 @@ import pyrage
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from policy.problem import RuleBroken
+from worker.runspec import STORE_ACCOUNT
 
 _HOST = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[0-9a-f:.]+")
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
@@ -158,9 +159,8 @@ AgeRecipient = Annotated[
 ]
 StoreAccount = Annotated[
     str,
-    # Never `.r:*` or `*:*`, which would open a result to everybody.
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(:([A-Za-z0-9][A-Za-z0-9_.@-]*|\*))?$",
+        pattern=STORE_ACCOUNT,
         max_length=128,
         description="an account as Swift's access rules name it: PROJECT_ID:* or PROJECT_ID:USER_ID with Keystone",
         examples=["3f1b2c4d5e6f47a8b9c0d1e2f3a4b5c6:*"],

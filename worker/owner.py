@@ -20,6 +20,7 @@ from worker.failure import explain
 from worker.intake import Wanted, take_in
 from worker.log import Log
 from worker.origins import Origins
+from worker.progress import Progress
 from worker.runspec import SwiftSource
 from worker.stores import Stores
 from worker.workdir import Fetched, Outcome, WorkDir
@@ -41,7 +42,8 @@ class _Answer:
 
     def give(self, root: Path) -> DataReport:
         try:
-            return self._act(WorkDir(root / "work"), Stores(self._means.store_secrets(root)))
+            stores = Stores(self._means.store_secrets(root), watch=Progress(self._log))
+            return self._act(WorkDir(root / "work"), stores)
         except Terminated:
             raise
         except deposit.Exists as error:
@@ -57,7 +59,7 @@ class _Answer:
         if request.action == "put":
             return deposit.put(request, stores, work, self._log, self._refuse) or self._refused()
         origin = Origins(stores, self._means.volumes).of(request.source)
-        wanted = Wanted(request.dataset, request.source, request.certificate, request.capacity)
+        wanted = Wanted(request.dataset, request.source, request.certificate, request.capacity, Progress(self._log))
         secrets, only = self._means.secrets, request.policy_only
         fetched = take_in(wanted, origin, work, secrets, self._log, self._refuse, only)
         return self._refused() if self._outcomes else self._accepted(fetched)
