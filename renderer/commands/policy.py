@@ -89,7 +89,7 @@ def published(
     reviews, _ = review(root, (), REHEARSED_ROWS, base, with_costs=False)
     refused = [problem for one in reviews for problem in refusals(one.document, one.opinions)]
     if annotate is not None:
-        typer.echo(annotations(refused, annotate, root), nl=False)
+        typer.echo(annotations(refused, annotate), nl=False)
     print_problems(refused)
     if refused:
         raise typer.Exit(REJECTED)
