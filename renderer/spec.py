@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from policy.approval import Approval
 from policy.canonical import digest
 from renderer import names
 from renderer.dataset import source_of
@@ -41,6 +42,7 @@ class Member:
     own: Own
     egress: tuple[Egress, ...]
     resources: Resources
+    approval: Approval | None = None  # no part of the run's name: it comes when that is known
 
 
 @dataclass(frozen=True)

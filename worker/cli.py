@@ -21,7 +21,7 @@ from worker.data_cli import data
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH, RunSpec
+from worker.runspec import APPROVAL_PATH, RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH, RunSpec
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -52,7 +52,8 @@ def fetch_command(
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Fetch the party's policies and data, and check them."""
-    _run("fetch", spec, work, secrets, termination_log, volumes=volumes)
+    approval = spec.with_name(Path(APPROVAL_PATH).name)  # of the same ConfigMap
+    _run("fetch", spec, work, secrets, termination_log, volumes=volumes, approval=approval)
 
 
 @app.command("compute")
