@@ -36,7 +36,6 @@ def _unenforced(policy: Policy) -> Iterator[Reason]:
     spec = policy.spec
     asked = {
         "spec.minimum": ("a minimum of subjects", spec.minimum is not None),
-        "spec.limits": ("limits on how often and until when", spec.limits is not None),
         "spec.noise": ("noise", spec.noise is not None),
     }
     for name, column in spec.columns.items():

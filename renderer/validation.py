@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from policy.approval import Approval
 from policy.document import Policy
 from policy.identity import BadIdentity
 from policy.problem import DocumentError, Problem
@@ -26,6 +27,7 @@ from renderer.workflow import Workflow
 from worker.runspec import Model
 
 _KINDS: dict[str, type[Any]] = {
+    "Approval": Approval,
     "Federation": Federation,
     "Party": Party,
     "Policy": Policy,

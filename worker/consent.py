@@ -1,6 +1,6 @@
-"""What an owner has reserved to itself: its approval of this very run. Asked in `fetch`, before any data is loaded.
+"""What an owner has reserved to itself: its approval of this very run, and how many there may be.
 
-Neither who renders nor who applies what is rendered is believed. The policy that asks for the approval lies beside the
+It is asked in `fetch`, before any data is loaded. Neither who renders nor who applies what is rendered is believed. The policy that asks for the approval lies beside the
 data and is signed; the approval is signed with the same key; and what was approved is compared with what this worker is
 about to do, which it reads, digests and compiles by itself.
 """
@@ -19,6 +19,8 @@ from worker.compiling import compile_run
 from worker.errors import REJECTED, WorkerError
 from worker.log import Log
 from worker.runspec import RunSpec, run_digest
+from worker.spending import spend
+from worker.stores import Stores
 
 MAX_APPROVAL_BYTES = 16 * 1024
 
@@ -37,14 +39,18 @@ class Consent:
     approval: Path  # where the run's ConfigMap is mounted; there need not be one
     log: Log
     now: datetime.datetime
+    stores: Stores  # where what was spent of limits is kept
 
     def check(self, policy: Policy) -> None:
         """Return if the policy's owner has agreed to this run in the way that the policy asks for.
 
-        Raises:  Refused; BadDocument for a query that cannot be compiled.
+        Raises:  Refused, Spent; BadDocument for a query that cannot be compiled; StoreUnavailable.
         """
-        if policy.spec.approval == "rules":
-            return
+        if policy.spec.approval == "explicit":
+            self._check_approval(policy)
+        spend(self.spec, self.stores, policy, self.now, self.log)
+
+    def _check_approval(self, policy: Policy) -> None:
         metadata, party, run_id = policy.metadata, self.spec.own.party, self.spec.run.run_id
         rule = f"{party}, {metadata.dataset} policy v{metadata.version}, spec.approval: explicit"
         where = f"workflows/approvals/{party}/{run_id}.yaml"

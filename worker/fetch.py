@@ -45,7 +45,7 @@ def fetch(
             log.event("done already", manifest=found)
             return
         _check_writable(spec, stores)
-        consent = Consent(spec, approval, log, datetime.datetime.now(datetime.UTC))
+        consent = Consent(spec, approval, log, datetime.datetime.now(datetime.UTC), stores)
         datasets = tuple(_take_in(spec, source, origins, work, secrets, log, consent) for source in spec.own.sources)
         work.write_fetched(FetchedAll(datasets=datasets))
     except BaseException as error:

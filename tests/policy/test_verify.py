@@ -200,7 +200,6 @@ def test_grants_add_up():
     ("clause", "path"),
     [
         ({"minimum": {"subjects": 10}}, "spec.minimum"),
-        ({"limits": {"runs": 1}}, "spec.limits"),
         ({"noise": {"epsilon": 1.0}}, "spec.noise"),
         (
             {
