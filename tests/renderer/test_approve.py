@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from ruamel.yaml import YAML
 
 from policy.approval import Approval
@@ -17,6 +18,7 @@ from renderer.documents import read_workspace
 from renderer.names import run_directory
 from tests.renderer.conftest import edit
 from tests.renderer.gitops import ccd, commit_all, git, publish_policy
+from tests.renderer.signed import manifest_of, renew_identities
 from worker.consent import subject_of
 from worker.runspec import RunSpec
 
@@ -208,6 +210,24 @@ def test_another_key_another_party_and_no_party_are_refused(owner, tmp_path):
     owner.key.unlink()
     assert "it is not clear who approves" in owner.approve().stderr
     assert not owner.file.exists()
+
+
+def test_a_manifest_of_an_approved_run_is_traced_to_its_commit(repository):
+    keys = renew_identities(repository)
+    git(repository, "switch", "--quiet", "--create", "submit")
+    edit(repository, f"{WORKFLOW}.yaml", "SUM(cost) AS cost", "SUM(cost) AS total")
+    assert ccd(repository, "render").exit_code == 0
+    pem = keys["alpha"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    owner = Owner(repository)
+    owner.key.parent.mkdir(parents=True)
+    owner.key.write_bytes(pem)
+    assert owner.approve().exit_code == 0
+    owner.key.unlink()
+    commit_all(repository, "Submit, approved")
+    git(repository, "switch", "--quiet", "main")
+    git(repository, "merge", "--quiet", "--no-ff", "submit", "--message", "Merge")
+    result = ccd(repository, "verify", manifest_of(repository, keys))
+    assert result.exit_code == 0, result.stdout
 
 
 def test_an_approved_run_merges_and_stays_approved(owner):
