@@ -39,5 +39,4 @@ def run_json(run: PlannedRun, member: Member) -> str:
 
     ASCII alone, with no line break inside a string: a block of lines in YAML then needs no escaping.
     """
-    own = pretty(member.own.model_dump(mode="json", by_alias=True), "  ")
-    return f'{{\n  "run": {run.run_text},\n  "own": {own}\n}}\n'
+    return f'{{\n  "run": {run.run_text},\n  "own": {member.own_text}\n}}\n'

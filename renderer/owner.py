@@ -27,7 +27,7 @@ from renderer.local.process import die_with_parent
 from renderer.local.run import SECRETS, VOLUMES
 from renderer.party import Party
 from worker.dataspec import DataReport, DataRequest
-from worker.runspec import Capacity, ColumnSpec, DatasetSpec
+from worker.runspec import Capacity
 
 WORKER = "ccd-worker"
 # With any of these set, OpenStack's and Swift's own tools would go by the environment too.
@@ -52,13 +52,7 @@ class Owned:
         """Return what the worker is asked; `more` fills DataRequest's other fields."""
         resources = self.party.spec.resources
         said = {
-            "dataset": DatasetSpec(
-                name=self.name,
-                columns=tuple(
-                    ColumnSpec(name=column, type=declared.type, nullable=declared.nullable, unique=declared.unique)
-                    for column, declared in self.dataset.columns.items()
-                ),
-            ),
+            "dataset": self.dataset.spec(self.name),
             "source": source_of(self.name, self.dataset),
             "certificate": self.party.spec.identity.certificate,
             "capacity": Capacity(memory_bytes=bytes_of(resources.memory), work_bytes=bytes_of(resources.work)),

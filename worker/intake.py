@@ -135,11 +135,12 @@ def check_word(wanted: Wanted, word: Word, refuse: Refuse) -> Policy | None:
 
 def check_data(wanted: Wanted, path: Path, place: str, refuse: Refuse) -> FileFacts | None:
     """Return what an unpacked file is, if it is as declared."""
-    unique = frozenset(column.name for column in wanted.dataset.columns if column.unique)
+    unique = [column.name for column in wanted.dataset.columns if column.unique]
+    keys = [key.columns for key in wanted.dataset.keys]
     memory = wanted.capacity.engine_memory
     try:
         examined = examine_file(
-            path, wanted.source.file_format, schema_of(wanted.dataset), unique, memory, wanted.watch
+            path, wanted.source.file_format, schema_of(wanted.dataset), [*unique, *keys], memory, wanted.watch
         )
     except LocalError as error:
         refuse(error)

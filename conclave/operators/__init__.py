@@ -11,6 +11,8 @@ In reading order:
 - sort: rows in order
 - aggregate: a whole table to one row
 - groupby: one row for each group
+- runs: what the first or last of a run of rows holds
+- window: window functions
 - match: which row of the right each left row meets
 - join: rows of two tables with equal keys: inner, left, semi, anti
 - evaluate: scalar expressions

@@ -28,6 +28,7 @@ from worker.endpoints.origin import (
 )
 from worker.endpoints.patience import Pace, Passing, Trying
 from worker.endpoints.receipt import Receipt
+from worker.endpoints.small import read_small
 from worker.endpoints.store import Download
 from worker.endpoints.web import RedirectRefused, Web
 from worker.errors import BadDocument, StoreRefused, StoreUnavailable
@@ -151,13 +152,11 @@ class DataverseOrigin:
         """Return a body that must not be larger than `limit_bytes`."""
 
         def read() -> bytes:
-            content = bytearray()
             with self._answer(url, {}, place) as response:
-                for chunk in response.iter_raw():
-                    content += chunk
-                    if len(content) > limit_bytes:
-                        raise BadDocument(f"it is larger than {limit_bytes} bytes", place)
-            return bytes(content)
+                content = read_small(response, limit_bytes, self._trying.patience)
+            if len(content) > limit_bytes:
+                raise BadDocument(f"it is larger than {limit_bytes} bytes", place)
+            return content
 
         return self._until_done(read, place)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from worker.endpoints import swift_upload
 from worker.endpoints.patience import Passing, Patience, Pause, Trying, Watch, unwatched
+from worker.endpoints.small import read_small
 from worker.endpoints.store import Download, PutResult
 from worker.endpoints.swift_access import missing_readers
 from worker.endpoints.swift_answers import place
@@ -65,7 +66,12 @@ class SwiftStore:
                     raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
                 if answer.status_code != HTTPStatus.OK:
                     raise Passing(f"the store answered {answer.status_code} to a request for the whole")
-                digests, content = facts.new_digests(), answer.read()
+                content = read_small(answer, limit_bytes, self._session.trying.patience)
+            if len(content) > limit_bytes:
+                raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
+            if len(content) != facts.size_bytes:
+                raise Passing("the transfer was cut short")
+            digests = facts.new_digests()
             digests.update(content)
             problem = facts.problem(digests)
             if problem is not None:
