@@ -6,12 +6,13 @@ container of the owner's records.
 """
 
 import datetime
+from collections.abc import Callable
 
 from policy.document import Policy
 from worker.errors import REJECTED, BadDocument, WorkerError
 from worker.ledger import Ledger
 from worker.log import Log
-from worker.runspec import RunSpec, SwiftSource, run_digest
+from worker.runspec import RunSpec, Source, SwiftSource, run_digest
 from worker.stores import Stores
 
 SUFFIX = ".limits"
@@ -50,6 +51,22 @@ def spend(spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime,
     raise Spent("refused: limit", fix=f"ask {spec.own.party}, whose policy sets limits across runs")
 
 
+def check_place(policy: Policy, source: Source, refuse: Callable[[Exception], None]) -> None:
+    """Refuse limits that a run could not keep, since what is spent cannot be written beside such data."""
+    limits = policy.spec.limits
+    if limits is not None and limits.container is None and not isinstance(source, SwiftSource):
+        refuse(_no_place(policy.metadata.dataset))
+
+
+def _no_place(dataset: str) -> BadDocument:
+    return BadDocument(
+        f"the policy of {dataset} sets limits, and there is no place to keep what is spent",
+        f"{dataset}, spec.limits.container",
+        "beside data on a volume or in Dataverse nothing can be written",
+        "write the container of the party's records (spec.records in its document) into the policy, and sign it",
+    )
+
+
 def _ledger(spec: RunSpec, stores: Stores, policy: Policy) -> Ledger:
     limits, dataset = policy.spec.limits, policy.metadata.dataset
     assert limits is not None
@@ -59,10 +76,5 @@ def _ledger(spec: RunSpec, stores: Stores, policy: Policy) -> Ledger:
         return Ledger(stores.of(source.credentials), container, source.object + SUFFIX)
     records = spec.own.records
     if limits.container is None or records is None or records.container != limits.container:
-        raise BadDocument(
-            f"the policy of {dataset} sets limits, and there is no place to keep what is spent",
-            f"{dataset}, spec.limits.container",
-            "beside data on a volume or in Dataverse nothing can be written",
-            "write the container of the party's records (spec.records in its document) into the policy, and sign it",
-        )
+        raise _no_place(dataset)
     return Ledger(stores.of(records.credentials), limits.container, dataset + SUFFIX)
