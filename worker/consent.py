@@ -1,20 +1,20 @@
 """What an owner has reserved to itself: its approval of this very run, and how many there may be.
 
-It is asked in `fetch`, before any data is loaded. Neither who renders nor who applies what is rendered is believed. The policy that asks for the approval lies beside the
-data and is signed; the approval is signed with the same key; and what was approved is compared with what this worker is
-about to do, which it reads, digests and compiles by itself.
+It is asked in `fetch`, before any data is loaded. Neither who renders nor who applies what is rendered is believed. The
+policy that asks for the approval lies beside the data and is signed; the approval is signed with the same key; and what
+was approved is compared with what this worker is about to do, which it reads, digests and compiles by itself.
 """
 
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from conclave.plan.wire import digest as plan_digest
 from policy.approval import Approval, Subject, faults, has_expired
 from policy.canonical import digest
 from policy.document import Policy
-from policy.load import load_document
-from policy.problem import DocumentError
 from worker.compiling import compile_run
 from worker.errors import REJECTED, WorkerError
 from worker.log import Log
@@ -75,11 +75,11 @@ class Consent:
                 raise Refused(
                     f"what stands for an approval is larger than {MAX_APPROVAL_BYTES} bytes", where, rule, fix
                 )
-            return load_document(content.decode(), where, Approval)
+            return Approval.model_validate_json(content, by_alias=True, by_name=False)
         except FileNotFoundError:
             what = f"{dataset} is used with {self.spec.own.party}'s approval only, and this run has none"
             raise Refused(what, where, rule, fix) from None
-        except (DocumentError, UnicodeDecodeError, OSError):
+        except (ValidationError, OSError):
             raise Refused("what stands for an approval cannot be read", where, rule, fix) from None
 
     def _certificate(self) -> str:
