@@ -10,6 +10,7 @@ Documents:
 - dns: where a cluster's name servers are
 - party: public facts about one organisation
 - federation: what the parties share
+- approvals: owners' approvals of runs, as they lie in the repository
 - documents: a federation's directory, read
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
@@ -55,6 +56,8 @@ Commands:
 - spread: much work of the same kind, over all processors
 - short_lived: commands that make much and end
 - lazy: commands that are imported when they are run
+- approving: an approval made and looked at
+- approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
 - review: what a pull request asks for, beside what was asked before

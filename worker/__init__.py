@@ -19,6 +19,10 @@ Files, in reading order:
 - seal: data encrypted with age
 - unpack: what came from a store, made the file that is declared
 - intake: one own dataset, from where it lies to a file that is as declared
+- compiling: the run's query as a plan
+- ledger: what runs have spent of a dataset's limits
+- spending: a run spends what a policy limits
+- consent: what an owner has reserved to itself, asked before its data is loaded
 - unfinished: a run whose writer died before its manifest had its name
 - fetch: the first container
 - progress: how far a long stage is

@@ -22,7 +22,16 @@ from worker.data_cli import data, filed
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH, MemberSpec, RunSpec
+from worker.runspec import (
+    APPROVAL_PATH,
+    RUN_SPEC_PATH,
+    SECRETS_PATH,
+    TLS_PORT,
+    VOLUMES_PATH,
+    WORK_PATH,
+    MemberSpec,
+    RunSpec,
+)
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -56,7 +65,8 @@ def fetch_command(
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Fetch the party's policies and data, and check them."""
-    _run("fetch", spec, work, secrets, termination_log, volumes=volumes)
+    approval = spec.with_name(Path(APPROVAL_PATH).name)  # of the same ConfigMap
+    _run("fetch", spec, work, secrets, termination_log, volumes=volumes, approval=approval)
 
 
 @app.command("compute")

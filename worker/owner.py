@@ -22,6 +22,7 @@ from worker.log import Log
 from worker.origins import Origins
 from worker.progress import Progress
 from worker.runspec import SwiftSource
+from worker.spending import check_place
 from worker.stores import Stores
 from worker.workdir import Fetched, Outcome, WorkDir
 
@@ -59,7 +60,14 @@ class _Answer:
         if request.action == "put":
             return deposit.put(request, stores, work, self._log, self._refuse) or self._refused()
         origin = Origins(stores, self._means.volumes).of(request.source)
-        wanted = Wanted(request.dataset, request.source, request.certificate, request.capacity, Progress(self._log))
+        wanted = Wanted(
+            request.dataset,
+            request.source,
+            request.certificate,
+            request.capacity,
+            Progress(self._log),
+            admit=lambda policy: check_place(policy, request.source, self._refuse),
+        )
         secrets, only = self._means.secrets, request.policy_only
         fetched = take_in(wanted, origin, work, secrets, self._log, self._refuse, only)
         return self._refused() if self._outcomes else self._accepted(fetched)

@@ -30,6 +30,9 @@ class Store(Protocol):
     def get_small(self, container: str, name: str, limit_bytes: int) -> bytes:
         """Return an object that must not be larger than `limit_bytes`."""
 
+    def get_newest(self, container: str, name: str, limit_bytes: int) -> bytes | None:
+        """Return a small object as whoever wrote it last left it, wherever copies of it lie; None: it is not there."""
+
     def exists(self, container: str, name: str) -> bool:
         """Whether the object is there; a missing container is an absent object."""
 

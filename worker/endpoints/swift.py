@@ -49,8 +49,21 @@ class SwiftStore:
     def get_small(self, container: str, name: str, limit_bytes: int) -> bytes:
         """Return an object; one larger than `limit_bytes` is refused before it is read."""
 
-        def get() -> bytes:
-            with self._session.send("GET", container, name) as answer:
+        content = self._get(container, name, limit_bytes, {})
+        assert content is not None
+        return content
+
+    def get_newest(self, container: str, name: str, limit_bytes: int) -> bytes | None:
+        """Return an object as whoever wrote it last left it, or None: all that should hold a copy are asked."""
+        return self._get(container, name, limit_bytes, {"X-Newest": "true"}, (HTTPStatus.NOT_FOUND,))
+
+    def _get(
+        self, container: str, name: str, limit_bytes: int, headers: dict[str, str], allow: tuple[int, ...] = ()
+    ) -> bytes | None:
+        def get() -> bytes | None:
+            with self._session.send("GET", container, name, headers, allow=allow) as answer:
+                if answer.status_code in allow:
+                    return None
                 facts = facts_of(answer.headers)
                 if facts.size_bytes is None or facts.size_bytes > limit_bytes:
                     raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
