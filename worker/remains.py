@@ -18,7 +18,7 @@ from worker.conversation import Conversation
 from worker.errors import PeerMissing, Stopped, Terminated
 from worker.log import Log
 from worker.mounts import KEY_FILE
-from worker.runspec import Deadlines, MemberSpec, Model
+from worker.runspec import Deadlines, Label, MemberSpec, Model
 from worker.transport import wait_for_peers
 
 
@@ -49,7 +49,7 @@ class _Run(_Generous):
 
 class _Own(_Generous):
     party: str
-    identity: str
+    identity: Label  # or the ConfigMap could bring a key of its own
 
 
 class _Spec(_Generous):
