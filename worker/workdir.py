@@ -90,7 +90,7 @@ class WorkDir:
         """Whether the run spec of that digest is the one that the first container was given."""
         if is_first:
             self._write(self._spec, digest.encode())
-        return not self._spec.exists() or self._spec.read_text() == digest
+        return self._spec.exists() and self._spec.read_text() == digest
 
     def is_done(self) -> bool:
         """Whether fetch found the run done."""

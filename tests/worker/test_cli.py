@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from policy.canonical import digest
 from policy.identity import new_identity
 from tests.worker.conftest import HANG_S, PARTIES, Federation
 from tests.worker.stores import POLICY, World
@@ -34,6 +35,12 @@ def command(federation: Federation, party: str, container: str) -> list[str]:
 def write_spec(federation: Federation, party: str, spec=None) -> None:
     text = (spec or federation.spec(party)).model_dump_json(by_alias=True)
     (federation.root / party / "run.json").write_text(text)
+
+
+def write_fetched_spec(federation: Federation, party: str) -> None:
+    """Write a spec that fetch has held the run to."""
+    write_spec(federation, party)
+    WorkDir(federation.work(party)).hold_to(digest(federation.spec(party)), is_first=True)
 
 
 def start(federation: Federation, party: str, container: str) -> subprocess.Popen:
@@ -79,7 +86,7 @@ def test_three_jobs_in_processes_end_with_0_and_say_so(world):
 
 
 def test_a_run_that_was_found_done_is_not_said_to_have_succeeded_again(federation):
-    write_spec(federation, "carol")
+    write_fetched_spec(federation, "carol")
     WorkDir(federation.work("carol")).write_done(Done(found="records/manifest.json"))
     assert run(federation, "carol", "publish")[0] == 0
     expected = {"status": "done already", "code": 0, "party": "carol", "reason": ""}
@@ -177,7 +184,7 @@ def test_who_is_told_has_to_be_a_member_and_members_are_told_apart(tmp_path, fed
 def test_a_key_that_is_not_the_certificates_ends_with_10(federation):
     key, _ = new_identity("carol", 30)
     federation.write_key("carol", key)
-    write_spec(federation, "carol")
+    write_fetched_spec(federation, "carol")
     assert run(federation, "carol", "compute")[0] == 0  # publish still has to file the manifest
     code, _ = run(federation, "carol", "publish")
     assert code == 10
@@ -257,3 +264,14 @@ def test_a_run_spec_that_compute_cannot_use_leaves_no_data_behind(world):
     assert run(world.federation, "alpha", "compute")[0] == 10
 
     assert not (world.federation.work("alpha") / "data").exists()
+
+
+@pytest.mark.parametrize("container", ["compute", "publish"])
+def test_nothing_goes_on_from_a_fetch_that_could_not_read_its_run_spec(federation, container):
+    """Else who exchanges the ConfigMap has a run computed that no owner's fetch has looked at."""
+    write_spec(federation, "carol")
+
+    code, _ = run(federation, "carol", container)
+
+    assert code == 10
+    assert "another run spec" in verdict(federation, "carol", container)["reason"]
