@@ -15,7 +15,8 @@ Files, in reading order:
 - limits: how often and until when, over all runs
 - approval: an owner's signed approval of one run
 - uses: the forms in which a source column gets on its way to an answer
-- mean: the mean in a sum by a count
+- mean: the mean in a sum by a count, and the variance
+- aggregates: what each aggregate function makes of a column
 - personal: what stands for single rows or persons
 - windows: what window functions tell
 - flow: from the scans' columns to the answer's, through every operator

@@ -34,6 +34,7 @@ Manifests:
 - networkpolicy: what a worker may reach
 - job: fetch, compute, publish, each with the least Secrets
 - appproject: Argo CD's fence around a party
+- argo_rights: what Argo CD may do at the API server
 - namespace: where a party's workers run, and with which privileges: none
 - admission: what the API server itself refuses in a party's namespace
 - grant: what an owner allows there
@@ -65,6 +66,7 @@ Commands:
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
 - history: a manifest held against Git
+- ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows

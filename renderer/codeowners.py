@@ -101,6 +101,7 @@ def _rules(workspace: Workspace) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield f"/{names.ARGO_CD}/applicationset-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/appproject-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/namespace-{name}.yaml", owners
+        yield f"/{names.ARGO_CD}/rolebinding-{name}.yaml", owners
         yield f"/{names.RENDERED}/{party.model.spec.namespace}/", owners
 
 

@@ -130,8 +130,11 @@ def read_document(root: Path, file: Path, model: type[M]) -> Document[M]:
 def read_text(file: Path, name: str) -> str:
     """Return a file's text.
 
-    Raises:  DocumentError if there is none.
+    Raises:  DocumentError if there is none, or in its place a link, a pipe or a device.
     """
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        # What a link leads to has other reviewers, or lies outside of the repository.
+        raise DocumentError([Problem(name, 1, 1, "", "is no plain file", "put the document itself there")])
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -6,7 +6,6 @@ from typing import assert_never
 
 from conclave.ir.nodes import (
     Aggregate,
-    AggregateOutput,
     Collect,
     Concat,
     CrossOne,
@@ -24,10 +23,9 @@ from conclave.ir.window import SortKey as IrSortKey
 from conclave.ir.window import Window
 from conclave.ir.words import n_text_words, text_column
 from conclave.mpc.party import Party
-from conclave.operators.aggregate import AggregateSpec
+from conclave.operators.aggregates_of import aggregate_rows
 from conclave.operators.evaluate import Rows, project, truth_of
 from conclave.operators.filter import filter_rows
-from conclave.operators.groupby import group_by
 from conclave.operators.join import (
     anti_join,
     cross_one,
@@ -65,7 +63,7 @@ def apply(
             table = _table(source, tables)
             # Bytes that the answer does not show were not shared.
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
-            return group_by(table, keys, [_spec(a) for a in aggregates], me, carried)
+            return aggregate_rows(table, source.schema, keys, aggregates, carried, me)
         case Join(left, right):
             return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)
         case CrossOne(left, right):
@@ -106,14 +104,6 @@ def _ordering(source: Node, keys: tuple[IrSortKey, ...]) -> list[SortKey]:
         SortKey(key.column, key.descending, key.nulls_first, tuple(_texts_of(source.schema, key.column)))
         for key in keys
     ]
-
-
-def _spec(output: AggregateOutput) -> AggregateSpec:
-    assert output.function != "avg", "expand_avg leaves none"
-    assert not output.is_distinct, "expand_distinct leaves none"
-    if output.over is None:
-        return AggregateSpec(output.name, "count_star")
-    return AggregateSpec(output.name, output.function, output.over)
 
 
 def _join(

@@ -5,6 +5,7 @@ data. Passes know who owns a scan and nothing of policies. Each is safe by itsel
 
 - optimise: all passes, in their order, until nothing changes
 - expand_avg: an average is a sum by a count
+- expand_variance: a variance is made of a count, a sum and a sum of squares
 - expand_distinct: values that count once are grouped first
 - merge_projects: two projections in a row are one
 - push_filter_down: rows are dropped as early as can be

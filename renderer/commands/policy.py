@@ -91,7 +91,7 @@ def published(
     refused = [problem for one in reviews for problem in refusals(one.document, one.opinions)]
     refused += [problem for one in reviews for problem in missing(one.document, one.approvals)]
     if annotate is not None:
-        typer.echo(annotations(refused, annotate, root), nl=False)
+        typer.echo(annotations(refused, annotate), nl=False)
     print_problems(refused)
     if refused:
         raise typer.Exit(REJECTED)

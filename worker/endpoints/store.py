@@ -36,6 +36,9 @@ class Store(Protocol):
     def exists(self, container: str, name: str) -> bool:
         """Whether the object is there; a missing container is an absent object."""
 
+    def names(self, container: str, prefix: str) -> list[str]:
+        """Return the names of the objects that begin with `prefix`, in order; a missing container has none."""
+
     def put_once(self, container: str, name: str, content: bytes | Path, readers: Sequence[str] = ()) -> PutResult:
         """Store an object unless one of that name is there already.
 
