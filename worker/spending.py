@@ -8,11 +8,12 @@ container of the owner's records.
 import datetime
 from collections.abc import Callable
 
+from policy.canonical import digest
 from policy.document import Policy
 from worker.errors import REJECTED, BadDocument, WorkerError
 from worker.ledger import Ledger
 from worker.log import Log
-from worker.runspec import RunSpec, Source, SwiftSource, run_digest
+from worker.runspec import RunSpec, Source, SwiftSource
 from worker.stores import Stores
 
 SUFFIX = ".limits"
@@ -33,7 +34,8 @@ def spend(spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime,
         return
     dataset = policy.metadata.dataset
     ledger = _ledger(spec, stores, policy)
-    found = ledger.spend(policy, spec.run.run_id, run_digest(spec.run), now)
+    # The whole of what this worker is told: elsewhere for records or results, what was done already would not be found.
+    found = ledger.spend(policy, spec.run.run_id, digest(spec), now)
     place = f"{ledger.container}/{ledger.prefix}/"
     if found is None:
         log.event("limits spent", dataset=dataset, entries=place)

@@ -23,7 +23,7 @@ from renderer.local.record import Records
 from renderer.local.secret_store import STORE, MissingSecretsError, SecretStore
 from renderer.merged import merged_before
 from renderer.plan import compile_run
-from renderer.spec import PlannedRun, plan_run
+from renderer.spec import PlannedRun
 from renderer.tree import changes
 from worker.runspec import AGE_KEY
 
@@ -119,7 +119,7 @@ def prepare_run(root: Path, workflow: Path) -> Local:
     """
     workspace = load_workspace(root)
     document = workspace.workflow_in(workflow)
-    planned = plan_run(document.model, workspace.party_models, workspace.federation.model)
+    planned = workspace.planned(document.model.metadata.name)
     run_id = planned.run.run_id
     files = [file for member in planned.members for file in run_files(planned, member)]
     merged = merged_before(root, None, workspace.federation.model.spec.revision)

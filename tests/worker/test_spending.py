@@ -96,6 +96,14 @@ def test_an_attempt_that_is_repeated_spends_once(world):
     assert len(entries(world)) == 2
 
 
+def test_a_run_whose_records_are_sent_elsewhere_is_no_repeat_of_it(world):
+    assert Attempt(world).go() == dict.fromkeys(PARTIES, 0)
+    world.records = f"{world.records}-elsewhere"
+    work = WorkDir(world.federation.work("alpha"))
+    fetch(world.spec("alpha"), work, world.secrets("alpha"), Written().log)
+    assert work.outcome().reasons[0].what == "refused: limit"
+
+
 def test_a_run_that_was_done_before_spends_nothing(world):
     limit(world, "{runs: 3}")
     assert Attempt(world).go() == dict.fromkeys(PARTIES, 0)
