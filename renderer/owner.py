@@ -33,7 +33,9 @@ WORKER = "ccd-worker"
 # With any of these set, OpenStack's and Swift's own tools would go by the environment too.
 ENVIRONMENT = ("ST_AUTH", "OS_AUTH_URL", "OS_CLOUD")
 KEY = "tls.key"
-Tell = Callable[[str, int | None], None]  # a stage, and how many bytes it is about
+Tell = Callable[
+    [str | None, int | None, int | None], None
+]  # a new stage; how many bytes it is about; how many are done
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,13 @@ def uses_environment(environment: Mapping[str, str]) -> bool:
 def _tell(line: str, tell: Tell) -> None:
     event = event_of(line)
     if event is not None:
-        size = event.get("size_bytes")
-        tell(str(event["event"]), size if isinstance(size, int) else None)
+        size, done = event.get("size_bytes"), event.get("n_bytes")
+        name = str(event["event"])
+        tell(
+            None if name == "moved" else name,
+            size if isinstance(size, int) else None,
+            done if isinstance(done, int) else None,
+        )
 
 
 def shown(report: DataReport) -> str:

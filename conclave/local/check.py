@@ -11,6 +11,7 @@ from conclave.local.duckdb import connect
 from conclave.local.errors import DataMismatch, LocalError, Mismatch
 from conclave.local.format import FileFormat
 from conclave.local.header import check_header
+from conclave.local.reading import Watch, unwatched
 from conclave.local.source import breaks_quotes, breaks_type, relation, typed
 from conclave.local.sqlexpr import view_name
 from conclave.local.witness import fingerprint, first_bad_text, misread
@@ -75,11 +76,14 @@ def examine_file(
     schema: Schema,
     unique: Collection[str | tuple[str, ...]] = (),
     memory_limit: str = MEMORY_LIMIT,
+    watch: Watch = unwatched,
 ) -> Examined:
     """Read the whole file and hold it against the declared columns: names, types, NULLs, uniqueness.
 
     Columns in `unique` hold no value twice, and several columns of it no combination; NULLs do not count. A double must
     be finite. What spoils the rows themselves is told alone, since no column can be judged then.
+
+    `watch` is told how far a text is read the second time, which takes longest.
 
     Raises:  LocalError.
     """
@@ -87,7 +91,7 @@ def examine_file(
     try:
         header = check_header(path, file_format, schema)
         with connect(memory_limit, 2, spill) as connection:
-            n_rows, mismatches = _examine(connection, path, file_format, schema, unique)
+            n_rows, mismatches = _examine(connection, path, file_format, schema, unique, watch)
     except DataMismatch as error:
         return Examined(None, (error.mismatch,))
     except (duckdb.OutOfMemoryException, duckdb.IOException, MemoryError) as error:
@@ -101,6 +105,7 @@ def _examine(
     file_format: FileFormat,
     schema: Schema,
     unique: Collection[str | tuple[str, ...]],
+    watch: Watch,
 ) -> tuple[int, tuple[Mismatch, ...]]:
     source = relation(path, file_format, schema)
     rules = [rule for column in schema for rule in _rules(column, file_format)]
@@ -113,7 +118,7 @@ def _examine(
     except duckdb.Error as error:
         raise DataMismatch(_unreadable(connection, path, file_format, schema, error)) from None
     if file_format.is_text:
-        spoilt = misread(connection, source, path, file_format, schema, (n_rows, total))
+        spoilt = misread(connection, source, path, file_format, schema, (n_rows, total), watch)
         if spoilt is not None:
             raise DataMismatch(spoilt)
     broken = [rule for rule, n in zip(rules, n_breaks, strict=True) if n]
