@@ -12,6 +12,8 @@ Files, in reading order:
 - load: a YAML document as a pydantic model
 - document: the policy's model
 - parse: a policy's text, with the checks that its schema cannot say
+- limits: how often and until when, over all runs
+- approval: an owner's signed approval of one run
 - uses: the forms in which a source column gets on its way to an answer
 - mean: the mean in a sum by a count, and the variance
 - aggregates: what each aggregate function makes of a column

@@ -200,9 +200,7 @@ def test_grants_add_up():
     ("clause", "path"),
     [
         ({"minimum": {"subjects": 10}}, "spec.minimum"),
-        ({"limits": {"runs": 1}}, "spec.limits"),
         ({"noise": {"epsilon": 1.0}}, "spec.noise"),
-        ({"approval": "explicit"}, "spec.approval"),
         (
             {
                 "columns": {
