@@ -115,6 +115,18 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
             return Sql(text, _COMPARE, is_exact=True)
         case Case():
             return _case(expression, columns)
+        case Call():
+            return _call(expression, columns)
+        case Spread():
+            return _spread(expression, columns)
+        case Cast(operand, kind):
+            return cast(render_expression(operand, columns), kind)
+        case _ as never:
+            assert_never(never)
+
+
+def _call(call: Call, columns: Mapping[str, Sql]) -> Sql:
+    match call:
         case Call("like" | "ilike" as function, (operand, pattern)):
             sides = (_at_least(_SUM, render_expression(side, columns)) for side in (operand, pattern))
             return Sql(f" {function.upper()} ".join(sides), _COMPARE, is_exact=True)
@@ -127,12 +139,6 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
         case Call(function, arguments, kind):
             rendered = ", ".join(render_expression(argument, columns).text for argument in arguments)
             return cast(Sql(f"{function}({rendered})"), kind)
-        case Spread():
-            return _spread(expression, columns)
-        case Cast(operand, kind):
-            return cast(render_expression(operand, columns), kind)
-        case _ as never:
-            assert_never(never)
 
 
 def _at_least(level: int, sql: Sql) -> str:

@@ -6,6 +6,7 @@ Reveals:  nothing more: the inner groups stay inside the computation.
 
 from dataclasses import replace
 
+from conclave.ir.errors import UnsupportedQuery
 from conclave.ir.nodes import Aggregate, AggregateOutput, Node
 from conclave.ir.walk import bottom_up
 from conclave.passes.split_aggregate import COMBINE_WITH
@@ -39,6 +40,9 @@ def _expand(node: Node) -> Node:
         if output.is_distinct:
             outer.append(replace(output, is_distinct=False))
             continue
+        if output.function not in COMBINE_WITH:
+            what = f"{output.function.upper()} beside values that count once is not supported"
+            raise UnsupportedQuery(what, output.at, "take each in a subquery of its own, and join those")
         partial = replace(output, name=_fresh(output.name, taken))
         inner.append(partial)
         is_count = output.function == "count" or output.is_total_of_counts

@@ -6,8 +6,9 @@ Reveals:  nothing.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
-from conclave.ir.expressions import Column, Literal, columns_of
+from conclave.ir.expressions import Cast, Column, Expression, Literal, columns_of
 from conclave.ir.nodes import Node, Output, Project
 from conclave.ir.walk import bottom_up, substitute
 
@@ -32,9 +33,15 @@ def _merge(node: Node) -> Node:
         return node
     if isinstance(node.source, Project) and _is_cheap(node, node.source):
         by_name = {output.name: output.expression for output in node.source.outputs}
-        outputs = tuple(Output(o.name, substitute(o.expression, by_name)) for o in node.outputs)
+        outputs = tuple(Output(o.name, _said_below(o.expression, by_name)) for o in node.outputs)
         return _merge(Project(node.source.source, outputs, node.at))
     return node.source if _is_identity(node) else node
+
+
+def _said_below(expression: Expression, by_name: Mapping[str, Expression]) -> Expression:
+    """Return the expression over what its columns are, of the same type: a column that is NULL makes no CASE wider."""
+    said = substitute(expression, by_name)
+    return said if said.type == expression.type else Cast(said, expression.type, expression.at)
 
 
 def _is_cheap(outer: Project, inner: Project) -> bool:

@@ -88,17 +88,22 @@ class Aggregates:
                 fraction,
             ):
                 return replace(known.stand_in, at=at)
-        if is_distinct and any(call.is_distinct and call.over != over for call in self.calls):
-            fix = "count each in a subquery of its own, and join those"
-            raise refused("DISTINCT over different expressions in one SELECT", at, fix)
-        quantile = fraction is not None or any(call.fraction is not None for call in self.calls)
-        if quantile and (is_distinct or any(call.is_distinct for call in self.calls)):
-            fix = "take each in a subquery of its own, and join those"
-            raise refused("DISTINCT beside a quantile", at, fix)
+        self._check_distinct(over, is_distinct, fraction is not None, at)
         made = _field_of(function, over, self.is_grouped, at)
         column = Column(f"\0{len(self.calls)}", made.type, made.nullable, at)
         self.calls.append(Call(function, over, is_distinct, fraction, column))
         return column
+
+    def _check_distinct(
+        self, over: Expression | None, is_distinct: bool, is_quantile: bool, at: Position | None
+    ) -> None:
+        """Refuse what cannot be grouped twice at once."""
+        if is_distinct and any(call.is_distinct and call.over != over for call in self.calls):
+            fix = "count each in a subquery of its own, and join those"
+            raise refused("DISTINCT over different expressions in one SELECT", at, fix)
+        quantile = is_quantile or any(call.fraction is not None for call in self.calls)
+        if quantile and (is_distinct or any(call.is_distinct for call in self.calls)):
+            raise refused("DISTINCT beside a quantile", at, "take each in a subquery of its own, and join those")
 
     def _fraction(self, part: exp.Expr, at: Position | None) -> decimal.Decimal:
         """Return the part of the values that a quantile asks for."""

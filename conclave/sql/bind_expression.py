@@ -185,13 +185,8 @@ class ExpressionBinder:
                 return self._subquery(part, at)
         if kind in _ARITHMETIC:
             return self._arithmetic(part, at)
-        if kind in (exp.NullSafeEQ, exp.NullSafeNEQ):
-            same = same_or_both_null(*alike(self.bind(part.this), self.bind(part.expression)), at)
-            return same if kind is exp.NullSafeEQ else Not(same, at)
-        if kind in _COMPARISON:
-            if any(isinstance(side, _NEEDS_PARENTHESES) for side in (part.this, part.expression)):
-                raise refused("a comparison of conditions", at, "put the inner condition in parentheses")
-            return Compare(_COMPARISON[kind], *alike(self.bind(part.this), self.bind(part.expression)), at)
+        if kind in _COMPARISON or kind in (exp.NullSafeEQ, exp.NullSafeNEQ):
+            return self._comparison(part, at)
         if kind in _LOGIC:
             return Logic(_LOGIC[kind], self.condition(part.this), self.condition(part.expression), at)
         if isinstance(part, (*AGGREGATES, exp.Filter)):
@@ -199,11 +194,24 @@ class ExpressionBinder:
                 raise QueryProblem(f"an aggregate cannot stand in {self.clause}", at, _AGGREGATE_FIX.get(self.clause))
             return self.aggregate(part)
         if isinstance(part, exp.Window):
-            if self.window is None:
-                fix = "compute it in a subquery, or use QUALIFY"
-                raise QueryProblem(f"a window function cannot stand in {self.clause}", at, fix)
-            return self.window(part, replace(self, window=None, clause="a window function").bind)
+            return self._window(part, at)
         return bind_function(part, self.bind, text)
+
+    def _window(self, part: exp.Window, at: Position | None) -> Expression:
+        if self.window is None:
+            fix = "compute it in a subquery, or use QUALIFY"
+            raise QueryProblem(f"a window function cannot stand in {self.clause}", at, fix)
+        return self.window(part, replace(self, window=None, clause="a window function").bind)
+
+    def _comparison(self, part: exp.Expr, at: Position | None) -> Expression:
+        if any(isinstance(side, _NEEDS_PARENTHESES) for side in (part.this, part.expression)):
+            raise refused("a comparison of conditions", at, "put the inner condition in parentheses")
+        left, right = alike(self.bind(part.this), self.bind(part.expression))
+        if isinstance(part, exp.NullSafeEQ):
+            return same_or_both_null(left, right, at)
+        if isinstance(part, exp.NullSafeNEQ):
+            return Not(same_or_both_null(left, right, at), at)
+        return Compare(_COMPARISON[type(part)], left, right, at)
 
     def _column(self, part: exp.Column, at: Position | None) -> Expression:
         if isinstance(part.this, exp.Star):

@@ -48,6 +48,8 @@ def run(plan, n_rows):
         "SELECT k, SUM(v) AS s FROM t GROUP BY k HAVING SUM(v) > 3",
         "SELECT SUM(v * v) / COUNT(*) AS m FROM t WHERE v > 2",
         "SELECT k, v FROM t ORDER BY v DESC, k LIMIT 4",
+        "SELECT k, RANK() OVER (PARTITION BY k ORDER BY v) AS r, MAX(v) OVER (ORDER BY v) AS m, LAG(v) OVER (ORDER BY k) AS l FROM t",
+        "SELECT k, STDDEV(v) AS s, MEDIAN(v) AS m, QUANTILE_DISC(v, 0.9) AS q FROM t GROUP BY k HAVING SUM(v) % 3 = 1",
     ],
 )
 @pytest.mark.parametrize("n_rows", [5, 40])

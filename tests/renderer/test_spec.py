@@ -1,9 +1,11 @@
 """Run specs are a pure function of the documents, and the run id is a function of all that is rendered."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from conclave.ir.walk import scans_in
 from policy.problem import DocumentError
 from policy.yaml import read_yaml
 from renderer import names
@@ -15,7 +17,7 @@ from renderer.networkpolicy import allow_peers
 from renderer.spec import PlannedRun, choose_compute
 from tests.renderer.conftest import FEDERATION, NOW, edit, plan
 from tests.renderer.test_documents_errors import DATAVERSE_PLACE, SWIFT_PLACE
-from worker.runspec import DataverseSource, RunSpec
+from worker.runspec import DataverseSource, RunSpec, tables_of
 
 
 def test_members_are_owners_recipients_and_compute_parties_by_name(run: PlannedRun) -> None:
@@ -52,6 +54,22 @@ def test_the_writer_is_told_with_which_accounts_the_other_recipients_read(federa
     assert alpha.output.readers == ("0c:ann",)  # it writes itself, and bravo is no recipient
     assert bravo.records is not None
     assert bravo.records.readers == ()
+
+
+def test_keys_of_several_columns_reach_the_scans_in_one_order_whoever_wrote_them(federation: Path) -> None:
+    before = plan(read_workspace(federation)).run
+    assert "keys" not in before.model_dump_json()  # a run of before there were any is called as it was
+    ids = []
+    for columns in ("[ward, kind]", "[kind, ward]"):
+        workspace = federation / columns.strip("[]").replace(", ", "-")
+        shutil.copytree(FEDERATION, workspace)
+        keys = f"\n      keys: [{{columns: {columns}}}, {{columns: {columns}, unique: table}}]"
+        edit(workspace, "parties/alpha.yaml", "nullText: NA", f"nullText: NA{keys}")
+        run = plan(read_workspace(workspace)).run
+        ids.append(run.run_id)
+        visits = next(scan for scan in scans_in(tables_of(run)["visits"]) if scan.owner == "alpha")
+        assert visits.keys == visits.keys_in_table == {("kind", "ward")}
+    assert ids[0] == ids[1] != before.run_id
 
 
 @pytest.mark.parametrize("account", [".r:*", "*:*", "*", "a,b", "a:b:c", "-a", ""])

@@ -13,6 +13,8 @@ QUERIES = {
     "join": "SELECT SUM(value) AS total FROM visits JOIN labs ON visits.id = labs.id WHERE cost > 100",
     "top": "SELECT id, cost FROM visits ORDER BY cost DESC LIMIT 3",
     "one-owner": "SELECT COUNT(*) AS n FROM labs WHERE value > 3",
+    "window": "SELECT ward, id FROM visits QUALIFY ROW_NUMBER() OVER (PARTITION BY ward ORDER BY cost DESC, id) <= 3",
+    "variance": "SELECT ward, STDDEV(cost) AS spread FROM visits GROUP BY ward",
     "long-strings": "SELECT diagnosis, COUNT(*) AS n FROM visits WHERE ward = 'ICU' GROUP BY diagnosis",
 }
 
