@@ -159,7 +159,10 @@ class _Walk:
 
     def _share(self, steps: list[ShareStep]) -> None:
         assert self.plan.mpc is not None
-        tables = [InputTable(step.name, step.party, layout(step.schema, step.texts), MOST_ROWS) for step in steps]
+        tables = [
+            InputTable(step.name, step.party, layout(step.schema, step.texts), MOST_ROWS, step.padding)
+            for step in steps
+        ]
         mine, wanted = {}, bounds(self.plan)
         for step in steps:
             if step.party == self.me:

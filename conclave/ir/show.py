@@ -18,6 +18,7 @@ from conclave.ir.expressions import (
     Negate,
     Not,
 )
+from conclave.ir.guard import Clamp, Guard
 from conclave.ir.nodes import (
     Aggregate,
     AggregateOutput,
@@ -65,7 +66,7 @@ def show_node(node: Node) -> str:
     match node:
         case Scan(table, dataset, owner):
             place = owner if dataset == f"{owner}/{table}" else dataset
-            return f"scan {_name(table)} @{place}"
+            return f"scan {_name(table)} @{place}{''.join(map(_clamp, node.clamps))}"
         case Input(name):
             return f"input {_name(name)}"
         case Concat():
@@ -76,7 +77,8 @@ def show_node(node: Node) -> str:
             return f"filter {show_expression(predicate)}"
         case Aggregate(_, keys, outputs):
             by = f" by {', '.join(map(_name, keys))}" if keys else ""
-            return f"aggregate{by}" + (f": {', '.join(map(_aggregate, outputs))}" if outputs else "")
+            made = f": {', '.join(map(_aggregate, outputs))}" if outputs else ""
+            return f"aggregate{by}{made}{''.join(map(_guard, node.guards))}"
         case Join(_, _, on, how):
             kind = "" if how == "inner" else f"{how} "
             return f"{kind}join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
@@ -172,6 +174,14 @@ def _aggregate(output: AggregateOutput) -> str:
     function = "total" if output.is_total_of_counts else output.function
     over = "*" if output.over is None else _name(output.over)
     return f"{_name(output.name)} = {function}({'distinct ' if output.is_distinct else ''}{over})"
+
+
+def _guard(guard: Guard) -> str:
+    return f", {'none' if guard.ends_run else 'not'} under {guard.least} {_name(guard.subject)}"
+
+
+def _clamp(clamp: Clamp) -> str:
+    return f", {_name(clamp.column)} within {_literal(clamp.low)} and {_literal(clamp.high)}"
 
 
 def _sort_key(key: SortKey) -> str:

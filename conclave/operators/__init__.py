@@ -11,6 +11,7 @@ In reading order:
 - sort: rows in order
 - aggregate: a whole table to one row
 - groupby: one row for each group
+- guard: groups of too few subjects stop existing
 - match: which row of the right each left row meets
 - join: rows of two tables with equal keys: inner, left, semi, anti
 - evaluate: scalar expressions

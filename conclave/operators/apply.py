@@ -26,6 +26,7 @@ from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.evaluate import Rows, project, truth_of
 from conclave.operators.filter import filter_rows
 from conclave.operators.groupby import group_by
+from conclave.operators.guard import GuardSpec, OnTooFew, guarded_group_by, refuse_too_few
 from conclave.operators.join import (
     anti_join,
     cross_one,
@@ -42,12 +43,17 @@ from conclave.plan.steps import MpcStep
 
 
 def apply(
-    step: MpcStep, tables: Mapping[str, SecretTable], me: Party, on_repeated: OnRepeated = refuse_repeated
+    step: MpcStep,
+    tables: Mapping[str, SecretTable],
+    me: Party,
+    on_repeated: OnRepeated = refuse_repeated,
+    on_too_few: OnTooFew = refuse_too_few,
 ) -> SecretTable:
     """Run one step on the shared tables that its operator's Inputs name.
 
-    Reveals: nothing; a step that checks keys, to the three, whether they repeat.
-    Raises:  RepeatedKeys if they do, unless `on_repeated` says otherwise.
+    Reveals: nothing; a step that checks keys, to the three, whether they repeat; one whose guard ends the run, whether
+             a group falls short of it.
+    Raises:  RepeatedKeys, TooFewSubjects if so, unless `on_repeated`, `on_too_few` say otherwise.
     """
     check = on_repeated if step.checks_keys else None
     match step.operator:
@@ -62,7 +68,12 @@ def apply(
             table = _table(source, tables)
             # Bytes that the answer does not show were not shared.
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
-            return group_by(table, keys, [_spec(a) for a in aggregates], me, carried)
+            specs = [_spec(a) for a in aggregates if not a.is_distinct]
+            if not step.operator.guards:
+                return group_by(table, keys, specs, me, carried)
+            distinct = {a.name: a.over for a in aggregates if a.is_distinct and a.over is not None}
+            guards = [GuardSpec(g.subject, g.least, g.ends_run) for g in step.operator.guards]
+            return guarded_group_by(table, keys, specs, distinct, guards, me, carried, on_too_few)
         case Join(left, right):
             return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)
         case CrossOne(left, right):
@@ -101,7 +112,6 @@ def _texts_of(schema: Schema, name: str) -> list[str]:
 
 def _spec(output: AggregateOutput) -> AggregateSpec:
     assert output.function != "avg", "expand_avg leaves none"
-    assert not output.is_distinct, "expand_distinct leaves none"
     if output.over is None:
         return AggregateSpec(output.name, "count_star")
     return AggregateSpec(output.name, output.function, output.over)

@@ -3,8 +3,9 @@
 Equal subtrees become one step. All local steps come first, then all sharing, so that owners work at the same time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import lcm
 
 from conclave.ir.expressions import Column, Expression, operands
 from conclave.ir.nodes import (
@@ -39,12 +40,16 @@ from conclave.plan.support import check_supported
 from conclave.plan.unique import Uniqueness, unique_side
 
 
-def lower(root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str]) -> Plan:
+def lower(
+    root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str], padding: Mapping[str, int] | None = None
+) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
+
+    `padding`: of which number the rows of a dataset that go into MPC have to be a multiple.
 
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
-    lowering = _Lowering(to_sql, _texts_wanted(root))
+    lowering = _Lowering(to_sql, _texts_wanted(root), padding or {})
     owner = owner_of(root.source)
     ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root)
     steps = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
@@ -63,6 +68,7 @@ class _Lowering:
 
     to_sql: Callable[[Node], str]
     texts: dict[Node, frozenset[str]]
+    padding: Mapping[str, int]
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
@@ -107,7 +113,9 @@ class _Lowering:
     def _share_of_one(self, node: Node, owner: str) -> str:
         local = self._run_locally(node, owner)
         texts = self.texts.get(node, frozenset())
-        step = ShareStep(f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node))
+        # A single row is there whatever the data.
+        multiple = 1 if is_one_row(node) else lcm(*(self.padding.get(scan.dataset, 1) for scan in scans_in(node)))
+        step = ShareStep(f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node), multiple)
         self.shares.append(step)
         return step.name
 
@@ -190,6 +198,8 @@ def _disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) ->
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
             case SendStep(name, _, _, recipients, schema):
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
+            case MpcStep(name, Aggregate(guards=guards)) if any(guard.ends_run for guard in guards):
+                found.append(Disclosure(tuple(sorted(setting.compute)), "minimum_check", name, name))
             case MpcStep(name, Join(on=on), side, True):
                 columns = tuple(right if side == "right" else left for left, right in on)
                 found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))
