@@ -35,13 +35,10 @@ def check_header(policy: Policy, scan: Scan) -> Iterator[Reason]:
 def _unenforced(policy: Policy) -> Iterator[Reason]:
     spec = policy.spec
     asked = {
-        "spec.minimum": ("a minimum of subjects", spec.minimum is not None),
         "spec.limits": ("limits on how often and until when", spec.limits is not None),
         "spec.noise": ("noise", spec.noise is not None),
         "spec.approval": ("the owner's approval of each run", spec.approval == "explicit"),
     }
-    for name, column in spec.columns.items():
-        asked[f"spec.columns.{name}.bounds"] = (f"bounds on {name}", column.bounds is not None)
     for clause, (what, is_asked) in sorted(asked.items()):
         if is_asked:
             says = f"asks for {what}"

@@ -140,13 +140,18 @@ class _Tracing:
     def _aggregate(self, source: Relation, node: Aggregate) -> Relation:
         by = f" by {', '.join(node.keys)}" if node.keys else ""
         keys = {key: source.values[key] for key in node.keys}
-        deciding = (influences_of(value, "group_key", f"group{by}", node.at) for value in keys.values())
+        deciding = [influences_of(value, "group_key", f"group{by}", node.at) for value in keys.values()]
         # Rows of these datasets stay single rows: the column of theirs that keeps them apart.
         single = {u.dataset: u for v in keys.values() for u in v.uses if u.is_of_rows and self._is_personal(u)}
         values = {key: _labels(value, by, self.personal, node.at) for key, value in keys.items()}
         group = _Group(next(self.numbers), by, single)
         for output in node.outputs:
-            values[output.name] = _aggregated(source, output, group, node, output.at or node.at)
+            counted = source
+            if output.is_distinct and output.over is not None:  # as if told apart by a grouping of their own first
+                counted = self._aggregate(source, replace(node, keys=(*node.keys, output.over), outputs=(), guards=()))
+                deciding.append(counted.influences)
+                output = replace(output, is_distinct=False)
+            values[output.name] = _aggregated(counted, output, group, node, output.at or node.at)
         rows = tuple(use for use in source.rows if use.dataset in single)
         return Relation(values, merged(source.influences, *deciding), rows)
 

@@ -14,7 +14,11 @@ Code = Literal[
     "expressions-not-granted",  # the aggregate is granted, but over plain columns only
     "protocol-not-allowed",
     "party-not-allowed",  # one that computes
-    "not-enforced",  # the policy asks for something that this version cannot do
+    "not-enforced",  # the policy asks for something that this version cannot do, or this plan does not
+    "minimum-not-met",  # something would be told of fewer subjects than a policy asks for
+    "minimum-not-countable",  # subjects behind an aggregate cannot be counted: some count for more than others
+    "differencing",  # the difference of what is told would be of fewer subjects
+    "unfaithful",  # the steps do not compute the query
     "cleartext",  # a step would run in clear where it may not
     "unknown-disclosure",  # a step would open something else, or to somebody else, than the query says
     "unknown-operator",  # no rule covers it

@@ -13,8 +13,11 @@ from conclave.plan.steps import LocalStep, Plan, ShareStep
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.canonical import digest
 from policy.clauses import check_clauses, check_header
+from policy.differencing import check_differencing
 from policy.document import Policy
+from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
+from policy.minimum import check_minimum
 from policy.release import held_by, refuse
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
@@ -42,6 +45,10 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *(reason for policy in valid.values() for reason in check_clauses(policy, plan.mpc)),
         *(r for scan in scans if scan.dataset in valid for r in check_header(valid[scan.dataset], scan)),
         *check_steps(plan),
+        *check_steps_compute(plan),
+        *check_protections(plan, valid),
+        *check_minimum(plan.query, valid),
+        *check_differencing(plan.query, valid),
     ]
     try:
         personal = _personal(scans, valid)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from conclave.compile import compile_query
 from conclave.ir.errors import QueryProblem
+from conclave.ir.guard import Protection
 from conclave.plan.steps import Plan
 from conclave.plan.wire import digest as plan_digest
 from policy.canonical import canonical_json
@@ -20,7 +21,7 @@ from policy.manifest import VERDICT_PURPOSE, Opening, PolicyRef, Reason, Stateme
 from policy.signature import sign
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
-from worker.judge import judge
+from worker.judge import judge, protections_in
 from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode
 from worker.runspec import Run, run_digest, tables_of
 from worker.workdir import FetchedAll, Outcome
@@ -46,13 +47,13 @@ class Agreement:
     context: bytes  # of this attempt alone: bound into the MPC session's keys
 
 
-def compile_run(run: Run) -> Plan:
-    """Compile the run's query, as every party does for itself.
+def compile_run(run: Run, protections: Mapping[str, Protection]) -> Plan:
+    """Compile the run's query with what the owners' policies ask for, as every party does for itself.
 
     Raises:  BadDocument, with the place in the query.
     """
     try:
-        return compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute)
+        return compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, protections)
     except QueryProblem as problem:
         where = f"{run.workflow}, query" + (f", {problem.at}" if problem.at else "")
         raise BadDocument(problem.what, where, fix=problem.fix or "") from None
@@ -73,7 +74,7 @@ def agree(
     offers = conversation.round(offer_of(fetched))
     session = digest_of({name: encode(hellos[name]) + encode(offers[name]) for name in hellos})
     try:
-        seen.plan = compile_run(run)
+        seen.plan = compile_run(run, protections_in(offers))
     except BadDocument as problem:
         conversation.stop(BAD_DOCUMENT, problem.reasons(conversation.me))
     seen.plan_digest = plan_digest(seen.plan)

@@ -195,7 +195,10 @@ class Aggregate:
         """Keys first, then outputs."""
         fields = {f.name: f for f in self.source.schema}
         made = (self._field(o, fields) for o in self.outputs)
-        return (*(fields[key] for key in self.keys), *(self._guarded(f, o, fields) for f, o in zip(made, self.outputs)))
+        return (
+            *(fields[key] for key in self.keys),
+            *(self._guarded(f, o, fields) for f, o in zip(made, self.outputs, strict=True)),
+        )
 
     @property
     def owners(self) -> Owners:

@@ -111,7 +111,9 @@ def _suppressed(
     least = concat_arithmetic([public_share(guard.least, groups.n_rows, me) for guard, _ in asked])
     below = less_than(concat_arithmetic([counts[g.subject, where] for g, where in asked]), least, me, COUNT_BITS)
     short = below.split(len(asked))
-    _end_if_short([bits for bits, (guard, _) in zip(short, asked, strict=True) if guard.ends_run], groups, me, on_too_few)
+    _end_if_short(
+        [bits for bits, (guard, _) in zip(short, asked, strict=True) if guard.ends_run], groups, me, on_too_few
+    )
     suffices: dict[str | None, BitShare] = {}
     for bits, (_, where) in zip(short, asked, strict=True):
         enough = both(suffices.get(where), bits.invert(me), me)

@@ -200,18 +200,8 @@ class _Guarding:
             return with_children(node, (self.visit(node.source, False)[0],)), kept
         _check_distinct(node)
         source, marks = self.visit(node.source, True)
-        guards: list[tuple[_Mark, Guard]] = []
-        for mark in (marks[n] for n in sorted(asks)):
-            of_all = [(n, other) for n, (other, _) in enumerate(guards) if other.counts_all and mark.counts_all]
-            twin = next((n for n, other in of_all if other.same & mark.same), None)
-            guard = Guard(mark.column, mark.least, mark.ends_run)
-            if twin is None:
-                guards.append((mark, guard))
-            else:
-                first, one = guards[twin]
-                both = Guard(one.subject, max(one.least, guard.least), one.ends_run or guard.ends_run)
-                guards[twin] = first, both
-        return replace(node, source=source, guards=tuple(guard for _, guard in guards)), kept
+        guards = _guards([marks[n] for n in sorted(asks)])
+        return replace(node, source=source, guards=guards), kept
 
     def _fresh(self) -> str:
         name, n = "subject", 1
@@ -220,6 +210,23 @@ class _Guarding:
             name = f"subject_{n}"
         self._taken.add(name)
         return name
+
+
+def _guards(marks: list[_Mark]) -> tuple[Guard, ...]:
+    """Return a guard for each mark, and one for those that hold the same, as after a join by the subject."""
+    found: list[tuple[frozenset[str], Guard]] = []
+    for mark in marks:
+        guard = Guard(mark.column, mark.least, mark.ends_run)
+        twins = (n for n, (same, _) in enumerate(found) if same & mark.same and mark.counts_all)
+        twin = next(twins, None)
+        if twin is None:
+            found.append((mark.same if mark.counts_all else frozenset(), guard))
+            continue
+        same, other = found[twin]
+        same &= mark.same
+        both = Guard(min(same), max(other.least, guard.least), other.ends_run or guard.ends_run)
+        found[twin] = same, both
+    return tuple(guard for _, guard in found)
 
 
 def _uncounted(root: Collect) -> tuple[str | None, ...]:

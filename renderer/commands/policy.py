@@ -54,8 +54,7 @@ def verify(
     through the query, and what to change. A dataset whose policy is not given refuses.
     """
     root = settings_of(context).root
-    plan, run = plan_of_workflow(root, workflow)
-    policies = _policies_of(run, policy)
+    plan, run, policies = plan_of_workflow(root, workflow, lambda run: _policies_of(run, policy))
     datasets = tuple(dataset.name for dataset in run.datasets)
     verdict = verify_plan(plan, policies, Request(run.purpose, datasets))
     if as_json:
