@@ -12,6 +12,7 @@ from conclave.ir.types import Field, parse_type
 from policy.document import Capability
 from policy.explain import explain
 from policy.parse import parse_policy
+from policy.protections import protections_of
 from policy.verify import Request, verify
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.yaml"))
@@ -40,7 +41,8 @@ def verdict_on(query):
     grant = policies[0].spec.grants[0]
     recipients = tuple((query["to"] or grant.to[0]).split())
     tables = {policy.metadata.dataset.split("/")[1]: scan_of(policy) for policy in policies}
-    plan = compile_query(query["sql"], tables, recipients, ("ewr", "jfk", "lga"))
+    asked = protections_of({policy.metadata.dataset: policy for policy in policies})
+    plan = compile_query(query["sql"], tables, recipients, ("ewr", "jfk", "lga"), asked)
     request = Request(query["purpose"] or grant.purposes[0])
     return verify(plan, {policy.metadata.dataset: policy for policy in policies}, request)
 
