@@ -24,9 +24,9 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.show import show_expression, show_node
-from conclave.ir.walk import conjuncts, nodes_in, scans_in, substitute
+from conclave.ir.walk import conjuncts, substitute
 from policy.document import Policy
-from policy.minimum import least_of
+from policy.minimum import groupings, least_of
 from policy.verdict import Reason
 
 MOST_CHARACTERS = 200  # what is computed again and again would double with every step
@@ -38,13 +38,9 @@ Rows = tuple[tuple[str, frozenset[str]], ...]
 def check_differencing(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are to have a minimum of subjects, and whose rows are grouped in more than one way."""
     lineage = _Lineage()
-    guarded = [node for node in nodes_in(root) if isinstance(node, Aggregate) and node.guards]
-    for dataset, policy in sorted(policies.items()):
-        over = {
-            lineage.grouping(node): node for node in guarded if dataset in {scan.dataset for scan in scans_in(node)}
-        }
-        owner = dataset.split("/")[0]
-        if len(over) < 2 or least_of(policy) < 2 or set(root.recipients) == {owner}:
+    for dataset, nodes in sorted(groupings(root, policies).items()):
+        policy, over = policies[dataset], {lineage.grouping(node): node for node in nodes}
+        if len(over) < 2:
             continue
         steps = sorted({show_node(node) for node in over.values()})
         yield Reason(

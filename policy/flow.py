@@ -380,11 +380,12 @@ def _value_of(expression: Expression, source: Relation) -> Value:
 
 
 def _computed(expression: Expression, source: Relation, deciding: tuple[Expression, ...]) -> Value:
-    parts = together(*(_value_of(part, source) for part in operands(expression)))
+    values = {id(part): _value_of(part, source) for part in operands(expression)}
+    parts = together(*values.values())
     uses = (replace(_derived(use), total=None) for use in parts.uses)
     influences = [parts.influences]
     for condition in deciding:
-        value = _value_of(condition, source)
+        value = values[id(condition)]  # once: of nested conditions, twice would double at each level
         # Labels and aggregates decide here as what they are, and are among the parts.
         of_rows = Value(tuple(use for use in value.uses if use.is_of_rows))
         said = condition if isinstance(expression, Case) else expression

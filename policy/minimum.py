@@ -74,6 +74,18 @@ def check_minimum(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Rea
             yield from tracing.refusals(thread, thread.lost or "every row of the answer is of a single one")
 
 
+def groupings(root: Collect, policies: Mapping[str, Policy]) -> dict[str, list[Aggregate]]:
+    """Return, by dataset, the aggregates by which its rows become groups of enough subjects."""
+    found: dict[str, list[Aggregate]] = {}
+    for recipient in root.recipients:
+        tracing = _Tracing(recipient, policies)
+        tracing.rows(root)
+        for dataset, nodes in tracing.ended.items():
+            have = found.setdefault(dataset, [])
+            have += [node for node in nodes if not any(node is other for other in have)]
+    return found
+
+
 def least_of(policy: Policy) -> int:
     """Return how many subjects a policy asks for; of one, every row has as many."""
     return policy.spec.minimum.subjects if policy.spec.minimum else 0
@@ -85,6 +97,7 @@ class _Tracing:
     policies: Mapping[str, Policy]
     reasons: list[Reason] = field(default_factory=list)
     done: dict[int, Rows] = field(default_factory=dict)  # by id: subtrees are shared
+    ended: dict[str, list[Aggregate]] = field(default_factory=dict)  # by dataset, where its threads ended
 
     def rows(self, node: Node) -> Rows:
         if id(node) not in self.done:
@@ -140,7 +153,10 @@ class _Tracing:
         for thread in source.threads:
             if thread.columns & keys:
                 going_on.append(_via(replace(thread, columns=thread.columns & keys), step, node))
-            elif thread.demands and not _ends(thread, node.guards):
+            elif thread.demands and _ends(thread, node.guards):
+                for dataset, _ in thread.demands:
+                    self.ended.setdefault(dataset, []).append(node)
+            elif thread.demands:
                 why = thread.lost or f"they are not counted in {step}"
                 going_on.append(_via(replace(thread, columns=frozenset(), lost=why), step, node))
         return Rows(tuple(going_on), source.nulls & keys, source.weighed & keys)
