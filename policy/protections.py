@@ -2,12 +2,13 @@
 
 import decimal
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from conclave.ir.expressions import Literal
 from conclave.ir.guard import Clamp, Protection
 from conclave.ir.types import Decimal, Double, Integer, Type, parse_type
 from policy.document import Policy, PolicyColumn, PolicySpec
+from policy.verdict import Obligation
 
 
 def protections_of(policies: Mapping[str, Policy]) -> dict[str, Protection]:
@@ -30,6 +31,21 @@ def clamp_of(name: str, column: PolicyColumn) -> Clamp | None:
     if low is None or high is None or low > high:
         return None
     return Clamp(name, Literal(low, kind), Literal(high, kind))
+
+
+def obligations_of(policies: Mapping[str, Policy]) -> Iterator[Obligation]:
+    """Yield what each policy asks for, in words."""
+    for dataset, protection in protections_of(policies).items():
+        for clamp in protection.clamps:
+            what = f"{clamp.column} counts as {clamp.low.value} at least and {clamp.high.value} at most"
+            yield Obligation(dataset, f"spec.columns.{clamp.column}.bounds", what)
+        if protection.has_minimum:
+            least, ends = protection.least, protection.ends_run
+            told = "end the run" if ends else "are suppressed"
+            yield Obligation(dataset, "spec.minimum.subjects", f"groups under {least} subjects {told}")
+        if protection.padding > 1:
+            what = f"the number of rows put into MPC is rounded up to a multiple of {protection.padding}"
+            yield Obligation(dataset, "spec.padding.rows", what)
 
 
 def _protection(spec: PolicySpec) -> Protection:

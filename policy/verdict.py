@@ -70,12 +70,26 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Obligation:
+    """What a clause asks for beyond a yes, and what has been found in the plan that is judged."""
+
+    dataset: str
+    clause: str
+    what: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields as a JSON object."""
+        return {"dataset": self.dataset, "clause": self.clause, "what": self.what}
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The verifier's word on one plan. Accepted exactly if there is no reason against."""
 
     purpose: str
     policies: tuple[PolicyStamp, ...]  # by dataset
     reasons: tuple[Reason, ...]  # sorted
+    obligations: tuple[Obligation, ...] = ()  # of an accepted plan, by dataset
 
     @property
     def decision(self) -> Decision:
@@ -89,4 +103,5 @@ class Verdict:
             "purpose": self.purpose,
             "policies": [{"dataset": p.dataset, "version": p.version, "digest": p.digest} for p in self.policies],
             "reasons": [reason.to_json() for reason in self.reasons],
+            "obligations": [obligation.to_json() for obligation in self.obligations],
         }

@@ -18,6 +18,7 @@ from policy.document import Policy
 from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
 from policy.minimum import check_minimum
+from policy.protections import obligations_of
 from policy.release import held_by, refuse
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
@@ -59,7 +60,8 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         fix = "write the query without it, or add a rule for it to policy.flow"
         reasons.append(Reason("unknown-operator", "", str(unknown), fix))
     stamps = (PolicyStamp(name, policy.metadata.version, digest(policy)) for name, policy in valid.items())
-    return Verdict(request.purpose, tuple(stamps), _sorted(reasons))
+    kept = tuple(obligations_of(valid)) if not reasons else ()
+    return Verdict(request.purpose, tuple(stamps), _sorted(reasons), kept)
 
 
 def _policy_reasons(datasets: list[str], policies: Mapping[str, Policy]) -> Iterator[Reason]:

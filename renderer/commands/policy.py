@@ -162,4 +162,11 @@ def _shown(verdict: Verdict, run: Run) -> dict[str, object]:
             }
         )
     reasons = [reason.to_json() for reason in verdict.reasons]
-    return {"decision": verdict.decision, "workflow": run.workflow, "policies": shown, "reasons": reasons}
+    kept = [obligation.to_json() for obligation in verdict.obligations]
+    return {
+        "decision": verdict.decision,
+        "workflow": run.workflow,
+        "policies": shown,
+        "reasons": reasons,
+        "obligations": kept,
+    }

@@ -71,3 +71,8 @@ def test_the_refusal_in_the_docs_is_what_is_printed():
 def test_the_docs_name_every_capability():
     table = DOCS.split("## Capabilities")[1].split("###")[0]
     assert all(f"`{capability}`" in table for capability in get_args(Capability))
+
+
+def test_the_acceptance_in_the_docs_is_what_is_printed():
+    accepted = next(query for query in QUERIES if query["policies"] == "padding")
+    assert f"```\n{explain(verdict_on(accepted))}\n```" in DOCS

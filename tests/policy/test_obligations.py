@@ -11,7 +11,7 @@ from conclave.ir.nodes import Aggregate, Concat, Node
 from conclave.ir.walk import bottom_up
 from conclave.local.sqltext import to_sql
 from conclave.plan.lower import lower
-from policy.explain import explain_reason
+from policy.explain import explain, explain_reason
 from policy.protections import protections_of
 from policy.verify import Request, verify
 from tests.policy.conftest import PEOPLE, VISITS, policy, scan
@@ -285,6 +285,21 @@ def test_padding_is_part_of_the_plan_or_it_is_refused():
         assert "not-enforced" in {r.code for r in verify(made, policies, Request("research")).reasons}
     more = compile_query(GROUPED, TABLES, ("analyst",), COMPUTE, dict.fromkeys(OF_PERSON, Protection(padding=60)))
     assert verify(more, everybody(0, padding={"rows": 20}), Request("research")).decision == "accept"
+
+
+def test_an_accepted_verdict_names_what_it_rests_on():
+    policies = {"alpha/visits": asks("alpha/visits", 5, bounds={"pay": [0, 90]}, padding={"rows": 20})}
+    verdict = verify(
+        compiled("SELECT dept, SUM(pay) AS s FROM own GROUP BY dept", policies), policies, Request("research")
+    )
+    assert explain(verdict) == (
+        "accept: alpha/visits policy v3 for research, with\n"
+        "  alpha/visits policy v3, spec.columns.pay.bounds: pay counts as 0 at least and 90 at most\n"
+        "  alpha/visits policy v3, spec.minimum.subjects: groups under 5 subjects are suppressed\n"
+        "  alpha/visits policy v3, spec.padding.rows: the number of rows put into MPC is rounded up to a multiple of 20"
+    )
+    refused = verify(compiled("SELECT pay FROM own", policies), policies, Request("research"))
+    assert (refused.decision, refused.obligations) == ("reject", ())
 
 
 def test_a_query_that_doubles_what_it_reads_is_judged_in_time():
