@@ -80,7 +80,7 @@ image:
 	@image/build.sh $(BASE)
 
 image-test: $(READY)
-	@$(BIN)/pytest -q -m image
+	@$(BIN)/pytest -q -m image tests/image
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }

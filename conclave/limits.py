@@ -33,9 +33,11 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.types import Decimal, Double, Integer, Type, common_type, is_numeric
+from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.local.encode import EncodedTable
 from conclave.local.errors import EncodeProblem
+from conclave.mpc.whole import DIVISOR_BITS
 from conclave.plan.steps import MpcStep, Plan, ShareStep
 
 WORD_MOST = (1 << 63) - 1
@@ -64,6 +66,10 @@ def bounds(plan: Plan) -> tuple[Bound, ...]:
                     # Counts are far below.
                     if output.function == "sum" and output.over is not None and not output.is_total_of_counts:
                         walk.need(source, output.over, WORD_MOST, is_total=True)
+            case MpcStep(operator=Window(Input(source), _, _, made)):
+                for window in made:
+                    if window.function == "sum" and window.over is not None:
+                        walk.need(source, window.over, WORD_MOST, is_total=True)
             case MpcStep(operator=Project(Input(source), outputs)):
                 for projected in outputs:
                     walk.visit(projected.expression, source)
@@ -129,6 +135,10 @@ class _Walk:
     def _arithmetic(self, operator: str, left: Expression, right: Expression, kind: Type, at: str) -> None:
         if operator == "*" and not isinstance(kind, Double):
             self._product(left, right, at)
+            return
+        if operator in ("//", "%"):
+            self._need_converted(left, left.type, LIFT_MOST, at)
+            self._need_converted(right, right.type, (1 << DIVISOR_BITS) - 1, at)
             return
         self._constant(operator, left, right, kind, at)
         if operator == "/":
@@ -211,6 +221,9 @@ class _Walk:
             yield from self._origins(source, name, summed)
 
 
+_MOVED, _KEPT = ("lag", "lead"), ("sum", "min", "max")  # window functions: each value once, or any number of times
+
+
 def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
     """Yield the steps and columns right below that a column's values come from; nothing if they are computed."""
     match step.operator:
@@ -234,11 +247,18 @@ def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, st
                 is_repeated = how in ("inner", "left") and step.unique_side in (None, place)
                 if column in {f.name for f in side.schema} and not (is_total and is_repeated):
                     yield _name(side), column, is_total
+        case Window(Input(source), _, _, made):
+            window = next((o for o in made if o.name == column), None)
+            if window is None:
+                yield source, column, is_total
+            # A sum of running sums or extremes has a value as often as there are rows: nothing bounds that.
+            elif window.over is not None and window.function in (*_MOVED, *(() if is_total else _KEPT)):
+                yield source, window.over, is_total or window.function == "sum"
         case CrossOne(left, right):
             for side, is_repeated in ((left, False), (right, True)):
                 if column in {f.name for f in side.schema} and not (is_total and is_repeated):
                     yield _name(side), column, is_total
-        case Scan() | Input() | Collect() | Project() | Filter() | Aggregate() | Sort() | Limit():
+        case Scan() | Input() | Collect() | Project() | Filter() | Aggregate() | Window() | Sort() | Limit():
             raise AssertionError("an operator of MPC reads Inputs")
         case _ as never:
             assert_never(never)

@@ -15,6 +15,8 @@ Files, in reading order:
 - parse: a policy's text, with the checks that its schema cannot say
 - uses: the forms in which a source column gets on its way to an answer
 - mean: the mean in a sum by a count
+- personal: what stands for single rows or persons
+- windows: what window functions tell
 - flow: from the scans' columns to the answer's, through every operator
 - release: what a use needs, and whether the grants give it
 - clauses: the clauses that are about the run as a whole

@@ -25,6 +25,7 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.show import show_expression, show_node
 from conclave.ir.walk import conjuncts, substitute
+from conclave.ir.window import Window
 from policy.document import Policy
 from policy.minimum import groupings, least_of
 from policy.verdict import Reason
@@ -87,7 +88,7 @@ class _Lineage:
                 return ((name, frozenset()),)
             case Concat(parts):
                 return tuple(row for part in parts for row in self.rows(part))
-            case Project(source) | Sort(source) | Collect(source):
+            case Project(source) | Window(source) | Sort(source) | Collect(source):
                 return self.rows(source)
             case Filter(source, predicate):
                 passed = [self._values(source, condition) for condition in conjuncts(predicate)]
@@ -117,6 +118,14 @@ class _Lineage:
                 return self._values(source, next(o.expression for o in outputs if o.name == name))
             case Filter(source) | Sort(source) | Collect(source):
                 return self.column(source, name)
+            case Window(source, partition, order, made_by_window):
+                made_here = next((output for output in made_by_window if output.name == name), None)
+                if made_here is None:
+                    return self.column(source, name)
+                read = (*partition, *(key.column for key in order), *([made_here.over] if made_here.over else []))
+                return (f"{made_here.function} of {[self.column(source, each) for each in read]}",) * len(
+                    self.rows(source)
+                )
             case Limit(source):
                 return (str(self.column(source, name)),)
             case Aggregate(source, keys, outputs):

@@ -49,8 +49,11 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts
+from conclave.ir.window import Window
 from policy.mean import mean_of, without_casts
+from policy.personal import Personal, Source, is_among, standing_for_rows
 from policy.uses import Kind, Relation, Use, Value, influences_of, merged, sources_of, together
+from policy.windows import windowed
 
 _KIND_OF_FUNCTION: dict[str, Kind] = {
     "sum": "sum",
@@ -71,8 +74,8 @@ class UnknownOperator(Exception):
         self.name = name
 
 
-def trace(root: Node, personal: frozenset[tuple[str, str]] = frozenset()) -> Relation:
-    """Return what `root` holds of its scans. `personal`: the (dataset, column) of one row or person each.
+def trace(root: Node, personal: Personal = frozenset()) -> Relation:
+    """Return what `root` holds of its scans. `personal`: the columns, or keys of several, of one row or person each.
 
     Raises:  UnknownOperator.
     """
@@ -96,7 +99,7 @@ class _Group:
 
 @dataclass
 class _Tracing:
-    personal: frozenset[tuple[str, str]]
+    personal: Personal
     done: dict[int, Relation] = field(default_factory=dict)  # by id: subtrees are shared
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -114,9 +117,12 @@ class _Tracing:
             case Project(source):
                 return _project(self.relation(source), node)
             case Filter(source):
-                return _filter(self.relation(source), node, self.personal)
+                relation = self.relation(source)
+                return _filter(relation, node, standing_for_rows(self.personal, relation.values.values()))
             case Aggregate(source):
                 return self._aggregate(self.relation(source), node)
+            case Window(source):
+                return windowed(self.relation(source), node)
             case Join(left, right):
                 return self._join(self._apart(left), self._apart(right), node)
             case CrossOne(left, right):
@@ -142,16 +148,16 @@ class _Tracing:
         keys = {key: source.values[key] for key in node.keys}
         deciding = [influences_of(value, "group_key", f"group{by}", node.at) for value in keys.values()]
         # Rows of these datasets stay single rows: the column of theirs that keeps them apart.
-        single = {u.dataset: u for v in keys.values() for u in v.uses if u.is_of_rows and self._is_personal(u)}
-        values = {key: _labels(value, by, self.personal, node.at) for key, value in keys.items()}
+        alone = standing_for_rows(self.personal, keys.values())
+        single = {u.dataset: u for v in keys.values() for u in v.uses if u.is_of_rows and is_among(u, alone)}
+        values = {key: _labels(value, by, alone, node.at) for key, value in keys.items()}
         group = _Group(next(self.numbers), by, single)
         for output in node.outputs:
-            counted = source
+            of = source
             if output.is_distinct and output.over is not None:  # as if told apart by a grouping of their own first
-                counted = self._aggregate(source, replace(node, keys=(*node.keys, output.over), outputs=(), guards=()))
-                deciding.append(counted.influences)
-                output = replace(output, is_distinct=False)
-            values[output.name] = _aggregated(counted, output, group, node, output.at or node.at)
+                of = self._aggregate(source, replace(node, keys=(*node.keys, output.over), outputs=(), guards=()))
+                deciding.append(of.influences)
+            values[output.name] = _aggregated(of, output, group, node, output.at or node.at)
         rows = tuple(use for use in source.rows if use.dataset in single)
         return Relation(values, merged(source.influences, *deciding), rows)
 
@@ -173,18 +179,16 @@ class _Tracing:
             # Matched keys are equal: who is shown one is shown the other.
             values[a] = values[b] = together(both.values[a], both.values[b])
         for side, own, others in ((left, 0, 1), (right, 1, 0)):
+            alone = standing_for_rows(self.personal, side.values.values())
             for name, value in side.values.items():
                 # A personal column stands for its row, and so for the keys that the row was matched with;
                 # what a key was copied to, or computed from it, stands for that key.
-                is_personal = any(use.is_of_rows and self._is_personal(use) for use in value.uses)
+                is_personal = any(use.is_of_rows and is_among(use, alone) for use in value.uses)
                 for pair in node.on:
                     if is_personal or sources_of(value) & sources_of(both.values[pair[own]]):
                         values[name] = together(values[name], both.values[pair[others]])
         shown = {f.name: values[f.name] for f in node.schema}
         return Relation(shown, merged(*influences), both.rows)
-
-    def _is_personal(self, use: Use) -> bool:
-        return (use.dataset, use.column) in self.personal
 
 
 def _unknown(node: Never) -> NoReturn:
@@ -235,21 +239,19 @@ def _is_padding(part: Relation, name: str, node: Node) -> bool:
     return not part.values[name].uses and outputs.get(name) != Literal(None, field_of(node, name).type)
 
 
-def _filter(source: Relation, node: Filter, personal: frozenset[tuple[str, str]]) -> Relation:
+def _filter(source: Relation, node: Filter, personal: frozenset[Source]) -> Relation:
     influences, values = [], source.values
     for condition in conjuncts(node.predicate):
         step, at = f"where {show_expression(condition)}", condition.at or node.at
         influences.append(influences_of(_value_of(condition, source), "filter", step, at))
-        together_read = together(*(source.values[name] for name in sorted(names_in(condition))))
+        read = together(*(source.values[name] for name in sorted(names_in(condition))))
         # An aggregate has decided as what it is, and that is an influence already.
-        read = replace(
-            together_read, uses=tuple(u for u in together_read.uses if u.is_of_rows or u.kind == "group_key")
-        )
+        read = replace(read, uses=tuple(u for u in read.uses if u.is_of_rows or u.kind == "group_key"))
         values = {name: _compared(value, read, personal) for name, value in values.items()}
     return replace(source, values=values, influences=merged(source.influences, *influences))
 
 
-def _compared(value: Value, read: Value, personal: frozenset[tuple[str, str]]) -> Value:
+def _compared(value: Value, read: Value, personal: frozenset[Source]) -> Value:
     """Return a value after a condition on what was `read`: held against it, one tells of the other as in a join."""
     own, all_read = sources_of(value), sources_of(read)
     is_foreign = bool({dataset for dataset, _ in all_read} - {dataset for dataset, _ in own})
@@ -291,11 +293,11 @@ def _sort(source: Relation, node: Sort) -> Relation:
     return replace(source, influences=merged(source.influences, *influences))
 
 
-def _labels(value: Value, by: str, personal: frozenset[tuple[str, str]], at: Position | None) -> Value:
+def _labels(value: Value, by: str, personal: frozenset[Source], at: Position | None) -> Value:
     """Return a key after grouping: its distinct values. Those of a personal column are the column itself."""
     uses = []
     for use in value.uses:
-        if use.is_of_rows and (use.dataset, use.column) not in personal:
+        if use.is_of_rows and not is_among(use, personal):
             use = replace(use, kind="group_key", computed=use.kind == "derived").via(f"group{by}", at)
         uses.append(use)
     return Value(merged(uses), value.influences)
@@ -304,7 +306,7 @@ def _labels(value: Value, by: str, personal: frozenset[tuple[str, str]], at: Pos
 def _aggregated(
     source: Relation, output: AggregateOutput, group: _Group, node: Aggregate, at: Position | None
 ) -> Value:
-    if output.function not in _KIND_OF_FUNCTION or output.is_distinct:
+    if output.function not in _KIND_OF_FUNCTION:
         raise UnknownOperator(f"the function {output.function}")
     over = source.values[output.over] if output.over is not None else Value()
     never_null = output.over is not None and not field_of(node.source, output.over).nullable
@@ -369,7 +371,7 @@ def _value_of(expression: Expression, source: Relation) -> Value:
             if mean is not None:
                 return mean
             return _computed(expression, source, deciding=())
-        case Compare() | Logic() | Not() | IsNull() | Call("like"):
+        case Compare() | Logic() | Not() | IsNull() | Call("like" | "ilike"):
             return _computed(expression, source, deciding=operands(expression))
         case Call():
             return _computed(expression, source, deciding=())

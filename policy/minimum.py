@@ -34,6 +34,7 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.show import show_node
 from conclave.ir.walk import children
+from conclave.ir.window import Window
 from policy.document import Policy
 from policy.mean import without_casts
 from policy.verdict import Code, Reason
@@ -115,6 +116,8 @@ class _Tracing:
                 return _project(sources[0], node)
             case Filter() | Sort() | Limit() | Collect():
                 return sources[0]
+            case Window():
+                return self._window(sources[0], node)
             case Aggregate():
                 return self._aggregate(sources[0], node)
             case Join():
@@ -160,6 +163,15 @@ class _Tracing:
                 why = thread.lost or f"they are not counted in {step}"
                 going_on.append(_via(replace(thread, columns=frozenset(), lost=why), step, node))
         return Rows(tuple(going_on), source.nulls & keys, source.weighed & keys)
+
+    def _window(self, source: Rows, node: Window) -> Rows:
+        """A window puts what others have beside a row: a group of many then tells of one of them."""
+        threads = []
+        for thread in source.threads:
+            lost = thread.lost or (f"{show_node(node)} puts other rows' values beside a row" if thread.demands else "")
+            thread = replace(thread, columns=frozenset() if lost else thread.columns, lost=lost)
+            threads.append(_via(thread, show_node(node), node))
+        return replace(source, threads=tuple(threads))
 
     def refusals(self, thread: Thread, why: str, code: Code = _NOT_MET) -> Iterator[Reason]:
         """Yield a refusal for each policy whose demand the thread still carries."""

@@ -18,6 +18,7 @@ from policy.document import Policy
 from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
 from policy.minimum import check_minimum
+from policy.personal import Personal
 from policy.protections import obligations_of
 from policy.release import held_by, refuse
 from policy.steps import check_steps
@@ -82,16 +83,17 @@ def _policy_reasons(datasets: list[str], policies: Mapping[str, Policy]) -> Iter
             )
 
 
-def _personal(scans: tuple[Scan, ...], policies: Mapping[str, Policy]) -> frozenset[tuple[str, str]]:
-    """Return the columns that tell single rows or persons apart: declared unique, or the policy's subject."""
-    unique = {(scan.dataset, name) for scan in scans for name in scan.unique}
+def _personal(scans: tuple[Scan, ...], policies: Mapping[str, Policy]) -> Personal:
+    """Return the columns that tell single rows or persons apart: declared unique, a key, or the policy's subject."""
+    unique = {frozenset({(scan.dataset, name)}) for scan in scans for name in scan.unique}
+    keys = {frozenset((scan.dataset, name) for name in key) for scan in scans for key in scan.keys}
     subjects = {
-        (dataset, name)
+        frozenset({(dataset, name)})
         for dataset, policy in policies.items()
         for name, column in policy.spec.columns.items()
         if column.subject
     }
-    return frozenset(unique | subjects)
+    return frozenset(unique | keys | subjects)
 
 
 def _flow_reasons(plan: Plan, relation: Relation, policies: Mapping[str, Policy], request: Request) -> Iterator[Reason]:
@@ -119,9 +121,7 @@ def _knows(
     )
 
 
-def _size_reasons(
-    plan: Plan, personal: frozenset[tuple[str, str]], policies: Mapping[str, Policy], request: Request
-) -> Iterator[Reason]:
+def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy], request: Request) -> Iterator[Reason]:
     """Yield what decides how many rows an owner puts into MPC without being granted to anybody.
 
     The compute parties count those rows. Whoever lets a recipient have an answer that a column decides is taken to
@@ -135,7 +135,7 @@ def _size_reasons(
 
 
 def _key_check_reasons(
-    plan: Plan, personal: frozenset[tuple[str, str]], policies: Mapping[str, Policy], request: Request
+    plan: Plan, personal: Personal, policies: Mapping[str, Policy], request: Request
 ) -> Iterator[Reason]:
     """Yield what decides whether declared keys repeat, which the compute parties see, and is granted to nobody.
 

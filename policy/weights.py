@@ -44,7 +44,7 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return False
         case Case(((_, value),), Literal(None)):
             return weighs(value, subjects, weighed)
-        case Case() | Compare() | Logic() | Not() | IsNull():
+        case Case() | Compare() | Logic() | Not() | IsNull() | Call("like" | "ilike"):
             return True
         case Cast(operand):
             return weighs(operand, subjects, weighed)

@@ -7,6 +7,7 @@ Documents:
 - fields: the kinds of text that documents are made of
 - workflow: what some parties ask to compute together
 - dataset: where a dataset lies, and what its rows look like
+- dns: where a cluster's name servers are
 - party: public facts about one organisation
 - federation: what the parties share
 - documents: a federation's directory, read
@@ -47,6 +48,7 @@ Manifests:
 
 Commands:
 - settings: the options of all commands
+- printable: text of others, shown and not acted on
 - errors: every error becomes text here
 - progress: how far a command is
 - spread: much work of the same kind, over all processors

@@ -5,7 +5,7 @@ object in the owner's namespace that is not in Git, of a kind that Argo CD may n
 trusted even if Git and Argo CD have been taken over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -40,6 +40,10 @@ def _cel_list(*words: str) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
+def _cel_map(words: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"'{key}': '{word}'" for key, word in words.items()) + "}"
+
+
 @dataclass(frozen=True)
 class Context:
     """What the templates lay out; nothing in it comes from a document."""
@@ -65,13 +69,21 @@ class Context:
     party_label: str = names.PARTY_LABEL
     run_label: str = names.RUN_LABEL
     workflow_label: str = names.WORKFLOW_LABEL
-    label_keys: str = _cel_list(*names.labels("", "", "", "somebody"))
+    # What is the same for all workers, and the keys whose values are the run's.
+    worker_labels: str = _cel_map({key: word for key, word in names.labels("", "", "").items() if word})
+    own_label_keys: str = _cel_list(names.PARTY_LABEL, names.RUN_LABEL, names.WORKFLOW_LABEL, names.BILL_LABEL)
+    run_id_pattern: str = f"^{names.RUN_ID}$"
     controller_labels: str = _cel_list(
         "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"
     )
     # By its own account, or as the controller manager itself where controllers have no accounts of their own.
     job_controllers: str = _cel_list(
         "system:serviceaccount:kube-system:job-controller", "system:kube-controller-manager"
+    )
+    # The cluster's own controllers that remove what a namespace, or an owner, leaves behind.
+    cleaners: str = _cel_list(
+        "system:serviceaccount:kube-system:generic-garbage-collector",
+        "system:serviceaccount:kube-system:namespace-controller",
     )
     namespace_name: str = "kubernetes.io/metadata.name"
 

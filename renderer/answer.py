@@ -6,6 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 from rich.table import Table
+from rich.text import Text
+
+from renderer.printable import printable
 
 MOST_ROWS_SHOWN = 40
 
@@ -20,9 +23,11 @@ def table_of(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         is_number = any(isinstance(row[column], int | float) for row in rows)
-        table.add_column(column, justify="right" if is_number else "left")
+        table.add_column(Text(printable(column)), justify="right" if is_number else "left")
     for row in rows[:MOST_ROWS_SHOWN]:
-        table.add_row(*("NULL" if row[column] is None else str(row[column]) for column in columns))
+        # The values are others': neither a terminal nor rich is to act on them.
+        shown = ("NULL" if row[column] is None else printable(str(row[column])) for column in columns)
+        table.add_row(*map(Text, shown))
     if len(rows) > MOST_ROWS_SHOWN:
         table.caption = f"and {len(rows) - MOST_ROWS_SHOWN} more rows; --json shows them all"
     return table

@@ -85,7 +85,7 @@ def _check_party(party: Document[Party]) -> Iterator[Problem]:
     stores = set(published)
     for name, dataset in spec.datasets.items():
         yield from check_dataset(party, name, dataset)
-        stores.update(source_of(name, dataset).secrets)
+        stores.update(source_of(f"{party.model.metadata.name}/{name}", dataset).secrets)
         if dataset.sealed is not None and dataset.sealed.identity in {*published, spec.identity.secret}:
             what = "is a Secret that containers mount which have no business with the data's plaintext"
             path = ("spec", "datasets", name, "sealed", "identity")

@@ -39,6 +39,14 @@ def _check_columns(party: Document[Party], path: Path, dataset: Dataset) -> Iter
         if other != column:
             what = f"differs from the column {other} in capitals only, and SQL does not tell them apart"
             yield party.problem((*path, "columns", column), what, "rename one of them in the file")
+    for index, key in enumerate(dataset.keys):
+        unknown = [column for column in key.columns if column not in dataset.columns]
+        if unknown:
+            what = f"names {', '.join(unknown)}, which is no declared column"
+            yield party.problem((*path, "keys", index, "columns"), what, "name columns as `columns` does")
+        elif len(set(key.columns)) < len(key.columns):
+            what = "names a column twice"
+            yield party.problem((*path, "keys", index, "columns"), what, "name each once")
 
 
 def _check_text(party: Document[Party], path: Path, dataset: Dataset) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from renderer.pretty import pretty
 from renderer.render import render
 from renderer.run_object import RunObject, labels, object_name, origin
 from renderer.spec import Member, PlannedRun
@@ -39,5 +38,4 @@ def run_json(run: PlannedRun, member: Member) -> str:
 
     ASCII alone, with no line break inside a string: a block of lines in YAML then needs no escaping.
     """
-    own = pretty(member.own.model_dump(mode="json", by_alias=True), "  ")
-    return f'{{\n  "run": {run.run_text},\n  "own": {own}\n}}\n'
+    return f'{{\n  "run": {run.run_text},\n  "own": {member.own_text}\n}}\n'

@@ -20,7 +20,7 @@ from renderer.fields import (
     Site,
     VolumePath,
 )
-from worker.runspec import DataverseSource, FilesSource, Model, Source, SwiftSource
+from worker.runspec import ColumnSpec, DatasetSpec, DataverseSource, FilesSource, KeySpec, Model, Source, SwiftSource
 from worker.runspec import Sealed as SealedSource
 from worker.runspec import Text as TextSource
 
@@ -32,6 +32,14 @@ class Column(Model):
     nullable: bool = True
     # Whether no two rows have the same value: in this dataset, or in the whole table that it is a part of.
     unique: bool | Literal["table"] = False
+
+
+class Key(Model):
+    """Columns that tell rows apart together."""
+
+    columns: Annotated[tuple[Line, ...], Field(min_length=2)]
+    # As a column's: no two rows of this dataset agree in all of them, or of the whole table.
+    unique: Literal[True, "table"] = True
 
 
 class Text(Model):
@@ -63,11 +71,26 @@ class DatasetBase(Model):
     compression: Compression = "none"
     sealed: Sealed | None = None
     columns: Annotated[dict[Line, Column], Field(min_length=1)]  # in the file's order
+    keys: tuple[Key, ...] = ()
 
     @property
     def null_texts(self) -> tuple[str, ...]:
         """Every spelling of NULL."""
         return (self.null_text,) if isinstance(self.null_text, str) else self.null_text
+
+    def spec(self, name: str) -> DatasetSpec:
+        """Return what every party of a run is told of the dataset called "party/dataset"."""
+        columns = (
+            ColumnSpec(name=column, type=declared.type, nullable=declared.nullable, unique=declared.unique)
+            for column, declared in self.columns.items()
+        )
+        # In the order of names: which of a key's columns is written first says nothing.
+        keys = sorted({(tuple(sorted(key.columns)), str(key.unique)): key for key in self.keys}.items())
+        return DatasetSpec(
+            name=name,
+            columns=tuple(columns),
+            keys=tuple(KeySpec(columns=columns, unique=key.unique) for (columns, _), key in keys),
+        )
 
 
 class SwiftDataset(DatasetBase):

@@ -1,6 +1,6 @@
 """A federation's directory, read: documents with their text, so that a later complaint can name a line."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,8 @@ from policy.yaml import Lines
 from renderer.federation import Federation
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
-from renderer.spec import PlannedRun, plan_run
+from renderer.spec import PlannedRun, Planner
+from renderer.spread import Spread
 from renderer.workflow import Workflow
 from worker.runspec import Model
 
@@ -59,8 +60,12 @@ class Workspace:
     def planned(self, name: str) -> PlannedRun:
         """Return the run that a workflow asks for, planned once. It must have passed `renderer.check`."""
         if name not in self._planned:
-            self._planned[name] = plan_run(self.workflows[name].model, self.party_models, self.federation.model)
+            self._planned[name] = self._planner.plan(self.workflows[name].model)
         return self._planned[name]
+
+    @cached_property
+    def _planner(self) -> Planner:
+        return Planner(self.party_models, self.federation.model)
 
     @cached_property
     def _planned(self) -> dict[str, PlannedRun]:
@@ -87,9 +92,9 @@ def read_workspace(root: Path, watch: Watch = unwatched) -> Workspace:
     """
     problems: list[Problem] = []
     federation = _read_all(root, [root / FEDERATION], Federation, problems)
-    parties = _read_all(root, _yaml_files(root / PARTIES), Party, problems)
+    parties = _read_all(root, _yaml_files(root / PARTIES), Party, problems, watch)
     files = [file for file in _yaml_files(root / WORKFLOWS) if file != root / FEDERATION]
-    workflows = _read_all(root, watch("workflows read", files), Workflow, problems)
+    workflows = _read_all(root, files, Workflow, problems, watch)
     if problems:
         raise DocumentError(problems)
     named_parties = {document.model.metadata.name: document for document in parties}
@@ -130,16 +135,22 @@ def read_text(file: Path, name: str) -> str:
     raise DocumentError([problem])
 
 
-def _read_all(root: Path, files: Iterable[Path], model: type[M], problems: list[Problem]) -> list[Document[M]]:
-    return list(_read_each(root, files, model, problems))
-
-
-def _read_each(root: Path, files: Iterable[Path], model: type[M], problems: list[Problem]) -> Iterator[Document[M]]:
-    for file in files:
+def _read_all(
+    root: Path, files: list[Path], model: type[M], problems: list[Problem], watch: Watch = unwatched
+) -> list[Document[M]]:
+    def read(file: Path) -> Document[M] | list[Problem]:
         try:
-            yield read_document(root, file, model)
+            return read_document(root, file, model)
         except DocumentError as error:
-            problems += error.problems
+            return error.problems
+
+    found: list[Document[M]] = []
+    for document in watch("documents read", Spread(read, files)):
+        if isinstance(document, Document):
+            found.append(document)
+        else:
+            problems += document
+    return found
 
 
 def _yaml_files(directory: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from conclave.local.errors import DataMismatch, EncodeProblem, LocalError
 from policy.identity import BadIdentity
 from policy.problem import DocumentError, Problem
 from renderer.local.secret_store import MissingSecretsError
+from renderer.printable import printable
 from renderer.tree import ForeignPathError
 
 BAD_DOCUMENT = 10
@@ -76,9 +77,9 @@ def print_problems(problems: list[Problem] | tuple[Problem, ...], severity: str 
     """Print problems on stderr, a line each, as compilers do: editors can jump to them."""
     colour = "red" if severity == "error" else "yellow"
     for problem in problems:
-        line = Text(f"{problem.file}:{problem.line}:{problem.column}: ", style="bold")
+        line = Text(f"{printable(problem.file)}:{problem.line}:{problem.column}: ", style="bold")
         line.append(f"{severity}: ", style=colour)
-        line.append(one_line(problem))
+        line.append(printable(one_line(problem)))
         _console().print(line, soft_wrap=True)
 
 
@@ -91,7 +92,7 @@ def one_line(problem: Problem) -> str:
 
 def _say(text: str) -> None:
     line = Text("error: ", style="red")
-    line.append(text)
+    line.append("\n".join(map(printable, text.split("\n"))))
     _console().print(line, soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from renderer.dns import KUBE_DNS, Dns
 from renderer.fields import HttpUrl, ImageByDigest, PartyName, Revision, SigningKey, Url
 from worker.runspec import Model
 
@@ -35,6 +36,7 @@ class FederationSpec(Model):
     revision: Revision = "main"
     image: ImageByDigest
     server: HttpUrl = IN_CLUSTER
+    dns: Dns = KUBE_DNS  # of every party that does not say that its own cluster's is elsewhere
     signatures: Signatures | None = None  # None: Argo CD takes any commit of the branch
 
 

@@ -13,6 +13,7 @@ import pyrage
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from policy.problem import RuleBroken
+from worker.runspec import STORE_ACCOUNT
 
 _HOST = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[0-9a-f:.]+")
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
@@ -100,6 +101,14 @@ LabelValue = Annotated[
         description="a Kubernetes label's value: letters, digits, '-', '_' and '.'",
     ),
 ]
+LabelKey = Annotated[
+    str,
+    Field(
+        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+        max_length=253,
+        description="a Kubernetes label's key: [domain/]name",
+    ),
+]
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 MaybeEmptyLine = Annotated[str, Field(max_length=200), AfterValidator(_one_line)]
 Text = Annotated[str, Field(min_length=1, max_length=65536), AfterValidator(_plain)]
@@ -150,9 +159,8 @@ AgeRecipient = Annotated[
 ]
 StoreAccount = Annotated[
     str,
-    # Never `.r:*` or `*:*`, which would open a result to everybody.
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(:([A-Za-z0-9][A-Za-z0-9_.@-]*|\*))?$",
+        pattern=STORE_ACCOUNT,
         max_length=128,
         description="an account as Swift's access rules name it: PROJECT_ID:* or PROJECT_ID:USER_ID with Keystone",
         examples=["3f1b2c4d5e6f47a8b9c0d1e2f3a4b5c6:*"],

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from renderer import names
 from renderer.admission import GRANT_GROUP, GRANT_KIND, GRANT_NAME
 from renderer.dataset import source_of
+from renderer.dns import Dns
 from renderer.documents import Workspace
 from renderer.job import claims_of_fetch, secrets_of_compute, secrets_of_fetch, secrets_of_publish
 from renderer.party import Egress, Party
 from renderer.render import render
 from renderer.run_object import Pairs
+from renderer.spec import dns_of
 from worker.runspec import Own, Place
 
 
@@ -25,6 +27,8 @@ class Context:
     claims: str
     peers: str
     egress: tuple[Egress, ...]
+    dns: Dns
+    dns_labels: str
     labels: Pairs
     grant_kind: str = GRANT_KIND
     grant_name: str = GRANT_NAME
@@ -33,7 +37,7 @@ class Context:
 
 def grant(party: Party, workspace: Workspace) -> str:
     """Return what `party` would allow if it agreed to the federation's documents as they are."""
-    spec = party.spec
+    spec, dns = party.spec, dns_of(party, workspace.federation.model)
     peers = {other.spec.namespace for other in workspace.party_models.values()} - {spec.namespace}
     own = _everything(party)
     secrets = {
@@ -49,6 +53,8 @@ def grant(party: Party, workspace: Workspace) -> str:
         json.dumps([claim.name for claim in claims_of_fetch(own)]),
         json.dumps(sorted(peers)),
         tuple(sorted(set(spec.egress), key=lambda store: (store.cidr, store.port))),
+        dns,
+        json.dumps(dns.pod_labels, sort_keys=True),
         tuple(names.standing_labels("grant", party.metadata.name, party.metadata.name).items()),
     )
     return render("admission/grant.yaml.j2", context)

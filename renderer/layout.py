@@ -18,6 +18,7 @@ from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
 from renderer.service import service
 from renderer.serviceaccount import service_account
+from renderer.shape import shape_of
 from renderer.spec import Member, PlannedRun
 from renderer.spread import Spread
 from renderer.validate import ObjectChecker
@@ -39,17 +40,18 @@ def rendered_files(workspace: Workspace, watch: Watch = unwatched) -> tuple[Rend
     Raises:  DocumentError if a file is not YAML of one object, or if Kubernetes would refuse it.
     """
     files = [*_argo_cd(workspace)]
-    for file in files:
-        read_yaml(file.text, str(file.path))
+    _read_back(files)
+    # Nothing from a document goes into these: they are as sound as they were when they were tested.
+    files += admission()
     problems: list[Problem] = []
     checker = ObjectChecker()
 
     def lay_out(run: PlannedRun) -> tuple[list[tuple[str, str]], list[Problem]]:
         made, wrong = list[tuple[str, str]](), list[Problem]()
         for member in run.members:
-            for file in run_files(run, member):
-                made.append((str(file.path), file.text))
-                wrong += checker.check(file.text, str(file.path), member.namespace)
+            for path, text in _run_texts(run, member):
+                made.append((path, text))
+                wrong += checker.check(text, path, member.namespace)
         return made, wrong
 
     runs = [workspace.planned(name) for name in workspace.workflows]
@@ -63,14 +65,29 @@ def rendered_files(workspace: Workspace, watch: Watch = unwatched) -> tuple[Rend
 
 def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
     """Yield one member's objects."""
-    directory = names.run_directory(member.namespace, run.run.run_id)
+    for path, text in _run_texts(run, member):
+        yield RenderedFile(PurePosixPath(path), text)
+
+
+def _run_texts(run: PlannedRun, member: Member) -> Iterator[tuple[str, str]]:
+    # Paths as texts: of thousands, taking them apart would cost more than what they lead to.
+    directory = str(names.run_directory(member.namespace, run.run.run_id))
     for name, make in OBJECTS.items():
-        yield RenderedFile(directory / f"{name}.yaml", make(run, member))
+        yield f"{directory}/{name}.yaml", make(run, member)
+
+
+def _read_back(files: list[RenderedFile]) -> None:
+    """Read texts that come from few templates: of each shape one is enough."""
+    known: set[str] = set()
+    for file in files:
+        shape = shape_of(file.text)
+        if shape is None or shape.key not in known:
+            read_yaml(file.text, str(file.path))
+            known.update([shape.key] if shape else [])
 
 
 def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     federation = workspace.federation.model
-    yield from admission()
     for name, party in workspace.parties.items():
         yield RenderedFile(names.ARGO_CD / f"applicationset-{name}.yaml", application_set(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))

@@ -12,7 +12,8 @@ RUN_LABEL = "ccd.dev/run"
 PARTY_LABEL = "ccd.dev/party"
 BILL_LABEL = "ccd.dev/bill-to"
 
-_RUN_ID = re.compile(r"([a-z][-a-z0-9]*)-[0-9a-f]{10}")
+RUN_ID = r"([a-z][-a-z0-9]*)-[0-9a-f]{10}"
+_RUN_ID = re.compile(RUN_ID)
 
 
 def object_name(run_id: str, party: str) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from renderer.dns import NameServer
 from renderer.party import Egress
 from renderer.render import render
 from renderer.run_object import Pairs, RunObject, labels, origin, selector
@@ -11,7 +12,7 @@ from worker.runspec import TLS_PORT
 
 @dataclass(frozen=True)
 class Peer:
-    """Pods of one other member: by namespace and by label, since either alone could be imitated."""
+    """Pods of one other member, or name servers: by namespace and by label, since either alone could be imitated."""
 
     namespace: str
     selector: Pairs
@@ -29,6 +30,9 @@ class Allow(Deny):
     """Which pods, and whom they may speak with."""
 
     peers: tuple[Peer, ...]
+    dns: Peer
+    dns_port: int
+    name_servers: tuple[NameServer, ...]
     stores: tuple[Egress, ...]
     port: int
 
@@ -50,6 +54,9 @@ def allow_peers(run: PlannedRun, member: Member) -> str:
         labels(run, member),
         selector(run, member),
         peers,
+        Peer(member.dns.namespace, tuple(sorted(member.dns.pod_labels.items()))),
+        member.dns.port,
+        tuple(sorted(set(member.dns.addresses), key=lambda server: (server.cidr, server.port))),
         tuple(sorted(set(member.egress), key=lambda egress: (egress.cidr, egress.port))),
         TLS_PORT,
     )

@@ -27,13 +27,15 @@ from renderer.local.process import die_with_parent
 from renderer.local.run import SECRETS, VOLUMES
 from renderer.party import Party
 from worker.dataspec import DataReport, DataRequest
-from worker.runspec import Capacity, ColumnSpec, DatasetSpec
+from worker.runspec import Capacity
 
 WORKER = "ccd-worker"
 # With any of these set, OpenStack's and Swift's own tools would go by the environment too.
 ENVIRONMENT = ("ST_AUTH", "OS_AUTH_URL", "OS_CLOUD")
 KEY = "tls.key"
-Tell = Callable[[str, int | None], None]  # a stage, and how many bytes it is about
+Tell = Callable[
+    [str | None, int | None, int | None], None
+]  # a new stage; how many bytes it is about; how many are done
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,7 @@ class Owned:
         """Return what the worker is asked; `more` fills DataRequest's other fields."""
         resources = self.party.spec.resources
         said = {
-            "dataset": DatasetSpec(
-                name=self.name,
-                columns=tuple(
-                    ColumnSpec(name=column, type=declared.type, nullable=declared.nullable, unique=declared.unique)
-                    for column, declared in self.dataset.columns.items()
-                ),
-            ),
+            "dataset": self.dataset.spec(self.name),
             "source": source_of(self.name, self.dataset),
             "certificate": self.party.spec.identity.certificate,
             "capacity": Capacity(memory_bytes=bytes_of(resources.memory), work_bytes=bytes_of(resources.work)),
@@ -168,8 +164,13 @@ def uses_environment(environment: Mapping[str, str]) -> bool:
 def _tell(line: str, tell: Tell) -> None:
     event = event_of(line)
     if event is not None:
-        size = event.get("size_bytes")
-        tell(str(event["event"]), size if isinstance(size, int) else None)
+        size, done = event.get("size_bytes"), event.get("n_bytes")
+        name = str(event["event"])
+        tell(
+            None if name == "moved" else name,
+            size if isinstance(size, int) else None,
+            done if isinstance(done, int) else None,
+        )
 
 
 def shown(report: DataReport) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from renderer.dataset import Dataset
+from renderer.dns import Dns
 from renderer.fields import (
     Bytes,
     Cidr,
@@ -74,6 +75,7 @@ class PartySpec(Model):
     reads_as: StoreAccount | None = None  # the account with which the party reads results that others write
     records: Records | None = None
     egress: tuple[Egress, ...] = ()
+    dns: Dns | None = None  # of the party's own cluster; None: as the federation says
     engine: Literal["duckdb"] = "duckdb"
     resources: Resources = Resources()
     helper: bool = False  # whether it may be a compute party in runs that use none of its data

@@ -6,9 +6,10 @@ reads the result back.
 
 import json
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 # What YAML allows in a quoted scalar as it is; line separators are left out, since they would be folded.
 _PRINTABLE = (
@@ -20,6 +21,7 @@ _PRINTABLE = (
     (0x10000, 0x10FFFF),
 )
 _JSON = json.JSONEncoder(ensure_ascii=False)
+_N_SCALARS = 10_000  # the objects of a run say the same few names and words again and again
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class RenderedFile:
     text: str
 
 
+@lru_cache(_N_SCALARS, typed=True)  # True equals 1, and is another scalar
 def yaml_scalar(value: str | int | bool) -> str:
     """Return the value as one YAML scalar, in JSON's spelling.
 
@@ -46,7 +49,17 @@ def render(template: str, context: object) -> str:
 
     Raises:  jinja2.UndefinedError for a blank that `context` does not fill.
     """
-    return _ENVIRONMENT.get_template(template).render(ctx=context)
+    return _template(template).render(ctx=context)
+
+
+@cache
+def _template(name: str) -> Template:
+    return _ENVIRONMENT.get_template(name)
+
+
+def _block(text: str, indent: int) -> str:
+    """Return the lines of a block text, as they stand below the first; none of them is empty."""
+    return text.replace("\n", "\n" + " " * indent)
 
 
 def _escape(character: str) -> str:
@@ -66,6 +79,7 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.filters["yaml"] = yaml_scalar
+    environment.filters["block"] = _block
     return environment
 
 

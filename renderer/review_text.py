@@ -14,6 +14,7 @@ from renderer.review import Comparison, Review
 
 _MARKS = re.compile(r"([\\`*_\[\]|~])")
 MOST_REASONS = 10  # why a base cannot be read; the command's own checks at that revision tell all
+_CALLS = re.compile(r"([@#!])(?=\w)")
 _BACKTICKS = re.compile(r"`+")
 
 
@@ -168,7 +169,7 @@ def _markdown_steps(one: Review) -> Iterator[str]:
         where, what = describe(step, one.ask.plan)
         cost = one.costs.get(step.name)
         paid = f"{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost and cost.rounds else ""
-        shown = "<br>".join(_code(line) for line in what.splitlines())
+        shown = "<br>".join(_code_in_a_cell(line) for line in what.splitlines())
         yield f"| {_escape(step.name)} | {_escape(where)} | {shown} | {paid} |"
     yield ""
     yield f"Costs are for {one.rows} rows that each owner puts into MPC."
@@ -218,18 +219,26 @@ def _verdict(opinion: Opinion) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return text that Markdown and HTML show as it is; an `@` gets no chance to call anybody."""
+    """Return text that Markdown and HTML show as it is, and that calls nobody.
+
+    Forges look for `@somebody` and `#1` after all escapes are undone, so an invisible space stands in between.
+    """
     html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKS.sub(r"\\\1", html).replace("@", "&#64;").replace("\n", "<br>")
+    return _CALLS.sub(r"\1&#8203;", _MARKS.sub(r"\\\1", html)).replace("\n", "<br>")
+
+
+def _code_in_a_cell(text: str) -> str:
+    """Return text as code within a table, which is cut into cells before code is told from anything else."""
+    return "<code>" + "".join(c if c.isalnum() or c in " ,()" else f"&#{ord(c)};" for c in text) + "</code>"
 
 
 def _code(text: str) -> str:
-    """Return text as code, in more backticks than it holds; a bar would end a table's cell."""
+    """Return text as code, in more backticks than it holds; not for a table."""
     line = " ".join(text.split("\n"))
     longest = max((len(run) for run in _BACKTICKS.findall(line)), default=0)
     fence = "`" * (longest + 1)
     space = " " if longest else ""
-    return f"{fence}{space}{line}{space}{fence}".replace("|", "\\|")
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 def _fence(language: str, text: str) -> Iterator[str]:

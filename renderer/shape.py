@@ -15,8 +15,8 @@ from policy.yaml import Lines, Place
 
 _QUOTED = re.compile(r'("[^"\\\n]*(?:\\.[^"\\\n]*)*")')
 # A block in a list's item is left alone: its key stands deeper than its line does, and so do the keys after it.
-_BLOCK = re.compile(r"^(?P<indent> *)(?!- )[^\s#][^\n]*: \|\n(?:(?P=indent) [^\n]*\n|\n)*", re.MULTILINE)
-_COMMENT = re.compile(r"\n( *)#[^\n]*")
+_BLOCK = re.compile(r"^( *)(?!- )([^\s#][^\n]*: \|\n)(?:\1 [^\n]*\n|\n)*", re.MULTILINE)
+_COMMENT = re.compile(r"(\n *#)[^\n]*")
 _ODD = bytes({*range(0x20), 0x7F} - {ord("\n")})  # YAML reads them in its own ways, or not at all
 _HOLE = "\0hole\0"
 
@@ -31,13 +31,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Mould:
-    """A document with holes for its strings."""
+    """A document with holes for its strings, and with no block texts."""
 
     pieces: tuple[str, ...]  # its JSON, cut where the strings go
     holes: tuple[Path, ...]  # what the strings are, in the text's order
 
     def fill(self, strings: tuple[str, ...]) -> Any:
-        """Return the document of a text with the same shape. What block texts say is that of the first one."""
+        """Return the document of a text with the same shape. Its block texts are left empty."""
         parts = [part for pair in zip(self.pieces[:-1], strings, strict=True) for part in pair]
         return json.loads("".join([*parts, self.pieces[-1]]))
 
@@ -47,7 +47,7 @@ def shape_of(text: str) -> Shape | None:
     if not text.isascii() or len(text.encode().translate(None, _ODD)) < len(text):
         return None
     if ": |\n" in text:
-        text = _BLOCK.sub(_first_line, text)
+        text = "".join(_BLOCK.split(text))  # their first lines stay
     bare = _without_comments(text)
     parts = _QUOTED.split(bare)
     key, strings = "\0".join(parts[::2]), tuple(parts[1::2])
@@ -62,6 +62,8 @@ def mould_of(text: str, value: Any, lines: Lines) -> Mould | None:
     holes: list[Path] = []
     bare = _without_comments(text)
     blocks = [match.span() for match in _BLOCK.finditer(bare)]
+    rows = bare.split("\n")
+    texts = {path for place, path in places.items() if rows[place.line - 1].startswith("|", place.column - 1)}
     for match in _QUOTED.finditer(bare):
         if any(bare.index("\n", start) < match.start() < end for start, end in blocks):
             continue
@@ -70,7 +72,8 @@ def mould_of(text: str, value: Any, lines: Lines) -> Mould | None:
             return None
         holes.append(path)
     # A control character stands in no document that was read, and JSON escapes it.
-    pieces = json.dumps(_hollow(value, (), set(holes))).split(json.dumps(_HOLE))
+    inside = {**dict.fromkeys(texts, ""), **dict.fromkeys(holes, _HOLE)}
+    pieces = json.dumps(_hollow(value, (), inside)).split(json.dumps(_HOLE))
     assert len(pieces) == len(holes) + 1
     return Mould(tuple(pieces), tuple(holes))
 
@@ -86,11 +89,7 @@ def _are_json(strings: tuple[str, ...]) -> bool:
 
 def _without_comments(text: str) -> str:
     """Return the text with nothing in its comment lines; that they are there is part of a shape."""
-    return _COMMENT.sub(r"\n\1#", f"\n{text}")[1:]
-
-
-def _first_line(block: re.Match[str]) -> str:
-    return block[0].partition("\n")[0] + "\n"
+    return "".join(_COMMENT.split(f"\n{text}"))[1:]
 
 
 def _place(text: str, offset: int) -> Place:
@@ -104,9 +103,10 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _hollow(value: Any, path: Path, holes: set[Path]) -> Any:
+def _hollow(value: Any, path: Path, inside: dict[Path, str]) -> Any:
+    """Return the value with other texts at the paths that `inside` has."""
     if isinstance(value, dict):
-        return {key: _hollow(item, (*path, key), holes) for key, item in value.items()}
+        return {key: _hollow(item, (*path, key), inside) for key, item in value.items()}
     if isinstance(value, list):
-        return [_hollow(item, (*path, index), holes) for index, item in enumerate(value)]
-    return _HOLE if path in holes else value
+        return [_hollow(item, (*path, index), inside) for index, item in enumerate(value)]
+    return inside.get(path, value)

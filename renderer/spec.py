@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
+from typing import Any
 
 from policy.canonical import digest
 from renderer import names
 from renderer.dataset import source_of
+from renderer.dns import KUBE_DNS, Dns
 from renderer.federation import Federation
 from renderer.fields import bytes_of
 from renderer.party import Egress, Party, Resources
@@ -14,7 +16,6 @@ from renderer.pretty import pretty
 from renderer.workflow import Workflow
 from worker.runspec import (
     Capacity,
-    ColumnSpec,
     DatasetSpec,
     Deadlines,
     MemberSpec,
@@ -40,7 +41,24 @@ class Member:
     namespace: str
     own: Own
     egress: tuple[Egress, ...]
+    dns: Dns
     resources: Resources
+
+    @cached_property
+    def own_text(self) -> str:
+        """What only this member's `run.json` says, as it stands there."""
+        return pretty(self.own.model_dump(mode="json", by_alias=True), "  ")
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """All but its name, as JSON values."""
+        return {
+            "namespace": self.namespace,
+            "own": self.own.model_dump(mode="json", by_alias=True),
+            "egress": [egress.model_dump(mode="json", by_alias=True) for egress in self.egress],
+            "resources": self.resources.model_dump(mode="json", by_alias=True),
+            **({"dns": self.dns.model_dump(mode="json", by_alias=True)} if self.dns != KUBE_DNS else {}),
+        }
 
 
 @dataclass(frozen=True)
@@ -64,13 +82,53 @@ class PlannedRun:
 
 def plan_run(workflow: Workflow, parties: Mapping[str, Party], federation: Federation) -> PlannedRun:
     """Return the run that a workflow asks for. The documents must have passed `renderer.check`."""
-    compute = workflow.spec.mpc.compute or choose_compute(workflow, parties)
-    member_names = sorted({*data_owners(workflow), *workflow.spec.outputs.recipients, *compute})
-    members = tuple(_member(parties[name], workflow, parties) for name in member_names)
-    unnamed = _run("", workflow, parties, federation, compute, member_names)
-    run_id = f"{workflow.metadata.name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
-    run = _run(run_id, workflow, parties, federation, compute, member_names)
-    return PlannedRun(run, members, workflow.spec.deadlines.job_seconds, workflow.spec.bill_to)
+    return Planner(parties, federation).plan(workflow)
+
+
+class Planner:
+    """Plans the runs of one federation; what several of them say of a dataset or a member is made once."""
+
+    def __init__(self, parties: Mapping[str, Party], federation: Federation) -> None:
+        self._parties, self._federation = parties, federation
+        self._dataset = cache(partial(_dataset, parties))
+        self._member = cache(partial(_member, parties, federation))
+
+    def plan(self, workflow: Workflow) -> PlannedRun:
+        """Return the run that a workflow asks for. The documents must have passed `renderer.check`."""
+        spec, parties, references = workflow.spec, self._parties, _references(workflow)
+        compute = spec.mpc.compute or choose_compute(workflow, parties)
+        member_names = sorted({*data_owners(workflow), *spec.outputs.recipients, *compute})
+        members = tuple(
+            self._member(name, _owned(name, references), _output(name, workflow, parties)) for name in member_names
+        )
+        unnamed = self._unnamed(workflow, compute, member_names)
+        run_id = f"{workflow.metadata.name}-{_digest(unnamed, members, workflow)[:DIGEST_DIGITS]}"
+        named = tuple(_member_spec(run_id, parties[name]) for name in member_names)
+        run = unnamed.model_copy(update={"run_id": run_id, "members": named})
+        return PlannedRun(run, members, spec.deadlines.job_seconds, spec.bill_to)
+
+    def _unnamed(self, workflow: Workflow, compute: tuple[str, ...], member_names: list[str]) -> Run:
+        """Return the run with an id of zeros in the place of its own, which is made of all the rest."""
+        spec, run_id = workflow.spec, f"{workflow.metadata.name}-{'0' * DIGEST_DIGITS}"
+        first, second, third = compute
+        return Run(
+            run_id=run_id,
+            workflow=workflow.metadata.name,
+            purpose=spec.purpose,
+            query=spec.query,
+            tables=tuple(TableSpec(name=name, datasets=datasets) for name, datasets in sorted(spec.tables.items())),
+            datasets=tuple(map(self._dataset, _references(workflow))),
+            members=tuple(_member_spec(run_id, self._parties[name]) for name in member_names),
+            outputs=OutputSpec(
+                recipients=tuple(sorted(spec.outputs.recipients)),
+                writer=spec.outputs.writer,
+                container=spec.outputs.container,
+                format=spec.outputs.format,
+            ),
+            mpc=MpcSpec(protocol=spec.mpc.protocol, compute=(first, second, third)),
+            image=self._federation.spec.image,
+            deadlines=Deadlines(barrierS=spec.deadlines.barrier_seconds, receiveS=spec.deadlines.receive_seconds),
+        )
 
 
 def data_owners(workflow: Workflow) -> tuple[str, ...]:
@@ -99,46 +157,9 @@ def _references(workflow: Workflow) -> tuple[str, ...]:
     return tuple(sorted({reference for table in workflow.spec.tables.values() for reference in table}))
 
 
-def _run(
-    run_id: str,
-    workflow: Workflow,
-    parties: Mapping[str, Party],
-    federation: Federation,
-    compute: tuple[str, ...],
-    member_names: list[str],
-) -> Run:
-    spec = workflow.spec
-    first, second, third = compute
-    return Run(
-        run_id=run_id,
-        workflow=workflow.metadata.name,
-        purpose=spec.purpose,
-        query=spec.query,
-        tables=tuple(TableSpec(name=name, datasets=datasets) for name, datasets in sorted(spec.tables.items())),
-        datasets=tuple(_dataset(reference, parties) for reference in _references(workflow)),
-        members=tuple(_member_spec(run_id, parties[name]) for name in member_names),
-        outputs=OutputSpec(
-            recipients=tuple(sorted(spec.outputs.recipients)),
-            writer=spec.outputs.writer,
-            container=spec.outputs.container,
-            format=spec.outputs.format,
-        ),
-        mpc=MpcSpec(protocol=spec.mpc.protocol, compute=(first, second, third)),
-        image=federation.spec.image,
-        deadlines=Deadlines(barrierS=spec.deadlines.barrier_seconds, receiveS=spec.deadlines.receive_seconds),
-    )
-
-
-def _dataset(reference: str, parties: Mapping[str, Party]) -> DatasetSpec:
+def _dataset(parties: Mapping[str, Party], reference: str) -> DatasetSpec:
     owner, _, name = reference.partition("/")
-    columns = parties[owner].spec.datasets[name].columns
-    return DatasetSpec(
-        name=reference,
-        columns=tuple(
-            ColumnSpec(name=column, type=declared.type, nullable=declared.nullable, unique=declared.unique)
-            for column, declared in columns.items()
-        ),
-    )
+    return parties[owner].spec.datasets[name].spec(reference)
 
 
 def _member_spec(run_id: str, party: Party) -> MemberSpec:
@@ -149,21 +170,37 @@ def _member_spec(run_id: str, party: Party) -> MemberSpec:
     )
 
 
-def _member(party: Party, workflow: Workflow, parties: Mapping[str, Party]) -> Member:
-    name, spec, outputs = party.metadata.name, party.spec, workflow.spec.outputs
-    records, output = spec.records, None
-    if name == outputs.writer and spec.outputs is not None:
-        readers = _readers(workflow, parties)
-        output = Place(container=outputs.container, credentials=spec.outputs.credentials, readers=readers)
+def _member(
+    parties: Mapping[str, Party],
+    federation: Federation,
+    name: str,
+    references: tuple[str, ...],
+    output: Place | None,
+) -> Member:
+    party = parties[name]
+    spec, records = party.spec, party.spec.records
     own = Own(
         party=name,
         identity=spec.identity.secret,
-        sources=tuple(_source(reference, party) for reference in _references(workflow) if _owns(name, reference)),
+        sources=tuple(_source(reference, party) for reference in references),
         records=None if records is None else Place(container=records.container, credentials=records.credentials),
         output=output,
         capacity=Capacity(memory_bytes=bytes_of(spec.resources.memory), work_bytes=bytes_of(spec.resources.work)),
     )
-    return Member(name, spec.namespace, own, spec.egress, spec.resources)
+    return Member(name, spec.namespace, own, spec.egress, dns_of(party, federation), spec.resources)
+
+
+def dns_of(party: Party, federation: Federation) -> Dns:
+    """Return where the name servers of a party's cluster are."""
+    return party.spec.dns or federation.spec.dns
+
+
+def _output(name: str, workflow: Workflow, parties: Mapping[str, Party]) -> Place | None:
+    """Return where a member writes the result; None if it is not the writer."""
+    outputs, own = workflow.spec.outputs, parties[name].spec.outputs
+    if name != outputs.writer or own is None:
+        return None
+    return Place(container=outputs.container, credentials=own.credentials, readers=_readers(workflow, parties))
 
 
 def _readers(workflow: Workflow, parties: Mapping[str, Party]) -> tuple[str, ...]:
@@ -173,8 +210,8 @@ def _readers(workflow: Workflow, parties: Mapping[str, Party]) -> tuple[str, ...
     return tuple(sorted(account for account in said if account is not None))
 
 
-def _owns(party: str, reference: str) -> bool:
-    return reference.startswith(f"{party}/")
+def _owned(party: str, references: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(reference for reference in references if reference.startswith(f"{party}/"))
 
 
 def _source(reference: str, party: Party) -> Source:
@@ -186,15 +223,7 @@ def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> st
     run = unnamed.model_dump(mode="json", by_alias=True, exclude={"run_id": True, "members": {"__all__": {"host"}}})
     content = {
         "run": run,
-        "members": {
-            member.name: {
-                "namespace": member.namespace,
-                "own": member.own.model_dump(mode="json", by_alias=True),
-                "egress": [egress.model_dump(mode="json", by_alias=True) for egress in member.egress],
-                "resources": member.resources.model_dump(mode="json", by_alias=True),
-            }
-            for member in members
-        },
+        "members": {member.name: member.facts for member in members},
         "jobSeconds": workflow.spec.deadlines.job_seconds,
         "number": workflow.spec.run,
         # A pod's labels are part of its Job, and a Job cannot be changed.

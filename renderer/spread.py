@@ -18,7 +18,8 @@ _things: Sequence[Any]
 class Spread(Generic[T, R]):
     """The results of `work` on each of `things`, made when they are asked for.
 
-    `work` must change nothing that it leaves behind: it may run in a copy of this process.
+    `work` must change nothing that it leaves in memory: it may run in a copy of this process. The first of the things
+    is worked on here, so that what is made once for all of them, such as templates and schemas, is in every copy.
     """
 
     def __init__(self, work: Callable[[T], R], things: Sequence[T], fewest: int = FEWEST) -> None:
@@ -35,9 +36,10 @@ class Spread(Generic[T, R]):
         if n < 2 or len(self._things) < self._fewest or "fork" not in multiprocessing.get_all_start_methods():
             yield from map(self._work, self._things)
             return
+        yield self._work(self._things[0])
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(n, context, _begin, (self._work, self._things)) as pool:
-            yield from pool.map(_one, range(len(self._things)), chunksize=max(1, len(self._things) // (8 * n)))
+            yield from pool.map(_one, range(1, len(self._things)), chunksize=max(1, len(self._things) // (8 * n)))
 
 
 def _begin(work: Callable[[Any], Any], things: Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ types are read off the files instead of being declared.
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,10 +20,13 @@ from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Sc
 from conclave.local.duckdb import LocalEngine
 from conclave.local.errors import EncodeProblem, LocalError
 from conclave.local.format import FileFormat, file_format
+from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.steps import Plan
+from conclave.plan.unique import wanted_keys
+from conclave.sql.bind import bind
 from renderer.errors import BAD_DOCUMENT, CommandError
 
 RECEIVE_TIMEOUT_S = 600.0
@@ -124,11 +127,8 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
 
     Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
     """
-    scans = _scans(parts)
-    tables: dict[str, Node] = {}
-    for table in dict.fromkeys(part.table for part in parts):
-        of_table = tuple(scan for part, scan in zip(parts, scans, strict=True) if part.table == table)
-        tables[table] = of_table[0] if len(of_table) == 1 else Concat(of_table)
+    scans = _with_keys(sql, parts, _scans(parts))
+    tables = _tables(scans)
     recipient = reveal_to or "analyst"
     owners = sorted({part.party for part in parts})
     # Those without data help where fewer than three have some.
@@ -140,6 +140,43 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
         tuple(dict.fromkeys([*owners, recipient, first, second, third])),
         tuple(zip(parts, scans, strict=True)),
     )
+
+
+def _tables(scans: tuple[Scan, ...]) -> dict[str, Node]:
+    tables: dict[str, Node] = {}
+    for table in dict.fromkeys(scan.table for scan in scans):
+        of_table = tuple(scan for scan in scans if scan.table == table)
+        tables[table] = of_table[0] if len(of_table) == 1 else Concat(of_table)
+    return tables
+
+
+def _with_keys(sql: str, parts: tuple[Part, ...], scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    """Return the scans with those keys of several columns that the query's joins would need, and the files have."""
+    for table, columns in sorted(wanted_keys(bind(sql, _tables(scans), ("nobody",)))):
+        of_table = [part for part in parts if part.table == table]
+        if len(columns) > 1 and _are_key(of_table, columns):
+            key = frozenset({columns})
+            scans = tuple(
+                replace(scan, keys=scan.keys | key, keys_in_table=scan.keys_in_table | key)
+                if scan.table == table
+                else scan
+                for scan in scans
+            )
+    return scans
+
+
+def _are_key(parts: list[Part], columns: tuple[str, ...]) -> bool:
+    """Whether no two rows of all files agree in the columns, and none of them is NULL."""
+    names = ", ".join(map(view_name, columns))
+    nulls = " OR ".join(f"{view_name(column)} IS NULL" for column in columns)
+    with duckdb.connect() as connection:
+        _load(connection, parts)
+        facts = connection.execute(
+            f"SELECT COUNT(*), COUNT(DISTINCT ({names})), COUNT(*) FILTER ({nulls}) FROM whole"  # noqa: S608 - quoted
+        ).fetchone()
+    assert facts is not None
+    n_rows, n_distinct, n_nulls = facts
+    return bool(n_rows == n_distinct and not n_nulls)
 
 
 def _scans(parts: tuple[Part, ...]) -> tuple[Scan, ...]:
@@ -158,19 +195,7 @@ def _infer(table: str, parts: list[Part]) -> tuple[Schema, frozenset[str]]:
     """Return the columns' types over all files of a table, and which columns hold no value twice."""
     with duckdb.connect() as connection:
         try:
-            relations = [
-                connection.read_parquet(str(part.path))
-                if part.format == "parquet"
-                else connection.read_csv(str(part.path), header=True)
-                for part in parts
-            ]
-            names = [relation.columns for relation in relations]
-            if any(other != names[0] for other in names):
-                raise TrialProblem(f"table {table}: its files have different columns: {_listing(parts, names)}")
-            for index, relation in enumerate(relations):
-                relation.create_view(f"part{index}")
-            parts_sql = " UNION ALL ".join(f"SELECT * FROM part{index}" for index in range(len(relations)))  # noqa: S608 - our names
-            connection.execute(f"CREATE TABLE whole AS {parts_sql}")
+            _load(connection, parts)
             whole = connection.table("whole")
             facts = connection.execute(
                 f"SELECT COUNT(*), {', '.join(map(_facts_sql, whole.columns))} FROM whole"  # noqa: S608 - quoted names
@@ -185,6 +210,24 @@ def _infer(table: str, parts: list[Part]) -> tuple[Schema, frozenset[str]]:
         except duckdb.Error as error:
             raise TrialProblem(f"table {table}: cannot be read as a table: {error}") from error
     return tuple(fields), frozenset(unique)
+
+
+def _load(connection: duckdb.DuckDBPyConnection, parts: list[Part]) -> None:
+    """Make a table `whole` of all files of a logical table."""
+    relations = [
+        connection.read_parquet(str(part.path))
+        if part.format == "parquet"
+        else connection.read_csv(str(part.path), header=True)
+        for part in parts
+    ]
+    names = [relation.columns for relation in relations]
+    if any(other != names[0] for other in names):
+        what = f"table {parts[0].table}: its files have different columns: {_listing(parts, names)}"
+        raise TrialProblem(what)
+    for index, relation in enumerate(relations):
+        relation.create_view(f"part{index}")
+    parts_sql = " UNION ALL ".join(f"SELECT * FROM part{index}" for index in range(len(relations)))  # noqa: S608 - our names
+    connection.execute(f"CREATE TABLE whole AS {parts_sql}")
 
 
 def _facts_sql(column: str) -> str:

@@ -19,6 +19,7 @@ from renderer.lint import lint, load_rules
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
 from renderer.published import read_published
+from renderer.spread import Spread
 from renderer.validate import ObjectChecker
 from renderer.workflow import Workflow
 from worker.runspec import Model
@@ -36,8 +37,9 @@ def validate_federation(root: Path, now: datetime.datetime, watch: Watch = unwat
     workspace, findings = _workspace(root, now, watch)
     problems = list(findings.problems)
     files = _Files(root, {} if findings.problems or workspace is None else _rendered(workspace, watch))
-    for file in watch("files checked", [*_yaml_below(root / WORKFLOWS), *_yaml_below(root / names.ARGO_CD)]):
-        problems += files.check(file)
+    below = [*_yaml_below(root / WORKFLOWS), *_yaml_below(root / names.ARGO_CD)]
+    for found in watch("files checked", Spread(files.check, below)):
+        problems += found
     return Findings(_unique(problems), findings.warnings)
 
 

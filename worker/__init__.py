@@ -21,6 +21,7 @@ Files, in reading order:
 - intake: one own dataset, from where it lies to a file that is as declared
 - unfinished: a run whose writer died before its manifest had its name
 - fetch: the first container
+- progress: how far a long stage is
 - environment: credentials of the owner's own machine
 - deposit: a dataset into its owner's Swift
 - owner: one request of a data owner

@@ -21,12 +21,13 @@ from worker.data_cli import data
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, VOLUMES_PATH, WORK_PATH, RunSpec
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH, MemberSpec, RunSpec
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
 LAST = "publish"  # the container that ends with the run's code
 MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
+CLUSTER = ".svc"  # how the names of Services end
 DONE_ALREADY = "done already"  # the status of a worker that found the run's manifest and did nothing
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -121,7 +122,16 @@ def _contradiction(spec: RunSpec) -> str | None:
         return "a table names a dataset that is not declared"
     if sorted(source.dataset for source in own.sources) != mine:
         return f"the sources are not {own.party}'s datasets of this run"
-    return None
+    return next(filter(None, (_misled(run.run_id, member) for member in run.members)), None)
+
+
+def _misled(run_id: str, member: MemberSpec) -> str | None:
+    """Return why a peer is not met where its own worker of this run is."""
+    if not member.host.endswith(CLUSTER):
+        return None  # this machine, where workers are tried out
+    if not member.host.startswith(f"{run_id}-{member.name}."):
+        return f"{member.name} is not met by the name of its worker in this run"
+    return None if member.port == TLS_PORT else f"{member.name} is not to be met on port {member.port}"
 
 
 def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log: Path, **own: Path) -> None:

@@ -7,7 +7,9 @@ Order:   the old signature and policy go first, then the data is exchanged, then
 """
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
+from typing import assert_never
 
 from policy.canonical import digest
 from policy.document import Policy
@@ -19,10 +21,13 @@ from worker.errors import BadDocument, DataMismatch, StoreUnavailable, WorkerErr
 from worker.intake import Refuse, Wanted, Word, check_data, check_word, take_word, unpack_data
 from worker.judge import header_problems
 from worker.log import Log
-from worker.runspec import SwiftSource
+from worker.progress import Progress
+from worker.runspec import DataverseSource, FilesSource, SwiftSource
 from worker.seal import seal
 from worker.stores import Stores
 from worker.workdir import WorkDir
+
+_KINDS = {"dataverse": "Dataverse", "files": "a volume"}
 
 
 class Exists(WorkerError):
@@ -37,12 +42,13 @@ def put(request: DataRequest, stores: Stores, work: WorkDir, log: Log, refuse: R
     """
     source = request.source
     if not isinstance(source, SwiftSource):
-        fix = "store the file and its policy by the place's own means, then `ccd data check`"
-        raise BadDocument(f"data is not put into {source.backend} from here", request.dataset.name, fix=fix)
+        raise BadDocument(
+            f"data is not put into {_KINDS[source.backend]} from here", request.dataset.name, fix=_by_hand(source)
+        )
     assert request.file is not None
     store = stores.of(source.credentials)
     origin = SwiftOrigin(store, source.container, source.object)
-    wanted = Wanted(request.dataset, source, request.certificate, request.capacity)
+    wanted = Wanted(request.dataset, source, request.certificate, request.capacity, Progress(log))
     file = Path(request.file)
     before = _state(file)
     policy = _policy(request, wanted, origin, refuse)
@@ -89,7 +95,7 @@ def _check(wanted: Wanted, file: Path, work: WorkDir, policy: Policy | None, ref
     stored = path.with_name("stored")
     stored.symlink_to(file.absolute())
     in_the_clear = wanted.source.model_copy(update={"sealed": None})
-    plain = Wanted(wanted.dataset, in_the_clear, wanted.certificate, wanted.capacity)
+    plain = replace(wanted, source=in_the_clear)
     if not unpack_data(plain, stored, path, work, work.root, str(file), refuse):
         return None
     facts = check_data(plain, path, str(file), refuse)
@@ -109,7 +115,7 @@ def _sealed(request: DataRequest, file: Path, work: WorkDir, log: Log) -> Path:
     assert request.recipient is not None
     log.event("sealing")
     target = work.data / "sealed"
-    seal(file, target, request.recipient)
+    seal(file, target, request.recipient, Progress(log))
     return target
 
 
@@ -130,6 +136,22 @@ def _exchange(request: DataRequest, source: SwiftSource, store: Store, stored: P
             fix = "look at it with `ccd data check`, and try again with --replace"
             raise StoreUnavailable("somebody else stores there at the same time", f"{container}/{name}", fix=fix)
     return tuple(f"{container}/{name}" for name, _ in new)
+
+
+def _by_hand(source: DataverseSource | FilesSource) -> str:
+    """Return what the owner does in our place."""
+    last = "then `ccd data check`"
+    match source:
+        case DataverseSource(file=file):
+            name = file if isinstance(file, str) else "the file"
+            beside = f"{name}{POLICY_SUFFIX} and {name}{SIGNATURE_SUFFIX} (`ccd policy sign`)"
+            where = f"the dataset {source.persistent_id} at {source.url}"
+            version = "" if source.version.startswith(":") else ", write its new version into the party document"
+            return f"upload {name} with {beside} to {where}, publish it{version}; {last}"
+        case FilesSource(path=path):
+            beside = f"{path}{POLICY_SUFFIX} and {path}{SIGNATURE_SUFFIX} (`ccd policy sign`)"
+            return f"copy {path}, {beside} to the volume of the claim {source.claim}; {last}"
+    assert_never(source)
 
 
 def _state(file: Path) -> tuple[int, int, int]:

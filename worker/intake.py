@@ -14,6 +14,7 @@ from pathlib import Path
 from conclave.local.check import FileFacts, examine_file
 from conclave.local.errors import DataMismatch as FileMismatch
 from conclave.local.errors import LocalError, Mismatch
+from conclave.local.reading import Watch, unwatched
 from policy.document import Policy
 from policy.identity import load_certificate
 from policy.parse import parse_policy
@@ -40,6 +41,7 @@ class Wanted:
     source: Source
     certificate: str  # of its owner
     capacity: Capacity
+    watch: Watch = unwatched  # how far the check of the data is
 
 
 @dataclass(frozen=True)
@@ -126,10 +128,13 @@ def check_word(wanted: Wanted, word: Word, refuse: Refuse) -> Policy | None:
 
 def check_data(wanted: Wanted, path: Path, place: str, refuse: Refuse) -> FileFacts | None:
     """Return what an unpacked file is, if it is as declared."""
-    unique = frozenset(column.name for column in wanted.dataset.columns if column.unique)
+    unique = [column.name for column in wanted.dataset.columns if column.unique]
+    keys = [key.columns for key in wanted.dataset.keys]
     memory = wanted.capacity.engine_memory
     try:
-        examined = examine_file(path, wanted.source.file_format, schema_of(wanted.dataset), unique, memory)
+        examined = examine_file(
+            path, wanted.source.file_format, schema_of(wanted.dataset), [*unique, *keys], memory, wanted.watch
+        )
     except LocalError as error:
         refuse(error)
         return None

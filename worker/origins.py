@@ -9,6 +9,7 @@ from typing import assert_never
 from worker.endpoints.dataverse import Address, DataverseOrigin
 from worker.endpoints.files import FilesOrigin
 from worker.endpoints.origin import Origin
+from worker.endpoints.patience import Trying
 from worker.endpoints.swift_origin import SwiftOrigin
 from worker.errors import BadDocument
 from worker.mounts import read_secret
@@ -38,18 +39,19 @@ class Origins:
             case DataverseSource():
                 return self._dataverse(source)
             case FilesSource():
-                return FilesOrigin(self.volumes, source.claim, source.path)
+                return FilesOrigin(self.volumes, source.claim, source.path, self.stores.watch)
         assert_never(source)
 
     def _dataverse(self, source: DataverseSource) -> Origin:
         address = Address(source.url, source.persistent_id, source.version, source.file, source.form, source.storage)
+        trying = Trying(watch=self.stores.watch)
         if source.credentials is None:
-            return DataverseOrigin(address)
+            return DataverseOrigin(address, trying=trying)
         token = read_secret(self.stores.secrets, source.credentials, TOKEN_KEY)
         if not _TOKEN.fullmatch(token):
             where, fix = f"{source.credentials}/{TOKEN_KEY}", "put the API token into it, and nothing else"
             raise BadDocument("the Secret's key holds no API token", where, fix=fix)
-        return DataverseOrigin(address, token, trust=self._trust(source.credentials))
+        return DataverseOrigin(address, token, self._trust(source.credentials), trying)
 
     def _trust(self, secret: str) -> ssl.SSLContext | None:
         """Return whom to trust beside the usual authorities, if the Secret says so: its sites may have either."""

@@ -22,6 +22,7 @@ from worker.failure import explain
 from worker.intake import Wanted, take_in
 from worker.log import Log
 from worker.origins import Origins
+from worker.progress import Progress
 from worker.runspec import SwiftSource
 from worker.stores import Stores
 from worker.workdir import Fetched, Outcome, WorkDir
@@ -60,7 +61,7 @@ class _Answer:
             if self._means.environment is not None:
                 store_secrets = root / "secrets"
                 lay_out_environment(self._means.environment, store_secrets / FROM_ENVIRONMENT)
-            return self._act(WorkDir(root / "work"), Stores(store_secrets))
+            return self._act(WorkDir(root / "work"), Stores(store_secrets, watch=Progress(self._log)))
         except Terminated:
             raise
         except deposit.Exists as error:
@@ -76,7 +77,7 @@ class _Answer:
         if request.action == "put":
             return deposit.put(request, stores, work, self._log, self._refuse) or self._refused()
         origin = Origins(stores, self._means.volumes).of(request.source)
-        wanted = Wanted(request.dataset, request.source, request.certificate, request.capacity)
+        wanted = Wanted(request.dataset, request.source, request.certificate, request.capacity, Progress(self._log))
         secrets, only = self._means.secrets, request.policy_only
         fetched = take_in(wanted, origin, work, secrets, self._log, self._refuse, only)
         return self._refused() if self._outcomes else self._accepted(fetched)

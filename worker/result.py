@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from conclave.ir.nodes import Collect, Limit, Node, Sort, SortKey
+from conclave.ir.nodes import Collect, Limit, Node, Sort
+from conclave.ir.window import SortKey
 
 Format = Literal["csv", "parquet", "json"]
 

@@ -2,11 +2,14 @@
 
 `run` is the same for every party of the run, byte for byte: its digest is compared in the hello. `own` is
 what only this party's worker needs. Both are pure functions of the committed documents.
+
+Whoever has taken over Git writes what they like here, so a name is held to be one: a Secret's that led elsewhere would
+have the worker take the ConfigMap's own keys for the owner's credentials.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
 from conclave.ir.nodes import Concat, Node, Scan
@@ -14,6 +17,7 @@ from conclave.ir.types import Field as ColumnField
 from conclave.ir.types import parse_type
 from conclave.local.format import Compression, FileFormat, Kind
 from policy.canonical import digest
+from policy.document import DATASET_NAME
 
 RUN_SPEC_PATH = "/etc/ccd/run.json"
 SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per key
@@ -21,6 +25,14 @@ VOLUMES_PATH = "/var/run/ccd/volumes"  # one directory per claim, read-only, in 
 WORK_PATH = "/work"  # the emptyDir that the three containers share
 TLS_PORT = 8443
 AGE_KEY = "age.key"  # in the Secret of a sealed dataset
+_LABEL = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+# A Service's name within its cluster, or this machine's own addresses: nothing that a store's network could answer.
+_HOST = rf"^({_LABEL}\.{_LABEL}\.svc|localhost|127(\.[0-9]{{1,3}}){{3}})$"
+# An account as Swift's access rules name it. Never `.r:*` or `*:*`, which would open a result to everybody.
+STORE_ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9_-]*(:([A-Za-z0-9][A-Za-z0-9_.@-]*|\*))?$"
+
+Label = Annotated[str, Field(pattern=f"^{_LABEL}$")]  # of a party, a run, a Secret or a claim: one step of a path
+DatasetName = Annotated[str, Field(pattern=DATASET_NAME)]
 
 
 class Model(BaseModel):
@@ -38,19 +50,32 @@ class ColumnSpec(Model):
     unique: bool | Literal["table"] = False  # "table": and no other dataset of a logical table has the value
 
 
-class DatasetSpec(Model):
-    """What every party knows of a dataset: its name and its declared columns, in the file's order."""
+class KeySpec(Model):
+    """Columns that no two rows agree in all of: of their dataset, or of the whole table ("table")."""
 
-    name: str  # "party/dataset"
+    columns: Annotated[tuple[str, ...], Field(min_length=2)]
+    unique: Literal[True, "table"] = True
+
+
+class DatasetSpec(Model):
+    """What every party knows of a dataset: its name, its declared columns, in the file's order, and their keys."""
+
+    name: DatasetName  # "party/dataset"
     columns: tuple[ColumnSpec, ...]
+    keys: tuple[KeySpec, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_no_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out keys where there are none: a run of before there were any keeps its name."""
+        return {name: value for name, value in dump(self).items() if name != "keys" or value}
 
 
 class MemberSpec(Model):
     """One party of the run."""
 
-    name: str
+    name: Label
     certificate: str  # PEM, self-signed, Ed25519: the identity that TLS and signatures are checked against
-    host: str  # the Service's DNS name
+    host: Annotated[str, Field(pattern=_HOST)]  # the Service's DNS name
     port: int = TLS_PORT
 
 
@@ -88,7 +113,7 @@ class Run(Model):
     """What all parties of a run agree on."""
 
     api_version: Literal["ccd.dev/v1alpha1"] = "ccd.dev/v1alpha1"
-    run_id: str
+    run_id: Label
     workflow: str
     purpose: str
     query: str
@@ -114,13 +139,13 @@ class Text(Model):
 class Sealed(Model):
     """Data that its owner stored encrypted with age."""
 
-    identity: str  # name of the Secret that holds `age.key`; `fetch` alone mounts it
+    identity: Label  # name of the Secret that holds `age.key`; `fetch` alone mounts it
 
 
 class SourceBase(Model):
     """One of the party's own datasets, wherever it lies. Credentials are named here and mounted, never written."""
 
-    dataset: str  # "party/dataset"
+    dataset: DatasetName  # "party/dataset"
     backend: str
     format: Kind
     null: str | tuple[str, ...] = ""  # how a text spells NULL
@@ -157,7 +182,7 @@ class SwiftSource(SourceBase):
     backend: Literal["swift"] = "swift"
     container: str
     object: str
-    credentials: str  # name of the Secret
+    credentials: Label  # name of the Secret
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -169,7 +194,7 @@ class FilesSource(SourceBase):
     """A file on a volume of the party's own cluster."""
 
     backend: Literal["files"] = "files"
-    claim: str  # name of the PersistentVolumeClaim
+    claim: Label  # name of the PersistentVolumeClaim
     path: str  # within the volume
 
     @property
@@ -188,7 +213,7 @@ class DataverseSource(SourceBase):
     file: str | int  # its name with its directory, or its number
     form: Literal["original", "archival"] = "original"
     storage: tuple[str, ...] = ()  # other sites that the installation may redirect to
-    credentials: str | None = None  # name of the Secret
+    credentials: Label | None = None  # name of the Secret
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -203,10 +228,12 @@ class Place(Model):
     """A Swift container to write to, and the Secret that allows it."""
 
     container: str
-    credentials: str
+    credentials: Label
     # Whom a container that the worker makes is opened to, as Swift's ACLs name them. Left out if nobody, so that the
     # run ids of those who name nobody stay what they are.
-    readers: tuple[str, ...] = Field(default=(), exclude_if=lambda readers: not readers)
+    readers: tuple[Annotated[str, Field(pattern=STORE_ACCOUNT)], ...] = Field(
+        default=(), exclude_if=lambda readers: not readers
+    )
 
 
 class Capacity(Model):
@@ -225,7 +252,7 @@ class Own(Model):
     """What only this party's worker needs."""
 
     party: str
-    identity: str  # name of the Secret that holds `tls.key`
+    identity: Label  # name of the Secret that holds `tls.key`
     sources: tuple[Source, ...] = ()
     records: Place | None = None  # where this party files its own signed copy of every manifest
     output: Place | None = None  # the writer's
@@ -265,6 +292,8 @@ def _scan(table: str, dataset: DatasetSpec) -> Scan:
         schema=schema_of(dataset),
         unique=frozenset(column.name for column in dataset.columns if column.unique),
         unique_in_table=frozenset(column.name for column in dataset.columns if column.unique == "table"),
+        keys=frozenset(key.columns for key in dataset.keys),
+        keys_in_table=frozenset(key.columns for key in dataset.keys if key.unique == "table"),
     )
 
 

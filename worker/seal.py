@@ -9,6 +9,7 @@ from typing import Protocol
 
 import pyrage
 
+from conclave.local.reading import Reading, Watch, unwatched
 from worker.errors import BadDocument, DataMismatch
 from worker.mounts import read_secret
 from worker.runspec import AGE_KEY
@@ -65,7 +66,7 @@ def unseal(source: Path, target: Path, identities: list[Identity], place: str) -
             raise problem from None
 
 
-def seal(source: Path, target: Path, recipient: str) -> None:
+def seal(source: Path, target: Path, recipient: str, watch: Watch = unwatched) -> None:
     """Write `source`, sealed to `recipient`, to `target`, in pieces.
 
     Raises:  BadDocument if that is no recipient.
@@ -74,7 +75,7 @@ def seal(source: Path, target: Path, recipient: str) -> None:
         to = pyrage.x25519.Recipient.from_str(recipient)
     except pyrage.RecipientError:
         raise BadDocument("the recipient in the party document is no age recipient", "sealed.recipient") from None
-    with source.open("rb") as plain, target.open("wb") as sealed:
+    with Reading(source, watch) as plain, target.open("wb") as sealed:
         pyrage.encrypt_io(plain, sealed, [to])
 
 

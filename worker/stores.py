@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from worker.endpoints.patience import Watch, unwatched
 from worker.endpoints.store import Store
 from worker.endpoints.swift import SwiftStore
 
@@ -13,6 +14,7 @@ class Stores:
 
     secrets: Path
     opened: dict[str, Store] = field(default_factory=dict)
+    watch: Watch = unwatched
 
     def of(self, credentials: str) -> Store:
         """Return the store that the Secret `credentials` opens.
@@ -20,7 +22,7 @@ class Stores:
         Raises:  BadDocument if the Secret is not mounted or lacks a key.
         """
         if credentials not in self.opened:
-            self.opened[credentials] = SwiftStore(self.secrets, credentials)
+            self.opened[credentials] = SwiftStore(self.secrets, credentials, watch=self.watch)
         return self.opened[credentials]
 
 

@@ -23,13 +23,13 @@ from conclave.ir.types import (
     is_numeric,
 )
 
-ArithmeticOperator = OneOf["+", "-", "*", "/"]
+ArithmeticOperator = OneOf["+", "-", "*", "/", "//", "%"]
 ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
 LogicOperator = OneOf["and", "or"]
 # What owners compute on their own rows, before any are combined: MPC has no such functions.
 LocalFunction = OneOf[
-    "like", "substring", "lower", "upper", "trim", "length",
-    "year", "quarter", "month", "week", "day", "dayofweek", "dayofyear", "date_trunc",
+    "like", "ilike", "substring", "lower", "upper", "trim", "length",
+    "year", "quarter", "month", "week", "day", "dayofweek", "dayofyear", "date_trunc", "add_months",
     "floor", "ceil", "round", "sqrt",
 ]  # fmt: skip
 Value = int | float | bool | str | decimal.Decimal | datetime.date | None
@@ -61,7 +61,10 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """`left operator right` on numbers. Division yields a double; by zero it yields NULL."""
+    """`left operator right` on numbers. Division yields a double; by zero any yields NULL.
+
+    `//` and `%` are of whole numbers: the quotient is cut off towards zero, and the rest has the sign of `left`.
+    """
 
     operator: ArithmeticOperator
     left: "Expression"
@@ -72,6 +75,9 @@ class Arithmetic:
         for side in (self.left, self.right):
             if not is_numeric(side.type) and not _is_date_shift(self):
                 raise TypeProblem(f"{self.operator!r} needs numbers, got {side.type}", self.at)
+            if self.operator in ("//", "%") and not isinstance(side.type, Integer):
+                fix = "use /, which gives a double" if self.operator == "//" else None
+                raise TypeProblem(f"{self.operator!r} needs whole numbers, got {side.type}", self.at, fix)
 
     @property
     def type(self) -> Type:
@@ -99,7 +105,7 @@ class Arithmetic:
     @property
     def nullable(self) -> bool:
         """A divisor that is not a non-zero constant can be zero."""
-        if self.operator == "/" and not (isinstance(self.right, Literal) and self.right.value):
+        if self.operator in ("/", "//", "%") and not (isinstance(self.right, Literal) and self.right.value):
             return True
         return self.left.nullable or self.right.nullable
 

@@ -6,44 +6,29 @@ Column names are unique within a schema. `alpha`, `bravo` own scans; who *may se
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from typing import Literal as OneOf
-from typing import TypeVar, assert_never
+from typing import assert_never
 
+from conclave.ir.checks import check_disjoint, check_names, hashed_once
 from conclave.ir.errors import Position, TypeProblem
 from conclave.ir.expressions import Expression, names_in
 from conclave.ir.guard import Clamp, Guard
 from conclave.ir.types import (
-    MAX_DECIMAL_DIGITS,
     Boolean,
-    Decimal,
     Double,
     Field,
     Integer,
     Schema,
-    Type,
     is_numeric,
+    sum_type,
 )
+from conclave.ir.window import SortKey, Window
 
 AggregateFunction = OneOf["sum", "count", "min", "max", "avg"]
 JoinKind = OneOf["inner", "left", "semi", "anti"]
 Owners = frozenset[str | None]  # of all scans below a node; None stands for those below a plan's Input
-N = TypeVar("N")
 
 
-def _hashed_once(node: type[N]) -> type[N]:
-    """Keep a node's hash: it goes down to every leaf, and passes and plans ask for it again and again."""
-    compute = node.__hash__
-
-    def hashed(self: N) -> int:
-        known = self.__dict__.get("_hash")
-        if known is None:
-            known = self.__dict__["_hash"] = compute(self)
-        return int(known)
-
-    node.__hash__ = hashed  # type: ignore[method-assign, assignment]
-    return node
-
-
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Scan:
     """All rows of one owner's dataset. `table` is the logical table that the dataset is a part of."""
@@ -57,6 +42,8 @@ class Scan:
         frozenset()
     )  # and none that another dataset of the table holds, by all owners' word
     clamps: tuple[Clamp, ...] = ()  # by column; what is read is within these
+    keys: frozenset[tuple[str, ...]] = frozenset()  # columns that no two rows of this dataset agree in all of
+    keys_in_table: frozenset[tuple[str, ...]] = frozenset()  # nor rows of other datasets of the table
     at: Position | None = field(default=None, compare=False, repr=False)
 
     @cached_property
@@ -65,7 +52,7 @@ class Scan:
         return frozenset({self.owner})
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Input:
     """A table that an earlier step of a plan made. Only plans hold it; a query as written never does."""
@@ -79,7 +66,7 @@ class Input:
         return frozenset({None})
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Concat:
     """The rows of all parts, one after another (UNION ALL). Parts agree in names and types."""
@@ -112,7 +99,7 @@ class Output:
     expression: Expression
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Project:
     """One row for each row of the source, with the given columns."""
@@ -123,7 +110,7 @@ class Project:
 
     def __post_init__(self) -> None:
         for output in self.outputs:
-            _check_names(names_in(output.expression), self.source, self.at)
+            check_names(names_in(output.expression), self.source, self.at)
 
     @cached_property
     def schema(self) -> Schema:
@@ -136,7 +123,7 @@ class Project:
         return self.source.owners
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Filter:
     """The rows for which `predicate` is true (neither false nor NULL)."""
@@ -146,7 +133,7 @@ class Filter:
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check_names(names_in(self.predicate), self.source, self.at)
+        check_names(names_in(self.predicate), self.source, self.at)
         if not isinstance(self.predicate.type, Boolean):
             raise TypeProblem(f"a condition is boolean, got {self.predicate.type}", self.at)
 
@@ -174,7 +161,7 @@ class AggregateOutput:
     at: Position | None = field(default=None, compare=False, repr=False)
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Aggregate:
     """One row for each distinct combination of `keys` (NULL counts as a value); with no keys exactly one row."""
@@ -187,7 +174,7 @@ class Aggregate:
 
     def __post_init__(self) -> None:
         read = {*self.keys, *(o.over for o in self.outputs if o.over is not None), *(g.subject for g in self.guards)}
-        _check_names(read, self.source, self.at)
+        check_names(read, self.source, self.at)
         _ = self.schema
 
     @cached_property
@@ -221,11 +208,11 @@ class Aggregate:
         if output.function == "avg":
             kind = Double()
         elif output.function == "sum":
-            kind = _sum_type(over.type)
+            kind = sum_type(over.type)
         return Field(output.name, kind, over.nullable or not self.keys)
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Join:
     """Rows that are equal in all `on` pairs (left name, right name); NULL equals nothing. Schemas share no name.
@@ -241,9 +228,9 @@ class Join:
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check_disjoint(self.left, self.right, self.at)
-        _check_names({left for left, _ in self.on}, self.left, self.at)
-        _check_names({right for _, right in self.on}, self.right, self.at)
+        check_disjoint(self.left, self.right, self.at)
+        check_names({left for left, _ in self.on}, self.left, self.at)
+        check_names({right for _, right in self.on}, self.right, self.at)
 
     @cached_property
     def schema(self) -> Schema:
@@ -264,7 +251,7 @@ class Join:
         return self.left.owners | self.right.owners
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class CrossOne:
     """Every row of `left`, widened by the only row of `right` (an ungrouped aggregate or its projection)."""
@@ -274,7 +261,7 @@ class CrossOne:
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check_disjoint(self.left, self.right, self.at)
+        check_disjoint(self.left, self.right, self.at)
 
     @cached_property
     def schema(self) -> Schema:
@@ -287,16 +274,7 @@ class CrossOne:
         return self.left.owners | self.right.owners
 
 
-@dataclass(frozen=True)
-class SortKey:
-    """One ORDER BY item."""
-
-    column: str
-    descending: bool = False
-    nulls_first: bool = False
-
-
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Sort:
     """The same rows in order."""
@@ -306,7 +284,7 @@ class Sort:
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check_names({key.column for key in self.keys}, self.source, self.at)
+        check_names({key.column for key in self.keys}, self.source, self.at)
 
     @property
     def schema(self) -> Schema:
@@ -319,7 +297,7 @@ class Sort:
         return self.source.owners
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Limit:
     """The first `count` rows."""
@@ -339,7 +317,7 @@ class Limit:
         return self.source.owners
 
 
-@_hashed_once
+@hashed_once
 @dataclass(frozen=True)
 class Collect:
     """The root: the answer, opened to `recipients` and to nobody else."""
@@ -358,31 +336,9 @@ class Collect:
         return self.source.owners
 
 
-Node = Scan | Input | Concat | Project | Filter | Aggregate | Join | CrossOne | Sort | Limit | Collect
+Node = Scan | Input | Concat | Project | Filter | Aggregate | Window | Join | CrossOne | Sort | Limit | Collect
 
 
 def field_of(node: Node, name: str) -> Field:
     """Return the column called `name` of the node's schema."""
     return next(f for f in node.schema if f.name == name)
-
-
-def _sum_type(kind: Type) -> Type:
-    match kind:
-        case Integer():
-            return Integer(64)
-        case Decimal(_, scale):
-            return Decimal(MAX_DECIMAL_DIGITS, scale)
-    return kind
-
-
-def _check_names(names: frozenset[str] | set[str], source: "Node", at: Position | None) -> None:
-    unknown = names - {f.name for f in source.schema}
-    if unknown:
-        have = ", ".join(f.name for f in source.schema)
-        raise TypeProblem(f"no column {', '.join(sorted(unknown))} here; there are {have}", at)
-
-
-def _check_disjoint(left: "Node", right: "Node", at: Position | None) -> None:
-    shared = {f.name for f in left.schema} & {f.name for f in right.schema}
-    if shared:
-        raise TypeProblem(f"both sides of a join have a column {', '.join(sorted(shared))}", at)

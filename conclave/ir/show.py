@@ -34,10 +34,10 @@ from conclave.ir.nodes import (
     Project,
     Scan,
     Sort,
-    SortKey,
 )
 from conclave.ir.types import Double
 from conclave.ir.walk import children
+from conclave.ir.window import SortKey, Window, WindowOutput
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 # How tightly each operator binds; parentheses are printed only where they are needed.
@@ -82,6 +82,10 @@ def show_node(node: Node) -> str:
         case Join(_, _, on, how):
             kind = "" if how == "inner" else f"{how} "
             return f"{kind}join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
+        case Window(_, partition, sort_keys, made):
+            by = f" by {', '.join(map(_name, partition))}" if partition else ""
+            order = f" ordered by {', '.join(map(_sort_key, sort_keys))}" if sort_keys else ""
+            return f"window{by}{order}: {', '.join(map(_window, made))}"
         case CrossOne():
             return "cross one row"
         case Sort(_, sort_keys):
@@ -130,8 +134,8 @@ def _show(expression: Expression) -> tuple[str, int]:
         case Case(branches, default):
             whens = " ".join(f"when {_show(test)[0]} then {_show(value)[0]}" for test, value in branches)
             return f"case {whens} else {_show(default)[0]} end", _ATOM
-        case Call("like", (operand, pattern)):
-            return f"{_within(operand, _ADD)} like {_within(pattern, _ADD)}", _COMPARE
+        case Call("like" | "ilike" as function, (operand, pattern)):
+            return f"{_within(operand, _ADD)} {function} {_within(pattern, _ADD)}", _COMPARE
         case Call(function, arguments):
             return f"{function}({', '.join(_show(argument)[0] for argument in arguments)})", _ATOM
         case Cast(operand, kind):
@@ -182,6 +186,20 @@ def _guard(guard: Guard) -> str:
 
 def _clamp(clamp: Clamp) -> str:
     return f", {_name(clamp.column)} within {_literal(clamp.low)} and {_literal(clamp.high)}"
+
+
+_FRAMES = {"rows": " so far", "range": " so far and alike", "partition": ""}
+
+
+def _window(output: WindowOutput) -> str:
+    match output.function:
+        case "row_number" | "rank" | "dense_rank" as function:
+            call = f"{function}()"
+        case "lag" | "lead" as function:
+            call = f"{function}({_name(output.over or '')}, {output.offset})"
+        case function:
+            call = f"{function}({'*' if output.over is None else _name(output.over)}){_FRAMES[output.frame]}"
+    return f"{_name(output.name)} = {call}"
 
 
 def _sort_key(key: SortKey) -> str:

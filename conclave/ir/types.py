@@ -159,6 +159,16 @@ def common_type(left: Type, right: Type) -> Type:
     raise TypeProblem(f"{left} and {right} have no common type")
 
 
+def sum_type(kind: Type) -> Type:
+    """Return the type of a sum of values of `kind`."""
+    match kind:
+        case Integer():
+            return Integer(64)
+        case Decimal(_, scale):
+            return Decimal(MAX_DECIMAL_DIGITS, scale)
+    return kind
+
+
 def key_bits(kind: Type) -> int:
     """Return how many bits order and tell apart all values of `kind`: what a radix sort has to look at."""
     match kind:

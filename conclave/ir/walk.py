@@ -33,6 +33,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.window import Window
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -44,7 +45,9 @@ def children(node: Node) -> tuple[Node, ...]:
             return parts
         case Join(left, right) | CrossOne(left, right):
             return (left, right)
-        case Project(source) | Filter(source) | Aggregate(source) | Sort(source) | Limit(source) | Collect(source):
+        case Project(source) | Filter(source) | Aggregate(source) | Window(source) | Sort(source) | Limit(source):
+            return (source,)
+        case Collect(source):
             return (source,)
         case _ as never:
             assert_never(never)
@@ -62,7 +65,7 @@ def with_children(node: Node, sources: tuple[Node, ...]) -> Node:
             return replace(node, parts=sources)
         case Join() | CrossOne():
             return replace(node, left=sources[0], right=sources[1])
-        case Project() | Filter() | Aggregate() | Sort() | Limit() | Collect():
+        case Project() | Filter() | Aggregate() | Window() | Sort() | Limit() | Collect():
             return replace(node, source=sources[0])
         case _ as never:
             assert_never(never)
@@ -115,7 +118,7 @@ def is_one_row(node: Node) -> bool:
     match node:
         case Aggregate(keys=keys):
             return not keys
-        case Project(source) | Sort(source) | Collect(source):
+        case Project(source) | Window(source) | Sort(source) | Collect(source):
             return is_one_row(source)
         case CrossOne(left, right):
             return is_one_row(left) and is_one_row(right)

@@ -7,6 +7,7 @@ It must not talk to anybody, know of policies, or let a value of the data into a
 - sqlguard: minimum subjects and bounds as SQL
 - sqltext: a relational query as one SELECT, as the plan shows it
 - format: how a file is written down
+- reading: a file as a stream, and somebody watching how far it is
 - source: a file as DuckDB reads it, and which values break the declaration
 - duckdb: the sealed engine that holds the party's tables and runs the SQL
 - compression: what a stored file really is, and unpacked

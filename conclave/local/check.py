@@ -1,6 +1,6 @@
 """A data file held against its declaration, before anything is computed on it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from conclave.local.duckdb import connect
 from conclave.local.errors import DataMismatch, LocalError, Mismatch
 from conclave.local.format import FileFormat
 from conclave.local.header import check_header
+from conclave.local.reading import Watch, unwatched
 from conclave.local.source import breaks_quotes, breaks_type, relation, typed
 from conclave.local.sqlexpr import view_name
 from conclave.local.witness import fingerprint, first_bad_text, misread
@@ -55,7 +56,7 @@ def check_file(
     path: Path,
     file_format: FileFormat,
     schema: Schema,
-    unique: frozenset[str] = frozenset(),
+    unique: Collection[str | tuple[str, ...]] = (),
     memory_limit: str = MEMORY_LIMIT,
 ) -> FileFacts:
     """Return the facts of a file that is as declared.
@@ -73,13 +74,16 @@ def examine_file(
     path: Path,
     file_format: FileFormat,
     schema: Schema,
-    unique: frozenset[str] = frozenset(),
+    unique: Collection[str | tuple[str, ...]] = (),
     memory_limit: str = MEMORY_LIMIT,
+    watch: Watch = unwatched,
 ) -> Examined:
     """Read the whole file and hold it against the declared columns: names, types, NULLs, uniqueness.
 
-    Columns in `unique` hold no value twice; NULLs do not count. A double must be finite. What spoils the rows
-    themselves is told alone, since no column can be judged then.
+    Columns in `unique` hold no value twice, and several columns of it no combination; NULLs do not count. A double must
+    be finite. What spoils the rows themselves is told alone, since no column can be judged then.
+
+    `watch` is told how far a text is read the second time, which takes longest.
 
     Raises:  LocalError.
     """
@@ -87,7 +91,7 @@ def examine_file(
     try:
         header = check_header(path, file_format, schema)
         with connect(memory_limit, 2, spill) as connection:
-            n_rows, mismatches = _examine(connection, path, file_format, schema, unique)
+            n_rows, mismatches = _examine(connection, path, file_format, schema, unique, watch)
     except DataMismatch as error:
         return Examined(None, (error.mismatch,))
     except (duckdb.OutOfMemoryException, duckdb.IOException, MemoryError) as error:
@@ -100,7 +104,8 @@ def _examine(
     path: Path,
     file_format: FileFormat,
     schema: Schema,
-    unique: frozenset[str],
+    unique: Collection[str | tuple[str, ...]],
+    watch: Watch,
 ) -> tuple[int, tuple[Mismatch, ...]]:
     source = relation(path, file_format, schema)
     rules = [rule for column in schema for rule in _rules(column, file_format)]
@@ -113,7 +118,7 @@ def _examine(
     except duckdb.Error as error:
         raise DataMismatch(_unreadable(connection, path, file_format, schema, error)) from None
     if file_format.is_text:
-        spoilt = misread(connection, source, path, file_format, schema, (n_rows, total))
+        spoilt = misread(connection, source, path, file_format, schema, (n_rows, total), watch)
         if spoilt is not None:
             raise DataMismatch(spoilt)
     broken = [rule for rule, n in zip(rules, n_breaks, strict=True) if n]
@@ -122,10 +127,18 @@ def _examine(
         for rule, row in zip(broken, _first_rows(connection, source, broken), strict=True)
     ]
     spoilt_columns = {rule.column for rule in broken}
-    for column in schema:
-        if column.name in unique - spoilt_columns:
-            mismatches += _repeats(connection, source, column, file_format)
+    for key in _keys(schema, unique):
+        if spoilt_columns.isdisjoint(column.name for column in key):
+            mismatches += _repeats(connection, source, key, file_format)
     return n_rows, tuple(mismatches)
+
+
+def _keys(schema: Schema, unique: Collection[str | tuple[str, ...]]) -> list[tuple[Field, ...]]:
+    """Return what is declared unique, single columns in the file's order first."""
+    fields = {column.name: column for column in schema}
+    singles = [(column,) for column in schema if column.name in unique]
+    together = sorted({key for key in unique if isinstance(key, tuple)})
+    return [*singles, *(tuple(fields[name] for name in key) for key in together)]
 
 
 def _rules(column: Field, file_format: FileFormat) -> Iterator[_Rule]:
@@ -151,17 +164,25 @@ def _rules(column: Field, file_format: FileFormat) -> Iterator[_Rule]:
 
 
 def _repeats(
-    connection: duckdb.DuckDBPyConnection, source: str, column: Field, file_format: FileFormat
+    connection: duckdb.DuckDBPyConnection, source: str, key: tuple[Field, ...], file_format: FileFormat
 ) -> Iterator[Mismatch]:
-    value = typed(column, file_format)
+    values = [typed(column, file_format) for column in key]
+    value = values[0]
+    if len(key) > 1:  # a combination in which a column is NULL counts as little as a NULL does
+        is_known = " AND ".join(f"{each} IS NOT NULL" for each in values)
+        value = f"CASE WHEN {is_known} THEN row({', '.join(values)}) END"
     n_values, n_distinct = _one_row(connection, [f"COUNT({value})", f"COUNT(DISTINCT {value})"], source)
     if n_values == n_distinct:
         return
     numbered = f"(SELECT {value} AS value, row_number() OVER () AS row FROM {source})"  # noqa: S608
     ranked = f"(SELECT value, row, row_number() OVER (PARTITION BY value ORDER BY row) AS nth FROM {numbered})"  # noqa: S608
     (row,) = _one_row(connection, ["MIN(row)"], f"{ranked} WHERE value IS NOT NULL AND nth > 1")
-    what = "repeats an earlier row's value but the column is declared unique"
-    yield Mismatch(what, "remove the repeated row or do not declare it unique", column.name, row)
+    if len(key) == 1:
+        what = "repeats an earlier row's value but the column is declared unique"
+        yield Mismatch(what, "remove the repeated row or do not declare it unique", key[0].name, row)
+    else:
+        what = f"agrees with an earlier row in {', '.join(f.name for f in key)}, which are declared a key together"
+        yield Mismatch(what, "remove the repeated row or do not declare the key", row=row)
 
 
 def _first_rows(connection: duckdb.DuckDBPyConnection, source: str, rules: list[_Rule]) -> tuple[int, ...]:

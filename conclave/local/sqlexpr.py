@@ -26,7 +26,7 @@ from conclave.ir.expressions import (
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar
 
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _ATOM = range(1, 8)
-_LEVELS = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT}
+_LEVELS = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT}
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,12 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
             return Sql(text, _COMPARE, is_exact=True)
         case Case():
             return _case(expression, columns)
-        case Call("like", (operand, pattern)):
+        case Call("like" | "ilike" as function, (operand, pattern)):
             sides = (_at_least(_SUM, render_expression(side, columns)) for side in (operand, pattern))
-            return Sql(" LIKE ".join(sides), _COMPARE, is_exact=True)
+            return Sql(f" {function.upper()} ".join(sides), _COMPARE, is_exact=True)
+        case Call("add_months", (operand, months), kind):
+            date, number = (render_expression(each, columns) for each in (operand, months))
+            return cast(Sql(f"{_at_least(_SUM, date)} + to_months({number.text})"), kind)
         case Call("sqrt", (operand,), kind):  # of what is negative it is an error, or no number
             number = render_expression(operand, columns)
             return cast(Sql(f"sqrt(CASE WHEN {_at_least(_SUM, number)} >= 0 THEN {number.text} END)"), kind)
@@ -141,6 +144,10 @@ def _arithmetic(expression: Arithmetic, columns: Mapping[str, Sql]) -> Sql:
         case "/", _, _:
             is_exact = True
             left = left if expression.left.type == Double() and left.is_exact else cast(left, Double())
+            if not (isinstance(expression.right, Literal) and expression.right.value):
+                right = Sql(f"NULLIF({right.text}, 0)")
+        case "//" | "%", _, _:
+            left = left if _is_bigint(expression.left) else cast(left, Integer(64))
             if not (isinstance(expression.right, Literal) and expression.right.value):
                 right = Sql(f"NULLIF({right.text}, 0)")
         case _, Date(), Date():

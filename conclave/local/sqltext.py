@@ -27,10 +27,10 @@ from conclave.ir.nodes import (
     Project,
     Scan,
     Sort,
-    SortKey,
     field_of,
 )
 from conclave.ir.types import Double, Field, Integer
+from conclave.ir.window import SortKey, Window, WindowOutput
 from conclave.local.sqlexpr import Sql, and_parts, cast, column, duckdb_type, render_expression, view_name
 from conclave.local.sqlguard import clamped_scan, guard_groups, guard_outputs
 
@@ -120,6 +120,8 @@ def _select(node: Node, alias: str) -> _Select:
             return replace(inner, node=node, where=inner.where + conditions)
         case Aggregate():
             return _aggregate(node, alias)
+        case Window():
+            return _window(node, alias)
         case Join() | CrossOne():
             return _join(node, alias)
         case Sort(source, keys):
@@ -225,6 +227,41 @@ def _join(node: Join | CrossOne, alias: str) -> _Select:
         source = f"{left.source}\nCROSS JOIN {right.source}"
     shown = {f.name: columns[f.name] for f in node.schema}
     return _Select(node, shown, source, where=left.where + right.where, is_joined=True)
+
+
+_FRAMES = {
+    "rows": " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    "range": " RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+    "partition": " ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+}
+
+
+def _window(node: Window, alias: str) -> _Select:
+    inner = _select(node.source, alias)
+    if not inner.is_plain:
+        inner = _wrapped(inner, alias)
+    by = [inner.columns[name].text for name in node.partition]
+    order = [sql.text + how for sql, how in (_order(key, inner) for key in node.order)]
+    clauses = [f"PARTITION BY {', '.join(by)}"] if by else []
+    clauses += [f"ORDER BY {', '.join(order)}"] if order else []
+    made = {o.name: _window_output(o, field_of(node, o.name), inner.columns, " ".join(clauses)) for o in node.outputs}
+    whole = replace(inner, node=node, columns={**inner.columns, **made}, order=())
+    # What is read above it, by WHERE or another window, has to be a column by then: hence the subquery.
+    return _from(f"(\n{_indent(_text(whole))}\n)", node, alias)
+
+
+def _window_output(output: WindowOutput, declared: Field, columns: dict[str, Sql], over: str) -> Sql:
+    column_text = "" if output.over is None else columns[output.over].text
+    match output.function:
+        case "row_number" | "rank" | "dense_rank":
+            call, frame = f"{output.function.upper()}()", ""
+        case "lag" | "lead":
+            call, frame = f"{output.function.upper()}({column_text}, {output.offset})", ""
+        case "sum" | "count" | "min" | "max":
+            call, frame = f"{output.function.upper()}({column_text or '*'})", _FRAMES[output.frame]
+        case _ as never:
+            assert_never(never)
+    return cast(Sql(f"{call} OVER ({(over + frame).strip()})"), declared.type)
 
 
 def _order(key: SortKey, inner: _Select) -> tuple[Sql, str]:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from conclave.ir.types import Schema, Varchar
 from conclave.local.errors import Mismatch
 from conclave.local.format import FileFormat
+from conclave.local.reading import Reading, Watch, unwatched
 from conclave.local.source import MAX_LINE_BYTES
 from conclave.local.sqlexpr import view_name
 
@@ -39,6 +40,7 @@ def misread(
     file_format: FileFormat,
     schema: Schema,
     seen: tuple[int, int],
+    watch: Watch = unwatched,
 ) -> Mismatch | None:
     """Return the first row in which pyarrow reads something else than DuckDB, whose `fingerprint` of `source` is `seen`.
 
@@ -46,7 +48,7 @@ def misread(
     """
     shapes: list[Mismatch] = []
     try:
-        connection.register(_NAME, _open(path, file_format, schema, pa.string(), shapes))
+        connection.register(_NAME, _open(path, file_format, schema, pa.string(), shapes, watch))
         found = connection.execute(f"SELECT {', '.join(fingerprint(schema))} FROM {_NAME}").fetchall()[0]  # noqa: S608
         connection.unregister(_NAME)
     except pa.ArrowInvalid:
@@ -102,7 +104,12 @@ def _not_utf8(array: pa.Array) -> int | None:
 
 
 def _open(
-    path: Path, file_format: FileFormat, schema: Schema, kind: pa.DataType, shapes: list[Mismatch]
+    path: Path,
+    file_format: FileFormat,
+    schema: Schema,
+    kind: pa.DataType,
+    shapes: list[Mismatch],
+    watch: Watch = unwatched,
 ) -> pa.RecordBatchReader:
     names = [column.name for column in schema]
     n_headers = int(file_format.has_header)
@@ -115,7 +122,8 @@ def _open(
 
     quote, escape = file_format.quote, file_format.escape
     return pyarrow.csv.open_csv(
-        path,
+        # Without a line end pyarrow takes an empty last field for a quoted one, if the field before it is.
+        Reading(path, watch, ending=b"\n" if _ends_in(path, file_format.delimiter) else b""),
         # One thread: else rows have no numbers.
         read_options=pyarrow.csv.ReadOptions(
             use_threads=False, block_size=_BLOCK_BYTES, column_names=names, skip_rows_after_names=n_headers
@@ -139,11 +147,15 @@ def _open(
 
 
 def _ends_in_escape(path: Path, file_format: FileFormat) -> bool:
-    if file_format.escape in ("", file_format.quote) or not path.stat().st_size:
+    return file_format.escape not in ("", file_format.quote) and _ends_in(path, file_format.escape)
+
+
+def _ends_in(path: Path, sign: str) -> bool:
+    if not path.stat().st_size:
         return False
     with path.open("rb") as file:
         file.seek(-1, io.SEEK_END)
-        return file.read(1) == file_format.escape.encode()
+        return file.read(1) == sign.encode()
 
 
 def _first_difference(

@@ -31,6 +31,7 @@ In reading order:
 - wide: arithmetic mod 2**128 in the clear
 - fixed: truncation and fixed-point products without failures
 - divide: quotients
+- whole: quotients and rests of whole numbers
 - shuffle: secret permutations of columns
 - move: rows to secret places
 - sort: radix sort, partition

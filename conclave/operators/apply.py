@@ -20,6 +20,8 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.types import Schema, Varchar, is_packed
+from conclave.ir.window import SortKey as IrSortKey
+from conclave.ir.window import Window
 from conclave.ir.words import n_text_words, text_column
 from conclave.mpc.party import Party
 from conclave.operators.aggregate import AggregateSpec
@@ -39,6 +41,7 @@ from conclave.operators.join import (
 from conclave.operators.match import OnRepeated, refuse_repeated
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
+from conclave.operators.window import window
 from conclave.plan.steps import MpcStep
 
 
@@ -79,11 +82,10 @@ def apply(
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
-            ordering = [
-                SortKey(key.column, key.descending, key.nulls_first, tuple(_texts_of(source.schema, key.column)))
-                for key in keys
-            ]
-            return sort_table(_table(source, tables), ordering, me)
+            return sort_table(_table(source, tables), _ordering(source, keys), me)
+        case Window(source, partition, keys, made):
+            texts = {o.over: _texts_of(source.schema, o.over) for o in made if o.over is not None}
+            return window(_table(source, tables), partition, _ordering(source, keys), made, me, texts)
         case Limit(source, count):
             return _table(source, tables).first(count)
         case Scan() | Input() | Collect():
@@ -108,6 +110,13 @@ def _texts_of(schema: Schema, name: str) -> list[str]:
     if not isinstance(kind, Varchar) or is_packed(kind):
         return []
     return [text_column(name, k) for k in range(n_text_words(kind.max_bytes))]
+
+
+def _ordering(source: Node, keys: tuple[IrSortKey, ...]) -> list[SortKey]:
+    return [
+        SortKey(key.column, key.descending, key.nulls_first, tuple(_texts_of(source.schema, key.column)))
+        for key in keys
+    ]
 
 
 def _spec(output: AggregateOutput) -> AggregateSpec:

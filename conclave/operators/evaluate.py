@@ -41,6 +41,7 @@ from conclave.mpc.divide import divide, multiply_fixed
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, public_bits, public_share
+from conclave.mpc.whole import DIVISOR_BITS, divide_whole, divide_whole_by
 from conclave.operators.table import SecretColumn, SecretTable
 
 
@@ -183,6 +184,8 @@ def _arithmetic(expression: Arithmetic, rows: Rows) -> Words:
             values = multiply(left.values, right.values, me)  # scales of decimals add up by themselves
         case "/":
             return _divide(left, right, present, me)
+        case "//" | "%":
+            return _divide_whole(expression, left, right, present, me)
         case _ as never:
             assert_never(never)
     return Words(values, present, kind)
@@ -221,6 +224,18 @@ def _divide(left: Words, right: Words, present: BitShare | None, me: Party) -> W
     divisor = right.values + bit_to_arithmetic(zero, me)
     quotient = divide(left.values, divisor, me, fraction_bits)
     return Words(quotient, _both(present, zero.invert(me), me), Double())
+
+
+def _divide_whole(expression: Arithmetic, left: Words, right: Words, present: BitShare | None, me: Party) -> Words:
+    divisor = expression.right.value if isinstance(expression.right, Literal) else None
+    if isinstance(divisor, int) and 0 < abs(divisor) < 1 << DIVISOR_BITS:
+        quotient, rest = divide_whole_by(left.values, divisor, me)
+    else:
+        zero = is_zero(right.values, me)
+        # As for any division.
+        quotient, rest = divide_whole(left.values, right.values + bit_to_arithmetic(zero, me), me)
+        present = _both(present, zero.invert(me), me)
+    return Words(quotient if expression.operator == "//" else rest, present, Integer(64))
 
 
 def _convert(words: Words, target: Type, me: Party) -> Words:

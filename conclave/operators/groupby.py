@@ -75,7 +75,7 @@ def last_of_each(ordered: SecretTable, keys: Sequence[str], addends: Sequence[AS
     if planes is None or ordered.n_rows == 0:
         return list(addends)
     words: list[Share] = [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
-    changes = _differ_from_previous([w for w in words if isinstance(w, BShare)], me)
+    changes = differ_from_previous([w for w in words if isinstance(w, BShare)], me)
     is_last = concat_bits([changes, public_bits(1, 1, me)])
     running = [column.prefix_sums() for column in addends]
     _, running, _ = _keep_last(ordered.select(keys), is_last, running, [], me)
@@ -92,7 +92,7 @@ def _sort_into_groups(table: SecretTable, keys: Sequence[str], me: Party) -> tup
     order = sort_permutation(planes, me)
     columns = list(table.shares())
     moved = order.apply([*columns, *words], me)
-    changes = _differ_from_previous([w for w in moved[len(columns) :] if isinstance(w, BShare)], me)
+    changes = differ_from_previous([w for w in moved[len(columns) :] if isinstance(w, BShare)], me)
     end = public_bits(1, 1, me)
     return table.with_shares(moved[: len(columns)]), concat_bits([end, changes]), concat_bits([changes, end])
 
@@ -121,7 +121,7 @@ def _running(
     return running
 
 
-def _differ_from_previous(words: Sequence[BShare], me: Party) -> BitShare:
+def differ_from_previous(words: Sequence[BShare], me: Party) -> BitShare:
     """Return, for rows 1 to n-1, whether any word differs from the row before."""
     own, after = [], []
     for word in words:

@@ -27,6 +27,7 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.types import Boolean
 from conclave.ir.walk import children, nodes_in, owner_of, with_children
+from conclave.ir.window import Window, WindowOutput
 
 Names = frozenset[str]
 
@@ -69,6 +70,12 @@ def _needs_of_sources(node: Node, needed: Names) -> tuple[Names | None, ...]:
             outputs = _kept_aggregate(node, needed).outputs
             overs = (o.over for o in outputs if o.over is not None)
             return (frozenset((*keys, *overs, *(guard.subject for guard in node.guards))),)
+        case Window(source, partition, order):
+            kept = _kept_window(node, needed)
+            if not kept:
+                return (_at_least_one(needed, source),)
+            reads = {*partition, *(key.column for key in order), *(o.over for o in kept if o.over is not None)}
+            return (frozenset(reads) | (needed & {f.name for f in source.schema}),)
         case Join(left, right, on):
             lefts, rights = (frozenset(f.name for f in side.schema) for side in (left, right))
             needed |= {name for pair in on for name in pair}
@@ -118,6 +125,13 @@ class _Pruning:
                 return node if pruned is source and outputs == node.outputs else Project(pruned, outputs, node.at)
             case Aggregate(source):
                 return with_children(_kept_aggregate(node, needed), (self._above_scan(source, below[0]),))
+            case Window(source):
+                outputs_of_window = _kept_window(node, needed)
+                pruned = self._above_scan(source, below[0])
+                if not outputs_of_window:
+                    return pruned
+                kept = node if outputs_of_window == node.outputs else replace(node, outputs=outputs_of_window)
+                return with_children(kept, (pruned,))
             case Filter(source) | Sort(source) | Limit(source):
                 return with_children(node, (self._above_scan(source, below[0]),))
             case _ as never:
@@ -155,6 +169,10 @@ def _at_least_one(names: Names, node: Node) -> Names:
 
 def _kept(node: Project, needed: Names) -> tuple[Output, ...]:
     return tuple(output for output in node.outputs if output.name in needed) or node.outputs[:1]
+
+
+def _kept_window(node: Window, needed: Names) -> tuple[WindowOutput, ...]:
+    return tuple(output for output in node.outputs if output.name in needed)
 
 
 def _kept_aggregate(node: Aggregate, needed: Names) -> Aggregate:

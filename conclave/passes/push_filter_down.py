@@ -24,6 +24,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.walk import all_of, bottom_up, conjuncts, owner_of, substitute
+from conclave.ir.window import Window
 
 
 def push_filter_down(root: Node) -> Node:
@@ -92,6 +93,9 @@ def _below(node: Node, condition: Expression) -> Node | None:
         case Aggregate(source, keys):
             # Without keys there is always one row, whatever the condition says.
             return replace(node, source=_filtered(source, condition)) if keys and names <= set(keys) else None
+        case Window(source, partition):
+            # Partitions go as a whole or stay as a whole.
+            return replace(node, source=_filtered(source, condition)) if names and names <= set(partition) else None
         case Sort(source):
             return replace(node, source=_filtered(source, condition))
         case Filter(source):

@@ -21,10 +21,10 @@ from conclave.ir.nodes import (
     Project,
     Scan,
     Sort,
-    SortKey,
 )
 from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
+from conclave.ir.window import SortKey, Window
 from conclave.plan.steps import (
     Disclosure,
     LocalStep,
@@ -165,6 +165,9 @@ def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
             return frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
         case Aggregate(_, keys):
             return names & frozenset(keys)
+        case Window(_, _, order, outputs):
+            moved = {o.over for o in outputs if o.name in names and o.over is not None}
+            return names | moved | {key.column for key in order}
         case Sort(_, sort_keys):
             return names | {key.column for key in sort_keys}  # ordered by what they are, not by their codes
         case Scan() | Input() | Concat() | Filter() | Join() | CrossOne() | Limit() | Collect():

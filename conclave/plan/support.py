@@ -21,6 +21,7 @@ from conclave.ir.nodes import (
     field_of,
 )
 from conclave.ir.types import Decimal, Double, Integer, Type, Varchar, common_type, is_packed
+from conclave.ir.window import Window
 
 MOST_SORTED_BYTES = 64  # eight bytes are as much work as an integer to order by
 _SHORTER = "declare the column as varchar(7) or shorter, or compare it before the rows of several owners are combined"
@@ -45,7 +46,13 @@ def check_supported(operator: Node) -> None:
                     _check_ordered(field_of(source, aggregate.over).type, aggregate.function.upper(), aggregate.at)
         case Sort(source, keys):
             for key in keys:
-                _check_sortable(field_of(source, key.column).type, operator.at)
+                _check_sortable(field_of(source, key.column).type, "ORDER BY {} with LIMIT", operator.at)
+        case Window(source, _, keys, made):
+            for key in keys:
+                _check_sortable(field_of(source, key.column).type, "a window's ORDER BY {}", operator.at)
+            for window in made:
+                if window.function in ("min", "max") and window.over is not None:
+                    _check_ordered(field_of(source, window.over).type, window.function.upper(), window.at)
         case Join(left, right, on):
             for left_name, right_name in on:
                 _check_same_word(field_of(left, left_name).type, field_of(right, right_name).type, operator.at)
@@ -91,9 +98,9 @@ def _check_ordered(kind: Type, what: str, at: Position | None) -> None:
         )
 
 
-def _check_sortable(kind: Type, at: Position | None) -> None:
+def _check_sortable(kind: Type, where: str, at: Position | None) -> None:
     if isinstance(kind, Varchar) and kind.max_bytes > MOST_SORTED_BYTES:
-        what = f"ORDER BY {kind} with LIMIT: under MPC strings of at most {MOST_SORTED_BYTES} bytes are ordered"
+        what = f"{where.format(kind)}: under MPC strings of at most {MOST_SORTED_BYTES} bytes are ordered"
         raise UnsupportedQuery(what, at, f"declare the column as varchar({MOST_SORTED_BYTES}) or shorter")
 
 

@@ -22,7 +22,8 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
-from conclave.ir.walk import children, is_one_row
+from conclave.ir.walk import children, is_one_row, nodes_in
+from conclave.ir.window import Window
 
 
 class Uniqueness(IntEnum):
@@ -44,8 +45,8 @@ def uniqueness(node: Node, names: frozenset[str]) -> Uniqueness:
     if is_one_row(node):
         return Uniqueness.KNOWN
     match node:
-        case Scan(unique=unique):
-            return _known(bool(unique & names))
+        case Scan(unique=unique, keys=keys):
+            return _known(bool(unique & names) or any(names >= set(key) for key in keys))
         case Aggregate(_, keys):
             return _known(names >= set(keys))
         case Project(source, outputs):
@@ -53,6 +54,8 @@ def uniqueness(node: Node, names: frozenset[str]) -> Uniqueness:
             return uniqueness(source, frozenset(below))
         case Filter(source) | Sort(source) | Limit(source) | Collect(source):
             return uniqueness(source, names)
+        case Window(source):
+            return uniqueness(source, names & {f.name for f in source.schema})
         case CrossOne(left):
             return uniqueness(left, names & {f.name for f in left.schema})
         case Join():
@@ -80,6 +83,32 @@ def unique_side(join: Join) -> tuple[str | None, Uniqueness]:
     if right and (right >= left or join.how == "left"):
         return "right", right
     return ("left", left) if left else (None, Uniqueness.NONE)
+
+
+def wanted_keys(root: Node) -> frozenset[tuple[str, tuple[str, ...]]]:
+    """Return the (table, columns) of which one would have to be a key, for joins that have no unique side."""
+    found: set[tuple[str, tuple[str, ...]]] = set()
+    for join in nodes_in(root):
+        if isinstance(join, Join) and join.how in ("inner", "left") and unique_side(join)[0] is None:
+            found |= _origins(join.right, frozenset(right for _, right in join.on))
+            found |= _origins(join.left, frozenset(left for left, _ in join.on))
+    return frozenset(found)
+
+
+def _origins(node: Node, names: frozenset[str]) -> set[tuple[str, tuple[str, ...]]]:
+    """Return the tables' columns that `names` are, where all are of one table."""
+    match node:
+        case Scan(table=table):
+            return {(table, tuple(sorted(names)))}
+        case Project(source, outputs):
+            below = {o.name: o.expression for o in outputs if o.name in names}
+            if not all(isinstance(expression, Column) for expression in below.values()):
+                return set()
+            return _origins(source, frozenset(e.name for e in below.values() if isinstance(e, Column)))
+        case Filter() | Sort() | Limit() | Concat() | Join() | CrossOne():
+            sides = [child for child in children(node) if names <= {f.name for f in child.schema}]
+            return set().union(*(_origins(side, names) for side in sides))
+    return set()
 
 
 def _known(is_unique: bool) -> Uniqueness:
@@ -114,11 +143,12 @@ def _datasets_in(node: Node) -> list[str]:
     return [dataset for child in children(node) for dataset in _datasets_in(child)]
 
 
-def _declared_keys(node: Node, names: frozenset[str]) -> frozenset[tuple[str, str]]:
-    """Return the (table, column) that the rows of `node` have one of at most each, shown under one of `names`."""
+def _declared_keys(node: Node, names: frozenset[str]) -> frozenset[tuple[str, tuple[str, ...]]]:
+    """Return the (table, columns) that the rows of `node` have one of at most each, all shown under `names`."""
     match node:
-        case Scan(table=table, unique_in_table=declared):
-            return frozenset((table, name) for name in declared & names)
+        case Scan(table=table, unique_in_table=declared, keys_in_table=keys):
+            singles = ((name,) for name in declared)
+            return frozenset((table, key) for key in (*singles, *keys) if names >= set(key))
         case Project(source, outputs):
             below = {o.expression.name for o in outputs if o.name in names and isinstance(o.expression, Column)}
             return _declared_keys(source, frozenset(below))

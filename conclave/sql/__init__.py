@@ -7,10 +7,13 @@ optimise, and knows nothing of policies.
 - refuse: what is valid SQL but not ours, by name
 - scope: which columns a name can mean
 - literals: constants of the query's text
+- dates: INTERVAL beside a date
 - functions: functions and casts, said in the IR's few expressions
 - local_functions: functions that owners compute on their own rows
+- questions: EXISTS and IN inside an expression
 - bind_expression: scalar expressions
 - aggregates: the aggregate calls of one SELECT
+- windows: the window functions of one SELECT
 - keys: the columns that an equality of two tables is about
 - bind_from: FROM and its joins
 - bind_subquery: subqueries that read the query around them

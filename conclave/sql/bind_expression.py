@@ -25,10 +25,12 @@ from conclave.ir.expressions import (
 from conclave.ir.nodes import CrossOne, Node, Output, Project
 from conclave.ir.types import Boolean, Date
 from conclave.ir.walk import is_one_row
-from conclave.sql.functions import bind_function
+from conclave.sql.dates import shifted
+from conclave.sql.functions import bind_function, same_or_both_null
 from conclave.sql.keys import Pair, columns_of, join_on
 from conclave.sql.literals import alike, as_boolean, as_type_of, bind_literal, null
-from conclave.sql.parse import Text
+from conclave.sql.parse import Text, unwrapped
+from conclave.sql.questions import exists_as_count, in_as_counts
 from conclave.sql.refuse import refuse_others, refused, unsupported
 from conclave.sql.scope import Names, Scope
 
@@ -39,6 +41,8 @@ _ARITHMETIC: dict[type[exp.Expr], ArithmeticOperator] = {
     exp.Sub: "-",
     exp.Mul: "*",
     exp.Div: "/",
+    exp.IntDiv: "//",
+    exp.Mod: "%",
 }
 _COMPARISON: dict[type[exp.Expr], ComparisonOperator] = {
     exp.EQ: "=",
@@ -99,8 +103,8 @@ class ScalarSubqueries:
         """Return a collector for other rows of the same SELECT, where the same subquery has the same name."""
         return ScalarSubqueries(self.names, self.known)
 
-    def beside(self, rows: Node) -> Node:
-        """Return `rows`, each with the subqueries' values."""
+    def beside(self, rows: Node, said: Callable[[Expression], Expression] = lambda outer: outer) -> Node:
+        """Return `rows`, each with the subqueries' values; `said` says of `rows` what was bound before grouping."""
         for name, tied in self.found:
             node = tied.node
             value = Output(name, columns_of(node)[0])
@@ -110,7 +114,7 @@ class ScalarSubqueries:
             types = {column.name: column for column in columns_of(node)}
             keys = [Output(self.names.fresh(key), types[key]) for _, key in tied.ties]
             pairs: list[Pair] = [
-                (outer, replace(types[key], name=output.name))
+                (said(outer), replace(types[key], name=output.name))
                 for (outer, key), output in zip(tied.ties, keys, strict=True)
             ]
             rows = join_on(rows, Project(node, (value, *keys)), pairs, None, "left")
@@ -121,7 +125,8 @@ class ScalarSubqueries:
 class ExpressionBinder:
     """Binds the expressions of one clause.
 
-    `aggregate` gives the column that stands for an aggregate call; None where there can be none.
+    `aggregate` gives the column that stands for an aggregate call, `window` for a window function; None where there can
+    be none.
     """
 
     context: Context
@@ -129,6 +134,7 @@ class ExpressionBinder:
     clause: str  # for messages: "WHERE"
     aggregate: Callable[[exp.Expr], Expression] | None = None
     subqueries: ScalarSubqueries | None = None
+    window: Callable[[exp.Window, Callable[[exp.Expr], Expression]], Expression] | None = None
 
     def condition(self, part: exp.Expr) -> Expression:
         """Return an expression where a condition is wanted."""
@@ -151,8 +157,8 @@ class ExpressionBinder:
         match part:
             case exp.Paren():
                 return self.bind(part.this)
-            case exp.Exists():
-                raise refused(f"EXISTS {_WITHIN}", at, _BY_ITSELF)
+            case exp.Exists() if self.subqueries is not None:
+                return self.bind(exists_as_count(part))
             case exp.Column():
                 return self._column(part, at)
             case exp.Literal():
@@ -175,6 +181,9 @@ class ExpressionBinder:
                 return self._subquery(part, at)
         if kind in _ARITHMETIC:
             return self._arithmetic(part, at)
+        if kind in (exp.NullSafeEQ, exp.NullSafeNEQ):
+            same = same_or_both_null(*alike(self.bind(part.this), self.bind(part.expression)), at)
+            return same if kind is exp.NullSafeEQ else Not(same, at)
         if kind in _COMPARISON:
             if any(isinstance(side, _NEEDS_PARENTHESES) for side in (part.this, part.expression)):
                 raise refused("a comparison of conditions", at, "put the inner condition in parentheses")
@@ -185,6 +194,11 @@ class ExpressionBinder:
             if self.aggregate is None:
                 raise QueryProblem(f"an aggregate cannot stand in {self.clause}", at, _AGGREGATE_FIX.get(self.clause))
             return self.aggregate(part)
+        if isinstance(part, exp.Window):
+            if self.window is None:
+                fix = "compute it in a subquery, or use QUALIFY"
+                raise QueryProblem(f"a window function cannot stand in {self.clause}", at, fix)
+            return self.window(part, replace(self, window=None, clause="a window function").bind)
         return bind_function(part, self.bind, text)
 
     def _column(self, part: exp.Column, at: Position | None) -> Expression:
@@ -214,7 +228,7 @@ class ExpressionBinder:
 
     def _in(self, part: exp.In, at: Position | None) -> Expression:
         if part.args.get("query") is not None:
-            raise refused(f"IN (SELECT ...) {_WITHIN}", at, _BY_ITSELF)
+            return self._in_subquery(part, at)
         refuse_others(part, frozenset({"this", "expressions"}), self.context.text)
         value = self.bind(part.this)
         tests: list[Expression] = [Compare("=", *alike(value, self.bind(o)), at) for o in part.expressions]
@@ -223,10 +237,21 @@ class ExpressionBinder:
             result = Logic("or", result, test, at)
         return result
 
+    def _in_subquery(self, part: exp.In, at: Position | None) -> Expression:
+        if self.subqueries is None or isinstance(part.this, exp.Tuple):
+            raise refused(f"IN (SELECT ...) {_WITHIN}", at, _BY_ITSELF)
+        inside = replace(self.context, outer=(*self.context.outer, self.scope))
+        found = self.context.bind_query(unwrapped(part.args["query"]), inside)
+        if len(found.schema) != 1:
+            raise QueryProblem(f"1 values are looked up among {len(found.schema)} columns", at)
+        is_value_nullable = self.bind(part.this).nullable
+        return self.bind(in_as_counts(part, is_value_nullable, found.schema[0].nullable))
+
     def _arithmetic(self, part: exp.Expr, at: Position | None) -> Expression:
-        if any(isinstance(side, exp.Interval) for side in (part.this, part.expression)):
-            raise refused("INTERVAL", at, "add or subtract a number of days")
         operator = _ARITHMETIC[type(part)]
+        for interval, other in ((part.expression, part.this), (part.this, part.expression)):
+            if isinstance(interval, exp.Interval) and (operator == "+" or (operator == "-" and other is part.this)):
+                return shifted(self.bind(other), interval, -1 if operator == "-" else 1, self.context.text, at)
         left, right = self.bind(part.this), self.bind(part.expression)
         if operator == "+" and isinstance(right.type, Date):
             left, right = right, left
@@ -242,9 +267,6 @@ class ExpressionBinder:
         if isinstance(tied, exp.Expr):
             return self.bind(tied)
         if tied is not None:
-            if self.aggregate is not None:
-                fix = "compute it in a subquery in FROM, before grouping"
-                raise refused("a subquery that reads the query around it, beside GROUP BY", at, fix)
             return self.subqueries.column_for(tied, at)
         inside = replace(self.context, outer=(*self.context.outer, self.scope))
         node = self.context.bind_query(part, inside)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from conclave.ir.errors import QueryProblem
-from conclave.ir.expressions import Compare, Expression, names_in
-from conclave.ir.nodes import CrossOne, Filter, JoinKind, Node, Output, Project
+from conclave.ir.errors import Position, QueryProblem
+from conclave.ir.expressions import Column, Compare, Expression, Literal, names_in
+from conclave.ir.nodes import Concat, CrossOne, Filter, JoinKind, Node, Output, Project
 from conclave.ir.types import Schema
 from conclave.ir.walk import all_of, conjuncts, is_one_row
 from conclave.sql.bind_expression import Context, ExpressionBinder, ScalarSubqueries
@@ -104,6 +104,8 @@ _KINDS: dict[str, JoinKind] = {
     "INNER": "inner",
     "CROSS": "inner",
     "LEFT": "left",
+    "FULL": "left",  # with the other side's unmatched rows below
+    "FULL OUTER": "left",
     "LEFT OUTER": "left",
     "RIGHT": "left",  # of the sides the other way round
     "RIGHT OUTER": "left",
@@ -197,9 +199,27 @@ def _join_as(words: str, left: Rows, right: Rows, join: exp.Join, context: Conte
             what = f"a condition in ON of a {words} JOIN on rows that stay in any case"
             raise refused(what, predicate.at or at, "beside equalities of the two, ask only about the other table")
     matching = Filter(subqueries.beside(right.node), all_of(rest), at) if rest else right.node
+    if words.startswith("FULL"):
+        return _full(left, right, keys, bool(rest), at)
     node = join_on(left.node, matching, keys, at, how)
     shown = right.scope.as_nullable().relations if how == "left" else ()
     return Rows(node, Scope((*left.scope.relations, *shown)))
+
+
+def _full(left: Rows, right: Rows, keys: list[Pair], has_conditions: bool, at: Position | None) -> Rows:
+    """Return the left join, and below it what no left row matches, beside NULLs."""
+    if has_conditions:
+        fix = "drop rows in a subquery of their table first"
+        raise refused("a condition other than equalities in ON of a FULL JOIN", at, fix)
+    matched = join_on(left.node, right.node, keys, at, "left")
+    alone = join_on(right.node, left.node, [(second, first) for first, second in keys], at, "anti")
+    names = [f.name for f in (*left.node.schema, *right.node.schema)]
+    own = {f.name for f in right.node.schema}
+    kinds = {f.name: f for f in matched.schema}
+    outputs = tuple(Output(n, Column(n, kinds[n].type, kinds[n].nullable)) for n in names)
+    beside = tuple(o if o.name in own else Output(o.name, Literal(None, kinds[o.name].type)) for o in outputs)
+    node = Concat((Project(matched, outputs), Project(alone, beside)), at)
+    return Rows(node, Scope((*left.scope.as_nullable().relations, *right.scope.as_nullable().relations)))
 
 
 def _join(left: Rows, right: Rows, join: exp.Join, context: Context) -> Rows:
@@ -224,8 +244,9 @@ def _conditions_of(
     """Return what ON or USING asks, the right rows as they are named from now on, and the subqueries in ON."""
     subqueries = ScalarSubqueries(Names.besides((*left.node.schema, *right.node.schema)))
     if join.args.get("using"):
-        if str(join.args.get("side") or "").upper() == "RIGHT":
-            raise refused("USING with a RIGHT JOIN", context.text.at(join), "say ON left.key = right.key")
+        side = str(join.args.get("side") or "").upper()
+        if side in ("RIGHT", "FULL"):
+            raise refused(f"USING with a {side} JOIN", context.text.at(join), "say ON left.key = right.key")
         return *_using(left, right, join.args["using"], context), subqueries
     scope = Scope((*left.scope.relations, *right.scope.relations))
     bind = ExpressionBinder(context, scope, "ON", subqueries=subqueries)

@@ -3,7 +3,8 @@
 from sqlglot import exp
 
 from conclave.ir.errors import QueryProblem
-from conclave.ir.nodes import Limit, Node, Sort, SortKey
+from conclave.ir.nodes import Limit, Node, Sort
+from conclave.ir.window import SortKey
 from conclave.sql.bind_select import Selected
 from conclave.sql.parse import Text
 from conclave.sql.refuse import refuse_others, refused

@@ -8,15 +8,19 @@ from sqlglot import exp
 from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Column, Expression
 from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Output, Project
-from conclave.ir.walk import rebuild
+from conclave.ir.walk import rebuild, substitute
 from conclave.sql.aggregates import Aggregates, Call
 from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, ScalarSubqueries
 from conclave.sql.bind_from import Rows, bind_from
 from conclave.sql.bind_where import bind_where
 from conclave.sql.refuse import refuse_others, refused
 from conclave.sql.scope import Names, Scope
+from conclave.sql.windows import Windows
 
-_KNOWN = frozenset({"expressions", "from_", "joins", "where", "group", "having", "distinct", "with_", "order", "limit"})
+_KNOWN = frozenset(
+    {"expressions", "from_", "joins", "where", "group", "having", "windows", "qualify"}
+    | {"distinct", "with_", "order", "limit"}
+)
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,50 @@ def bind_select(select: exp.Select, context: Context) -> Selected:
 def _is_aggregate(select: exp.Select) -> bool:
     if select.args.get("group") is not None or select.args.get("having") is not None:
         return True
-    return any(_has_aggregate(item) for item in select.expressions)
+    asked = [select.args["qualify"].this] if select.args.get("qualify") is not None else []
+    return any(_has_aggregate(item) for item in (*select.expressions, *asked))
 
 
 def _has_aggregate(part: exp.Expr) -> bool:
     if isinstance(part, exp.Query):
         return False
+    if isinstance(part, exp.Window):  # the function itself is none, what it is of may be one
+        call = part.this.this if isinstance(part.this, exp.Filter) else part.this
+        others = [each for each in part.iter_expressions() if each is not part.this]
+        asked = [part.this.expression] if isinstance(part.this, exp.Filter) else []
+        return any(_has_aggregate(inner) for inner in (*call.iter_expressions(), *others, *asked))
     return isinstance(part, AGGREGATES) or any(_has_aggregate(inner) for inner in part.iter_expressions())
 
 
 def _plain(select: exp.Select, context: Context, rows: Rows, subqueries: ScalarSubqueries) -> Selected:
-    bind = ExpressionBinder(context, rows.scope, "SELECT", subqueries=subqueries)
+    windows = Windows.of(select, context.text)
+    bind = ExpressionBinder(context, rows.scope, "SELECT", subqueries=subqueries, window=windows.stand_in)
     items = _items(select, rows, bind)
-    outputs = tuple(Output(item.name, item.expression) for item in items)
-    return Selected(_project(subqueries.beside(rows.node), outputs), _finder(items, bind))
+    qualify = _qualify(select, items, rows, bind)
+    node = windows.beside(subqueries.beside(rows.node), lambda e: e, subqueries.names, _wishes(items))
+    if qualify is not None:
+        node = Filter(node, substitute(qualify, windows.columns), context.text.at(select.args["qualify"]))
+    outputs = tuple(Output(item.name, substitute(item.expression, windows.columns)) for item in items)
+    return Selected(_project(node, outputs), _finder(items, bind))
+
+
+def _qualify(select: exp.Select, items: tuple[Item, ...], rows: Rows, bind: ExpressionBinder) -> Expression | None:
+    """Return the condition of QUALIFY, in which an item can go by its alias."""
+    clause = select.args.get("qualify")
+    if clause is None:
+        return None
+    aliases = {item.name.lower(): item.part.unalias() for item in items if isinstance(item.part, exp.Alias)}
+
+    def meant(part: exp.Expr) -> exp.Expr:
+        is_alias = isinstance(part, exp.Column) and not part.table and not rows.scope.has(None, part.name)
+        return aliases.get(part.name.lower(), part).copy() if is_alias else part
+
+    return replace(bind, clause="QUALIFY").condition(clause.this.transform(meant))
+
+
+def _wishes(items: tuple[Item, ...]) -> dict[str, str]:
+    """Return the name of the item that each stand-in is, by the stand-in's name."""
+    return {item.expression.name: item.name for item in items if isinstance(item.expression, Column)}
 
 
 def _items(select: exp.Select, rows: Rows, bind: ExpressionBinder) -> tuple[Item, ...]:
@@ -137,8 +171,9 @@ class _Grouped:
         inside = ExpressionBinder(context, rows.scope, "an aggregate", subqueries=before)
         self.aggregates = Aggregates(inside, is_grouped=self._group() is not None)
         self.after = before.for_other_rows()
+        self.windows = Windows.of(select, context.text)
         self.bind_item = ExpressionBinder(
-            context, rows.scope, "SELECT", self.aggregates.stand_in, subqueries=self.after
+            context, rows.scope, "SELECT", self.aggregates.stand_in, self.after, self.windows.stand_in
         )
         self.columns: dict[str, Column] = {}  # stand-in's name to the aggregate's column
 
@@ -152,11 +187,17 @@ class _Grouped:
         """Return the rows after grouping, HAVING and the SELECT list."""
         items = _items(self.select, self.rows, self.bind_item)
         having = self.select.args.get("having")
-        condition = self.bind_item.condition(having.this) if having is not None else None
+        bind_having = replace(self.bind_item, clause="HAVING", window=None)
+        condition = bind_having.condition(having.this) if having is not None else None
+        qualify = _qualify(self.select, items, self.rows, self.bind_item)
         self.keys = self._keys(items)
-        node = self.after.beside(self._aggregate(items))
+        grouped = self._aggregate(items)  # from here on it is known what stands for which aggregate
+        node = self.after.beside(grouped, self._said_after)
         if condition is not None:
             node = Filter(node, self._said_after(condition), self.text.at(having))
+        node = self.windows.beside(node, self._said_after, Names.besides(node.schema), _wishes(items))
+        if qualify is not None:
+            node = Filter(node, self._said_after(qualify), self.text.at(self.select.args["qualify"]))
         outputs = tuple(Output(item.name, self._said_after(item.expression)) for item in items)
         return Selected(_project(node, outputs), _finder(items, self.bind_item))
 
@@ -233,6 +274,8 @@ class _Grouped:
         if isinstance(expression, Column):
             if expression.name in self.columns:
                 return self.columns[expression.name]
+            if expression.name in self.windows.columns:
+                return self.windows.columns[expression.name]
             if any(expression.name == name for name, _ in self.after.found):
                 return expression
             fix = f"add {expression.name} to GROUP BY, or aggregate it"

@@ -10,6 +10,7 @@ from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, 
 from conclave.sql.bind_from import Rows, bind_from, conditions_in
 from conclave.sql.keys import Pair
 from conclave.sql.literals import alike
+from conclave.sql.parse import unwrapped
 from conclave.sql.refuse import refuse_others, refused
 from conclave.sql.scope import Scope
 
@@ -180,12 +181,3 @@ def _columns_in(part: exp.Expr) -> list[exp.Column]:
 
 def _has_aggregate(part: exp.Expr) -> bool:
     return any(isinstance(node, AGGREGATES) for node in part.walk(prune=lambda node: isinstance(node, exp.Query)))
-
-
-def unwrapped(query: exp.Expr) -> exp.Expr:
-    """Return what stands in parentheses."""
-    while isinstance(query, exp.Subquery | exp.Paren) and [name for name, value in query.args.items() if value] == [
-        "this"
-    ]:
-        query = query.this
-    return query

@@ -15,9 +15,10 @@ from conclave.ir.types import Boolean, Integer
 from conclave.ir.walk import all_of
 from conclave.sql.bind_expression import Context, ExpressionBinder, ScalarSubqueries
 from conclave.sql.bind_from import Rows
-from conclave.sql.bind_subquery import Asked, ask, is_correlated, unwrapped
+from conclave.sql.bind_subquery import Asked, ask, is_correlated
 from conclave.sql.keys import Pair, join_on
 from conclave.sql.literals import alike
+from conclave.sql.parse import unwrapped
 from conclave.sql.refuse import refused
 from conclave.sql.scope import Names
 

@@ -5,7 +5,19 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from conclave.ir.errors import Position, TypeProblem
-from conclave.ir.expressions import Arithmetic, Case, Cast, Compare, Expression, IsNull, Literal, Negate, Not
+from conclave.ir.expressions import (
+    Arithmetic,
+    Case,
+    Cast,
+    Compare,
+    ComparisonOperator,
+    Expression,
+    IsNull,
+    Literal,
+    Logic,
+    Negate,
+    Not,
+)
 from conclave.ir.types import (
     MAX_DECIMAL_DIGITS,
     Boolean,
@@ -47,6 +59,9 @@ def bind_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
         case exp.Nullif():
             left, right = alike(bind(call.this), bind(call.expression))
             return case(((Compare("=", left, right, at), as_type_of(null(at), left.type)),), left, at)
+        case exp.Greatest() | exp.Least():
+            refuse_others(call, frozenset({"this", "expressions", "ignore_nulls"}), text)
+            return _extreme(">=" if isinstance(call, exp.Greatest) else "<=", call, bind, at)
         case exp.Abs():
             operand = bind(call.this)
             return case(((Compare("<", operand, Literal(0, Integer(32), at), at), Negate(operand, at)),), operand, at)
@@ -87,6 +102,25 @@ def _coalesce(parts: list[Expression], at: Position | None) -> Expression:
     if not others:
         return last
     return case(tuple((Not(IsNull(part, at), at), part) for part in others), last, at)
+
+
+def _extreme(operator: ComparisonOperator, call: exp.Expr, bind: Bind, at: Position | None) -> Expression:
+    """Return the largest or smallest of what is not NULL."""
+    first, *others = (bind(part) for part in (call.this, *call.expressions))
+    for other in others:
+        left, right = alike(first, other)
+        is_first: Expression = Compare(operator, left, right, at)
+        if right.nullable:
+            is_first = Logic("or", IsNull(right, at), is_first, at)
+        first = case(((is_first, left),), right, at)
+    return first
+
+
+def same_or_both_null(left: Expression, right: Expression, at: Position | None) -> Expression:
+    """Return whether both are the same, NULL being the same as NULL: never NULL itself."""
+    both_null = Logic("and", IsNull(left, at), IsNull(right, at), at)
+    true, false = Literal(True, Boolean(), at), Literal(False, Boolean(), at)
+    return Case(((Compare("=", left, right, at), true), (both_null, true)), false, at)
 
 
 def _power(call: exp.Pow, bind: Bind, at: Position | None) -> Expression:

@@ -35,9 +35,10 @@ def bind_local_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
     """
     at = text.at(call)
     match call:
-        case exp.Like():
+        case exp.Like() | exp.ILike():
             refuse_others(call, frozenset({"this", "expression", "negate"}), text)
-            like = _like(bind(call.this), bind(call.expression), at)
+            function: LocalFunction = "like" if isinstance(call, exp.Like) else "ilike"
+            like = _like(function, bind(call.this), bind(call.expression), at)
             return Not(like, at) if call.args.get("negate") else like
         case exp.Extract():
             return _date_part(_OF_DATES.get(call.name.upper()), call.name, bind(call.expression), at)
@@ -65,20 +66,20 @@ def bind_local_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
         case exp.Sqrt():
             return Call("sqrt", (Cast(_number("sqrt", bind(call.this), at), Double()),), Double(), at)
     if type(call) in _DATE_CALLS:
-        function = _DATE_CALLS[type(call)]
+        part = _DATE_CALLS[type(call)]
         operand = call.this.this if isinstance(call.this, exp.TsOrDsToDate) else call.this
-        return _date_part(function, function, bind(operand), at)
+        return _date_part(part, part, bind(operand), at)
     raise unsupported(call, text)
 
 
 _NAMES: dict[str, LocalFunction] = {"lower": "lower", "upper": "upper", "trim": "trim"}
 
 
-def _like(operand: Expression, pattern: Expression, at: Position | None) -> Expression:
-    _size_of_text("like", operand, at)
+def _like(function: LocalFunction, operand: Expression, pattern: Expression, at: Position | None) -> Expression:
+    _size_of_text(function, operand, at)
     if not (isinstance(pattern, Literal) and isinstance(pattern.value, str)):
-        raise refused("LIKE with a pattern that is not a constant", at)
-    return Call("like", (operand, pattern), Boolean(), at)
+        raise refused(f"{function.upper()} with a pattern that is not a constant", at)
+    return Call(function, (operand, pattern), Boolean(), at)
 
 
 def _date_part(function: LocalFunction | None, name: str, operand: Expression, at: Position | None) -> Expression:

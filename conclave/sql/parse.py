@@ -58,6 +58,15 @@ def parse(sql: str) -> exp.Query:
     return first
 
 
+def unwrapped(query: exp.Expr) -> exp.Expr:
+    """Return what stands in parentheses."""
+    while isinstance(query, exp.Subquery | exp.Paren) and [name for name, value in query.args.items() if value] == [
+        "this"
+    ]:
+        query = query.this
+    return query
+
+
 def _syntax_error(text: Text, error: ParseError) -> QueryProblem:
     if not error.errors:
         return QueryProblem("syntax error")

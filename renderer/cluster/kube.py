@@ -15,9 +15,10 @@ from urllib3.exceptions import HTTPError, MaxRetryError
 
 from renderer import names
 from renderer.cluster.kube_read import jobs_of
-from renderer.cluster.seen import JobSeen, PodSeen, printable
+from renderer.cluster.seen import JobSeen, PodSeen
 from renderer.cluster.source import LogsUnavailable, NoAccess
 from renderer.errors import CommandError
+from renderer.printable import printable
 
 TIMEOUT_S = (5, 30)  # to connect, and between two bytes of an answer
 LONGEST_SILENCE_S = 7 * 86400  # as long as a Job may take

@@ -57,13 +57,3 @@ class JobSeen:
 def in_order(pods: list[PodSeen]) -> tuple[PodSeen, ...]:
     """Return pods from the first attempt to the last."""
     return tuple(sorted(pods, key=lambda pod: (pod.created, pod.name)))
-
-
-def printable(text: str) -> str:
-    r"""Return text with everything spelled out that a terminal would act on instead of showing it.
-
-    >>> printable("a\tb\x1b[2Jc")
-    'a\tb\\x1b[2Jc'
-    """
-    shown = (c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
-    return "".join(shown)

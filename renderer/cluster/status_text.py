@@ -5,8 +5,8 @@ import datetime
 from rich.table import Table
 from rich.text import Text
 
-from renderer.cluster.seen import printable
 from renderer.cluster.status import PartyStatus, RunStatus
+from renderer.printable import printable
 
 _STYLES = {
     "succeeded": "green",

@@ -9,6 +9,7 @@ from renderer.check import load_workspace
 from renderer.codeowners import FILE, codeowners, difference, owners_of, rivals
 from renderer.errors import CommandError
 from renderer.git import Repository
+from renderer.printable import printable
 from renderer.settings import settings_of
 from renderer.tree import unified_diff, write
 
@@ -66,4 +67,5 @@ def _print_owners(repository: Repository, base: str) -> None:
     for owners, paths in sorted(files.items()):
         typer.echo(f"one of {', '.join(owners)}" if owners else "nobody in particular")
         for path in paths:
-            typer.echo(f"  {path}")
+            # After a dash: a pipeline's log acts on lines that begin with `::`, and a file may be called so.
+            typer.echo(f"  - {printable(path)}")

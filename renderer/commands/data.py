@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from renderer.dev.session import running_swift
 from renderer.errors import BAD_DOCUMENT, CommandError
@@ -17,6 +17,7 @@ from renderer.settings import settings_of
 from worker.dataspec import DataReport, DataRequest
 
 SHOWN_AFTER_S = 2.0
+COLUMNS = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
 STAGES = {
     "policy fetched": "fetching data",
     "data fetched": "checking data",
@@ -130,23 +131,40 @@ def _finish(report: DataReport, as_json: bool) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
-    """Show the stage on a terminal, once it has taken two seconds."""
+    """Show the stage on a terminal, and how much of it is done, once two seconds have gone by."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("asking the store", total=None, visible=False)
-
-        def tell(event: str, size_bytes: int | None) -> None:
-            size = f" ({size_bytes / 1e6:,.1f} MB)" if size_bytes is not None else ""
-            progress.update(task, description=f"{STAGES.get(event, event)}{size}")
-
-        later = threading.Timer(SHOWN_AFTER_S, lambda: progress.update(task, visible=True))
+    with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
+        stages = Stages(progress)
+        later = threading.Timer(SHOWN_AFTER_S, stages.show)
         later.daemon = True
         later.start()
         try:
-            yield tell
+            yield stages.tell
         finally:
             later.cancel()
+
+
+class Stages:
+    """One line in the place of the last one: the stage, and how much of it is done as soon as that is known."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._is_shown = progress, False
+        self._task = progress.add_task("asking the store", total=None, visible=False)
+
+    def show(self) -> None:
+        """Show it from now on."""
+        self._is_shown = True
+        self._progress.update(self._task, visible=True)
+
+    def tell(self, stage: str | None, size_bytes: int | None, done_bytes: int | None) -> None:
+        """Begin a stage, or say how far the current one is."""
+        if stage is None:
+            self._progress.update(self._task, total=size_bytes, completed=done_bytes)
+            return
+        self._progress.remove_task(self._task)
+        size = f" ({size_bytes / 1e6:,.1f} MB)" if size_bytes is not None else ""
+        text = f"{STAGES.get(stage, stage)}{size}"
+        self._task = self._progress.add_task(text, total=None, visible=self._is_shown)
 
 
 def _print(report: DataReport) -> None:

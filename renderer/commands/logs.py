@@ -11,9 +11,9 @@ from rich.text import Text
 from renderer.cluster.asked import read_asked
 from renderer.cluster.choose import choose_source
 from renderer.cluster.logs import Line, Note, Said, Wanted, follow_logs, members_of, read_logs
-from renderer.cluster.seen import printable
 from renderer.commands.status import INTERRUPTED, Kubeconfig, KubeContext, Local
 from renderer.errors import CommandError
+from renderer.printable import printable
 from renderer.settings import settings_of
 
 CONTAINERS = ("fetch", "compute", "publish")

@@ -13,6 +13,7 @@ from renderer.dev.session import running_swift
 from renderer.errors import NOT_VERIFIED
 from renderer.local.answer import Filed
 from renderer.local.output import fetch_output
+from renderer.printable import printable
 from renderer.settings import settings_of
 
 
@@ -44,7 +45,7 @@ def output(
         _, filed = fetch_output(root, run, records)
     if filed.problems:
         for problem in filed.problems:
-            typer.echo(f"error: not verified: {problem}", err=True)
+            typer.echo(f"error: not verified: {printable(problem)}", err=True)
         raise typer.Exit(NOT_VERIFIED)
     assert filed.manifest is not None
     if manifest is not None and filed.manifest_text is not None:
@@ -67,7 +68,7 @@ def _print(filed: Filed, out: Path | None) -> None:
         # A party's own copy of the manifest of a run that succeeded lies without the result.
         console.print(what if filed.manifest["code"] == 0 else f"{what}: it has no result", markup=False)
         for reason in filed.manifest["reasons"]:
-            console.print(f"  {reason['party']}: {reason['what']}", markup=False)
+            console.print(printable(f"  {reason['party']}: {reason['what']}"), markup=False)
     elif out is not None:
         console.print(f"wrote     {out}: {len(filed.rows)} rows", markup=False)
     elif filed.rows:

@@ -21,7 +21,33 @@ WARD = {"name": "claim-ward-data", "persistentVolumeClaim": {"claimName": "ward-
 WARD_MOUNTED = {"name": "claim-ward-data", "mountPath": "/var/run/ccd/volumes/ward-data", "readOnly": True}
 CLAIM = {"name": "claim-other", "persistentVolumeClaim": {"claimName": "other", "readOnly": True}}
 CLAIMED = {"name": "claim-other", "mountPath": "/var/run/ccd/volumes/other", "readOnly": True}
+TEMPLATE = "spec.template.metadata"
+LABELS = {
+    "app.kubernetes.io/component": "worker",
+    "app.kubernetes.io/instance": "market-concentration-c34aaaaaaa",
+    "app.kubernetes.io/managed-by": "ccd",
+    "app.kubernetes.io/name": "ccd-worker",
+    "app.kubernetes.io/part-of": "ccd",
+    "ccd.dev/party": "ewr",
+    "ccd.dev/run": "market-concentration-c34aaaaaaa",
+    "ccd.dev/workflow": "market-concentration",
+}
 SHELL = {"exec": {"command": ["sh", "-c", "true"]}}
+
+
+def labelled(**labels: str) -> list[tuple[str, Any]]:
+    """Return what gives Job and pods these of the recommended labels."""
+    own = {**LABELS, **{f"app.kubernetes.io/{key}": value for key, value in labels.items()}}
+    return [("metadata.labels", own), (f"{TEMPLATE}.labels", own)]
+
+
+def called(run: str, workflow: str) -> list[tuple[str, Any]]:
+    """Return what makes the Job another run's, in all that follows from its name."""
+    own = {**LABELS, "app.kubernetes.io/instance": run, "ccd.dev/run": run, "ccd.dev/workflow": workflow}
+    changes: list[tuple[str, Any]] = [("metadata.labels", own), (f"{TEMPLATE}.labels", own)]
+    changes += [("metadata.name", f"{run}-ewr"), (f"{POD}.serviceAccountName", f"{run}-ewr")]
+    return [*changes, (f"{POD}.volumes[0].configMap.name", f"{run}-ewr")]
+
 
 # What somebody tries who has taken over Git and Argo CD: rule, and changes to the Job of ewr.
 TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
@@ -46,6 +72,14 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
         [(f"{POD}.volumes[1]", {"name": "work", "secret": {"secretName": "other"}})],
     ),
     "another ConfigMap": ("volumes", [(f"{POD}.volumes[0].configMap.name", "other")]),
+    "a Secret's password under the name of its address": (
+        "volumes",
+        [(f"{POD}.volumes[3].secret.items", [{"key": "ST_KEY", "path": "ST_AUTH"}])],
+    ),
+    "the run spec under another name": (
+        "volumes",
+        [(f"{POD}.volumes[0].configMap.items", [{"key": "other.json", "path": "run.json"}])],
+    ),
     "the host's files": ("volumes", [(f"{POD}.volumes[+]", {"name": "host", "hostPath": {"path": "/"}})]),
     "a token in a projected volume": (
         "volumes",
@@ -116,6 +150,12 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     "a token for the API": ("account", [(f"{POD}.automountServiceAccountToken", True)]),
     "another service account": ("account", [(f"{POD}.serviceAccountName", "default")]),
     "another party's label": ("labels", [("metadata.labels", {"ccd.dev/party": "jfk"})]),
+    "the label of the owner's application that may reach the Internet": (
+        "labels",
+        labelled(name="browser"),
+    ),
+    "the label of the owner's own release": ("labels", labelled(instance="my-browser")),
+    "the name of the owner's own release as its run": ("labels", called("my-browser", "my")),
     "a label that is not ours": ("labels", [("metadata.labels.team", "red")]),
     "another name": ("labels", [("metadata.name", "anything")]),
     "pods under the label of another run": (

@@ -47,6 +47,21 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     "the store's port is reached at every pod": ("egress", [(f"{STORE}.to", [{"podSelector": {}}])]),
     "another port of the cluster's own pods is reached": ("egress", [(f"{DNS}.ports[0].port", 6443)]),
     "a name server outside is reached": ("egress", [(f"{DNS}.to", [{"ipBlock": {"cidr": "192.0.2.66/32"}}])]),
+    "another protocol of the name servers is reached": ("egress", [(f"{DNS}.ports[0].protocol", "SCTP")]),
+    "every port of the name servers is reached": ("egress", [(f"{DNS}.ports", GONE)]),
+    "other pods beside the name servers are reached": ("egress", [(f"{DNS}.to[0].podSelector", GONE)]),
+    "pods with another label than the name servers' are reached": (
+        "egress",
+        [(f"{DNS}.to[0].podSelector.matchLabels", {"k8s-app": "kube-proxy"})],
+    ),
+    "name servers by an expression are reached": (
+        "egress",
+        [(f"{DNS}.to[0].podSelector.matchExpressions", [{"key": "x", "operator": "DoesNotExist"}])],
+    ),
+    "name servers that the owner has not named are reached": (
+        "egress",
+        [(f"{DNS}.to[0].namespaceSelector.matchLabels", {"kubernetes.io/metadata.name": "openshift-dns"})],
+    ),
     "a pod that is no peer's is reached": (
         "egress",
         [(f"{EGRESS}.to[0].namespaceSelector.matchLabels", {"kubernetes.io/metadata.name": "evil"})],

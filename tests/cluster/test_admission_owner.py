@@ -20,6 +20,8 @@ ADMINISTRATOR = {
     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
     "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": f"{ARGO_CD}-2"}],
 }
+HUB = "system:serviceaccount:kube-system:argocd-manager"
+KUBE_SYSTEM = ("system:serviceaccounts", "system:serviceaccounts:kube-system")
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,17 @@ def mighty(control_plane: ControlPlane, federation: Federation) -> Client:
     """An Argo CD that was made an administrator of the cluster, as its installation does."""
     control_plane.client().apply(ADMINISTRATOR)
     client = control_plane.client(f"{ARGO_CD}-2", *ARGO_CD_GROUPS)
+    wait_until(lambda: may_list_secrets(client), "Argo CD may do everything")
+    return client
+
+
+@pytest.fixture(scope="module")
+def hub(control_plane: ControlPlane, federation: Federation) -> Client:
+    """An Argo CD that serves several clusters: `argocd cluster add` makes its account in each one's kube-system."""
+    [subject] = ADMINISTRATOR["subjects"]
+    metadata, subjects = {"name": "argocd-manager-role-binding"}, [{**subject, "name": HUB}]
+    control_plane.client().apply({**ADMINISTRATOR, "metadata": metadata, "subjects": subjects})
+    client = control_plane.client(HUB, *KUBE_SYSTEM)
     wait_until(lambda: may_list_secrets(client), "Argo CD may do everything")
     return client
 
@@ -53,6 +66,25 @@ def test_the_tree_needs_no_other_rights_than_the_app_project_s(federation: Feder
 def test_argo_cd_may_not_widen_a_grant_even_as_an_administrator(mighty: Client, word: dict[str, Manifest]):
     with pytest.raises(Refused, match=r"ccd/owner: .* may not update workergrants"):
         mighty.apply(changed(word["WorkerGrant"], ("spec.images[+]", OTHER)), dry_run=True)
+
+
+def test_nor_with_an_account_beside_the_cluster_s_own(hub: Client, word: dict[str, Manifest]):
+    with pytest.raises(Refused, match=r"ccd/owner: .* may not update workergrants"):
+        hub.apply(changed(word["WorkerGrant"], ("spec.images[+]", OTHER)), dry_run=True)
+    with pytest.raises(Refused, match=r"ccd/owner: .* may not delete networkpolicies"):
+        hub.delete("networking.k8s.io/v1", "NetworkPolicy", word["NetworkPolicy"]["metadata"]["name"], NAMESPACE)
+    namespace = hub.get("v1", "Namespace", NAMESPACE)
+    labels = {key: value for key, value in namespace["metadata"]["labels"].items() if key != "ccd.dev/party"}
+    with pytest.raises(Refused, match="ccd/owner: a service account may not change the labels"):
+        hub.replace(changed(namespace, ("metadata.labels", labels)), dry_run=True)
+
+
+def test_the_cluster_cleans_up_behind_a_namespace(
+    control_plane: ControlPlane, admin: Client, word: dict[str, Manifest]
+):
+    cleaner = control_plane.client("system:serviceaccount:kube-system:namespace-controller", *KUBE_SYSTEM)
+    admin.apply(changed(word["NetworkPolicy"], ("metadata.name", "left-behind")), manager="owner")
+    cleaner.delete("networking.k8s.io/v1", "NetworkPolicy", "left-behind", NAMESPACE)
 
 
 def test_argo_cd_may_not_reopen_what_the_owner_has_closed(mighty: Client, word: dict[str, Manifest]):

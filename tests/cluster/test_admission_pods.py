@@ -85,6 +85,7 @@ def test_a_pod_that_a_webhook_has_changed_is_refused(
         ("spec.initContainers[1].image", OTHER, "unchanged"),
         ("metadata.labels", {"ccd.dev/run": "other-0123456789"}, "unchanged-labels"),
         ("metadata.labels", {}, "unchanged-labels"),
+        ("metadata.labels.app", "browser", "unchanged-labels"),
     ],
 )
 def test_a_pod_stays_as_it_was_admitted(admin: Client, pod: Manifest, path: str, value: object, rule: str):

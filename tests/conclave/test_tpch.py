@@ -15,7 +15,7 @@ import pytest
 
 from conclave.plan.steps import MpcStep
 from renderer.answer import rows_of
-from renderer.trial import TrialProblem, parse_tables, prepare
+from renderer.trial import parse_tables, prepare
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tpch.sql"
 QUERIES = dict(block.split("\n", 1) for block in FIXTURE.read_text().split("-- ")[1:])
@@ -25,8 +25,6 @@ OWNERS = {
     "customer": "alpha", "nation": "bravo", "region": "bravo", "supplier": "bravo", "part": "carol", "partsupp": "carol",
 }  # fmt: skip
 SCALE_FACTOR = "0.01"
-# Lineitem meets partsupp by two columns that are a key together; only single columns can be declared unique so far.
-REFUSED = "09"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,7 @@ def tables(folder):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("number", [number for number in QUERIES if number != REFUSED])
+@pytest.mark.parametrize("number", QUERIES)
 def test_three_parties_answer_tpch_as_duckdb_does(number, database):
     connection, folder = database
     query = QUERIES[number]
@@ -68,13 +66,6 @@ def test_three_parties_answer_tpch_as_duckdb_does(number, database):
         assert row == [
             pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value for value in wanted
         ]
-
-
-@pytest.mark.deep
-def test_a_join_on_a_key_of_two_columns_is_refused_before_it_fills_the_memory(database):
-    _, folder = database
-    with pytest.raises(TrialProblem, match="would compare"):
-        prepare(QUERIES[REFUSED], tables(folder), None).run(lambda _: None)
 
 
 def _plain(value):

@@ -1,5 +1,7 @@
 """The flow over trees that SQL cannot say today, and attempts to pass something off as what it is not."""
 
+from dataclasses import replace
+
 import pytest
 
 from conclave.ir.expressions import Arithmetic, Column, Compare, Literal
@@ -15,10 +17,10 @@ from conclave.ir.nodes import (
     Output,
     Project,
     Sort,
-    SortKey,
     field_of,
 )
 from conclave.ir.types import Integer, Varchar
+from conclave.ir.window import SortKey
 from policy.flow import UnknownOperator, trace
 from tests.policy.conftest import judge_tree, policy, refused, scan
 
@@ -137,6 +139,29 @@ def test_a_count_of_persons_rows_is_of_single_persons():
     personal = scan("alpha/visits", unique=("id",))
     root = project(Aggregate(personal, ("id",), (AggregateOutput("n", "count", None),)), "n")
     assert lacks(root, {"id": ["group_key", "count"]}) == {("id", "open")}
+
+
+KEYED = replace(VISITS, keys=frozenset({("age", "dept")}))
+
+
+def test_groups_by_a_key_of_several_columns_are_single_rows():
+    granted = {"dept": ["group_key"], "age": ["group_key"], "pay": ["sum"]}
+    root = Aggregate(KEYED, ("dept", "age"), (AggregateOutput("s", "sum", "pay"),))
+    assert lacks(root, granted) == {("dept", "open"), ("age", "open"), ("pay", "open"), (None, "count")}
+    assert lacks(replace(root, source=VISITS), granted) == set()
+    # A part of the key is a column like others.
+    assert lacks(replace(root, keys=("dept",)), granted) == set()
+
+
+def test_a_key_of_several_columns_stands_for_the_row_that_a_join_matches():
+    people = scan("bravo/people")
+    root = project(Join(KEYED, people, (("id", "pid"),)), "dept", "age")
+    visits = {"id": ["join_key"], "dept": ["open"], "age": ["open"]}
+    named = policy("bravo/people", {"pid": ["join_key", "count"]})
+    assert refused(judge_tree(root, policy("alpha/visits", visits), named)) == {("pid", "open")}
+    assert refused(judge_tree(project(root, "dept"), policy("alpha/visits", visits), named)) == {("pid", "open")}
+    alone = project(Join(project(KEYED, "id", "dept"), people, (("id", "pid"),)), "dept")
+    assert refused(judge_tree(alone, policy("alpha/visits", visits), named)) == set()
 
 
 def test_a_key_unique_on_the_other_side_of_a_join_makes_no_single_rows():

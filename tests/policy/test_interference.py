@@ -15,7 +15,7 @@ from conclave.plan.steps import Plan
 from policy.verify import Request, verify
 from tests.policy.conftest import COLUMNS, plan, policy, scan
 
-N_QUERIES = 150
+N_QUERIES = 200
 LEAST_ACCEPTED = 15  # or the test says little
 STRUCTURE = ("group_key", "filter", "join_key")
 STATISTICS = ("sum", "min", "max", "mean", "count", "group_key")
@@ -68,7 +68,7 @@ class Queries:
         first, second = self.pick(("visits v", "people w"), ("people v", "visits w"), ("visits v", "visits w"))
         if self.random.random() < 0.4:
             return (first,), first
-        how = self.pick("", "LEFT ", "RIGHT ", "SEMI ", "ANTI ", "LEFT ")
+        how = self.pick("", "LEFT ", "RIGHT ", "SEMI ", "ANTI ", "LEFT ", "FULL ")
         shape = self.pick("table", "table", "flagged", "distinct", "constant", "counted")
         key, other = self.column(first), self.column(second)
         table = second.split()[0]
@@ -105,8 +105,14 @@ class Queries:
         a, b = self.column(*sources), self.column(*sources)
         return self.pick(
             a, a, a, a, f"{a} + {b}", f"{a} * {b}", f"COALESCE({a}, 0)", f"CASE WHEN {self.condition(sources)} THEN {b} ELSE 0 END",
-            f"{a} IS NULL", f"FLOOR({a} / 2)", "1",
+            f"{a} IS NULL", f"FLOOR({a} / 2)", "1", f"GREATEST({a}, {b})", f"{a} // 2", self.window(a, sources),
         )  # fmt: skip
+
+    def window(self, a: str, sources: tuple[str, ...]) -> str:
+        by, order = self.column(*sources), self.column(*sources)
+        call = self.pick(f"SUM({a})", f"COUNT({a})", "COUNT(*)", f"MAX({a})", "RANK()", "DENSE_RANK()")
+        over = self.pick(f"PARTITION BY {by} ORDER BY {order}", f"ORDER BY {order}", f"ORDER BY {order}, {by} DESC")
+        return f"{call} OVER ({over})"
 
     def aggregate(self, sources: tuple[str, ...]) -> str:
         a = self.column(*sources)
@@ -120,7 +126,15 @@ class Queries:
 
     def condition(self, sources: tuple[str, ...]) -> str:
         a, b = self.column(*sources), self.column(*sources)
-        return self.pick(f"{a} > 1", f"{a} = {b}", f"{a} IS NULL", f"{a} <> 2", f"NOT ({a} < {b} OR {a} = 3)", "1 = 1")
+        return self.pick(
+            f"{a} > 1",
+            f"{a} = {b}",
+            f"{a} IS NULL",
+            f"{a} <> 2",
+            f"NOT ({a} < {b} OR {a} = 3)",
+            f"{a} % 2 = 1",
+            "1 = 1",
+        )
 
     def scalar(self, sources: tuple[str, ...]) -> str:
         table = self.pick("visits q", "people q")
@@ -139,6 +153,8 @@ class Queries:
             f"{negated}EXISTS (SELECT 1 FROM {table}{alone})",
             f"{a} < {self.scalar(sources)}",
             f"3 {negated}IN (SELECT {inner} FROM {table})",
+            f"({self.condition(sources)} OR {a} {negated}IN (SELECT {inner} FROM {table}{alone}))",
+            f"({negated}EXISTS (SELECT 1 FROM {table} WHERE {tie}) OR {self.condition(sources)})",
         )
         return self.pick("", f" WHERE {asked}", f" WHERE {self.condition(sources)} AND {asked}")
 

@@ -58,6 +58,7 @@ GROUPED = "SELECT dept, SUM(pay) AS s FROM visits GROUP BY dept"
 ACCEPTED = {
     "groups": GROUPED,
     "a total": "SELECT COUNT(*) AS n, AVG(age) AS a FROM visits",
+    "ranks of groups": f"SELECT dept, RANK() OVER (ORDER BY s) AS place FROM ({GROUPED}) AS g",
     "one owner's": "SELECT dept, MAX(pay) AS m FROM own GROUP BY dept",
     "distinct": "SELECT DISTINCT dept FROM visits",
     "having": "SELECT dept FROM visits GROUP BY dept HAVING COUNT(*) < 9 AND dept <> 'x'",
@@ -161,6 +162,18 @@ REFUSED = {
         """SELECT dept, SUM(x) AS s FROM (SELECT dept, id, MAX(CASE WHEN id = 7 THEN pay ELSE 0 END) AS x
         FROM visits GROUP BY dept, id) AS v GROUP BY dept""",
         "minimum-not-countable",
+    ),
+    "a value of the row before": (
+        "SELECT SUM(x) AS s FROM (SELECT LAG(pay) OVER (ORDER BY id) AS x FROM visits) AS v",
+        "minimum-not-met",
+    ),
+    "groups by a window's value": (
+        "SELECT x, COUNT(*) AS n FROM (SELECT MAX(pay) OVER () AS x FROM visits) AS v GROUP BY x",
+        "minimum-not-met",
+    ),
+    "rows by their number": (
+        "SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (ORDER BY pay) AS x FROM visits) AS v WHERE x = 1",
+        "minimum-not-met",
     ),
     "a total beside its groups": (
         f"SELECT dept, s, t FROM ({GROUPED}) AS g CROSS JOIN (SELECT SUM(pay) AS t FROM visits) AS a",

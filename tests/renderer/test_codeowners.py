@@ -72,9 +72,20 @@ def test_who_has_to_approve_is_said_by_the_base(repository: Path) -> None:
 
     result = ccd(repository, "codeowners", "--base", "main")
 
-    assert "one of @bravo/stewards\n  workflows/parties/bravo.yaml\n" in result.stdout
-    assert "one of @carol/stewards\n  workflows/parties/carol.yaml\n" in result.stdout
+    assert "one of @bravo/stewards\n  - workflows/parties/bravo.yaml\n" in result.stdout
+    assert "one of @carol/stewards\n  - workflows/parties/carol.yaml\n" in result.stdout
     assert "@mallory" not in result.stdout
+
+
+def test_a_file_s_name_gives_a_pipeline_no_orders(repository: Path) -> None:
+    (repository / "::error::refused").write_text("")
+    (repository / "a\n::stop-commands::x").write_text("")
+
+    result = ccd(repository, "codeowners", "--base", "main")
+
+    assert "refused" in result.stdout
+    assert "stop-commands" in result.stdout
+    assert not [line for line in result.stdout.splitlines() if line.strip().startswith("::")]
 
 
 def test_a_revision_that_is_none_is_said_in_words(repository: Path) -> None:

@@ -1,5 +1,6 @@
 """An owner stores its data and asks what a run would say, against a real Swift; a run's fetch then says the same."""
 
+import io
 import json
 import secrets
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from pathlib import Path
 import pyrage
 import pytest
 import swiftclient
+from rich.console import Console
+from rich.progress import Progress
 
 from policy.identity import new_identity
 from renderer.check import load_workspace
+from renderer.commands.data import COLUMNS, Stages
 from renderer.dev.swift import SwiftProcess
 from renderer.dev.swift_users import SwiftUsers
 from renderer.documents import read_workspace
@@ -134,6 +138,21 @@ def test_a_sealed_dataset_is_sealed_whether_asked_or_not_and_opens_in_a_run(owne
     assert owner.json("check", "alpha/visits")[0] == 0
     work = owner.fetched(tmp_path)
     assert (work.root / work.fetched().datasets[0].file).read_text() == GOOD
+
+
+def test_who_waits_at_a_terminal_sees_the_stage_and_how_much_of_it_is_done():
+    screen = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with Progress(*COLUMNS, console=screen, auto_refresh=False) as progress:
+        stages = Stages(progress)
+        stages.tell("uploading", 4_000_000, None)
+        stages.tell(None, 4_000_000, 1_000_000)
+        progress.refresh()
+        assert "uploading" not in screen.file.getvalue()  # two seconds have not gone by
+        stages.show()
+        progress.refresh()
+    shown = screen.file.getvalue()
+    assert "uploading (4.0 MB)" in shown
+    assert "25%" in shown
 
 
 def test_to_insist_on_a_seal_that_is_not_declared_stores_nothing(owner):

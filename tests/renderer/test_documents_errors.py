@@ -195,11 +195,11 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         [
             "parties/bravo.yaml:22:5: spec.datasets.visits.path: is missing",
             "parties/bravo.yaml:25:7: spec.datasets.visits.container: there is no such field here "
-            "(fix: the fields here are backend, columns, compression, format, nullText, path, sealed, text, volume)",
+            "(fix: the fields here are backend, columns, compression, format, keys, nullText, path, sealed, text, volume)",
             "parties/bravo.yaml:26:7: spec.datasets.visits.object: there is no such field here "
-            "(fix: the fields here are backend, columns, compression, format, nullText, path, sealed, text, volume)",
+            "(fix: the fields here are backend, columns, compression, format, keys, nullText, path, sealed, text, volume)",
             "parties/bravo.yaml:27:7: spec.datasets.visits.credentials: there is no such field here "
-            "(fix: the fields here are backend, columns, compression, format, nullText, path, sealed, text, volume)",
+            "(fix: the fields here are backend, columns, compression, format, keys, nullText, path, sealed, text, volume)",
         ],
     ),
     "a site that egress does not open": (
@@ -386,6 +386,16 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         [
             "parties/alpha.yaml:40:9: spec.datasets.beds.columns.Ward: differs from the column ward in capitals only, and "
             "SQL does not tell them apart (fix: rename one of them in the file)"
+        ],
+    ),
+    "a key of columns that are not there": (
+        ALPHA,
+        "nullText: NA",
+        "nullText: NA\n      keys: [{columns: [ward, bed]}, {columns: [ward, ward], unique: table}]",
+        [
+            "parties/alpha.yaml:27:15: spec.datasets.visits.keys[0].columns: names bed, which is no declared column "
+            "(fix: name columns as `columns` does)",
+            "parties/alpha.yaml:27:39: spec.datasets.visits.keys[1].columns: names a column twice (fix: name each once)",
         ],
     ),
 }

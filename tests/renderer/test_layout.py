@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from policy.problem import DocumentError
+from policy.yaml import read_yaml
+from renderer.admission import admission
 from renderer.check import load_workspace
 from renderer.documents import Workspace, read_workspace
 from renderer.layout import rendered_files
@@ -36,6 +38,13 @@ def test_rendering_twice_gives_the_same_bytes(federation: Path) -> None:
 
 def test_what_is_shipped_is_current() -> None:
     assert changes(ROOT, rendered_files(load_workspace(ROOT))) == ()
+
+
+def test_admission_policies_are_each_one_object() -> None:
+    # They are the same for everybody, so rendering does not read them back.
+    for file in admission():
+        value, _ = read_yaml(file.text, str(file.path))
+        assert {"apiVersion", "kind", "metadata", "spec"} <= value.keys()
 
 
 def test_rendered_files_pass_yamllint(workspace: Workspace) -> None:

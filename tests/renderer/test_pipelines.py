@@ -168,7 +168,7 @@ def test_anothers_file_asks_for_its_owner(forge: Forge) -> None:
 
     (approval,) = [step for step in forge.github() if step.name == "who has to approve"]
 
-    assert "one of @bravo/stewards\n  workflows/parties/bravo.yaml\n" in approval.output
+    assert "one of @bravo/stewards\n  - workflows/parties/bravo.yaml\n" in approval.output
 
 
 def test_a_refusal_is_an_annotation_at_its_line(forge: Forge) -> None:

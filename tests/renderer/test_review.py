@@ -1,6 +1,8 @@
 """What a pull request is told: what is learned, what is new about it, what published policies say."""
 
+import html
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -96,9 +98,31 @@ def test_an_author_cannot_write_markdown_into_the_comment(repository: Path) -> N
 
     text = plan(repository, WORKFLOW, "--base", "main", "--format", "markdown")
 
-    assert "<img" not in text.replace(f"`` {hostile} ``".replace("|", "\\|"), "")
-    assert "| purpose | a \\`tick\\` \\| &lt;img src=x&gt; \\*\\*loud\\*\\* &#64;team \\[x\\](http://x) |" in text
+    assert "<img" not in text.replace(f"`` {hostile} ``", "")
+    # A forge looks for mentions in the text that comes of entities, and not in code.
+    assert "| purpose | a \\`tick\\` \\| &lt;img src=x&gt; \\*\\*loud\\*\\* @&#8203;team \\[x\\](http://x) |" in text
     assert "````sql\n" in text
+
+
+# How cmark-gfm, which GitHub runs, cuts a row: a backslash before a backslash leaves the bar behind them a bar.
+CELL = re.compile(r"(?:\\[!-/:-@\[-`{-~]|[^|])+")
+
+
+def test_a_step_s_sql_stays_in_its_cell(repository: Path) -> None:
+    literal = r"\| ![x](http://evil.example/pixel.png) @team `"
+    edit(repository, "visits-by-ward.yaml", """it''s a "test": {{ }}""", literal)
+
+    text = plan(repository, WORKFLOW, "--format", "markdown")
+
+    rows = [line for line in text.splitlines() if line.startswith("|") and "pixel" in line]
+    assert rows
+    for row in rows:
+        cells = CELL.findall(row.strip("|"))
+        assert len(cells) == 4  # step, where, what, cost
+        [held] = [cell for cell in cells if "pixel" in cell]
+        for code in re.findall("<code>(.*?)</code>", held):
+            assert not re.search(r"[][!@`|*_<>\\]", code)
+        assert literal in html.unescape("".join(re.findall("<code>(.*?)</code>", held)))
 
 
 def test_a_published_policy_gives_its_verdict_with_the_line(repository: Path) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 
 from policy.problem import DocumentError
+from policy.yaml import read_yaml
 from renderer import names
 from renderer.check import load_workspace
 from renderer.documents import Workspace, read_workspace
 from renderer.job import secrets_of_compute, secrets_of_fetch, secrets_of_publish
 from renderer.layout import rendered_files
+from renderer.networkpolicy import allow_peers
 from renderer.spec import PlannedRun, choose_compute
 from tests.renderer.conftest import FEDERATION, NOW, edit, plan
 from tests.renderer.test_documents_errors import DATAVERSE_PLACE, SWIFT_PLACE
@@ -107,6 +109,44 @@ def test_the_run_id_stays_when_nothing_that_runs_changes(
     edit(federation, file, old, new)
 
     assert plan(read_workspace(federation)).run.run_id == run.run.run_id
+
+
+ELSEWHERE = "  dns: {namespace: openshift-dns, podLabels: {app: dns}, port: 5353}\n"
+
+
+def test_a_party_s_own_name_servers_come_before_the_federation_s(federation: Path, run: PlannedRun) -> None:
+    before = {member.name: member.dns for member in run.members}
+    with (federation / "workflows/federation.yaml").open("a") as file:
+        file.write(ELSEWHERE)
+    shared = plan(read_workspace(federation))
+    with (federation / "workflows/parties/bravo.yaml").open("a") as file:
+        file.write("  dns: {namespace: kube-system, podLabels: {k8s-app: kube-dns}}\n")
+    own = plan(read_workspace(federation))
+
+    assert {dns.port for dns in before.values()} == {53}
+    assert {member.name: member.dns.port for member in shared.members} == {"alpha": 5353, "bravo": 5353, "carol": 5353}
+    assert {member.name: member.dns.port for member in own.members} == {"alpha": 5353, "bravo": 53, "carol": 5353}
+    # A NetworkPolicy is part of what was reviewed.
+    assert len({run.run.run_id, shared.run.run_id, own.run.run_id}) == 3
+
+
+def test_the_usual_name_servers_need_not_be_said(federation: Path, run: PlannedRun) -> None:
+    with (federation / "workflows/federation.yaml").open("a") as file:
+        file.write("  dns: {namespace: kube-system, podLabels: {k8s-app: kube-dns}, port: 53}\n")
+
+    assert plan(read_workspace(federation)) == run
+
+
+def test_every_pod_of_a_namespace_and_a_node_s_cache_can_be_name_servers(federation: Path) -> None:
+    with (federation / "workflows/federation.yaml").open("a") as file:
+        file.write("  dns: {namespace: dns, podLabels: {}, addresses: [{cidr: 169.254.20.10/32}]}\n")
+    planned = plan(read_workspace(federation))
+    policy = read_yaml(allow_peers(planned, planned.members[0]), "networkpolicy-peers.yaml")[0]
+    pods, cache = policy["spec"]["egress"][2:4]
+
+    assert pods["to"][0]["podSelector"] == {"matchLabels": {}}
+    assert cache["to"] == [{"ipBlock": {"cidr": "169.254.20.10/32"}}]
+    assert pods["ports"] == cache["ports"] == [{"protocol": name, "port": 53} for name in ("UDP", "TCP")]
 
 
 def test_planning_twice_gives_the_same(run: PlannedRun) -> None:

@@ -20,7 +20,18 @@ def test_few_things_are_worked_on_in_this_process():
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one processor has nothing to spread over")
 def test_many_things_are_worked_on_elsewhere():
-    assert os.getpid() not in set(Spread(lambda _: os.getpid(), range(100)))
+    assert os.getpid() not in list(Spread(lambda _: os.getpid(), range(100)))[1:]
+
+
+def test_what_the_first_of_many_things_needed_is_there_for_all():
+    made = []  # as a template, or a schema, is
+
+    def work(_):
+        if not made:
+            made.append(os.getpid())
+        return made[0]
+
+    assert set(Spread(work, range(100))) == {os.getpid()}
 
 
 def test_what_goes_wrong_elsewhere_is_told_here():

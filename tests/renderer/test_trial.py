@@ -5,7 +5,10 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from conclave.ir.nodes import Join
+from conclave.plan.steps import MpcStep
 from renderer.cli import app
+from renderer.trial import parse_tables, prepare
 
 SUMS = "SELECT k, SUM(v) AS s, COUNT(*) AS n, AVG(v) AS mean FROM t GROUP BY k ORDER BY k"
 
@@ -39,6 +42,17 @@ def test_any_number_of_owners_and_any_recipient(folder, owners, recipient):
         {"k": "a", "s": total, "n": n, "mean": pytest.approx(total / n, rel=1e-6)},
         {"k": "b", "s": 10 * total, "n": n, "mean": pytest.approx(10 * total / n, rel=1e-6)},
     ]
+
+
+def test_a_key_of_two_columns_is_found_where_a_join_needs_it(folder):
+    (folder / "x.csv").write_text("a,b,v\n" + "".join(f"{n % 9},{n // 9},{n}\n" for n in range(81)))
+    (folder / "y.csv").write_text("a,b,w\n" + "".join(f"{n % 9},{n // 9},{n}\n" for n in [*range(40), *range(40)]))
+    sql = "SELECT SUM(v * w) AS s FROM x JOIN y ON x.a = y.a AND x.b = y.b"
+    tables = ["--table", "x=alpha:x.csv", "--table", "y=bravo:y.csv"]
+    plan = prepare(sql, parse_tables(tables[1::2]), None).plan
+    assert [s.unique_side for s in plan.steps if isinstance(s, MpcStep) and isinstance(s.operator, Join)] == ["left"]
+    result = ccd_try(folder, sql, *tables, "--json")
+    assert json.loads(result.stdout)["output"] == [{"s": 2 * sum(n * n for n in range(40))}]
 
 
 def test_the_plan_is_shown_and_nothing_runs(folder):

@@ -30,6 +30,7 @@ from worker.runspec import (
 
 PARTIES = ("alpha", "bravo", "carol")
 HEADER = ("carrier", "delay")
+HANG_S = 300  # what takes as long as this hangs, however busy the machine is
 
 
 @dataclass
@@ -108,7 +109,7 @@ def make_federation(root: Path, days: int = 30, starts: datetime.datetime | None
         outputs=OutputSpec(recipients=("carol",), writer="carol", container="answers"),
         mpc=MpcSpec(compute=PARTIES),
         image="registry.example/ccd@sha256:" + "0" * 64,
-        deadlines=Deadlines(barrier_s=10, receive_s=10),
+        deadlines=Deadlines(barrier_s=HANG_S, receive_s=HANG_S),
     )
     federation = Federation(root, run, {})
     for party in PARTIES:
@@ -150,7 +151,7 @@ def in_parallel(acts: dict[str, Callable[[], Any]]) -> dict[str, Ending]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(2 * HANG_S)
     assert not any(thread.is_alive() for thread in threads)
     return endings
 

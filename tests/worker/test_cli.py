@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from policy.identity import new_identity
-from tests.worker.conftest import PARTIES, Federation
+from tests.worker.conftest import HANG_S, PARTIES, Federation
 from tests.worker.stores import POLICY, World
 from worker.workdir import Done, WorkDir
 
@@ -40,7 +40,7 @@ def start(federation: Federation, party: str, container: str) -> subprocess.Pope
 
 
 def run(federation: Federation, party: str, container: str) -> tuple[int, list[dict]]:
-    done = subprocess.run(command(federation, party, container), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command(federation, party, container), capture_output=True, text=True, timeout=HANG_S)
     assert done.stdout == ""
     return done.returncode, [json.loads(line) for line in done.stderr.splitlines()]
 
@@ -54,7 +54,7 @@ def run_row(federation: Federation, container: str) -> dict[str, int]:
     """Run one container of all parties at the same time."""
     processes = {party: start(federation, party, container) for party in PARTIES}
     for process in processes.values():
-        process.communicate(timeout=60)
+        process.communicate(timeout=HANG_S)
     return {party: process.returncode for party, process in processes.items()}
 
 
@@ -137,7 +137,7 @@ def test_a_bug_is_told_by_its_class_and_place_only(federation):
     write_spec(federation, "carol")
     federation.work("carol").rmdir()
     (federation.root / "carol" / "work").write_text("")
-    done = subprocess.run(command_of_broken(federation), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command_of_broken(federation), capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 70
     event = json.loads(done.stderr.splitlines()[-1])
     assert event["what"] == "a bug in the worker: NotADirectoryError"
@@ -158,7 +158,7 @@ def test_sigterm_ends_cleanly_with_40(federation):
     listening = f"127.0.0.1:{federation.run.members[2].port}"
     wait_for_listener(process, federation.run.members[2].port)
     process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=20)
+    _, stderr = process.communicate(timeout=HANG_S)
     assert process.returncode == 40, (listening, stderr)
     said = verdict(federation, "carol", "compute")
     assert said["code"] == 40

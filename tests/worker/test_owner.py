@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import pyrage
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from worker.fetch import fetch
 from worker.intake import Wanted, take_in
 from worker.log import Log
 from worker.owner import Means, answer
-from worker.runspec import Capacity
+from worker.runspec import Capacity, DataverseSource, FilesSource, Sealed
 from worker.stores import Stores
 from worker.workdir import WorkDir
 
@@ -105,6 +106,63 @@ def test_no_run_sees_data_under_a_word_that_was_not_given_for_it(world, written,
     assert all(report.accepted for report in reports)
     assert {pair for pair in seen if pair is not None} <= {(1, 1), (2, 2)}
     assert taken(world, work, written.log) == (2, 2)
+
+
+def test_an_owner_who_waits_is_told_how_far_checking_sealing_and_uploading_are(world, written, tmp_path):
+    asked = put_request(world, tmp_path, 2)
+    Path(asked.file).write_text(csv_of([("AA", 7)] * 400_000))
+    to = pyrage.x25519.Identity.generate().to_public()
+    sealed = asked.source.model_copy(update={"sealed": Sealed(identity="age")})
+    report = ask(world, asked.model_copy(update={"source": sealed, "recipient": str(to)}), written)
+    assert report.accepted, report.problems
+    moved: dict[str, list[tuple[int, int]]] = {}
+    stage = ""
+    for event in written.events:
+        if event["event"] == "moved":
+            moved[stage].append((event["n_bytes"], event["size_bytes"]))
+        else:
+            stage = event["event"]
+            moved[stage] = []
+    assert [stage for stage, told in moved.items() if told] == ["checking", "sealing", "uploading"]
+    for stage, size_bytes in {
+        "checking": Path(asked.file).stat().st_size,
+        "sealing": Path(asked.file).stat().st_size,
+        "uploading": report.size_bytes,
+    }.items():
+        told = [n_bytes for n_bytes, of in moved[stage] if of == size_bytes]
+        assert told == sorted(told), stage
+        assert 0 < told[-1] <= size_bytes, stage
+
+
+@pytest.mark.parametrize(
+    ("source", "steps"),
+    [
+        (
+            DataverseSource(
+                dataset=NAME,
+                format="csv",
+                url="https://data.example.org",
+                persistent_id="doi:10.5072/FK2/A",
+                version="1.0",
+                file="a/x.csv",
+            ),
+            "upload a/x.csv with a/x.csv.policy.yaml and a/x.csv.policy.yaml.sig (`ccd policy sign`) to the dataset "
+            "doi:10.5072/FK2/A at https://data.example.org, publish it, write its new version into the party document; "
+            "then `ccd data check`",
+        ),
+        (
+            FilesSource(dataset=NAME, format="csv", claim="clinic", path="x.csv"),
+            "copy x.csv, x.csv.policy.yaml and x.csv.policy.yaml.sig (`ccd policy sign`) to the volume of the claim "
+            "clinic; then `ccd data check`",
+        ),
+    ],
+)
+def test_what_is_not_put_from_here_is_told_with_every_step_of_the_owners(world, written, tmp_path, source, steps):
+    asked = put_request(world, tmp_path, 1).model_copy(update={"source": source})
+    report = ask(world, asked, written)
+    assert (report.accepted, report.code) == (False, 10)
+    assert "data is not put into" in report.problems[0].what
+    assert report.problems[0].fix == steps
 
 
 class Failing:
@@ -206,14 +264,3 @@ def test_nothing_is_left_on_the_owners_machine(world, written, tmp_path, monkeyp
     assert not ask(world, request(world), written).accepted
     assert list((tmp_path / "temporary").iterdir()) == []
     assert (tmp_path / "v1.csv").read_text() == csv_of([("AA", 0)])
-
-
-def test_a_place_that_is_not_ours_to_write_to_is_said_so(world, written, tmp_path):
-    from worker.runspec import FilesSource
-
-    asked = put_request(world, tmp_path, 1).model_copy(
-        update={"source": FilesSource(dataset=NAME, format="csv", claim="data", path="flights.csv")}
-    )
-    report = ask(world, asked, written)
-    assert (report.accepted, report.code) == (False, 10)
-    assert "not put into files from here" in report.problems[0].what

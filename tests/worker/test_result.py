@@ -9,8 +9,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from conclave.ir.nodes import Collect, Limit, Scan, Sort, SortKey
+from conclave.ir.nodes import Collect, Limit, Scan, Sort
 from conclave.ir.types import Field, Integer
+from conclave.ir.window import SortKey
 from worker.result import encode_result
 
 ROWS = [

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from policy.manifest import Manifest, verify_manifest
-from tests.worker.conftest import PARTIES, Written, in_parallel
+from tests.worker.conftest import HANG_S, PARTIES, Written, in_parallel
 from tests.worker.endpoints.faults import Fault, FaultProxy
 from tests.worker.stores import World
 from worker.compute import compute
@@ -52,7 +52,7 @@ class Writer:
 
     def run(self, container: str, work: Path) -> tuple[int, list[str]]:
         process = self.start(container, work)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=HANG_S)
         return process.returncode, [json.loads(line)["event"] for line in said.splitlines()]
 
 
@@ -81,9 +81,9 @@ def kill_at(world, writer, proxy, pattern: str) -> None:
     world.mount("carol", port=proxy.port)
     rule = proxy.on(pattern, Fault(swallow=True))
     process = writer.start("publish", world.federation.work("carol"))
-    assert rule.arrived.wait(60)
+    assert rule.arrived.wait(HANG_S)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=HANG_S)
     assert process.returncode == -signal.SIGKILL
 
 

@@ -6,6 +6,7 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - origin: where one dataset lies
 - patience: how long a store may take, and how often it is asked again
 - disk: a file that comes in, and a disk that cannot take it
+- small: a body that has to be small
 - digests: digesting and writing beside the network
 - swift_address: where credentials may travel to
 - swift_secret: the forms of a Secret that opens a Swift account

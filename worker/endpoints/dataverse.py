@@ -28,6 +28,7 @@ from worker.endpoints.origin import (
 )
 from worker.endpoints.patience import Pace, Passing, Trying
 from worker.endpoints.receipt import Receipt
+from worker.endpoints.small import read_small
 from worker.endpoints.store import Download
 from worker.endpoints.web import RedirectRefused, Web
 from worker.errors import BadDocument, StoreRefused, StoreUnavailable
@@ -151,13 +152,11 @@ class DataverseOrigin:
         """Return a body that must not be larger than `limit_bytes`."""
 
         def read() -> bytes:
-            content = bytearray()
             with self._answer(url, {}, place) as response:
-                for chunk in response.iter_raw():
-                    content += chunk
-                    if len(content) > limit_bytes:
-                        raise BadDocument(f"it is larger than {limit_bytes} bytes", place)
-            return bytes(content)
+                content = read_small(response, limit_bytes, self._trying.patience)
+            if len(content) > limit_bytes:
+                raise BadDocument(f"it is larger than {limit_bytes} bytes", place)
+            return content
 
         return self._until_done(read, place)
 
@@ -174,10 +173,11 @@ class DataverseOrigin:
                 receipt.restart()
             if receipt.may_resume is False and not _is_framed(response):
                 raise Passing("the answer does not say where it ends")
-            pace = Pace(self._trying.patience)
+            pace, size_bytes = Pace(self._trying.patience), receipt.expected_bytes
             for chunk in response.iter_raw():
                 pace.moved(len(chunk))
                 receipt.write(chunk)
+                self._trying.watch(receipt.size_bytes, size_bytes)
                 if receipt.is_too_long:
                     break
         if receipt.is_too_long or not receipt.is_right:

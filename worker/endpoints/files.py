@@ -22,6 +22,7 @@ from worker.endpoints.origin import (
     SIGNATURE_SUFFIX,
     Beside,
 )
+from worker.endpoints.patience import Watch, unwatched
 from worker.endpoints.store import Download
 from worker.errors import BadDocument, StoreRefused, StoreUnavailable
 
@@ -37,6 +38,7 @@ class FilesOrigin:
     volumes: Path  # where volumes are mounted, a directory each
     claim: str
     path: str  # within the volume
+    watch: Watch = unwatched
 
     @property
     def place(self) -> str:
@@ -66,6 +68,7 @@ class FilesOrigin:
             sha256.update(chunk)
             size_bytes += len(chunk)
             write_all(target, chunk)
+            self.watch(size_bytes, before.st_size)
         after = os.fstat(source.fileno())
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size) or size_bytes != after.st_size:
             fix = "put a new file beside the old one and rename it over that"

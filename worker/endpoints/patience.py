@@ -16,6 +16,11 @@ from worker.errors import StoreUnavailable
 
 T = TypeVar("T")
 Pause = Callable[[float], None]
+Watch = Callable[[int, int | None], None]  # how many bytes have moved, and how many shall, if that is known
+
+
+def unwatched(n_bytes: int, size_bytes: int | None) -> None:
+    """Watch nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Trying:
 
     patience: Patience = Patience()
     pause: Pause | None = None  # in the place of waiting
+    watch: Watch = unwatched  # how far a transfer is
 
     def until_done(self, act: Callable[[], T], where: str, fix: str, progress: Callable[[], int] = lambda: 0) -> T:
         """Return what `act` returns once it does not raise Passing.

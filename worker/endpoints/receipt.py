@@ -44,10 +44,14 @@ class Receipt:
         return self._rejected
 
     @property
+    def expected_bytes(self) -> int | None:
+        """How many bytes there should be, if that is known."""
+        return self._expected.size_bytes if self._expected else None
+
+    @property
     def is_too_long(self) -> bool:
         """Whether more came in than there should be."""
-        limit = self._expected.size_bytes if self._expected else None
-        return limit is not None and self.size_bytes > limit
+        return self.expected_bytes is not None and self.size_bytes > self.expected_bytes
 
     @property
     def is_right(self) -> bool:

@@ -6,7 +6,8 @@ from http import HTTPStatus
 from pathlib import Path
 
 from worker.endpoints import swift_upload
-from worker.endpoints.patience import Passing, Patience, Pause, Trying
+from worker.endpoints.patience import Passing, Patience, Pause, Trying, Watch, unwatched
+from worker.endpoints.small import read_small
 from worker.endpoints.store import Download, PutResult
 from worker.endpoints.swift_access import missing_readers
 from worker.endpoints.swift_answers import place
@@ -29,8 +30,9 @@ class SwiftStore:
         pause: Pause | None = None,
         patience: Patience | None = None,
         sizes: swift_upload.Sizes | None = None,
+        watch: Watch = unwatched,
     ) -> None:
-        self._session = SwiftSession(read_swift_secret(secrets, secret), Trying(patience or Patience(), pause))
+        self._session = SwiftSession(read_swift_secret(secrets, secret), Trying(patience or Patience(), pause, watch))
         self._sizes = sizes or swift_upload.Sizes()
 
     def download(self, container: str, name: str, path: Path) -> Download:
@@ -51,7 +53,12 @@ class SwiftStore:
                     raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
                 if answer.status_code != HTTPStatus.OK:
                     raise Passing(f"the store answered {answer.status_code} to a request for the whole")
-                digests, content = facts.new_digests(), answer.read()
+                content = read_small(answer, limit_bytes, self._session.trying.patience)
+            if len(content) > limit_bytes:
+                raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
+            if len(content) != facts.size_bytes:
+                raise Passing("the transfer was cut short")
+            digests = facts.new_digests()
             digests.update(content)
             problem = facts.problem(digests)
             if problem is not None:

@@ -76,12 +76,13 @@ class _Incoming:
                 self._check_goes_on(answer, n_there)
             else:
                 self._start(answer)
-            pace = Pace(self._session.trying.patience)
+            pace, total = Pace(self._session.trying.patience), self._facts.size_bytes if self._facts else None
             for chunk in answer.iter_raw():
                 pace.moved(len(chunk))
                 self._sink.take(chunk)
                 self._received += len(chunk)
                 self.furthest = max(self.furthest, self._received)
+                self._session.trying.watch(self._received, total)
 
     def _start(self, answer: httpx.Response) -> None:
         facts = facts_of(answer.headers)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.endpoints.digests import Digests
+from worker.endpoints.small import read_small
 from worker.endpoints.swift_session import SwiftSession
 from worker.errors import StoreRefused
 
@@ -80,7 +81,7 @@ def segments_of(session: SwiftSession, container: str, name: str, etag: str | No
     """
     try:
         with session.send("GET", container, name, query="multipart-manifest=get") as answer:
-            listed = _json(b"".join(_limited(answer.iter_raw())))
+            listed = _json(read_small(answer, MAX_MANIFEST_BYTES, session.trying.patience))
     except StoreRefused:
         return ()
     try:
@@ -89,15 +90,6 @@ def segments_of(session: SwiftSession, container: str, name: str, etag: str | No
     except (KeyError, TypeError, ValueError):
         return ()
     return segments if computed.hexdigest() == etag else ()
-
-
-def _limited(chunks: Any) -> Any:
-    n_bytes = 0
-    for chunk in chunks:
-        n_bytes += len(chunk)
-        if n_bytes > MAX_MANIFEST_BYTES:
-            return
-        yield chunk
 
 
 def _json(text: bytes) -> Any:

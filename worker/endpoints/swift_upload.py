@@ -164,11 +164,13 @@ def _content(session: SwiftSession, file: BinaryIO, part: _Part) -> Content:
 
     def chunks() -> Iterator[bytes]:
         pace, left = Pace(session.trying.patience), part.size_bytes
+        size_bytes = file.seek(0, io.SEEK_END)
         file.seek(part.start)
         while left and (chunk := file.read(min(CHUNK_BYTES, left))):
             yield chunk
             left -= len(chunk)
             pace.moved(len(chunk))
+            session.trying.watch(part.start + part.size_bytes - left, size_bytes)
 
     return chunks
 

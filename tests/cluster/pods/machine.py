@@ -2,12 +2,15 @@
 
 Nothing in it reaches the real machine's network, nor anything beyond. What it may speak to is another network
 namespace, the *outside*, where the stores are; a relay leads from addresses there to servers on the real loopback.
+
+`python -m tests.cluster.pods.machine` tries whether one can be made here: it ends with 0, or says why not and ends with 1.
 """
 
 import errno
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -194,3 +197,18 @@ def _remove_tree(group: Path) -> None:
         if path.is_dir():
             path.rmdir()
     group.rmdir()
+
+
+def main() -> int:
+    """Try whether a machine can be made here."""
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            with start_machine(Path(directory) / "machine"):
+                return 0
+        except (NoMachine, OSError, subprocess.CalledProcessError) as error:
+            print(f"no machine for pods can be made here: {error}", file=sys.stderr)
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,9 +4,10 @@ import decimal
 import pytest
 
 from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Compare, IsNull, Literal, Logic, Negate, Not
-from conclave.ir.nodes import Collect, Concat, Input, Join, Limit, Output, Project, Scan, Sort, SortKey
+from conclave.ir.nodes import Collect, Concat, Input, Join, Limit, Output, Project, Scan, Sort
 from conclave.ir.show import show, show_expression
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Varchar
+from conclave.ir.window import SortKey
 
 A, B = Column("a", Integer()), Column("b", Integer())
 P, Q = Column("p", Boolean()), Column("q", Boolean())

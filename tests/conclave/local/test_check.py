@@ -117,6 +117,14 @@ def test_a_repeated_value_is_found_by_what_it_means(tmp_path):
     assert (found.column, found.row) == ("id", 3)
 
 
+def test_a_repeated_combination_is_found_where_none_of_it_is_null(tmp_path):
+    rows = HEADER + "1,1,,,,\n1,2,,,,\n2,1,,,,\n1,,,,,\n1,,,,,\n"
+    assert check(tmp_path, rows, unique=[("id", "pay")]).n_rows == 5
+    found = mismatch(tmp_path, rows + "2,1.0,,,,\n", unique=[("id", "pay")])
+    assert (found.column, found.row) == (None, 6)
+    assert found.rule == "agrees with an earlier row in id, pay, which are declared a key together"
+
+
 def test_rows_are_numbered_in_the_files_order_however_long_it_is(tmp_path):
     schema = (Field("n", Integer(32)), Field("s", Varchar(12)))
     lines = [f"{n},text {n}" for n in range(200_000)]

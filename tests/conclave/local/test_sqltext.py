@@ -39,9 +39,9 @@ from conclave.ir.nodes import (
     Project,
     Scan,
     Sort,
-    SortKey,
 )
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Varchar
+from conclave.ir.window import SortKey
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import arrow_type
 from conclave.local.sqlexpr import view_name

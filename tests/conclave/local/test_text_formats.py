@@ -103,14 +103,11 @@ def accepts_only_what_python_reads(tmp_path, how: FileFormat, text: str) -> None
 
 
 def is_ambiguous(text: str, how: FileFormat) -> bool:
-    """Blanks beside quotes, an escape that is no quote's, two kinds of line ends: readers differ on these.
-
-    So they do on a last line that ends with a delimiter and nothing after it, not even a line end.
-    """
+    """Blanks beside quotes, an escape that is no quote's, two kinds of line ends: readers differ on these."""
     has_blank = bool(how.quote) and (f" {how.quote}" in text or f"{how.quote} " in text)
     has_escape = how.escape not in ("", how.quote) and how.escape in text
     n_kinds = len(set(re.findall("\r\n|\r|\n", text)))
-    return has_blank or has_escape or n_kinds > 1 or text.endswith(how.delimiter)
+    return has_blank or has_escape or n_kinds > 1
 
 
 @given(
@@ -221,6 +218,14 @@ def test_what_is_harmless_is_accepted(tmp_path, text, how):
     path = write(tmp_path, text)
     assert check_file(path, how, TWO).header == ("a", "b")
     assert not any(value and "\ufeff" in value for row in loaded(path, how) for value in row)
+
+
+@pytest.mark.parametrize("last", ['"",', '"x",', "x,", ","])
+def test_an_empty_last_field_without_a_line_end_is_null_whatever_stands_before_it(tmp_path, last):
+    path = write(tmp_path, f'a,b\n"y",z\n{last}')
+    assert check_file(path, file_format("csv"), TWO).n_rows == 2
+    before = {'"",': "", '"x",': "x", "x,": "x", ",": None}[last]
+    assert loaded(path, file_format("csv")) == [("y", "z"), (before, None)]
 
 
 @pytest.mark.parametrize(

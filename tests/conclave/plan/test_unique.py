@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from conclave.compile import compile_query
@@ -27,6 +29,34 @@ from tests.conclave.plan.samples import TABLES
 )
 def test_uniqueness_follows_from_declarations_and_groups(sql, names, expected):
     assert (uniqueness(bind(sql, TABLES, ("alpha",)), frozenset(names)) == Uniqueness.KNOWN) is expected
+
+
+KEYED = Scan(
+    "lines",
+    "alpha/lines",
+    "alpha",
+    (Field("part", Integer()), Field("supplier", Integer()), Field("n", Integer())),
+    keys=frozenset({("part", "supplier")}),
+    keys_in_table=frozenset({("part", "supplier")}),
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "names", "expected"),
+    [
+        ("SELECT part, supplier AS s FROM lines WHERE n > 3", {"part", "s"}, True),
+        ("SELECT part, supplier, n FROM lines", {"part", "supplier", "n"}, True),
+        ("SELECT part, supplier FROM lines", {"part"}, False),
+        ("SELECT part, supplier + 1 AS supplier FROM lines", {"part", "supplier"}, False),
+    ],
+)
+def test_columns_that_are_a_key_together_tell_rows_apart_only_together(sql, names, expected):
+    for parts, certain in (((KEYED,), Uniqueness.KNOWN), ((KEYED, OTHER_LINES), Uniqueness.DECLARED)):
+        root = bind(sql, {"lines": Concat(parts)}, ("alpha",))
+        assert uniqueness(root, frozenset(names)) == (certain if expected else Uniqueness.NONE)
+
+
+OTHER_LINES = replace(KEYED, dataset="bravo/lines", owner="bravo")
 
 
 def test_parts_that_are_unique_each_need_not_be_so_together():

@@ -57,7 +57,7 @@ def test_a_result_that_was_changed_is_not_the_one_that_was_signed_for():
     opening = Opening(sha256=sha256, size_bytes=len(content), rows=1, salt="0" * 64)
     record = OutputRecord.of("result.csv", opening.commitment(), opening)
     manifest = Manifest(
-        run_id="r",
+        run_id="r-1",
         workflow="w",
         purpose="p",
         status="succeeded",
