@@ -28,5 +28,4 @@ def compile_query(
     """
     asked = protections or {}
     bound = clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked)
-    padding = {dataset: protection.padding for dataset, protection in asked.items()}
-    return lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, padding)
+    return lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked)

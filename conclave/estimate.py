@@ -65,7 +65,7 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
 def _share(step: ShareStep, plan: Plan, network: Network, setting: MpcSetting, n_rows: int) -> dict[str, SecretTable]:
     columns = layout(step.schema, step.texts)
     # Whoever owns the rows, in the rehearsal the first party has them: the others receive as they will.
-    table = InputTable(step.name, setting.compute[0], columns, MOST_ROWS, step.padding)
+    table = InputTable(step.name, setting.compute[0], columns, MOST_ROWS, step.padding, step.hides_filters)
     rows = 1 if step.is_one_row else n_rows
     zeros: PlainTable = {
         column.name: (np.zeros(rows, np.int64), np.zeros(rows, np.bool_) if column.nullable else None)

@@ -12,6 +12,7 @@ from conclave.ir.guard import Protection
 from conclave.ir.nodes import Input, Limit, Node, Sort
 from conclave.ir.walk import bottom_up, children, is_one_row, scans_in, with_children
 from conclave.local.sqltext import to_sql
+from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep
 from policy.document import Policy
 from policy.protections import protections_of
@@ -68,6 +69,10 @@ def check_protections(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Re
                     says = f"asks that the number of rows put into MPC is a multiple of {multiple}"
                     what = f"step {step.name} would show how many rows of {dataset} there are, and not rounded up"
                     yield _reason(policies, dataset, "spec.padding.rows", says, what)
+                if protections[dataset].has_minimum and has_conditions(queries[step.source]) and not step.hides_filters:
+                    says = f"asks for at least {protections[dataset].least} subjects behind all that is released"
+                    what = f"step {step.name} would show how many rows of {dataset} meet a condition"
+                    yield _reason(policies, dataset, "spec.minimum.subjects", says, what)
 
 
 def _reason(policies: Mapping[str, Policy], dataset: str, clause: str, says: str, what: str) -> Reason:

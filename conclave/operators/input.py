@@ -45,6 +45,13 @@ class InputTable:
     columns: tuple[InputColumn, ...]
     max_rows: int
     padding: int = 1  # rows that do not exist are added, up to a multiple of this; which those are is secret
+    is_filled: bool = False  # and before that, up to a number that the owner knows: `at_least`
+    at_least: int = 0
+
+    @property
+    def has_valid(self) -> bool:
+        """Whether some rows may not exist."""
+        return self.padding > 1 or self.is_filled
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def receive_input(tables: Sequence[InputTable], network: Network, compute: Names
 def _deal(table: InputTable, plain: PlainTable) -> Sealed:
     """Draw seeds and work out the last part of every column."""
     n_there = _check(table, plain)
-    n_rows = padded_rows(n_there, table.padding)
+    n_rows = padded_rows(max(n_there, table.at_least), table.padding)
     seeds = (os.urandom(SEED_BYTES), os.urandom(SEED_BYTES))
     streams = [_streams(seed) for seed in seeds]
     pieces: list[bytes] = []
@@ -126,7 +133,7 @@ def _deal(table: InputTable, plain: PlainTable) -> Sealed:
         pieces.append(words.tobytes())
         if column.nullable:
             pieces.append(_deal_bits(_padded(~is_null, n_rows), streams))
-    if table.padding > 1:
+    if table.has_valid:
         pieces.append(_deal_bits(_padded(np.ones(n_there, np.bool_), n_rows), streams))
     return Sealed(n_rows, seeds, b"".join(pieces))
 
@@ -162,7 +169,7 @@ def _unseal(table: InputTable, sealed: Sealed, place: int | None) -> SecretTable
             present = _unseal_bits(sealed, start, held, sources)
             start += (n_rows + 7) // 8
         columns[column.name] = SecretColumn(values, present, column.width, column.signed)
-    valid = _unseal_bits(sealed, start, held, sources) if table.padding > 1 else None
+    valid = _unseal_bits(sealed, start, held, sources) if table.has_valid else None
     return SecretTable(n_rows, columns, valid)
 
 
@@ -226,7 +233,7 @@ def _cut(tables: Sequence[InputTable], sealed: Mapping[str, Sealed], payload: by
 
 
 def _size(table: InputTable, n_rows: int) -> int:
-    n_bits = sum(column.nullable for column in table.columns) + (table.padding > 1)
+    n_bits = sum(column.nullable for column in table.columns) + table.has_valid
     return 8 * n_rows * len(table.columns) + (n_rows + 7) // 8 * n_bits
 
 
@@ -243,7 +250,7 @@ def _check(table: InputTable, plain: PlainTable) -> int:
             raise ShapeError(f"{table.name}.{column.name} is declared never NULL")
         if not _fits(values if nulls is None else values[~nulls], column):
             raise ShapeError(f"{table.name}.{column.name} has values of more than {column.width} bits")
-    if len(lengths) != 1 or padded_rows(max(lengths), table.padding) > table.max_rows:
+    if len(lengths) != 1 or padded_rows(max(*lengths, table.at_least), table.padding) > table.max_rows:
         raise ShapeError(f"{table.name}: columns need one length of at most {table.max_rows}")
     return lengths.pop()
 

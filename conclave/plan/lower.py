@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import lcm
 
 from conclave.ir.expressions import Column, Expression, operands
+from conclave.ir.guard import Protection
 from conclave.ir.nodes import (
     Aggregate,
     Collect,
@@ -25,6 +26,7 @@ from conclave.ir.nodes import (
 from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import SortKey, Window
+from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import (
     Disclosure,
     LocalStep,
@@ -41,15 +43,15 @@ from conclave.plan.unique import Uniqueness, unique_side
 
 
 def lower(
-    root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str], padding: Mapping[str, int] | None = None
+    root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str], asked: Mapping[str, Protection] | None = None
 ) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
 
-    `padding`: of which number the rows of a dataset that go into MPC have to be a multiple.
+    `asked`: what the numbers of rows that go into MPC may tell of a dataset.
 
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
-    lowering = _Lowering(to_sql, _texts_wanted(root), padding or {})
+    lowering = _Lowering(to_sql, _texts_wanted(root), asked or {})
     owner = owner_of(root.source)
     ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root)
     steps = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
@@ -68,7 +70,7 @@ class _Lowering:
 
     to_sql: Callable[[Node], str]
     texts: dict[Node, frozenset[str]]
-    padding: Mapping[str, int]
+    asked: Mapping[str, Protection]
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
@@ -114,8 +116,12 @@ class _Lowering:
         local = self._run_locally(node, owner)
         texts = self.texts.get(node, frozenset())
         # A single row is there whatever the data.
-        multiple = 1 if is_one_row(node) else lcm(*(self.padding.get(scan.dataset, 1) for scan in scans_in(node)))
-        step = ShareStep(f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node), multiple)
+        asked = [] if is_one_row(node) else [self.asked.get(scan.dataset, Protection()) for scan in scans_in(node)]
+        hides = any(each.has_minimum for each in asked) and has_conditions(node)
+        multiple = lcm(*(each.padding for each in asked))
+        step = ShareStep(
+            f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node), multiple, hides
+        )
         self.shares.append(step)
         return step.name
 

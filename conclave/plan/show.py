@@ -37,7 +37,7 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
     datasets: list[str] = []
     shared: list[str] = []
     others: list[str] = []
-    padding = {step.name: step.padding for step in plan.steps if isinstance(step, ShareStep)}
+    shares = {step.name: step for step in plan.steps if isinstance(step, ShareStep)}
     for disclosure in plan.disclosures:
         if party not in disclosure.to:
             continue
@@ -55,14 +55,17 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
             case "row_count" if disclosure.step == "offer":
                 datasets.append(disclosure.subject)
             case "row_count":
-                multiple = padding.get(disclosure.step, 1)
-                rounded = f", rounded up to a multiple of {multiple}" if multiple > 1 else ""
-                shared.append(f"{disclosure.subject} ({disclosure.step}{rounded})")
+                shared.append(f"{disclosure.subject} ({disclosure.step}{_rounded(shares.get(disclosure.step))})")
             case _ as never:
                 assert_never(never)
     counts = [f"how many rows {_and(datasets)} {'have' if len(datasets) > 1 else 'has'}"] if datasets else []
     counts += [f"how many rows {_and(shared)} {'put' if len(shared) > 1 else 'puts'} into MPC"] if shared else []
     return (*counts, *others)
+
+
+def _rounded(step: ShareStep | None) -> str:
+    without = ", counted without conditions" if step is not None and step.hides_filters else ""
+    return without + (f", rounded up to a multiple of {step.padding}" if step is not None and step.padding > 1 else "")
 
 
 def _suppressed(plan: Plan) -> list[str]:
@@ -116,9 +119,13 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
     match step:
         case LocalStep(_, party, _, sql):
             return f"{party}, in the clear", textwrap.dedent(sql).strip()
-        case ShareStep(_, party, source, schema, padding=multiple):
+        case ShareStep(_, party, source, schema, padding=multiple, hides_filters=hides):
             columns = ", ".join(f.name for f in schema)
-            padded = f", with rows that do not exist up to a multiple of {multiple}" if multiple > 1 else ""
+            upto = [
+                *(["as many as without conditions"] if hides else []),
+                *([f"a multiple of {multiple}"] * (multiple > 1)),
+            ]
+            padded = f", with rows that do not exist up to {' and '.join(upto)}" if upto else ""
             return f"{party}", f"secret-share {source} ({columns}){padded}"
         case MpcStep(_, operator):
             return "MPC", show_node(operator)

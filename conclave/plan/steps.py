@@ -46,6 +46,7 @@ class ShareStep:
     texts: frozenset[str]  # long strings that reach the answer: their bytes are shared beside their code
     is_one_row: bool = False  # whether there is exactly one row whatever the data
     padding: int = 1  # rows that do not exist are added, up to a multiple of this
+    hides_filters: bool = False  # and before that, up to as many as there would be without conditions on the rows
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def compiled(sql, protections, recipients=("analyst",), tables=None) -> Plan:
     return compile_query(sql, tables or TABLES, tuple(recipients), COMPUTE, protections)
 
 
-def run(plan: Plan) -> dict[str, object]:
-    """Walk all parties through a plan; return each one's answer, or what ended its walk."""
+def run(plan: Plan, note=lambda networks: None) -> dict[str, object]:
+    """Walk all parties through a plan; return each one's answer, or what ended its walk. `note` sees their networks."""
     names = tuple(dict.fromkeys((*COMPUTE, *plan.query.recipients)))
     networks = connect_all(names, 60.0)
 
@@ -76,7 +76,9 @@ def run(plan: Plan) -> dict[str, object]:
             networks[name].close()
 
     with ThreadPoolExecutor(len(names)) as pool:
-        return dict(zip(names, pool.map(walk, names), strict=True))
+        ended = dict(zip(names, pool.map(walk, names), strict=True))
+    note(networks)
+    return ended
 
 
 def answer(plan: Plan) -> list[tuple]:

@@ -18,7 +18,7 @@ from conclave.plan.show import describe, learned
 from conclave.plan.steps import ShareStep
 from policy.document import PolicyColumn
 from policy.protections import clamp_of
-from tests.conclave.protected import COMPUTE, answer, arrow, compiled, expected, scan
+from tests.conclave.protected import COMPUTE, answer, arrow, compiled, expected, run, scan
 
 DAYS = Clamp("days", Literal(2, Integer(32)), Literal(5, Integer(32)))
 CLAMPED = "(SELECT patient, ward, CASE WHEN days < 2 THEN 2 WHEN days > 5 THEN 5 ELSE days END AS days, cost FROM {})"
@@ -127,6 +127,39 @@ def test_all_sizes_up_to_a_multiple_look_the_same():
     assert shared(0, 8) == shared(1, 8) == shared(7, 8) == shared(8, 8) != shared(9, 8)
     assert [padded_rows(n, 5) for n in (0, 1, 5, 6)] == [5, 5, 5, 10]
     assert [padded_rows(n, 1) for n in (0, 1)] == [0, 1]
+
+
+NARROW = "SELECT ward, COUNT(*) AS n FROM visits WHERE patient = {} GROUP BY ward"
+
+
+def test_where_few_would_be_suppressed_their_number_is_not_seen_either():
+    """Nobody's answer holds anything of one patient; nor does the number of rows that go into MPC, or come out."""
+    asked = {name: Protection(("patient",), 3) for name in PADDED}
+    seen = []
+    for patient in (2, 3, 999):
+        plan = compiled(NARROW.format(patient), asked)
+        assert answer(plan) == []
+        seen.append(sizes(plan))
+    assert seen[0] == seen[1] == seen[2]
+    assert sizes(compiled(NARROW.format(2), {})) != sizes(compiled(NARROW.format(999), {}))  # or this says nothing
+
+
+def sizes(plan):
+    """How many bytes each party has sent in all, as everybody on the network sees."""
+    sent = {}
+
+    def note(networks):
+        sent.update({name: network.bytes_sent for name, network in networks.items()})
+
+    run(plan, note)
+    return sent
+
+
+def test_owners_rows_without_conditions_are_shared_as_they_are():
+    asked = {name: Protection(("patient",), 3) for name in PADDED}
+    for sql, hides in ((GROUPED, False), (NARROW.format(2), True)):
+        steps = [step for step in compiled(sql, asked).steps if isinstance(step, ShareStep)]
+        assert [step.hides_filters for step in steps] == [hides, hides]
 
 
 def test_one_row_and_owners_who_do_not_ask_are_not_padded():

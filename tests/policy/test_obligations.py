@@ -11,6 +11,7 @@ from conclave.ir.nodes import Aggregate, Concat, Node
 from conclave.ir.walk import bottom_up
 from conclave.local.sqltext import to_sql
 from conclave.plan.lower import lower
+from conclave.plan.steps import ShareStep
 from policy.explain import explain, explain_reason
 from policy.protections import protections_of
 from policy.verify import Request, verify
@@ -47,7 +48,7 @@ def compiled(sql, policies, recipients=("analyst",), change=lambda node: node):
     """The plan that workers make; `change` is what a compiler does that cannot be trusted."""
     made = compile_query(sql, TABLES, tuple(recipients), COMPUTE, protections_of(policies))
     root = bottom_up(made.query, change)
-    return made if root == made.query else lower(root, made.mpc, to_sql)
+    return made if root == made.query else lower(root, made.mpc, to_sql, protections_of(policies))
 
 
 def codes(sql, policies, **how):
@@ -236,7 +237,7 @@ def test_a_recipients_own_subjects_count_for_nobody_it_might_not_know():
     assert codes(GROUPED, policies, recipients=("bravo",)) == []
     for_analyst = compiled(GROUPED, policies).query
     to_bravo = replace(for_analyst, recipients=("bravo",))
-    made = lower(to_bravo, compiled(GROUPED, policies).mpc, to_sql)
+    made = lower(to_bravo, compiled(GROUPED, policies).mpc, to_sql, protections_of(policies))
     assert {r.code for r in verify(made, policies, Request("research")).reasons} == {"minimum-not-met"}
 
 
@@ -298,6 +299,17 @@ def test_padding_is_part_of_the_plan_or_it_is_refused():
         assert "not-enforced" in {r.code for r in verify(made, policies, Request("research")).reasons}
     more = compile_query(GROUPED, TABLES, ("analyst",), COMPUTE, dict.fromkeys(OF_PERSON, Protection(padding=60)))
     assert verify(more, everybody(0, padding={"rows": 20}), Request("research")).decision == "accept"
+
+
+def test_how_many_rows_meet_a_condition_is_hidden_or_the_plan_is_refused():
+    policies = everybody()
+    made = compiled("SELECT dept, COUNT(*) AS n FROM visits WHERE id = 7 GROUP BY dept", policies)
+    assert verify(made, policies, Request("research")).decision == "accept"
+    bare = replace(
+        made, steps=tuple(replace(s, hides_filters=False) if isinstance(s, ShareStep) else s for s in made.steps)
+    )
+    found = {(r.code, r.clause) for r in verify(bare, policies, Request("research")).reasons}
+    assert found == {("not-enforced", "spec.minimum.subjects")}
 
 
 def test_an_accepted_verdict_names_what_it_rests_on():
