@@ -17,7 +17,18 @@ from typing import assert_never
 
 import numpy as np
 
-from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Compare, Expression, Literal, Negate, operands
+from conclave.ir.expressions import (
+    Arithmetic,
+    Case,
+    Cast,
+    Column,
+    Compare,
+    Expression,
+    Literal,
+    Negate,
+    Spread,
+    operands,
+)
 from conclave.ir.nodes import (
     Aggregate,
     Collect,
@@ -32,7 +43,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
-from conclave.ir.types import Decimal, Double, Integer, Type, common_type, is_numeric
+from conclave.ir.types import Decimal, Double, Integer, Schema, Type, common_type, is_numeric
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.local.encode import EncodedTable
@@ -61,11 +72,13 @@ def bounds(plan: Plan) -> tuple[Bound, ...]:
     walk = _Walk({step.name: step for step in plan.steps if isinstance(step, ShareStep | MpcStep)})
     for step in walk.steps.values():
         match step:
-            case MpcStep(operator=Aggregate(Input(source), _, outputs)):
+            case MpcStep(operator=Aggregate(Input(source, schema), _, outputs)):
                 for output in outputs:
                     # Counts are far below.
                     if output.function == "sum" and output.over is not None and not output.is_total_of_counts:
                         walk.need(source, output.over, WORD_MOST, is_total=True)
+                    if output.function == "quantile_cont" and output.over is not None:
+                        walk.need_double(schema, output.over, source)
             case MpcStep(operator=Window(Input(source), _, _, made)):
                 for window in made:
                     if window.function == "sum" and window.over is not None:
@@ -110,6 +123,11 @@ class _Walk:
         for share, name, summed in origins:
             self.found.add(Bound(share, name, most // n_summed if summed else most, summed))
 
+    def need_double(self, schema: Schema, column: str, at: str) -> None:
+        """Keep a column so small that its values are doubles, too."""
+        found = next(f for f in schema if f.name == column)
+        self._need_converted(Column(column, found.type, found.nullable), Double(), LIFT_MOST, at)
+
     def visit(self, expression: Expression, at: str) -> None:
         """Find what an expression over the rows of step `at` needs."""
         match expression:
@@ -121,6 +139,9 @@ class _Walk:
                 for side in (left, right):
                     if side.type != kind:
                         self._need_converted(side, kind, LIFT_MOST, at)
+            case Spread(total=total, squares=squares):
+                for side in (total, squares):
+                    self._need_converted(side, side.type, LIFT_MOST, at)
             case Cast(operand, kind):
                 self._need_converted(operand, kind, LIFT_MOST, at)
             case Case(branches, default):
@@ -239,7 +260,7 @@ def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, st
             if column in keys:
                 yield source, column, is_total
             for made in outputs:
-                if made.name == column and made.over is not None and made.function != "count":
+                if made.name == column and made.over is not None and made.function not in ("count", "sum_squares"):
                     yield source, made.over, is_total or made.function == "sum"
         case Join(left, right, _, how):
             for side, place in ((left, "left"), (right, "right")):

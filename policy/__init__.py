@@ -13,8 +13,11 @@ Files, in reading order:
 - document: the policy's model
 - protections: what of a policy the compiler builds into a plan
 - parse: a policy's text, with the checks that its schema cannot say
+- limits: how often and until when, over all runs
+- approval: an owner's signed approval of one run
 - uses: the forms in which a source column gets on its way to an answer
-- mean: the mean in a sum by a count
+- mean: the mean in a sum by a count, and the variance
+- aggregates: what each aggregate function makes of a column
 - personal: what stands for single rows or persons
 - windows: what window functions tell
 - flow: from the scans' columns to the answer's, through every operator

@@ -35,9 +35,7 @@ def check_header(policy: Policy, scan: Scan) -> Iterator[Reason]:
 def _unenforced(policy: Policy) -> Iterator[Reason]:
     spec = policy.spec
     asked = {
-        "spec.limits": ("limits on how often and until when", spec.limits is not None),
         "spec.noise": ("noise", spec.noise is not None),
-        "spec.approval": ("the owner's approval of each run", spec.approval == "explicit"),
     }
     for clause, (what, is_asked) in sorted(asked.items()):
         if is_asked:

@@ -69,11 +69,13 @@ class Compute(Model):
 
 
 class Limits(Model):
-    """How often and until when."""
+    """How often and until when, over all runs: `policy.limits`."""
 
     runs: Annotated[int, Field(ge=1)] | None = None
-    per: str | None = None
+    epsilon: Annotated[float, Field(gt=0)] | None = None  # of all runs' noise together
+    per: str | None = None  # None: ever
     until: str | None = None
+    container: Annotated[str, Field(pattern=r"^[^/]{1,256}$")] | None = None  # of what was spent; None: the data's own
 
 
 class Noise(Model):

@@ -28,6 +28,7 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    Spread,
     names_in,
     operands,
 )
@@ -50,20 +51,11 @@ from conclave.ir.nodes import (
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts
 from conclave.ir.window import Window
-from policy.mean import mean_of, without_casts
+from policy.aggregates import COMBINES, KIND_OF_FUNCTION, tells_rows_of
+from policy.mean import mean_of, variance_of, without_casts
 from policy.personal import Personal, Source, is_among, standing_for_rows
-from policy.uses import Kind, Relation, Use, Value, influences_of, merged, sources_of, together
+from policy.uses import Relation, Use, Value, influences_of, merged, sources_of, together
 from policy.windows import windowed
-
-_KIND_OF_FUNCTION: dict[str, Kind] = {
-    "sum": "sum",
-    "count": "count",
-    "min": "min",
-    "max": "max",
-    "avg": "mean",
-}
-# Which function over partial results gives the same result over everything.
-_COMBINES = {("sum", "sum"), ("count", "sum"), ("min", "min"), ("max", "max")}
 
 
 class UnknownOperator(Exception):
@@ -94,7 +86,7 @@ class _Group:
         """Return the aggregate as it is printed in a flow."""
         name = use.column if use.kind == "plain" else output.over
         alone = ", one row or person each" if use.dataset in self.single else ""
-        return f"{_KIND_OF_FUNCTION[output.function]}({name}){self.by}{alone}"
+        return f"{KIND_OF_FUNCTION[output.function]}({name}){self.by}{alone}"
 
 
 @dataclass
@@ -306,7 +298,7 @@ def _labels(value: Value, by: str, personal: frozenset[Source], at: Position | N
 def _aggregated(
     source: Relation, output: AggregateOutput, group: _Group, node: Aggregate, at: Position | None
 ) -> Value:
-    if output.function not in _KIND_OF_FUNCTION:
+    if output.function not in KIND_OF_FUNCTION:
         raise UnknownOperator(f"the function {output.function}")
     over = source.values[output.over] if output.over is not None else Value()
     never_null = output.over is not None and not field_of(node.source, output.over).nullable
@@ -315,26 +307,13 @@ def _aggregated(
         if use.is_of_rows:
             uses.append(_aggregated_rows(use, output, group, never_null).via(group.step(use, output), at))
         else:
-            combines = use.total is not None and (use.kind, output.function) in _COMBINES
+            combines = use.total is not None and (use.kind, output.function) in COMBINES
             uses.append(replace(use, total=(group.number, use.total) if combines else None))
     for use in source.rows:
-        is_told, known = _tells_rows_of(use, output, over)
+        is_told, known = tells_rows_of(use, output, over)
         if is_told:
             uses.append(replace(_counted_rows(use, output, group), to_knowing=known).via(f"count(*){group.by}", at))
     return Value(merged(uses), over.influences)
-
-
-def _tells_rows_of(rows: Use, output: AggregateOutput, over: Value) -> tuple[bool, tuple[tuple[str, str], ...]]:
-    """Return whether an aggregate tells how many rows of a dataset there are, and which columns one must know for it."""
-    added = {(use.dataset, use.column) for use in over.uses if use.is_of_rows and use.column is not None}
-    if not added:
-        return True, ()  # over no column of the rows, it still counts them: COUNT(*), SUM(1)
-    if any(rows.dataset == dataset for dataset, _ in added):
-        return False, ()
-    if output.function == "count":
-        return True, ()  # after a join, COUNT(x) counts the rows of both sides
-    # Who knows what is added up can tell how often it was: once for each row that it met.
-    return output.function == "sum", tuple(sorted(added))
 
 
 def _aggregated_rows(use: Use, output: AggregateOutput, group: _Group, never_null: bool) -> Use:
@@ -342,7 +321,7 @@ def _aggregated_rows(use: Use, output: AggregateOutput, group: _Group, never_nul
         return replace(use, kind="derived")
     return replace(
         use,
-        kind=_KIND_OF_FUNCTION[output.function],
+        kind=KIND_OF_FUNCTION[output.function],
         over_expression=use.kind == "derived",
         total=(group.number, None),
         over=output.over,
@@ -366,6 +345,8 @@ def _value_of(expression: Expression, source: Relation) -> Value:
         case Cast(operand):
             # Only to wider numbers: it is the same value.
             return _value_of(operand, source)
+        case Spread():
+            return variance_of(expression, source) or _computed(expression, source, deciding=())
         case Arithmetic() | Negate():
             mean = mean_of(expression, source)
             if mean is not None:

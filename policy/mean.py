@@ -1,8 +1,8 @@
-"""The mean in SUM(x) / COUNT(x): less than its parts, so it is known for what it is."""
+"""The mean in SUM(x) / COUNT(x), and the variance in those and SUM(x * x): less than their parts, so they are known."""
 
 from dataclasses import replace
 
-from conclave.ir.expressions import Arithmetic, Cast, Column, Expression
+from conclave.ir.expressions import Arithmetic, Cast, Column, Expression, Spread
 from policy.uses import Relation, Use, Value, merged
 
 
@@ -22,6 +22,25 @@ def mean_of(expression: Expression, source: Relation) -> Value | None:
         step = use.steps[-1].replace("sum(", "mean(", 1)
         uses.append(replace(use, kind="mean", total=None, steps=(*use.steps[:-1], step)))
     return Value(merged(uses), merged(sums.influences, counts.influences))
+
+
+def variance_of(spread: Spread, source: Relation) -> Value | None:
+    """Return the variance that is made of a count, a sum and a sum of squares of one aggregate, over the same columns."""
+    parts = (spread.count, spread.total, spread.squares)
+    if not all(isinstance(part, Column) for part in parts):
+        return None
+    counts, sums, squares = (source.values[part.name] for part in parts if isinstance(part, Column))
+    if not _is_count_of(counts, sums) or _columns(_named(squares)) != _columns(_named(sums)):
+        return None
+    if any(use.kind != "squares" for use in _named(squares)):
+        return None
+    uses = []
+    for use in _named(sums):
+        step = use.steps[-1].replace("sum(", f"{spread.function}(", 1)
+        uses.append(replace(use, kind="variance", total=None, steps=(*use.steps[:-1], step)))
+    # Who knows the values can tell from their variance, too, how often each was taken.
+    rows = (replace(use, total=None) for value in (sums, squares) for use in value.uses if use.column is None)
+    return Value(merged(uses, rows), merged(sums.influences, counts.influences, squares.influences))
 
 
 def _is_count_of(counts: Value, sums: Value) -> bool:

@@ -1,6 +1,5 @@
 """Read a policy and check what its schema alone cannot say: types, references to columns, bounds, dates."""
 
-import datetime
 import math
 import re
 from collections.abc import Iterator
@@ -8,13 +7,13 @@ from collections.abc import Iterator
 from conclave.ir.errors import TypeProblem
 from conclave.ir.types import is_numeric, parse_type
 from policy.document import Grant, Policy, PolicyColumn
+from policy.limits import limit_problems
 from policy.load import load_with_lines
 from policy.problem import DocumentError, Path, Problem
 from policy.protections import clamp_of
 from policy.yaml import Lines
 
 _PARTY = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_DURATION = re.compile(r"P(?=[\dT])(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?")
 
 
 def parse_policy(text: str, file: str) -> Policy:
@@ -45,8 +44,8 @@ def _problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
     if spec.minimum and not any(column.subject for column in spec.columns.values()):
         what = "counts subjects, but no column says whom the rows are about"
         yield lines.problem(("spec", "minimum"), what, "mark that column with subject: true")
-    if spec.limits:
-        yield from _limit_problems(policy, lines)
+    for path, what, fix in limit_problems(policy):
+        yield lines.problem(path, what, fix)
 
 
 def _column_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator[Problem]:
@@ -81,15 +80,6 @@ def _grant_problems(grant: Grant, columns: dict[str, PolicyColumn], path: Path, 
         yield lines.problem((*path, "columns"), "grants nothing", "name columns, or leave the grant out")
 
 
-def _limit_problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
-    limits = policy.spec.limits
-    assert limits is not None
-    if limits.per is not None and not _DURATION.fullmatch(limits.per):
-        yield lines.problem(("spec", "limits", "per"), "is no ISO 8601 duration", "write P30D for thirty days")
-    if limits.until is not None and not _is_date(limits.until):
-        yield lines.problem(("spec", "limits", "until"), "is no date", "write YYYY-MM-DD")
-
-
 def _party_problems(parties: tuple[str, ...], path: Path, lines: Lines) -> Iterator[Problem]:
     for index, party in enumerate(parties):
         if not _PARTY.fullmatch(party):
@@ -107,11 +97,3 @@ def _repeats(items: tuple[str, ...], path: Path, lines: Lines) -> Iterator[Probl
     for index, item in enumerate(items):
         if item in items[:index]:
             yield lines.problem((*path, index), "is written twice", "keep one")
-
-
-def _is_date(text: str) -> bool:
-    try:
-        datetime.date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True

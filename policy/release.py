@@ -42,7 +42,8 @@ def need_of(use: Use) -> Need:
     >>> [sorted(wanted) for wanted in need_of(Use("alpha/visits", "days", "mean")).any_of]
     [['mean'], ['count', 'sum']]
     """
-    kind = {"plain": "open", "derived": "open"}.get(use.kind, use.kind)
+    # A sum of squares is part of a variance, and by itself for nobody.
+    kind = {"plain": "open", "derived": "open", "squares": "open"}.get(use.kind, use.kind)
     any_of = [frozenset({kind})]
     if kind == "mean":
         # Who is told sum and count can divide.

@@ -8,7 +8,22 @@ from conclave.ir.errors import Position
 
 # Forms of content: the value itself; something computed from single rows; a group's label; aggregates.
 # Forms of influence: a predicate, the match of a join, an order.
-Kind = Literal["plain", "derived", "group_key", "sum", "count", "mean", "min", "max", "filter", "join_key", "rank"]
+Kind = Literal[
+    "plain",
+    "derived",
+    "group_key",
+    "sum",
+    "count",
+    "mean",
+    "min",
+    "max",
+    "variance",
+    "quantile",
+    "squares",
+    "filter",
+    "join_key",
+    "rank",
+]
 # Which aggregate, by way of which operators, made a total that nothing was computed with since.
 Total = tuple[int, "Total | None"]
 

@@ -19,6 +19,7 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    Spread,
     names_in,
     operands,
 )
@@ -48,7 +49,7 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return True
         case Cast(operand):
             return weighs(operand, subjects, weighed)
-        case Arithmetic() | Negate() | Call():
+        case Arithmetic() | Negate() | Call() | Spread():
             if names_in(expression) & subjects:
                 return True
             return any(weighs(part, subjects, weighed) for part in operands(expression))

@@ -10,6 +10,7 @@ Documents:
 - dns: where a cluster's name servers are
 - party: public facts about one organisation
 - federation: what the parties share
+- approvals: owners' approvals of runs, as they lie in the repository
 - documents: a federation's directory, read
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
@@ -33,6 +34,7 @@ Manifests:
 - networkpolicy: what a worker may reach
 - job: fetch, compute, publish, each with the least Secrets
 - appproject: Argo CD's fence around a party
+- argo_rights: what Argo CD may do at the API server
 - namespace: where a party's workers run, and with which privileges: none
 - admission: what the API server itself refuses in a party's namespace
 - grant: what an owner allows there
@@ -54,6 +56,8 @@ Commands:
 - spread: much work of the same kind, over all processors
 - short_lived: commands that make much and end
 - lazy: commands that are imported when they are run
+- approving: an approval made and looked at
+- approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
 - review: what a pull request asks for, beside what was asked before
@@ -62,6 +66,7 @@ Commands:
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
 - history: a manifest held against Git
+- ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
 - answer: results as tables and rows

@@ -4,11 +4,9 @@ import enum
 import hashlib
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
 from policy.problem import Problem
-from renderer.errors import CommandError, one_line
-from renderer.git import Repository
+from renderer.errors import one_line
 
 ANNOTATE_HELP = "Print problems so that the forge shows them beside their lines: a Code Quality report for gitlab."
 
@@ -20,36 +18,27 @@ class Annotate(enum.StrEnum):
     GITLAB = "gitlab"
 
 
-def annotations(problems: Iterable[Problem], forge: Annotate, root: Path) -> str:
-    """Return the problems in the spelling of `forge`, with paths from the repository's top."""
-    prefix = _prefix(root)
+def annotations(problems: Iterable[Problem], forge: Annotate) -> str:
+    """Return the problems in the spelling of `forge`."""
     if forge is Annotate.GITHUB:
-        return "".join(f"{_github(problem, prefix)}\n" for problem in problems)
-    return json.dumps([_gitlab(problem, prefix) for problem in problems], indent=2) + "\n"
+        return "".join(f"{_github(problem)}\n" for problem in problems)
+    return json.dumps([_gitlab(problem) for problem in problems], indent=2) + "\n"
 
 
-def _prefix(root: Path) -> str:
-    try:
-        return Repository.at(root).prefix
-    except CommandError:
-        return ""
-
-
-def _github(problem: Problem, prefix: str) -> str:
-    place = f"file={_property(prefix + problem.file)},line={problem.line},col={problem.column}"
+def _github(problem: Problem) -> str:
+    place = f"file={_property(problem.file)},line={problem.line},col={problem.column}"
     return f"::error {place}::{_data(one_line(problem))}"
 
 
-def _gitlab(problem: Problem, prefix: str) -> dict[str, object]:
+def _gitlab(problem: Problem) -> dict[str, object]:
     text = one_line(problem)
-    path = prefix + problem.file
     return {
         "description": text,
         "check_name": "ccd",
         "severity": "blocker",
         # GitLab tells old problems from new ones by it.
-        "fingerprint": hashlib.sha256(f"{path}\0{problem.field}\0{text}".encode()).hexdigest(),
-        "location": {"path": path, "lines": {"begin": problem.line}},
+        "fingerprint": hashlib.sha256(f"{problem.file}\0{problem.field}\0{text}".encode()).hexdigest(),
+        "location": {"path": problem.file, "lines": {"begin": problem.line}},
     }
 
 

@@ -44,6 +44,11 @@ class Ccd(LazyCommands):
             "submit",
             "Retire a run: a commit that removes its workflow and what was rendered; Argo CD then prunes its Jobs.",
         ),
+        Entry(
+            "approve",
+            "approve",
+            "Approve a run in a party's name: what a policy with [bold]approval: explicit[/bold] asks for.",
+        ),
         Entry("run", "run", "Execute a workflow's rendered manifests on this machine, as a cluster would."),
         Entry(
             "status",

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from policy.problem import DocumentError, Problem
 from renderer import names
+from renderer.approvals import APPROVALS
 from renderer.documents import FEDERATION, PARTIES, POLICIES, WORKFLOWS, Document, Workspace
 from renderer.party import Party
 from renderer.render import RenderedFile
@@ -96,9 +97,11 @@ def _rules(workspace: Workspace) -> Iterator[tuple[str, tuple[str, ...]]]:
         owners = _reviewers(workspace, [name])
         yield f"/{PARTIES}/{name}.yaml", owners
         yield f"/{POLICIES}/{name}.*", owners
+        yield f"/{APPROVALS}/{name}/", owners
         yield f"/{names.ARGO_CD}/applicationset-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/appproject-{name}.yaml", owners
         yield f"/{names.ARGO_CD}/namespace-{name}.yaml", owners
+        yield f"/{names.ARGO_CD}/rolebinding-{name}.yaml", owners
         yield f"/{names.RENDERED}/{party.model.spec.namespace}/", owners
 
 

@@ -1,34 +1,35 @@
-"""The run spec, as the file `run.json` of a ConfigMap."""
+"""The run spec, as the file `run.json` of a ConfigMap, with the party's approval beside it if there is one."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from renderer.pretty import pretty
 from renderer.render import render
-from renderer.run_object import RunObject, labels, object_name, origin
+from renderer.run_object import Pairs, RunObject, labels, object_name, origin
 from renderer.spec import Member, PlannedRun
-from worker.runspec import RUN_SPEC_PATH
+from worker.runspec import APPROVAL_PATH, RUN_SPEC_PATH
 
 MAX_BYTES = 1_000_000  # what Kubernetes stores in one ConfigMap, less some room for the rest of the object
 
 
 @dataclass(frozen=True)
 class Context(RunObject):
-    """The file's name and its text."""
+    """The files' names and texts."""
 
-    file: str
-    text: str
+    files: Pairs
 
 
 def config_map(run: PlannedRun, member: Member) -> str:
     """Return the member's ConfigMap."""
-    text = run_json(run, member)
+    files = {RUN_SPEC_PATH: run_json(run, member)}
+    if member.approval is not None:
+        files[APPROVAL_PATH] = pretty(member.approval.model_dump(mode="json", by_alias=True))
     context = Context(
         origin(run),
         object_name(run, member),
         member.namespace,
         labels(run, member),
-        PurePosixPath(RUN_SPEC_PATH).name,
-        text.rstrip("\n"),
+        tuple((PurePosixPath(path).name, text.rstrip("\n")) for path, text in files.items()),
     )
     return render("configmap.yaml.j2", context)
 

@@ -1,7 +1,7 @@
 """A federation's directory, read: documents with their text, so that a later complaint can name a line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -10,6 +10,7 @@ from policy.load import load_with_lines
 from policy.problem import DocumentError, Problem
 from policy.problem import Path as FieldPath
 from policy.yaml import Lines
+from renderer.approvals import Approvals, read_approvals, with_approvals
 from renderer.federation import Federation
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
@@ -51,6 +52,7 @@ class Workspace:
     federation: Document[Federation]
     parties: Mapping[str, Document[Party]]
     workflows: Mapping[str, Document[Workflow]]
+    approvals: Approvals = field(default_factory=dict)
 
     @cached_property
     def party_models(self) -> dict[str, Party]:
@@ -60,7 +62,8 @@ class Workspace:
     def planned(self, name: str) -> PlannedRun:
         """Return the run that a workflow asks for, planned once. It must have passed `renderer.check`."""
         if name not in self._planned:
-            self._planned[name] = self._planner.plan(self.workflows[name].model)
+            run = self._planner.plan(self.workflows[name].model)
+            self._planned[name] = with_approvals(run, self.approvals)
         return self._planned[name]
 
     @cached_property
@@ -95,11 +98,16 @@ def read_workspace(root: Path, watch: Watch = unwatched) -> Workspace:
     parties = _read_all(root, _yaml_files(root / PARTIES), Party, problems, watch)
     files = [file for file in _yaml_files(root / WORKFLOWS) if file != root / FEDERATION]
     workflows = _read_all(root, files, Workflow, problems, watch)
+    approvals: Approvals = {}
+    try:
+        approvals = read_approvals(root)
+    except DocumentError as error:
+        problems += error.problems
     if problems:
         raise DocumentError(problems)
     named_parties = {document.model.metadata.name: document for document in parties}
     named_workflows = {document.model.metadata.name: document for document in workflows}
-    return Workspace(root, federation[0], _by_name(named_parties), _by_name(named_workflows))
+    return Workspace(root, federation[0], _by_name(named_parties), _by_name(named_workflows), approvals)
 
 
 def read_document(root: Path, file: Path, model: type[M]) -> Document[M]:
@@ -122,8 +130,11 @@ def read_document(root: Path, file: Path, model: type[M]) -> Document[M]:
 def read_text(file: Path, name: str) -> str:
     """Return a file's text.
 
-    Raises:  DocumentError if there is none.
+    Raises:  DocumentError if there is none, or in its place a link, a pipe or a device.
     """
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        # What a link leads to has other reviewers, or lies outside of the repository.
+        raise DocumentError([Problem(name, 1, 1, "", "is no plain file", "put the document itself there")])
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -3,13 +3,14 @@
 The user's own configuration, hooks and signing apply; `renderer.dev.git` is for repositories of our own making.
 """
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from renderer.errors import CommandError
+from renderer.errors import BAD_DOCUMENT, CommandError
 
 # Inside a hook these would point to another repository.
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
@@ -29,6 +30,25 @@ _APPROVALS = ("approved-by", "reviewed-by", "acked-by")
 
 class GitError(CommandError):
     """Git said no."""
+
+
+class NoRepositoryError(CommandError):
+    """A federation that is not in Git at all."""
+
+
+class NotAtTopError(CommandError):
+    """A federation in a directory of somebody's repository.
+
+    Its rendered tree would lie where no ApplicationSet looks, and its CODEOWNERS where no forge does.
+    """
+
+    def __init__(self, root: Path, prefix: str) -> None:
+        what = f"{root} is the directory {prefix} of a Git repository, and a federation is a repository of its own"
+        fix = (
+            "Argo CD and the forge read argocd/rendered/, argocd/ci/ and CODEOWNERS at its top: git init there, or"
+            f" git subtree split --prefix={prefix.rstrip('/')} to take its history along"
+        )
+        super().__init__(what, fix, BAD_DOCUMENT)
 
 
 @dataclass(frozen=True)
@@ -62,21 +82,23 @@ class Commit:
 
 @dataclass(frozen=True)
 class Repository:
-    """The Git repository that the federation in `root` lies in. Paths are relative to `root`."""
+    """The Git repository that the federation in `root` is."""
 
     root: Path
-    prefix: str  # the federation's directory in the repository: empty or "some/where/"
 
     @classmethod
     def at(cls, root: Path) -> "Repository":
-        """Return the repository around `root`.
+        """Return the repository of which `root` is the top.
 
-        Raises:  CommandError if there is none.
+        Raises:  NoRepositoryError, NotAtTopError.
         """
         try:
-            return cls(root, run_git(root, "rev-parse", "--show-prefix").decode().strip())
+            prefix = run_git(root, "rev-parse", "--show-prefix").decode().strip()
         except GitError:
-            raise CommandError(f"{root} is not in a Git repository", "git init, or name another with -C") from None
+            raise NoRepositoryError(f"{root} is not in a Git repository", "git init, or name another with -C") from None
+        if prefix:
+            raise NotAtTopError(root, prefix)
+        return cls(root)
 
     def git(self, *arguments: str, stdin: bytes = b"") -> str:
         """Run Git and return what it prints."""
@@ -104,11 +126,17 @@ class Repository:
             return commit
 
     def files(self, commit: str, *paths: str) -> dict[str, bytes]:
-        """Return the plain files below `paths` as they were at `commit`; links and submodules are left out."""
+        """Return the plain files below `paths` as they were at `commit`; links and submodules are left out.
+
+        Raises:  CommandError for a tree that leads out of itself: whoever writes objects by hand can make one.
+        """
         listed = self.git("ls-tree", "-r", "-z", commit, "--", *paths)
         blobs: dict[str, str] = {}
         for entry in filter(None, listed.split("\0")):
             facts, _, path = entry.partition("\t")
+            if not {"", ".", ".."}.isdisjoint(path.split("/")):
+                fix = "git fsck; no Git of ours makes such a commit, and a forge can be told to take none"
+                raise CommandError(f"the commit {commit[:10]} holds a path that leads out of it", fix)
             mode, _, sha = facts.split(" ")
             if mode in _PLAIN_FILES:
                 blobs[path] = sha
@@ -129,16 +157,9 @@ class Repository:
         return tuple(sorted({*filter(None, differing.split("\0")), *filter(None, new.split("\0"))}))
 
     def dirty(self) -> tuple[tuple[str, str], ...]:
-        """Return (state, path) of everything that is not as it was committed; of untracked files the state is `??`.
-
-        What lies outside of the federation's directory has a path that begins with `/`, the repository's top.
-        """
+        """Return (state, path) of everything that is not as it was committed; of untracked files the state is `??`."""
         listed = self.git("status", "--porcelain=v1", "--no-renames", "--untracked-files=all", "-z")
-        found = [(entry[:2], entry[3:]) for entry in listed.split("\0") if entry]
-        inside = self.prefix
-        return tuple(
-            (state, path.removeprefix(inside) if path.startswith(inside) else f"/{path}") for state, path in found
-        )
+        return tuple((entry[:2], entry[3:]) for entry in listed.split("\0") if entry)
 
     def author(self) -> str:
         """Return who commits here.
@@ -169,6 +190,12 @@ class Repository:
         shown = self.git("show", "--no-patch", "--no-show-signature", f"--format={form}", revision)
         sha, author, committer, date, subject, status, signer, trailers = shown.rstrip("\n").split("\0")
         return Commit(sha, author, committer, date, subject, tuple(_approvals(trailers)), Signature(status, signer))
+
+
+def require_top(root: Path) -> None:
+    """Raise NotAtTopError for a federation that is a directory of a repository; outside of Git it may lie anywhere."""
+    with contextlib.suppress(NoRepositoryError):
+        Repository.at(root)
 
 
 def run_git(

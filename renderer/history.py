@@ -22,7 +22,7 @@ from renderer.documents import WORKFLOWS
 from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.git import Commit, Repository
 from renderer.layout import run_files
-from renderer.spec import PlannedRun, plan_run
+from renderer.spec import PlannedRun
 from worker.runspec import run_digest
 
 _RUN_ID = re.compile(r"[a-z][-a-z0-9]*")
@@ -124,7 +124,7 @@ def _rendered_at(repository: Repository, commit: Commit, manifest: Manifest) -> 
     document = workspace.workflows.get(manifest.workflow)
     if document is None:
         return None, Check(what, (f"there is no workflow {manifest.workflow} in it",))
-    planned = plan_run(document.model, workspace.party_models, workspace.federation.model)
+    planned = workspace.planned(manifest.workflow)
     if planned.run.run_id != manifest.run_id:
         return None, Check(what, (f"the documents give the run {planned.run.run_id}",))
     return planned, Check(what, tuple(_tree_problems(repository, commit, planned)))

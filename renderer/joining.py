@@ -113,7 +113,8 @@ def commands(new: NewParty, joined: Joined) -> str:
     namespace = f"kubectl apply --filename argocd/namespace-{new.name}.yaml"
     # Once more after datasets were declared: it names the Secrets that they need.
     grant = f"ccd party grant {new.name} | kubectl apply --filename -"
-    return f"{namespace}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n{grant}\n"
+    argo_cd = f"kubectl apply --filename argocd/rolebinding-{new.name}.yaml"
+    return f"{namespace}\n{argo_cd}\n{identity}\n{ASK_FOR_STORE}\n{stores}\n{grant}\n"
 
 
 def _document(new: NewParty, certificate: str, fingerprint: str) -> str:

@@ -9,6 +9,7 @@ from renderer import names
 from renderer.admission import admission
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
+from renderer.argo_rights import argo_rights
 from renderer.configmap import config_map
 from renderer.documents import Workspace
 from renderer.job import job
@@ -88,6 +89,7 @@ def _read_back(files: list[RenderedFile]) -> None:
 
 def _argo_cd(workspace: Workspace) -> Iterator[RenderedFile]:
     federation = workspace.federation.model
+    yield from argo_rights(workspace)
     for name, party in workspace.parties.items():
         yield RenderedFile(names.ARGO_CD / f"applicationset-{name}.yaml", application_set(party.model, federation))
         yield RenderedFile(names.ARGO_CD / f"appproject-{name}.yaml", app_project(party.model, federation))

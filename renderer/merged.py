@@ -14,8 +14,7 @@ from pathlib import Path, PurePosixPath
 from policy.problem import DocumentError
 from renderer import names
 from renderer.documents import WORKFLOWS, Workspace, read_workspace
-from renderer.errors import CommandError
-from renderer.git import Repository
+from renderer.git import NoRepositoryError, Repository
 from renderer.layout import rendered_files
 from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
@@ -63,7 +62,7 @@ def merged_before(root: Path, revision: str | None, branch: str) -> Merged | Non
     """Return what `revision`, or else `branch`, held where the checked-out branch left it."""
     try:
         repository = Repository.at(root)
-    except CommandError:
+    except NoRepositoryError:
         if revision is not None:
             raise
         return None

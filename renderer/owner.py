@@ -6,32 +6,24 @@ cluster, so that an owner hears what a run would say from the very code that wou
 
 import json
 import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from policy.identity import load_certificate, load_private_key
 from policy.parse import parse_policy
 from policy.signature import BadSignature, sign, verify
+from renderer.ask import ask_worker, uses_environment
 from renderer.check import load_workspace
 from renderer.dataset import Dataset, source_of
-from renderer.errors import BAD_DOCUMENT, BUG, CommandError
+from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.fields import bytes_of
 from renderer.local.logs import event_of
-from renderer.local.process import die_with_parent
 from renderer.local.run import SECRETS, VOLUMES
 from renderer.party import Party
 from worker.dataspec import DataReport, DataRequest
 from worker.runspec import Capacity
 
-WORKER = "ccd-worker"
-# With any of these set, OpenStack's and Swift's own tools would go by the environment too.
-ENVIRONMENT = ("ST_AUTH", "OS_AUTH_URL", "OS_CLOUD")
 KEY = "tls.key"
 Tell = Callable[
     [str | None, int | None, int | None], None
@@ -123,42 +115,12 @@ def ask(request: DataRequest, owned: Owned, credentials: str | None, tell: Tell)
 
     Raises:  CommandError if it ends without a report.
     """
-    program = Path(sys.executable).parent / WORKER
-    command = [str(program), "data", "--secrets", str(owned.secrets), "--volumes", str(owned.volumes)]
+    options = ["--secrets", str(owned.secrets), "--volumes", str(owned.volumes)]
     if credentials is not None:
-        command += ["--credentials", credentials]
+        options += ["--credentials", credentials]
     elif uses_environment(os.environ):
-        command.append("--environment")
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(  # noqa: S603 - our own program; what it is told is on its stdin
-            [*die_with_parent(), *command],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        assert process.stderr is not None
-        try:
-            process.stdin.write(request.model_dump_json(by_alias=True).encode())
-            process.stdin.close()
-            for line in process.stderr:
-                _tell(line.decode(errors="replace"), tell)
-            process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        output.seek(0)
-        try:
-            return DataReport.model_validate_json(output.read())
-        except ValidationError:
-            what = f"the worker ended with {process.returncode} and without a report"
-            raise CommandError(what, "run it again; if it stays so, report it", BUG) from None
-
-
-def uses_environment(environment: Mapping[str, str]) -> bool:
-    """Whether the owner's own tools would find credentials in the environment."""
-    return any(environment.get(name) for name in ENVIRONMENT)
+        options.append("--environment")
+    return ask_worker("data", options, request, DataReport, lambda line: _tell(line, tell))
 
 
 def _tell(line: str, tell: Tell) -> None:

@@ -1,5 +1,6 @@
 """What a pull request asks for, beside what was asked before: the material of `ccd plan` in all its formats."""
 
+import datetime
 import re
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from conclave.plan.steps import LocalStep, Plan
 from conclave.plan.wire import digest
 from policy.document import Policy
 from policy.problem import DocumentError
+from renderer.approving import Standing, standings
 from renderer.check import load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
 from renderer.errors import one_line
@@ -93,6 +95,7 @@ class Review:
     costs: Mapping[str, Cost]
     opinions: tuple[Opinion, ...]
     comparison: Comparison | None
+    approvals: tuple[Standing, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -116,6 +119,7 @@ class Review:
             "learned": learned(plan),
             "answer": [{"name": field.name, "type": str(field.type)} for field in plan.answer],
             "policies": [_opinion_json(opinion) for opinion in self.opinions],
+            "approvals": [each.to_json() for each in self.approvals],
             **({"base": self._comparison_json(self.comparison)} if self.comparison else {}),
         }
 
@@ -185,7 +189,7 @@ def review(
     """
     workspace = load_workspace(root)
     base = Base(root, revision) if revision is not None else None
-    published = read_published(workspace)
+    published, now = read_published(workspace), datetime.datetime.now(datetime.UTC)
     found: list[Review] = []
     for document in [workspace.workflow_in(file) for file in files] or workspace.workflows.values():
         ask = ask_of(document, workspace, policies_of(published))
@@ -193,7 +197,9 @@ def review(
         if files or comparison is None or comparison.state != "unchanged":
             said = opinions(ask.plan, ask.run, published)
             costs = estimate(ask.plan, rows) if with_costs else {}
-            found.append(Review(document, ask, rows, costs, said, comparison))
+            planned = workspace.planned(document.model.metadata.name)
+            approved = standings(workspace, planned, published, now)
+            found.append(Review(document, ask, rows, costs, said, comparison, approved))
     retired = () if base is None or files else tuple(sorted(set(base.names()) - set(workspace.workflows)))
     return tuple(found), retired
 

@@ -24,6 +24,8 @@ def as_text(one: Review) -> str:
     parts = [f"{run.run_id}, for {run.purpose}\n", show_plan(one.ask.plan, one.costs)]
     if any(opinion.published or not opinion.dataset for opinion in one.opinions):
         parts.append("\n".join(["published policies", *_policy_lines(one)]) + "\n")
+    if one.approvals:
+        parts.append("\n".join(["approvals", *_approval_lines(one)]) + "\n")
     if one.comparison is not None:
         parts.append(
             "\n".join([f"compared with {one.comparison.revision}", *_change_lines(one, one.comparison)]) + "\n"
@@ -58,6 +60,7 @@ def _markdown(one: Review) -> Iterator[str]:
     if comparison is not None:
         yield from _markdown_changes(one, comparison)
     yield from _markdown_policies(one)
+    yield from _markdown_approvals(one)
     yield from _markdown_facts(one)
     yield from _markdown_steps(one)
 
@@ -143,6 +146,26 @@ def _markdown_refusals(one: Review) -> Iterator[str]:
             yield ""
 
 
+def _markdown_approvals(one: Review) -> Iterator[str]:
+    if not one.approvals:
+        return
+    yield "### Approvals of this very run"
+    yield ""
+    yield "| party | asked for | approval | until |"
+    yield "|---|---|---|---|"
+    for each in one.approvals:
+        asked = "by its published policy" if each.is_asked else ""
+        state = each.state if each.state == "approved" else f"**{each.state}**"
+        why = f": {_escape(each.problems[0])}" if each.problems else ""
+        yield f"| {_escape(each.party)} | {asked} | {state}{why} | {_escape(each.expires)} |"
+    yield ""
+    yield (
+        "A worker whose policy asks for its owner's approval loads no data without it. It has to be committed before this "
+        "is merged: `ccd approve`."
+    )
+    yield ""
+
+
 def _markdown_facts(one: Review) -> Iterator[str]:
     yield "<details><summary>What is asked</summary>"
     yield ""
@@ -184,6 +207,12 @@ def _policy_lines(one: Review) -> Iterator[str]:
     for problem in refusals(one.document, one.opinions):
         fix = f" (fix: {problem.fix})" if problem.fix else ""
         yield f"  {problem.file}:{problem.line}:{problem.column}: {problem.what}{fix}"
+
+
+def _approval_lines(one: Review) -> Iterator[str]:
+    for each in one.approvals:
+        until = f"until {each.expires}" if each.state == "approved" else "; ".join(each.problems)
+        yield f"  {each.party:<22} {each.state:<15} {until}".rstrip()
 
 
 def _change_lines(one: Review, comparison: Comparison) -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel
 
+from policy.approval import Approval
 from policy.document import Policy
 from policy.manifest import Manifest
 from renderer.federation import Federation
@@ -15,6 +16,7 @@ from worker.runspec import RunSpec
 
 DIRECTORY = PurePosixPath("schemas")
 MODELS: dict[str, type[BaseModel]] = {
+    "approval": Approval,
     "federation": Federation,
     "manifest": Manifest,
     "party": Party,

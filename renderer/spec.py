@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from typing import Any
 
+from policy.approval import Approval
 from policy.canonical import digest
 from renderer import names
 from renderer.dataset import source_of
@@ -43,6 +44,7 @@ class Member:
     egress: tuple[Egress, ...]
     dns: Dns
     resources: Resources
+    approval: Approval | None = None  # no part of the run's name: it comes when that is known
 
     @cached_property
     def own_text(self) -> str:

@@ -5,7 +5,7 @@ Everything that can go wrong is looked for before anything is touched. Nothing i
 
 import re
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from renderer import codeowners, names
@@ -89,7 +89,7 @@ def propose_retirement(root: Path, run: str, branch: str | None, message: str | 
         return Proposal(repository, name, message, document.file, older, workspace.federation.model.spec.revision)
     run_id, name = _run_id(document, workspace), document.model.metadata.name
     remaining = {key: other for key, other in workspace.workflows.items() if key != name}
-    without = Workspace(root, workspace.federation, workspace.parties, remaining)
+    without = replace(workspace, workflows=remaining)
     return Proposal(
         repository,
         _new_branch(repository, branch or f"cancel/{run_id}"),

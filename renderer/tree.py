@@ -1,7 +1,7 @@
 """The committed tree beside the one that the documents make: what differs, as a diff, and written.
 
 Only files that the renderer owns are ever touched: everything under `argocd/rendered`, and in `argocd` the files
-`applicationset-*.yaml`, `appproject-*.yaml` and `namespace-*.yaml`, and in `argocd/admission` all of its YAML.
+that `_OWNED` names, and in `argocd/admission` all of its YAML.
 """
 
 import difflib
@@ -16,7 +16,14 @@ from renderer import names
 from renderer.progress import Watch, unwatched
 from renderer.render import RenderedFile
 
-_OWNED = ("applicationset-*.yaml", "appproject-*.yaml", "namespace-*.yaml")
+_OWNED = (
+    "applicationset-*.yaml",
+    "appproject-*.yaml",
+    "cluster.yaml",
+    "clusterrole.yaml",
+    "namespace-*.yaml",
+    "rolebinding-*.yaml",
+)
 _ADMISSION = names.ARGO_CD / "admission"
 
 

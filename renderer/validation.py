@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from policy.approval import Approval
 from policy.document import Policy
 from policy.identity import BadIdentity
 from policy.problem import DocumentError, Problem
 from policy.yaml import read_yaml
 from renderer import codeowners, names
+from renderer.approvals import check_approvals
+from renderer.approving import broken, missing, standings
 from renderer.check import Findings, check_workspace
 from renderer.documents import WORKFLOWS, Workspace, read_document, read_text, read_workspace
 from renderer.federation import Federation
@@ -25,6 +28,7 @@ from renderer.workflow import Workflow
 from worker.runspec import Model
 
 _KINDS: dict[str, type[Any]] = {
+    "Approval": Approval,
     "Federation": Federation,
     "Party": Party,
     "Policy": Policy,
@@ -66,7 +70,20 @@ def _workspace(root: Path, now: datetime.datetime, watch: Watch) -> tuple[Worksp
         findings = check_workspace(workspace, now, watch)
     except DocumentError as error:
         return None, Findings(tuple(error.problems))
-    return workspace, replace(findings, problems=(*findings.problems, *_for_reviews(workspace)))
+    reviewed = replace(findings, problems=(*findings.problems, *_for_reviews(workspace)))
+    return workspace, reviewed if reviewed.problems else _with_approvals(workspace, reviewed, now)
+
+
+def _with_approvals(workspace: Workspace, findings: Findings, now: datetime.datetime) -> Findings:
+    """Add what is to be said of approvals; which are asked for is known of sound documents alone."""
+    problems, warnings = [*check_approvals(workspace.approvals, workspace.parties)], [*findings.warnings]
+    published = read_published(workspace)
+    if workspace.approvals or any(each.policy.spec.approval == "explicit" for each in published.values()):
+        for name, document in workspace.workflows.items():
+            found = standings(workspace, workspace.planned(name), published, now)
+            problems += broken(found)
+            warnings += missing(document, found)
+    return Findings(_unique(problems), _unique(warnings))
 
 
 def _for_reviews(workspace: Workspace) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ write a value of the data, a share or a credential to a log, an error or a messa
 
 Files, in reading order:
 - runspec: what one worker must know; one of two files that the renderer may import
-- dataspec: what `ccd data` asks, and the answer; the other file that the renderer may import
+- dataspec: what `ccd data` and `ccd output` ask, and the answers; the other file that the renderer may import
 - cli: the command `ccd-worker`, one subcommand a container
 - errors: what can end a worker, with its exit code
 - failure: what any exception means for the run
@@ -19,13 +19,19 @@ Files, in reading order:
 - seal: data encrypted with age
 - unpack: what came from a store, made the file that is declared
 - intake: one own dataset, from where it lies to a file that is as declared
+- compiling: the run's query as a plan
+- ledger: what runs have spent of a dataset's limits
+- spending: a run spends what a policy limits
+- consent: what an owner has reserved to itself, asked before its data is loaded
 - unfinished: a run whose writer died before its manifest had its name
 - fetch: the first container
 - progress: how far a long stage is
 - environment: credentials of the owner's own machine
 - deposit: a dataset into its owner's Swift
 - owner: one request of a data owner
-- data_cli: the command `ccd-worker data`
+- filed: what a run has filed, brought back
+- data_cli: the commands `ccd-worker data` and `ccd-worker filed`
+- remains: a run spec that cannot be used, and telling the peers
 - compute: the second container
 - tls: who may connect
 - transport: the barrier

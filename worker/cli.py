@@ -12,19 +12,30 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
-from worker.data_cli import data
+from policy.canonical import digest
+from worker.data_cli import data, filed
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH, MemberSpec, RunSpec
+from worker.runspec import (
+    APPROVAL_PATH,
+    RUN_SPEC_PATH,
+    SECRETS_PATH,
+    TLS_PORT,
+    VOLUMES_PATH,
+    WORK_PATH,
+    MemberSpec,
+    RunSpec,
+)
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
+FIRST = "fetch"  # the container whose run spec the others are held to
 LAST = "publish"  # the container that ends with the run's code
 MAX_TERMINATION_BYTES = 4096  # what Kubernetes keeps
 CLUSTER = ".svc"  # how the names of Services end
@@ -33,6 +44,7 @@ DONE_ALREADY = "done already"  # the status of a worker that found the run's man
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 
 app.command("data")(data)
+app.command("filed")(filed)
 
 SpecOption = Annotated[Path, typer.Option("--spec", help="The run spec, run.json.")]
 WorkOption = Annotated[Path, typer.Option("--work", help="The directory that the three containers share.")]
@@ -53,7 +65,8 @@ def fetch_command(
     termination_log: LogOption = Path(TERMINATION_LOG),
 ) -> None:
     """Fetch the party's policies and data, and check them."""
-    _run("fetch", spec, work, secrets, termination_log, volumes=volumes)
+    approval = spec.with_name(Path(APPROVAL_PATH).name)  # of the same ConfigMap
+    _run("fetch", spec, work, secrets, termination_log, volumes=volumes, approval=approval)
 
 
 @app.command("compute")
@@ -139,12 +152,16 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
     try:
         signal.signal(signal.SIGTERM, _terminate)
         os.umask(0o077)
-        run_spec = load_run_spec(spec)
+        run_spec = _load(container, spec, work, secrets, log)
         party = run_spec.own.party
         log = log.for_(party=party, run=run_spec.run.run_id)
+        _hold(run_spec, WorkDir(work), container, spec)
         ended = _act_of(container)(run_spec, WorkDir(work), secrets, log, **own)
+    except _LeftToCompute:
+        sys.exit(DONE)
     except Exception as error:
         ended = explain(error, party)
+        WorkDir(work).remove_data()
         for reason in ended.reasons:
             log.event("failed", code=reason.code, what=reason.what, where=reason.where, fix=reason.fix)
     is_repeated = ended is None and WorkDir(work).is_done()
@@ -153,6 +170,37 @@ def _run(container: str, spec: Path, work: Path, secrets: Path, termination_log:
     if container == LAST or ended.code != DONE:
         _write_verdict(termination_log, ended, DONE_ALREADY if is_repeated else ended.status)
     sys.exit(ended.code)
+
+
+def _hold(spec: RunSpec, work: WorkDir, container: str, path: Path) -> None:
+    """Refuse a run spec that is not the one for which the first container has asked for consent, and counted the run."""
+    if not work.hold_to(digest(spec), is_first=container == FIRST):
+        what, rule = "this is another run spec than the containers before were given", "a run's ConfigMap is immutable"
+        raise BadDocument(what, str(path), rule, "find out who changes ConfigMaps in this namespace")
+
+
+def _load(container: str, spec: Path, work: Path, secrets: Path, log: Log) -> RunSpec:
+    """Return the run spec; if it cannot be used, see that the peers hear of it before this party ends.
+
+    `fetch` has no key to prove itself with, so it leaves that to `compute`; nobody can if not even the members are told.
+    Raises:  BadDocument; _LeftToCompute.
+    """
+    try:
+        return load_run_spec(spec)
+    except BadDocument as problem:
+        # Loaded here: with a run spec as it should be, neither fetch nor publish needs any of it.
+        remains: Any = importlib.import_module("worker.remains")
+        left = remains.remains_of(spec)
+        if container == "fetch" and left is not None:
+            log.event("failed", code=problem.code, what=problem.what, where=problem.where, fix=problem.fix)
+            raise _LeftToCompute from None
+        if container == "compute" and left is not None:
+            remains.tell_peers(left, problem.code, problem.reasons(left.party), secrets, work, log)
+        raise
+
+
+class _LeftToCompute(Exception):
+    """This container cannot go on, and the next one says why."""
 
 
 def _act_of(container: str) -> Act:

@@ -25,13 +25,12 @@ from worker.log import Log
 from worker.manifest import agreed_commitment, assemble, sign_alone, sign_together, with_usage
 from worker.messages import Answered, Finished, StepSeen
 from worker.meter import used_so_far
-from worker.mounts import read_secret
+from worker.mounts import KEY_FILE, read_secret
 from worker.result import encode_result
 from worker.runspec import RunSpec, schema_of
 from worker.transport import wait_for_peers
 from worker.workdir import FetchedAll, Outcome, WorkDir
 
-KEY_FILE = "tls.key"
 # No failure of the protocol, but what it was run to find out: trying again would find the same.
 FOUND_OUT_TOGETHER = (RepeatedKeys, TooFewSubjects, TooManyPairs)
 

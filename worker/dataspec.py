@@ -1,7 +1,7 @@
-"""What `ccd data` asks a worker process on the owner's own machine, and the answer. No secret is in either.
+"""What `ccd data` and `ccd output` ask a worker process on their user's own machine, and the answers. No secret is in them.
 
-The one file beside `runspec` that the renderer may import: it describes a dataset to the worker's own code, and shows
-what that says, so that an owner hears beforehand what a run would say.
+The one file beside `runspec` that the renderer may import: it describes a dataset, or what a run has filed, to the
+worker's own code. So every store is opened by one code, and an owner hears beforehand what a run would say.
 """
 
 from typing import Literal
@@ -45,3 +45,23 @@ class DataReport(Model):
     sha256: str | None = None  # as stored: what manifests name
     sealed: bool = False
     stored: tuple[str, ...] = ()  # the objects written, in their order
+
+
+class FiledRequest(Model):
+    """A run whose manifest is wanted, and its result if `suffix` says what that ends with."""
+
+    run_id: str
+    container: str
+    credentials: str  # the Secret that opens the store
+    directory: str  # where they go: private, and there already
+    suffix: str | None = None
+    account: str | None = None  # the URL of the account, if it is not the one that the credentials open
+
+
+class FiledReport(Model):
+    """What there was. The files `manifest` and `result` in the directory hold it, unverified."""
+
+    code: int  # 0, also if there was nothing
+    problems: tuple[Reason, ...] = ()
+    manifest: str | None = None  # the object's name
+    result: str | None = None

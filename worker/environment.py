@@ -5,6 +5,7 @@ The one form is then read by the one reader: `worker.endpoints.swift_secret`.
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from worker.errors import BadDocument
@@ -30,6 +31,34 @@ OPENRC = (
 )
 CLOUD, CLOUDS_FILE, CACERT = "OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "OS_CACERT"
 _CLOUDS = ("clouds.yaml", "~/.config/openstack/clouds.yaml", "/etc/openstack/clouds.yaml")
+
+
+FROM_ENVIRONMENT = "environment"  # the name that its credentials go by, in messages too
+
+
+@dataclass(frozen=True)
+class Means:
+    """What somebody gives a worker process on their own machine: Secrets as directories, volumes, perhaps the environment."""
+
+    secrets: Path
+    volumes: Path
+    credentials: str | None = None  # a Secret in the place of the one that the worker reads with
+    environment: Mapping[str, str] | None = None  # None: not to be used
+
+    @property
+    def instead(self) -> str | None:
+        """The Secret to be used in the place of the one that is asked for, if any."""
+        return self.credentials if self.environment is None else FROM_ENVIRONMENT
+
+    def store_secrets(self, private: Path) -> Path:
+        """Return where the stores' Secrets are, the environment's laid out in the directory `private`.
+
+        Raises:  BadDocument if the environment is to be used and has none.
+        """
+        if self.environment is None:
+            return self.secrets
+        lay_out_environment(self.environment, private / "secrets" / FROM_ENVIRONMENT)
+        return private / "secrets"
 
 
 def lay_out_environment(environment: Mapping[str, str], secret: Path) -> None:

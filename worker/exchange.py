@@ -11,19 +11,17 @@ from importlib.metadata import version
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from conclave.compile import compile_query
-from conclave.ir.errors import QueryProblem
-from conclave.ir.guard import Protection
 from conclave.plan.steps import Plan
 from conclave.plan.wire import digest as plan_digest
 from policy.canonical import canonical_json
 from policy.manifest import VERDICT_PURPOSE, Opening, PolicyRef, Reason, Statement, as_json, is_signed
 from policy.signature import sign
+from worker.compiling import compile_run
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
 from worker.judge import judge, protections_in
 from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode
-from worker.runspec import Run, run_digest, tables_of
+from worker.runspec import Run, run_digest
 from worker.workdir import FetchedAll, Outcome
 
 
@@ -45,18 +43,6 @@ class Agreement:
 
     plan: Plan
     context: bytes  # of this attempt alone: bound into the MPC session's keys
-
-
-def compile_run(run: Run, protections: Mapping[str, Protection]) -> Plan:
-    """Compile the run's query with what the owners' policies ask for, as every party does for itself.
-
-    Raises:  BadDocument, with the place in the query.
-    """
-    try:
-        return compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, protections)
-    except QueryProblem as problem:
-        where = f"{run.workflow}, query" + (f", {problem.at}" if problem.at else "")
-        raise BadDocument(problem.what, where, fix=problem.fix or "") from None
 
 
 def agree(

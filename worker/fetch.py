@@ -1,24 +1,34 @@
-"""The first container: is the run done already? If not, could its end be stored? Then the policy, then the data.
+"""The first container: is the run done already? If not, could its end be stored? Then each dataset: its policy, what
+that reserves to its owner, the data.
 
 A failure is left in `outcome.json` for `compute`, which tells the peers: they must not wait for a party that will
 not bring anything.
 """
 
+import datetime
 from pathlib import Path
 
+from worker.consent import Consent
 from worker.errors import Terminated
 from worker.failure import explain
 from worker.intake import Wanted, take_in
 from worker.log import Log
 from worker.meter import used_so_far
 from worker.origins import Origins
-from worker.runspec import VOLUMES_PATH, RunSpec, Source
+from worker.runspec import APPROVAL_PATH, VOLUMES_PATH, RunSpec, Source
 from worker.stores import Stores, manifest_name
 from worker.unfinished import find_unfinished
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
 
 
-def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path = Path(VOLUMES_PATH)) -> None:
+def fetch(
+    spec: RunSpec,
+    work: WorkDir,
+    secrets: Path,
+    log: Log,
+    volumes: Path = Path(VOLUMES_PATH),
+    approval: Path = Path(APPROVAL_PATH),
+) -> None:
     """Leave `done.json`, or `fetched.json` and the data, or `outcome.json` in the work directory."""
     stores = Stores(secrets)
     origins = Origins(stores, volumes)
@@ -35,7 +45,8 @@ def fetch(spec: RunSpec, work: WorkDir, secrets: Path, log: Log, volumes: Path =
             log.event("done already", manifest=found)
             return
         _check_writable(spec, stores)
-        datasets = tuple(_take_in(spec, source, origins, work, secrets, log) for source in spec.own.sources)
+        consent = Consent(spec, approval, log, datetime.datetime.now(datetime.UTC), stores)
+        datasets = tuple(_take_in(spec, source, origins, work, secrets, log, consent) for source in spec.own.sources)
         work.write_fetched(FetchedAll(datasets=datasets))
     except BaseException as error:
         work.remove_data()
@@ -65,10 +76,12 @@ def find_done(spec: RunSpec, stores: Stores) -> str | None:
     return None
 
 
-def _take_in(spec: RunSpec, source: Source, origins: Origins, work: WorkDir, secrets: Path, log: Log) -> Fetched:
+def _take_in(
+    spec: RunSpec, source: Source, origins: Origins, work: WorkDir, secrets: Path, log: Log, consent: Consent
+) -> Fetched:
     dataset = next(each for each in spec.run.datasets if each.name == source.dataset)
     owner = next(member for member in spec.run.members if member.name == spec.own.party)
-    wanted = Wanted(dataset, source, owner.certificate, spec.own.capacity)
+    wanted = Wanted(dataset, source, owner.certificate, spec.own.capacity, admit=consent.check)
     fetched = take_in(wanted, origins.of(source), work, secrets, log, refuse)
     assert fetched is not None
     return fetched

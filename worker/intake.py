@@ -30,7 +30,12 @@ from worker.unpack import unpack
 from worker.workdir import Fetched, WorkDir
 
 Refuse = Callable[[Exception], None]
+Admit = Callable[[Policy], None]
 _PROBLEMS = (BadDocument, DataMismatch, StoreUnavailable)  # and not `Terminated`, which is nobody's to refuse
+
+
+def anything(policy: Policy) -> None:
+    """Ask for nothing: nobody computes on what is taken in."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Wanted:
     certificate: str  # of its owner
     capacity: Capacity
     watch: Watch = unwatched  # how far the check of the data is
+    admit: Admit = anything  # asked once the policy is known to be the owner's, before any data moves
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ def take_in(
     word, policy = take_word(wanted, origin, note)
     if word is not None and policy is not None:
         log.event("policy fetched", dataset=wanted.dataset.name)
+        wanted.admit(policy)
     if policy_only:
         return None
     took = _take_data(wanted, origin, work, secrets, log, note)

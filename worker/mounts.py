@@ -4,6 +4,7 @@ from pathlib import Path
 
 from worker.errors import BadDocument
 
+KEY_FILE = "tls.key"  # of the identity's Secret
 MAX_SECRET_BYTES = 64 * 1024
 
 

@@ -6,8 +6,6 @@ gone at the end, however it ends.
 
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from policy.canonical import digest
@@ -16,7 +14,7 @@ from policy.manifest import Code
 from policy.parse import parse_policy
 from worker import deposit
 from worker.dataspec import EXISTS, MAX_PROBLEMS, DataReport, DataRequest
-from worker.environment import lay_out_environment
+from worker.environment import Means
 from worker.errors import BAD_DOCUMENT, PERMANENT, STORE_UNAVAILABLE, Terminated
 from worker.failure import explain
 from worker.intake import Wanted, take_in
@@ -24,20 +22,9 @@ from worker.log import Log
 from worker.origins import Origins
 from worker.progress import Progress
 from worker.runspec import SwiftSource
+from worker.spending import check_place
 from worker.stores import Stores
 from worker.workdir import Fetched, Outcome, WorkDir
-
-FROM_ENVIRONMENT = "environment"  # the name that its credentials go by, in messages too
-
-
-@dataclass(frozen=True)
-class Means:
-    """What the owner gives the process: Secrets as directories, volumes, perhaps the environment's credentials."""
-
-    secrets: Path
-    volumes: Path
-    credentials: str | None = None  # a Secret in the place of the one that the worker reads with
-    environment: Mapping[str, str] | None = None  # None: not to be used
 
 
 def answer(request: DataRequest, means: Means, log: Log) -> DataReport:
@@ -50,18 +37,14 @@ def answer(request: DataRequest, means: Means, log: Log) -> DataReport:
 class _Answer:
     def __init__(self, request: DataRequest, means: Means, log: Log) -> None:
         self._means, self._log = means, log
-        credentials = means.credentials if means.environment is None else FROM_ENVIRONMENT
-        self._request = _with_credentials(request, credentials)
+        self._request = _with_credentials(request, means.instead)
         self._party = request.dataset.name.partition("/")[0]
         self._outcomes: list[Outcome] = []
 
     def give(self, root: Path) -> DataReport:
         try:
-            store_secrets = self._means.secrets
-            if self._means.environment is not None:
-                store_secrets = root / "secrets"
-                lay_out_environment(self._means.environment, store_secrets / FROM_ENVIRONMENT)
-            return self._act(WorkDir(root / "work"), Stores(store_secrets, watch=Progress(self._log)))
+            stores = Stores(self._means.store_secrets(root), watch=Progress(self._log))
+            return self._act(WorkDir(root / "work"), stores)
         except Terminated:
             raise
         except deposit.Exists as error:
@@ -77,7 +60,14 @@ class _Answer:
         if request.action == "put":
             return deposit.put(request, stores, work, self._log, self._refuse) or self._refused()
         origin = Origins(stores, self._means.volumes).of(request.source)
-        wanted = Wanted(request.dataset, request.source, request.certificate, request.capacity, Progress(self._log))
+        wanted = Wanted(
+            request.dataset,
+            request.source,
+            request.certificate,
+            request.capacity,
+            Progress(self._log),
+            admit=lambda policy: check_place(policy, request.source, self._refuse),
+        )
         secrets, only = self._means.secrets, request.policy_only
         fetched = take_in(wanted, origin, work, secrets, self._log, self._refuse, only)
         return self._refused() if self._outcomes else self._accepted(fetched)

@@ -20,6 +20,7 @@ from policy.canonical import digest
 from policy.document import DATASET_NAME
 
 RUN_SPEC_PATH = "/etc/ccd/run.json"
+APPROVAL_PATH = "/etc/ccd/approval.json"  # of the same ConfigMap, if the party has approved the run
 SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per key
 VOLUMES_PATH = "/var/run/ccd/volumes"  # one directory per claim, read-only, in `fetch` alone
 WORK_PATH = "/work"  # the emptyDir that the three containers share

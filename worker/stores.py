@@ -36,6 +36,11 @@ def pending_name(run_id: str) -> str:
     return f"{run_id}/pending.json"
 
 
+def attempts_prefix(run_id: str) -> str:
+    """Return what the names of the manifests of all attempts begin with; their order is that of time."""
+    return f"{run_id}/attempts/"
+
+
 def result_name(run_id: str, suffix: str) -> str:
     """Return the object's name under which the answer lies."""
     return f"{run_id}/result.{suffix}"
@@ -43,4 +48,4 @@ def result_name(run_id: str, suffix: str) -> str:
 
 def attempt_name(run_id: str, when: str, token: str) -> str:
     """Return the object's name for the manifest of an attempt that will be repeated."""
-    return f"{run_id}/attempts/{when}-{token}.json"
+    return f"{attempts_prefix(run_id)}{when}-{token}.json"

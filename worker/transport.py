@@ -24,11 +24,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from conclave.mpc.channel import Channel, Network
 from worker.errors import PeerMissing
 from worker.log import Log
-from worker.runspec import MemberSpec, Run
+from worker.runspec import Deadlines, MemberSpec
 from worker.tls import contexts, der_of
 
 HANDSHAKE_S = 5.0
@@ -40,7 +41,19 @@ HOSTS_VARIABLE = "CCD_HOSTS"
 ADDRESS_VARIABLE = "POD_IP"
 
 
-def wait_for_peers(run: Run, me: str, key: Path, scratch: Path, log: Log) -> Network:
+class Meeting(Protocol):
+    """Who is to meet, and how long they wait for each other: of a run, all that is needed here."""
+
+    @property
+    def members(self) -> tuple[MemberSpec, ...]:
+        """Everybody, this party included."""
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """How long."""
+
+
+def wait_for_peers(run: Meeting, me: str, key: Path, scratch: Path, log: Log) -> Network:
     """Return a network with a connection to every other member.
 
     Raises:  PeerMissing at the barrier's deadline, with the missing peers' names; OSError if the port is taken.
@@ -147,7 +160,9 @@ def _missing(names: list[str], waited_s: float) -> PeerMissing:
     return PeerMissing(
         f"{', '.join(names)} did not come within {waited_s:g} s",
         rule="every member of a run takes part",
-        fix="see the missing party's worker: its log says if it ended early or was refused; compare the certificates",
+        fix="look at the missing party's Job (ccd status RUN, ccd logs RUN): a run spec that cannot be read, an image, a"
+        " Secret, or room on its nodes; if it runs and was refused, compare the certificates; if it is only slow, raise"
+        " spec.deadlines.barrierSeconds",
     )
 
 

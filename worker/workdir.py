@@ -64,6 +64,7 @@ class WorkDir:
         self._outcome = root / "outcome.json"
         self._manifest = root / "manifest.json"
         self._usage = root / "usage.json"
+        self._spec = root / "spec.sha256"
 
     def data_file(self, dataset: str, suffix: str) -> Path:
         """Return where a dataset's file goes; its directory is there then."""
@@ -84,6 +85,12 @@ class WorkDir:
         self.most_bytes = max(self.most_bytes, self.size_bytes())
         for directory in (self.data, self.spill):
             shutil.rmtree(directory, ignore_errors=True)
+
+    def hold_to(self, digest: str, is_first: bool) -> bool:
+        """Whether the run spec of that digest is the one that the first container was given."""
+        if is_first:
+            self._write(self._spec, digest.encode())
+        return not self._spec.exists() or self._spec.read_text() == digest
 
     def is_done(self) -> bool:
         """Whether fetch found the run done."""

@@ -26,7 +26,8 @@ from conclave.ir.types import (
 ArithmeticOperator = OneOf["+", "-", "*", "/", "//", "%"]
 ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
 LogicOperator = OneOf["and", "or"]
-# What owners compute on their own rows, before any are combined: MPC has no such functions.
+SpreadFunction = OneOf["var_samp", "var_pop", "stddev_samp", "stddev_pop"]
+# What owners compute on their own rows, before any are combined: MPC has no such functions but sqrt.
 LocalFunction = OneOf[
     "like", "ilike", "substring", "lower", "upper", "trim", "length",
     "year", "quarter", "month", "week", "day", "dayofweek", "dayofyear", "date_trunc", "add_months",
@@ -269,7 +270,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function that only an owner's own engine can compute; NULL if any argument is, and sqrt of what is negative."""
+    """A function that, but for sqrt, only an owner's own engine can compute; NULL if any argument is, and sqrt of what is negative."""
 
     function: LocalFunction
     arguments: tuple["Expression", ...]
@@ -282,7 +283,28 @@ class Call:
         return self.function == "sqrt" or any(argument.nullable for argument in self.arguments)
 
 
-Expression = Column | Literal | Arithmetic | Negate | Compare | Logic | Not | IsNull | Case | Cast | Call
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The variance or standard deviation of values of which a count, a sum and a sum of squares are known."""
+
+    function: SpreadFunction
+    count: "Expression"
+    total: "Expression"
+    squares: "Expression"
+    at: Position | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def type(self) -> Type:
+        """Always double."""
+        return Double()
+
+    @property
+    def nullable(self) -> bool:
+        """Of no value there is none."""
+        return True
+
+
+Expression = Spread | Column | Literal | Arithmetic | Negate | Compare | Logic | Not | IsNull | Case | Cast | Call
 
 
 def operands(expression: Expression) -> tuple[Expression, ...]:
@@ -298,6 +320,8 @@ def operands(expression: Expression) -> tuple[Expression, ...]:
             return (*(part for branch in branches for part in branch), default)
         case Call(_, arguments):
             return arguments
+        case Spread(_, count, total, squares):
+            return (count, total, squares)
 
 
 def columns_of(expression: Expression) -> Iterator[Column]:

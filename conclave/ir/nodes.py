@@ -3,6 +3,7 @@
 Column names are unique within a schema. `alpha`, `bravo` own scans; who *may see* what is no concern of the IR.
 """
 
+import decimal
 from dataclasses import dataclass, field, replace
 from functools import cached_property, reduce
 from typing import Literal as OneOf
@@ -10,7 +11,7 @@ from typing import assert_never
 
 from conclave.ir.checks import check_disjoint, check_names, hashed_once
 from conclave.ir.errors import Position, TypeProblem
-from conclave.ir.expressions import Expression, names_in
+from conclave.ir.expressions import Expression, SpreadFunction, names_in
 from conclave.ir.guard import Clamp, Guard
 from conclave.ir.types import (
     Boolean,
@@ -19,11 +20,19 @@ from conclave.ir.types import (
     Integer,
     Schema,
     is_numeric,
+    squares_type,
     sum_type,
 )
 from conclave.ir.window import SortKey, Window
 
-AggregateFunction = OneOf["sum", "count", "min", "max", "avg"]
+AggregateFunction = OneOf[
+    "sum", "count", "min", "max", "avg", "var_samp", "var_pop", "stddev_samp", "stddev_pop",
+    "quantile_cont", "quantile_disc", "sum_squares",
+]  # fmt: skip
+SPREADS: dict[AggregateFunction, SpreadFunction] = {
+    "var_samp": "var_samp", "var_pop": "var_pop", "stddev_samp": "stddev_samp", "stddev_pop": "stddev_pop",
+}  # fmt: skip
+_OF_NUMBERS = ("sum", "avg", "quantile_cont", "sum_squares", *SPREADS)
 JoinKind = OneOf["inner", "left", "semi", "anti"]
 Owners = frozenset[str | None]  # of all scans below a node; None stands for those below a plan's Input
 
@@ -158,6 +167,7 @@ class AggregateOutput:
     # The column under a count or sum made by `split_aggregate`: partial counts are added, and SUM of nothing is 0 then.
     is_total_of_counts: bool = False
     is_distinct: bool = False  # equal values count once; only in a query as written, `expand_distinct` leaves none
+    fraction: decimal.Decimal | None = None  # of a quantile: which part of the values is at or below it
     at: Position | None = field(default=None, compare=False, repr=False)
 
 
@@ -202,14 +212,17 @@ class Aggregate:
         over = fields[output.over]
         if output.function == "count" or output.is_total_of_counts:
             return Field(output.name, Integer(64), nullable=False)
-        if output.function in ("sum", "avg") and not is_numeric(over.type):
+        if output.function in _OF_NUMBERS and not is_numeric(over.type):
             raise TypeProblem(f"{output.function.upper()} needs numbers, got {over.type}", output.at)
         kind = over.type
-        if output.function == "avg":
+        if output.function in ("avg", "quantile_cont", *SPREADS):
             kind = Double()
         elif output.function == "sum":
             kind = sum_type(over.type)
-        return Field(output.name, kind, over.nullable or not self.keys)
+        elif output.function == "sum_squares":
+            kind = squares_type(over.type, output.at)
+        # Of a single value there is no sample variance.
+        return Field(output.name, kind, over.nullable or not self.keys or output.function in SPREADS)
 
 
 @hashed_once

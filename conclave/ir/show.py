@@ -17,6 +17,7 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    Spread,
 )
 from conclave.ir.guard import Clamp, Guard
 from conclave.ir.nodes import (
@@ -138,6 +139,8 @@ def _show(expression: Expression) -> tuple[str, int]:
             return f"{_within(operand, _ADD)} {function} {_within(pattern, _ADD)}", _COMPARE
         case Call(function, arguments):
             return f"{function}({', '.join(_show(argument)[0] for argument in arguments)})", _ATOM
+        case Spread(function, count, total, squares):
+            return f"{function}({', '.join(_show(part)[0] for part in (count, total, squares))})", _ATOM
         case Cast(operand, kind):
             return f"cast({_show(operand)[0]} as {kind})", _ATOM
         case _ as never:
@@ -177,7 +180,8 @@ def _output(output: Output) -> str:
 def _aggregate(output: AggregateOutput) -> str:
     function = "total" if output.is_total_of_counts else output.function
     over = "*" if output.over is None else _name(output.over)
-    return f"{_name(output.name)} = {function}({'distinct ' if output.is_distinct else ''}{over})"
+    at = "" if output.fraction is None else f", {output.fraction}"
+    return f"{_name(output.name)} = {function}({'distinct ' if output.is_distinct else ''}{over}{at})"
 
 
 def _guard(guard: Guard) -> str:

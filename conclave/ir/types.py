@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import assert_never
 
-from conclave.ir.errors import TypeProblem
+from conclave.ir.errors import Position, TypeProblem
 
 MAX_DECIMAL_DIGITS = 18  # 10**18 < 2**63: what one signed word holds
 DEFAULT_VARCHAR_BYTES = 64
@@ -167,6 +167,22 @@ def sum_type(kind: Type) -> Type:
         case Decimal(_, scale):
             return Decimal(MAX_DECIMAL_DIGITS, scale)
     return kind
+
+
+MOST_SQUARED_DECIMALS = 4  # a variance is divided by their square, and the count by that
+
+
+def squares_type(kind: Type, at: Position | None) -> Type:
+    """Return the type of a sum of squares of values of `kind`.
+
+    Raises:  TypeProblem for decimals whose squares would have too many decimals.
+    """
+    if not isinstance(kind, Decimal):
+        return sum_type(kind)
+    if kind.scale > MOST_SQUARED_DECIMALS:
+        what = f"a variance of decimals with more than {MOST_SQUARED_DECIMALS} decimals, got {kind}"
+        raise TypeProblem(what, at, "cast them to double")
+    return Decimal(MAX_DECIMAL_DIGITS, 2 * kind.scale)
 
 
 def key_bits(kind: Type) -> int:

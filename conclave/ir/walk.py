@@ -18,6 +18,7 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    Spread,
 )
 from conclave.ir.nodes import (
     Aggregate,
@@ -149,6 +150,8 @@ def rebuild(expression: Expression, change: Callable[[Expression], Expression]) 
             return replace(expression, branches=changed, default=change(default))
         case Call(_, arguments):
             return replace(expression, arguments=tuple(change(argument) for argument in arguments))
+        case Spread(function, count, total, squares, at):
+            return Spread(function, change(count), change(total), change(squares), at)
         case _ as never:
             assert_never(never)
 

@@ -21,6 +21,7 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    Spread,
     names_in,
 )
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar
@@ -126,6 +127,8 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
         case Call(function, arguments, kind):
             rendered = ", ".join(render_expression(argument, columns).text for argument in arguments)
             return cast(Sql(f"{function}({rendered})"), kind)
+        case Spread():
+            return _spread(expression, columns)
         case Cast(operand, kind):
             return cast(render_expression(operand, columns), kind)
         case _ as never:
@@ -180,6 +183,20 @@ def _case(expression: Case, columns: Mapping[str, Sql]) -> Sql:
         for condition, value in expression.branches
     )
     return Sql(f"CASE{whens} ELSE {_branch(expression.default, columns)} END")
+
+
+def _spread(spread: Spread, columns: Mapping[str, Sql]) -> Sql:
+    """Return n * Q - S * S by n * n, or by n * (n - 1), all of it exact for whole numbers and decimals."""
+    n, total, squares = (render_expression(e, columns).text for e in (spread.count, spread.total, spread.squares))
+    if isinstance(spread.total.type, Integer):
+        total, squares = f"CAST({total} AS HUGEINT)", f"CAST({squares} AS HUGEINT)"
+    is_sample = spread.function in ("var_samp", "stddev_samp")
+    around = f"GREATEST(CAST({n} * {squares} - {total} * {total} AS DOUBLE), 0)"
+    below = f"(CAST({n} AS DOUBLE) * ({n}{' - 1' if is_sample else ''}))"
+    variance = f"CASE WHEN {n} > {int(is_sample)} THEN {around} / {below} END"
+    return Sql(
+        f"sqrt({variance})" if spread.function in ("stddev_samp", "stddev_pop") else f"({variance})", is_exact=True
+    )
 
 
 def _branch(value: Expression, columns: Mapping[str, Sql]) -> str:

@@ -195,7 +195,14 @@ def _aggregate_output(output: AggregateOutput, declared: Field, columns: dict[st
         return cast(Sql(f"COALESCE(SUM({over.text}), 0)"), declared.type)
     call = f"{output.function.upper()}({'DISTINCT ' if output.is_distinct else ''}{over.text})"
     match output.function:
-        case "count" | "avg":  # BIGINT and DOUBLE whatever they are of
+        case "quantile_cont":
+            return Sql(f"QUANTILE_CONT(CAST({over.text} AS DOUBLE), {output.fraction})", is_exact=True)
+        case "quantile_disc":
+            return cast(Sql(f"QUANTILE_DISC({over.text}, {output.fraction})"), declared.type)
+        case "sum_squares":
+            wide = f"CAST({over.text} AS HUGEINT)" if isinstance(declared.type, Integer) else f"({over.text})"
+            return cast(Sql(f"SUM({wide} * ({over.text}))"), declared.type)
+        case "count" | "avg" | "var_samp" | "var_pop" | "stddev_samp" | "stddev_pop":  # BIGINT or DOUBLE in any case
             return Sql(call, is_exact=True)
         case "min" | "max":
             return Sql(call, is_exact=True) if over.is_exact else cast(Sql(call), declared.type)

@@ -32,6 +32,7 @@ In reading order:
 - fixed: truncation and fixed-point products without failures
 - divide: quotients
 - whole: quotients and rests of whole numbers
+- root: square roots
 - shuffle: secret permutations of columns
 - move: rows to secret places
 - sort: radix sort, partition

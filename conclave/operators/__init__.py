@@ -16,6 +16,9 @@ In reading order:
 - window: window functions
 - match: which row of the right each left row meets
 - join: rows of two tables with equal keys: inner, left, semi, anti
+- spread: variance and deviation from sums
+- quantile: quantiles by group
 - evaluate: scalar expressions
+- aggregates_of: the aggregates of a query
 - apply: an operator of the IR to the protocol that runs it
 """

@@ -6,7 +6,6 @@ from typing import assert_never
 
 from conclave.ir.nodes import (
     Aggregate,
-    AggregateOutput,
     Collect,
     Concat,
     CrossOne,
@@ -24,11 +23,10 @@ from conclave.ir.window import SortKey as IrSortKey
 from conclave.ir.window import Window
 from conclave.ir.words import n_text_words, text_column
 from conclave.mpc.party import Party
-from conclave.operators.aggregate import AggregateSpec
+from conclave.operators.aggregates_of import aggregate_rows
 from conclave.operators.evaluate import Rows, project, truth_of
 from conclave.operators.filter import filter_rows
-from conclave.operators.groupby import group_by
-from conclave.operators.guard import GuardSpec, OnTooFew, guarded_group_by, refuse_too_few
+from conclave.operators.guard import OnTooFew, guarded_rows, refuse_too_few
 from conclave.operators.join import (
     anti_join,
     cross_one,
@@ -71,12 +69,10 @@ def apply(
             table = _table(source, tables)
             # Bytes that the answer does not show were not shared.
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
-            specs = [_spec(a) for a in aggregates if not a.is_distinct]
-            if not step.operator.guards:
-                return group_by(table, keys, specs, me, carried)
-            distinct = {a.name: a.over for a in aggregates if a.is_distinct and a.over is not None}
-            guards = [GuardSpec(g.subject, g.least, g.ends_run) for g in step.operator.guards]
-            return guarded_group_by(table, keys, specs, distinct, guards, me, carried, on_too_few)
+            if step.operator.guards:
+                guards = step.operator.guards
+                return guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few)
+            return aggregate_rows(table, source.schema, keys, aggregates, carried, me)
         case Join(left, right):
             return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)
         case CrossOne(left, right):
@@ -117,13 +113,6 @@ def _ordering(source: Node, keys: tuple[IrSortKey, ...]) -> list[SortKey]:
         SortKey(key.column, key.descending, key.nulls_first, tuple(_texts_of(source.schema, key.column)))
         for key in keys
     ]
-
-
-def _spec(output: AggregateOutput) -> AggregateSpec:
-    assert output.function != "avg", "expand_avg leaves none"
-    if output.over is None:
-        return AggregateSpec(output.name, "count_star")
-    return AggregateSpec(output.name, output.function, output.over)
 
 
 def _join(

@@ -20,6 +20,7 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    Spread,
 )
 from conclave.ir.nodes import Output
 from conclave.ir.types import (
@@ -35,13 +36,15 @@ from conclave.ir.types import (
 )
 from conclave.ir.words import FRACTION_BITS, n_text_words, text_column, text_words, word_of
 from conclave.mpc.bits import and_bits, or_bits
-from conclave.mpc.compare import is_zero, less_than
-from conclave.mpc.convert import bit_to_arithmetic
+from conclave.mpc.compare import is_negative, is_zero, less_than
+from conclave.mpc.convert import bit_to_arithmetic, multiply_by_bit
 from conclave.mpc.divide import divide, multiply_fixed
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
+from conclave.mpc.root import square_root
 from conclave.mpc.shares import AShare, BitShare, public_bits, public_share
 from conclave.mpc.whole import DIVISOR_BITS, divide_whole, divide_whole_by
+from conclave.operators.spread import spread
 from conclave.operators.table import SecretColumn, SecretTable
 
 
@@ -102,13 +105,19 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
             words = words_of(operand, rows)
             return replace(words, values=-words.values)
         case Cast(operand, kind):
-            return _convert(words_of(operand, rows), kind, me)
+            return convert(words_of(operand, rows), kind, me)
         case Case():
             return _case(expression, rows)
         case Compare() | Logic() | Not() | IsNull():
             truth = truth_of(expression, rows)
             present = None if truth.false is None else truth.true ^ truth.false  # never both
             return Words(bit_to_arithmetic(truth.true, me), present, Boolean())
+        case Spread(function, count, total, squares):
+            n, added, squared = (words_of(part, rows).values for part in (count, total, squares))
+            values, present = spread(function, n, added, squared, total.type, me)
+            return Words(values, present, Double())
+        case Call("sqrt", (operand,)):
+            return _square_root(words_of(operand, rows), me)
         case Call():
             raise AssertionError("no function of MPC")
         case _ as never:
@@ -131,7 +140,7 @@ def truth_of(expression: Expression, rows: Rows) -> Truth:
         case IsNull(operand):
             present = words_of(operand, rows).present
             return Truth(public_bits(0, rows.table.n_rows, rows.me) if present is None else present.invert(me), None)
-        case Column() | Literal() | Arithmetic() | Negate() | Cast() | Case() | Call():
+        case Column() | Literal() | Arithmetic() | Negate() | Cast() | Case() | Call() | Spread():
             # A boolean word is 0 or 1, so its lowest bit is the truth, and taking it is free.
             words = words_of(expression, rows)
             return _where_present(words.values.lowest_bit(), words.present, me)
@@ -175,10 +184,10 @@ def _arithmetic(expression: Arithmetic, rows: Rows) -> Words:
     match expression.operator:
         case "+" | "-" as operator:
             if isinstance(kind, Integer | Decimal | Double):
-                left, right = _convert(left, kind, me), _convert(right, kind, me)
+                left, right = convert(left, kind, me), convert(right, kind, me)
             values = left.values + right.values if operator == "+" else left.values - right.values
         case "*" if isinstance(kind, Double):
-            left, right = _convert(left, kind, me), _convert(right, kind, me)
+            left, right = convert(left, kind, me), convert(right, kind, me)
             values = multiply_fixed(left.values, right.values, me)
         case "*":
             values = multiply(left.values, right.values, me)  # scales of decimals add up by themselves
@@ -216,10 +225,10 @@ def _divide(left: Words, right: Words, present: BitShare | None, me: Party) -> W
     if is_left_real and isinstance(right.type, Integer):
         fraction_bits = 0  # the dividend's own fraction bits become the quotient's
     elif is_left_real or is_right_real:
-        left, right = _convert(left, Double(), me), _convert(right, Double(), me)
+        left, right = convert(left, Double(), me), convert(right, Double(), me)
     else:
         common = common_type(left.type, right.type)
-        left, right = _convert(left, common, me), _convert(right, common, me)
+        left, right = convert(left, common, me), convert(right, common, me)
     # A divisor of 1 in place of 0 keeps the division in its range; the row is NULL anyway.
     divisor = right.values + bit_to_arithmetic(zero, me)
     quotient = divide(left.values, divisor, me, fraction_bits)
@@ -238,7 +247,14 @@ def _divide_whole(expression: Arithmetic, left: Words, right: Words, present: Bi
     return Words(quotient if expression.operator == "//" else rest, present, Integer(64))
 
 
-def _convert(words: Words, target: Type, me: Party) -> Words:
+def _square_root(words: Words, me: Party) -> Words:
+    """Return the root of doubles, NULL for what is negative; of that, a root of zero is taken."""
+    negative = is_negative(words.values, me)
+    size = multiply_by_bit(words.values, negative.invert(me), me)
+    return Words(square_root(size, me), _both(words.present, negative.invert(me), me), Double())
+
+
+def convert(words: Words, target: Type, me: Party) -> Words:
     """Return the same values as words of a wider type."""
     if words.type == target:
         return words
@@ -299,11 +315,11 @@ def _side(expression: Expression, kind: Type, rows: Rows) -> Words | None:
     if isinstance(expression, Literal):
         if isinstance(expression.type, Varchar) and isinstance(kind, Varchar) and expression.value is not None:
             return words_of(replace(expression, type=kind), rows)
-        return _convert(words_of(expression, rows), kind, rows.me)
+        return convert(words_of(expression, rows), kind, rows.me)
     words = words_of(expression, rows)
     if isinstance(kind, Varchar) and isinstance(words.type, Varchar) and is_packed(words.type) != is_packed(kind):
         return None
-    return _convert(words, kind, rows.me)
+    return convert(words, kind, rows.me)
 
 
 def _logic(operator: str, left: Truth, right: Truth, me: Party) -> Truth:
@@ -343,7 +359,7 @@ def _case(expression: Case, rows: Rows) -> Words:
 def _branch(expression: Expression, kind: Type, rows: Rows) -> Words:
     if isinstance(expression, Literal) and (expression.value is None or isinstance(kind, Varchar)):
         return words_of(replace(expression, type=kind), rows)
-    return _convert(words_of(expression, rows), kind, rows.me)
+    return convert(words_of(expression, rows), kind, rows.me)
 
 
 def _choose(chosen: BitShare, yes: Words, no: Words, me: Party) -> Words:

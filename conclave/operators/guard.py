@@ -4,8 +4,11 @@ Subjects are counted over all rows of a group, whoever shared them: somebody who
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from conclave.ir.guard import Guard
+from conclave.ir.nodes import AggregateOutput
+from conclave.ir.types import Schema
 from conclave.mpc.bits import and_bits
 from conclave.mpc.compare import is_zero, less_than
 from conclave.mpc.convert import bit_to_arithmetic
@@ -13,19 +16,11 @@ from conclave.mpc.errors import TooFewSubjects
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, concat_arithmetic, concat_bits, open_bits, public_share
 from conclave.operators.aggregate import AggregateSpec
+from conclave.operators.aggregates_of import aggregate_rows
 from conclave.operators.groupby import group_by, last_of_each
 from conclave.operators.table import SecretColumn, SecretTable, both
 
 COUNT_BITS = 63  # counts of rows, which are compared as numbers of less than a word
-
-
-@dataclass(frozen=True)
-class GuardSpec:
-    """At least `least` different values of column `subject`; see `conclave.ir.guard.Guard`."""
-
-    subject: str
-    least: int
-    ends_run: bool = False
 
 
 OnTooFew = Callable[[], None]
@@ -36,35 +31,36 @@ def refuse_too_few() -> None:
     raise TooFewSubjects
 
 
-def guarded_group_by(
+def guarded_rows(
     table: SecretTable,
+    schema: Schema,
     keys: Sequence[str],
-    specs: Sequence[AggregateSpec],
-    distinct: Mapping[str, str],
-    guards: Sequence[GuardSpec],
+    outputs: Sequence[AggregateOutput],
+    guards: Sequence[Guard],
     me: Party,
     carried: Sequence[str] = (),
     on_too_few: OnTooFew = refuse_too_few,
 ) -> SecretTable:
-    """Return `group_by`'s table without the groups that fall short of a guard; without keys, with NULL for values.
+    """Return `aggregate_rows`' table without the groups that fall short of a guard; without keys, with NULL for values.
 
-    `distinct` are further columns: how many different values the named column has. An aggregate over a column that may
-    be NULL is NULL where the rows in which it is not have too few subjects.
+    An aggregate over a column that may be NULL is NULL where the rows in which it is not have too few subjects.
 
     Shapes:  as `group_by`; it sorts once more for each column whose values are told apart.
     Reveals: nothing; with a guard that ends the run, whether something fell short. Then `on_too_few` is called.
     """
-    groups = group_by(table, keys, specs, me, carried)
-    over = {spec.out: spec.over for spec in specs if spec.over} | dict(distinct)
+    plain = [output for output in outputs if not output.is_distinct]
+    groups = aggregate_rows(table, schema, keys, plain, carried, me)
+    over = {output.name: output.over for output in outputs if output.over is not None}
+    distinct = {output.name: output.over for output in outputs if output.is_distinct and output.over is not None}
     partial = sorted({name for name in over.values() if table.columns[name].present is not None})
     counts: dict[tuple[str, str | None], AShare] = {}
     for subject in sorted({guard.subject for guard in guards}):
         found = count_distinct(table, keys, subject, [None, *partial], me)
         counts |= {(subject, where): n for where, n in zip([None, *partial], found, strict=True)}
     for name in sorted(set(distinct.values())):
-        counts.setdefault((name, None), count_distinct(table, keys, name, [None], me)[0])
-    numbers = {out: SecretColumn(counts[name, None]) for out, name in distinct.items()}
-    groups = groups.with_columns(numbers)
+        if (name, None) not in counts:
+            counts[name, None] = count_distinct(table, keys, name, [None], me)[0]
+    groups = groups.with_columns({out: SecretColumn(counts[name, None]) for out, name in distinct.items()})
     return _suppressed(groups, keys, over, partial, guards, counts, me, on_too_few)
 
 
@@ -100,7 +96,7 @@ def _suppressed(
     keys: Sequence[str],
     over: Mapping[str, str],
     partial: Sequence[str],
-    guards: Sequence[GuardSpec],
+    guards: Sequence[Guard],
     counts: Mapping[tuple[str, str | None], AShare],
     me: Party,
     on_too_few: OnTooFew,

@@ -8,6 +8,7 @@ the two that build in what owners ask for, which change the answer and come firs
 - guard_groups: groups of too few subjects are suppressed, as owners ask
 - clamp_scans: values are kept within bounds, as owners ask
 - expand_avg: an average is a sum by a count
+- expand_variance: a variance is made of a count, a sum and a sum of squares
 - expand_distinct: values that count once are grouped first
 - merge_projects: two projections in a row are one
 - push_filter_down: rows are dropped as early as can be

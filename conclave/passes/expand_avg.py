@@ -36,11 +36,11 @@ def _expand(node: Node) -> Node:
             # Without NULLs the number of values is the number of rows, which is often asked for anyway.
             counted = output.over if field_of(node.source, output.over).nullable else None
             once = output.is_distinct
-            total = _find_or_add(
+            total = find_or_add(
                 kept, node.keys, AggregateOutput(f"{output.over}_sum", "sum", output.over, is_distinct=once)
             )
             counted = output.over if once else counted
-            count = _find_or_add(
+            count = find_or_add(
                 kept, node.keys, AggregateOutput(f"{output.over}_count", "count", counted, is_distinct=once)
             )
             quotients[output.name] = (total, count)
@@ -58,7 +58,7 @@ def _expand(node: Node) -> Node:
     return Project(aggregate, tuple(outputs), node.at)
 
 
-def _find_or_add(kept: list[AggregateOutput], keys: tuple[str, ...], wanted: AggregateOutput) -> str:
+def find_or_add(kept: list[AggregateOutput], keys: tuple[str, ...], wanted: AggregateOutput) -> str:
     """Return the name of the aggregate that is wanted, which is there already or is added now."""
     for output in kept:
         if replace(output, name=wanted.name) == wanted:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from conclave.ir.nodes import Collect, Node
 from conclave.passes.expand_avg import expand_avg
 from conclave.passes.expand_distinct import expand_distinct
+from conclave.passes.expand_variance import expand_variance
 from conclave.passes.group_parts_by_owner import group_parts_by_owner
 from conclave.passes.merge_projects import merge_projects
 from conclave.passes.prune_columns import prune_columns
@@ -14,6 +15,7 @@ from conclave.passes.split_aggregate import split_aggregate
 
 PASSES: tuple[Callable[[Node], Node], ...] = (
     expand_avg,
+    expand_variance,
     expand_distinct,
     merge_projects,
     push_filter_down,

@@ -11,7 +11,9 @@ from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Con
 from conclave.ir.walk import bottom_up, owner_of
 
 # Partial counts are added, not counted again; the others combine with themselves. An average has no such partner.
-COMBINE_WITH: dict[AggregateFunction, AggregateFunction] = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
+COMBINE_WITH: dict[AggregateFunction, AggregateFunction] = {
+    "count": "sum", "sum": "sum", "sum_squares": "sum", "min": "min", "max": "max",
+}  # fmt: skip
 
 
 def split_aggregate(root: Node) -> Node:

@@ -6,6 +6,7 @@ from typing import assert_never
 from conclave.ir.errors import Position, UnsupportedQuery
 from conclave.ir.expressions import Arithmetic, Call, Case, Cast, Compare, Expression, Literal, operands
 from conclave.ir.nodes import (
+    SPREADS,
     Aggregate,
     Collect,
     Concat,
@@ -40,9 +41,9 @@ def check_supported(operator: Node) -> None:
             _check_expression(predicate)
         case Aggregate(source, _, outputs):
             for aggregate in outputs:
-                if aggregate.function == "avg":
-                    raise AssertionError("expand_avg leaves no avg")
-                if aggregate.function in ("min", "max") and aggregate.over is not None:
+                if aggregate.function in ("avg", *SPREADS):
+                    raise AssertionError(f"the passes leave no {aggregate.function}")
+                if aggregate.function in ("min", "max", "quantile_disc") and aggregate.over is not None:
                     _check_ordered(field_of(source, aggregate.over).type, aggregate.function.upper(), aggregate.at)
         case Sort(source, keys):
             for key in keys:
@@ -77,11 +78,11 @@ def _check_expression(expression: Expression) -> None:
                 for value in (*(value for _, value in branches), default):
                     if not isinstance(value, Literal):  # a constant is encoded as whatever is needed
                         _check_branch(value.type, part.type, value.at or part.at)
-            case Call(function):
+            case Call(function) if function != "sqrt":
                 what = f"under MPC there is no {function.upper()}"
                 fix = "compute it from one table's columns alone, in a subquery of that table if need be"
                 raise UnsupportedQuery(what, part.at, fix)
-            case Arithmetic() | Compare():
+            case Arithmetic() | Compare() | Call():
                 pass
 
 

@@ -1,24 +1,41 @@
 """The aggregate calls of one SELECT: each stands in expressions as a column until the grouping is known."""
 
+import decimal
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from sqlglot import exp
 
 from conclave.ir.errors import Position, QueryProblem
 from conclave.ir.expressions import Case, Column, Expression, Literal
-from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Input
+from conclave.ir.nodes import SPREADS, Aggregate, AggregateFunction, AggregateOutput, Input
 from conclave.ir.types import Boolean, Field, Integer
 from conclave.sql.bind_expression import ExpressionBinder
 from conclave.sql.literals import as_boolean, is_null_literal
 from conclave.sql.refuse import refuse_others, refused
 
+_QUANTILES: dict[type[exp.Expr], AggregateFunction] = {
+    exp.Median: "quantile_cont",
+    exp.PercentileCont: "quantile_cont",
+    exp.PercentileDisc: "quantile_disc",
+    exp.Quantile: "quantile_disc",
+}
 _FUNCTIONS: dict[type[exp.Expr], AggregateFunction] = {
+    **_QUANTILES,
+    exp.Variance: "var_samp",
+    exp.VariancePop: "var_pop",
+    exp.Stddev: "stddev_samp",
+    exp.StddevSamp: "stddev_samp",
+    exp.StddevPop: "stddev_pop",
     exp.Sum: "sum",
     exp.Count: "count",
     exp.Avg: "avg",
     exp.Min: "min",
     exp.Max: "max",
 }
+
+
+MOST_PARTS = 10**6
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class Call:
     function: AggregateFunction
     over: Expression | None
     is_distinct: bool
+    fraction: decimal.Decimal | None
     stand_in: Column = field(compare=False)  # a column that no table can have: its name is not an identifier
 
 
@@ -47,24 +65,61 @@ class Aggregates:
         if isinstance(part, exp.Filter):
             condition = as_boolean(self.inside.bind(part.expression.this))
             part = part.this
+        fraction = None
+        if isinstance(part, exp.WithinGroup):
+            part = self._ordered_within(part)
+        if type(part) in _QUANTILES:
+            fraction = self._fraction(part, at)
         function = _FUNCTIONS[type(part)]
-        refuse_others(part, frozenset({"this", "big_int"}), text)
+        refuse_others(part, frozenset({"this", "big_int", "expression", "quantile"}), text)
         if part.this is None:
             raise QueryProblem(f"{function.upper()} of nothing", at, "write COUNT(*)")
         over, is_distinct = self._argument(part, function, at)
+        if is_distinct and (fraction is not None or function in SPREADS):
+            raise refused(f"DISTINCT in {function.upper()}", at, "aggregate a SELECT DISTINCT")
         if condition is not None:  # what is NULL is not aggregated
             counted = Literal(1, Integer(32), at) if over is None else over
             over = Case(((condition, counted),), Literal(None, counted.type, at), at)
         for known in self.calls:
-            if (known.function, known.over, known.is_distinct) == (function, over, is_distinct):
+            if (known.function, known.over, known.is_distinct, known.fraction) == (
+                function,
+                over,
+                is_distinct,
+                fraction,
+            ):
                 return replace(known.stand_in, at=at)
         if is_distinct and any(call.is_distinct and call.over != over for call in self.calls):
             fix = "count each in a subquery of its own, and join those"
             raise refused("DISTINCT over different expressions in one SELECT", at, fix)
+        quantile = fraction is not None or any(call.fraction is not None for call in self.calls)
+        if quantile and (is_distinct or any(call.is_distinct for call in self.calls)):
+            fix = "take each in a subquery of its own, and join those"
+            raise refused("DISTINCT beside a quantile", at, fix)
         made = _field_of(function, over, self.is_grouped, at)
         column = Column(f"\0{len(self.calls)}", made.type, made.nullable, at)
-        self.calls.append(Call(function, over, is_distinct, column))
+        self.calls.append(Call(function, over, is_distinct, fraction, column))
         return column
+
+    def _fraction(self, part: exp.Expr, at: Position | None) -> decimal.Decimal:
+        """Return the part of the values that a quantile asks for."""
+        if isinstance(part, exp.Median):
+            return decimal.Decimal("0.5")
+        said = part.args.get("quantile") or part.args.get("expression")
+        said = said if said is not None else exp.Null()
+        fraction = decimal.Decimal(said.name) if isinstance(said, exp.Literal) and not said.is_string else None
+        if fraction is None or not 0 <= fraction <= 1 or Fraction(fraction).denominator > MOST_PARTS:
+            what = f"a quantile at other than a constant from 0 to 1 of at most {len(str(MOST_PARTS)) - 1} decimals"
+            raise refused(what, at, "write QUANTILE_CONT(x, 0.25)")
+        return fraction.normalize()
+
+    def _ordered_within(self, part: exp.WithinGroup) -> exp.Expr:
+        """Return PERCENTILE_CONT(p) WITHIN GROUP (ORDER BY x) as QUANTILE_CONT(x, p)."""
+        text, call, order = self.inside.context.text, part.this, part.expression
+        keys = order.expressions if isinstance(order, exp.Order) else []
+        if type(call) not in (exp.PercentileCont, exp.PercentileDisc) or len(keys) != 1 or keys[0].args.get("desc"):
+            raise refused("WITHIN GROUP like this", text.at(part), "write QUANTILE_CONT(x, 0.25)")
+        args = {"this": keys[0].this, "expression": call.this}
+        return exp.PercentileCont(**args) if isinstance(call, exp.PercentileCont) else exp.PercentileDisc(**args)
 
     def _argument(self, part: exp.Expr, function: str, at: Position | None) -> tuple[Expression | None, bool]:
         """Return what is aggregated, None for rows, and whether equal values count once."""

@@ -34,7 +34,11 @@ from conclave.sql.questions import exists_as_count, in_as_counts
 from conclave.sql.refuse import refuse_others, refused, unsupported
 from conclave.sql.scope import Names, Scope
 
-AGGREGATES = (exp.Sum, exp.Count, exp.Avg, exp.Min, exp.Max)
+AGGREGATES = (
+    *(exp.Sum, exp.Count, exp.Avg, exp.Min, exp.Max),
+    *(exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevSamp, exp.StddevPop),
+    *(exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.WithinGroup),
+)
 
 _ARITHMETIC: dict[type[exp.Expr], ArithmeticOperator] = {
     exp.Add: "+",

@@ -259,7 +259,8 @@ class _Grouped:
                 inputs[over] = call.over
             stand_in = call.stand_in
             self.columns[stand_in.name] = Column(name, stand_in.type, stand_in.nullable)
-            outputs.append(AggregateOutput(name, call.function, over, is_distinct=call.is_distinct, at=stand_in.at))
+            made = AggregateOutput(name, call.function, over, False, call.is_distinct, call.fraction, stand_in.at)
+            outputs.append(made)
         source = self.before.beside(self.rows.node)
         if not all(isinstance(e, Column) and e.name == name for name, e in inputs.items()):
             source = Project(source, tuple(Output(name, e) for name, e in inputs.items()))

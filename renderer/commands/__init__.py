@@ -3,6 +3,7 @@
 - validate: what is wrong with the documents
 - render: documents to manifests
 - plan: what a workflow's workers will do, and what each party learns
+- approve: `ccd approve`
 - codeowners: who has to approve what
 - submit: a workflow as a commit to review, and its end as another
 - run: the rendered manifests on this machine

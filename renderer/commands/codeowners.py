@@ -8,7 +8,7 @@ import typer
 from renderer.check import load_workspace
 from renderer.codeowners import FILE, codeowners, difference, owners_of, rivals
 from renderer.errors import CommandError
-from renderer.git import Repository
+from renderer.git import Repository, require_top
 from renderer.printable import printable
 from renderer.settings import settings_of
 from renderer.tree import unified_diff, write
@@ -38,6 +38,7 @@ def codeowners_command(
     if base is not None:
         _print_owners(Repository.at(root), base)
         return
+    require_top(root)
     _refuse_rivals(root)
     differences = difference(root, codeowners(load_workspace(root)))
     if check:

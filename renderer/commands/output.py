@@ -33,16 +33,21 @@ def output(
         str | None,
         typer.Option(metavar="PARTY", help="This party's own copy of the manifest instead; it says what its Job used."),
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The writer's account, https://…/v1/AUTH_…, for who reads with an own one."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Fetch result and manifest of a run from the writer's store, and verify both before showing anything.
 
-    Needs the writer's Secret, or with [bold]--records[/bold] that party's, in [bold]secrets/<namespace>/<secret>/<key>[/bold]. Exits with the run's own code if it
-    ended without a result, and with 1 if a signature or digest does not hold: then nothing of the result is shown.
+    Needs the writer's Secret, or with [bold]--records[/bold] that party's, in [bold]secrets/<namespace>/<secret>/<key>[/bold], in any of
+    its forms; without it, [bold]ST_*[/bold], [bold]OS_*[/bold] or [bold]OS_CLOUD[/bold] in the environment. Exits with the run's own code if
+    it ended without a result, and with 1 if a signature or digest does not hold: then nothing of the result is shown.
     """
     root = settings_of(context).root
     with running_swift(root):
-        _, filed = fetch_output(root, run, records)
+        _, filed = fetch_output(root, run, records, account)
     if filed.problems:
         for problem in filed.problems:
             typer.echo(f"error: not verified: {printable(problem)}", err=True)

@@ -61,7 +61,9 @@ def init(
     typer.echo(f"SHA-256    {joined.fingerprint}: of the certificate; tell the others by another way than Git")
     typer.echo("\nIn the party's own cluster, in bash or zsh (the values are asked for, and are in no argument):\n")
     typer.echo(commands(new, joined))
-    typer.echo("For data in Dataverse: ccd_secret NAMESPACE SECRET DATAVERSE_TOKEN (docs/operating.md, Stores)\n")
+    typer.echo(
+        "For data in Dataverse: ccd_secret NAMESPACE SECRET DATAVERSE_URL DATAVERSE_TOKEN (docs/operating.md, Stores)\n"
+    )
     typer.echo("Then `ccd codeowners`, commit all of it, and open a pull request.")
 
 

@@ -19,6 +19,7 @@ from policy.verdict import Verdict
 from policy.verify import Request
 from policy.verify import verify as verify_plan
 from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
+from renderer.approving import missing
 from renderer.check import load_workspace
 from renderer.errors import BAD_DOCUMENT, CommandError, print_problems
 from renderer.plan import plan_of_workflow
@@ -87,8 +88,9 @@ def published(
     root = settings_of(context).root
     reviews, _ = review(root, (), REHEARSED_ROWS, base, with_costs=False)
     refused = [problem for one in reviews for problem in refusals(one.document, one.opinions)]
+    refused += [problem for one in reviews for problem in missing(one.document, one.approvals)]
     if annotate is not None:
-        typer.echo(annotations(refused, annotate, root), nl=False)
+        typer.echo(annotations(refused, annotate), nl=False)
     print_problems(refused)
     if refused:
         raise typer.Exit(REJECTED)

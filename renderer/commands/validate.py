@@ -9,6 +9,7 @@ import typer
 
 from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.errors import BAD_DOCUMENT, print_problems
+from renderer.git import require_top
 from renderer.progress import Terminal
 from renderer.settings import settings_of
 from renderer.short_lived import uncollected
@@ -34,6 +35,7 @@ def validate(
     policy, which lies outside of the repository, can be named too.
     """
     root, now, watch = settings_of(context).root, datetime.datetime.now(datetime.UTC), Terminal()
+    require_top(root)
     with uncollected():
         findings = validate_paths(root, paths, now, watch) if paths else validate_federation(root, now, watch)
     if as_json:
@@ -44,7 +46,7 @@ def validate(
         typer.echo(json.dumps(document, indent=2))
     else:
         if annotate is not None:
-            typer.echo(annotations(findings.problems, annotate, root), nl=False)
+            typer.echo(annotations(findings.problems, annotate), nl=False)
         print_problems(findings.warnings, "warning")
         print_problems(findings.problems)
     if findings.problems:

@@ -3,33 +3,32 @@
 import hashlib
 import io
 import json
+import os
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
-import swiftclient
 from pydantic import ValidationError
-from swiftclient.exceptions import ClientException
 
 from conclave.ir.types import Decimal, Schema
 from conclave.local.encode import arrow_type
 from policy.manifest import Manifest, verify_manifest
 from renderer.answer import rows_of
+from renderer.ask import ask_worker, uses_environment
 from renderer.errors import CommandError
-from renderer.local.secret_store import MissingSecretsError, SecretStore
+from renderer.local.secret_store import STORE, MissingSecretsError, SecretStore
+from worker.dataspec import FiledReport, FiledRequest
 from worker.runspec import Place, Run, run_digest
-
-STORE_UNAVAILABLE = 50
-KEYS = ("ST_AUTH", "ST_USER", "ST_KEY")
 
 
 @dataclass(frozen=True)
 class Filed:
     """What the writer has filed of a run."""
 
-    place: str  # "account container", for people
     manifest_name: str | None  # None: nothing was filed
     result_name: str | None
     manifest: dict[str, Any] | None  # as it is filed
@@ -39,73 +38,54 @@ class Filed:
     manifest_text: bytes | None = None  # as it is filed
 
 
-class WriterStore:
-    """The writer's Swift container, opened with its Secret on this machine."""
-
-    def __init__(self, secrets: SecretStore, namespace: str, secret: str, container: str) -> None:
-        contents = secrets.read(namespace, secret)
-        if contents is None or any(key not in contents for key in KEYS):
-            raise MissingSecretsError(((namespace, secret, KEYS),), secrets.directory)
-        auth_url, user, key = (contents[name].decode().strip() for name in KEYS)
-        self.container, self.user = container, user
-        self._connection = swiftclient.Connection(authurl=auth_url, user=user, key=key, auth_version="1", retries=1)
-
-    def get(self, name: str) -> bytes | None:
-        """Return an object, or None if there is none."""
-        try:
-            _, content = self._connection.get_object(self.container, name)
-        except ClientException as error:
-            if error.http_status == 404:
-                return None
-            raise self._problem(error) from None
-        assert isinstance(content, bytes)
-        return content
-
-    def names(self, prefix: str) -> list[str]:
-        """Return the names of the objects that begin with `prefix`, in order."""
-        try:
-            _, listed = self._connection.get_container(self.container, prefix=prefix, full_listing=True)
-        except ClientException as error:
-            raise self._problem(error) from None
-        return sorted(each["name"] for each in listed)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._connection.close()
-
-    def _problem(self, error: ClientException) -> CommandError:
-        status = f"HTTP status {error.http_status}" if error.http_status else "no answer"
-        what = f"the container {self.container} cannot be read as {self.user}: {status}"
-        return CommandError(what, "check that the store is up (`ccd dev status`) and the Secret", STORE_UNAVAILABLE)
-
-
 def fetch_filed(
-    secrets: SecretStore, run: Run, namespace: str, place: Place, answer: Schema, with_result: bool = True
+    secrets: SecretStore,
+    run: Run,
+    namespace: str,
+    place: Place,
+    answer: Schema,
+    with_result: bool = True,
+    account: str | None = None,
 ) -> Filed:
-    """Open the writer's store, or that of a party's records, with its Secret; return what lies there of `run`."""
-    store = WriterStore(secrets, namespace, place.credentials, place.container)
-    try:
-        return read_filed(store, run, answer, with_result)
-    finally:
-        store.close()
+    """Have a worker open the writer's store, or that of a party's records; return what lies there of `run`.
+
+    With its Secret on this machine; where there is none, with what the environment says. With another `account` than
+    that which they open, the environment comes first: it is its reader's own.
+    Raises:  MissingSecretsError without either; CommandError if the store cannot be read.
+    """
+    options = ["--secrets", str(secrets.directory / namespace)]
+    has_secret, has_environment = bool(secrets.read(namespace, place.credentials)), uses_environment(os.environ)
+    if not has_secret and not has_environment:
+        raise MissingSecretsError(((namespace, place.credentials, STORE),), secrets.directory)
+    if has_environment and (account is not None or not has_secret):
+        options.append("--environment")
+    with tempfile.TemporaryDirectory(prefix="ccd-output-") as directory:
+        request = FiledRequest(
+            run_id=run.run_id,
+            container=place.container,
+            credentials=place.credentials,
+            directory=directory,
+            suffix=run.outputs.format if with_result else None,
+            account=account,
+        )
+        report = ask_worker("filed", options, request, FiledReport)
+        if report.problems:
+            reason = report.problems[0]
+            where = f"{reason.where}: " if reason.where else ""
+            raise CommandError(f"{where}{reason.what}", reason.fix, report.code)
+        return read_filed(report, Path(directory), run, answer, with_result)
 
 
-def read_filed(store: WriterStore, run: Run, answer: Schema, with_result: bool = True) -> Filed:
-    """Return what lies in the store of `run`: its final manifest, or the last attempt's, and the writer's result."""
-    place = f"{store.user.partition(':')[0]} {store.container}"
-    name = f"{run.run_id}/manifest.json"
-    content = store.get(name)
-    if content is None:
-        attempts = store.names(f"{run.run_id}/attempts/")
-        if not attempts:
-            return Filed(place, None, None, None, [], ("no manifest was filed",))
-        name = attempts[-1]
-        content = store.get(name)
-        assert content is not None
+def read_filed(report: FiledReport, directory: Path, run: Run, answer: Schema, with_result: bool = True) -> Filed:
+    """Return what a worker has brought of `run`: its final manifest, or the last attempt's, and the writer's result."""
+    name = report.manifest
+    if name is None:
+        return Filed(None, None, None, [], ("no manifest was filed",))
+    content = (directory / "manifest").read_bytes()
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError:
-        return Filed(place, name, None, None, [], ("the manifest is not a manifest",))
+        return Filed(name, None, None, [], ("the manifest is not a manifest",))
     certificates = {member.name: member.certificate for member in run.members}
     problems = verify_manifest(manifest, certificates, run_digest(run))
     result_name: str | None = None
@@ -113,16 +93,16 @@ def read_filed(store: WriterStore, run: Run, answer: Schema, with_result: bool =
     result: bytes | None = None
     if manifest.status == "succeeded" and with_result:
         result_name = f"{run.run_id}/result.{run.outputs.format}"
-        result, problem = _result(store, result_name, manifest)
+        result, problem = _result(report, directory, result_name, manifest)
         problems += problem
         rows = rows_of(parse_result(result, run.outputs.format, answer)) if result is not None else []
-    return Filed(place, name, result_name, json.loads(content), rows, tuple(problems), result, content)
+    return Filed(name, result_name, json.loads(content), rows, tuple(problems), result, content)
 
 
-def _result(store: WriterStore, name: str, manifest: Manifest) -> tuple[bytes | None, list[str]]:
-    content = store.get(name)
-    if content is None:
+def _result(report: FiledReport, directory: Path, name: str, manifest: Manifest) -> tuple[bytes | None, list[str]]:
+    if report.result is None:
         return None, [f"there is no result {name}"]
+    content = (directory / "result").read_bytes()
     problems = result_problems(content, manifest)
     return (None if problems else content), problems
 

@@ -17,7 +17,7 @@ from renderer.spec import plan_run
 from worker.runspec import Place, Run, RunSpec
 
 
-def fetch_output(root: Path, run: str, records_of: str | None = None) -> tuple[Run, Filed]:
+def fetch_output(root: Path, run: str, records_of: str | None = None, account: str | None = None) -> tuple[Run, Filed]:
     """Return what the writer has filed of `run`, a run's id or a workflow's file; or a party's own copy alone.
 
     Raises:  CommandError for a run or party that is not in the rendered tree; MissingSecretsError without the Secret.
@@ -25,7 +25,8 @@ def fetch_output(root: Path, run: str, records_of: str | None = None) -> tuple[R
     run_id = _run_id(root, run)
     spec, namespace, place = _writer_of(root, run_id) if records_of is None else _records_of(root, run_id, records_of)
     secrets, answer = SecretStore(root / SECRETS), compile_run(spec.run).answer
-    return spec.run, fetch_filed(secrets, spec.run, namespace, place, answer, with_result=records_of is None)
+    with_result = records_of is None
+    return spec.run, fetch_filed(secrets, spec.run, namespace, place, answer, with_result, account)
 
 
 def _run_id(root: Path, run: str) -> str:

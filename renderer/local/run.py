@@ -11,7 +11,7 @@ from renderer import names
 from renderer.check import load_workspace
 from renderer.errors import BUG, CommandError
 from renderer.layout import run_files
-from renderer.local.answer import KEYS, Filed, fetch_filed
+from renderer.local.answer import Filed, fetch_filed
 from renderer.local.claim_store import ClaimStore
 from renderer.local.cluster import Cluster, Hosts
 from renderer.local.job import JobResult
@@ -20,7 +20,7 @@ from renderer.local.logs import LogFiles, event_of
 from renderer.local.observe import ContainerLine, Event, Observer
 from renderer.local.private_files import keep_from_git, private_directory
 from renderer.local.record import Records
-from renderer.local.secret_store import MissingSecretsError, SecretStore
+from renderer.local.secret_store import STORE, MissingSecretsError, SecretStore
 from renderer.merged import merged_before
 from renderer.plan import compile_run
 from renderer.spec import PlannedRun, plan_run
@@ -31,7 +31,11 @@ STATE = ".ccd"  # below the federation's directory; ignores itself in Git
 SECRETS = "secrets"
 VOLUMES = "volumes"
 # What a source's Secret holds, by its backend.
-SOURCE_KEYS: dict[str, tuple[str, ...]] = {"swift": KEYS, "dataverse": ("DATAVERSE_TOKEN",), "files": ()}
+SOURCE_KEYS: dict[str, tuple[str, ...]] = {
+    "swift": STORE,
+    "dataverse": ("DATAVERSE_URL", "DATAVERSE_TOKEN"),
+    "files": (),
+}
 NOT_CURRENT = 1
 # Which exit code a run ends with when its Jobs disagree: a cause before its consequences.
 CODES = (10, 20, 30, 70, 50, 40)
@@ -135,13 +139,12 @@ def require_secrets(local: Local) -> None:
         own = member.own
         places = [place for place in (own.records, own.output) if place is not None]
         needed: dict[str, tuple[str, ...]] = {own.identity: ("tls.key",)}
-        needed |= {place.credentials: KEYS for place in places}
+        needed |= {place.credentials: STORE for place in places}
         for source in own.sources:
             needed |= dict.fromkeys(source.secrets, SOURCE_KEYS[source.backend])
             needed |= dict.fromkeys(source.identities, (AGE_KEY,))
         for secret, keys in sorted(needed.items()):
-            there = local.secrets.read(member.namespace, secret) or {}
-            if any(key not in there for key in keys):
+            if not local.secrets.has(member.namespace, secret, keys):
                 missing.append((member.namespace, secret, keys))
     if missing:
         raise MissingSecretsError(tuple(missing), local.secrets.directory)

@@ -11,5 +11,6 @@ In reading order:
 - endpoint: fetching from a real Swift, beside curl
 - __main__: the command
 - render: `python -m tests.bench.render`: many workflows, rendered and validated
+- compile: `python -m tests.bench.compile`: TPC-H's queries, compiled
 - test_smoke: that it works at all
 """

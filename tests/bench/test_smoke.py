@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 
+from tests.bench import compile as compiling
 from tests.bench.__main__ import _row
 from tests.bench.endpoint import line_of, run_endpoint
 from tests.bench.render import measure, write_federation
@@ -24,6 +25,19 @@ def test_a_small_fetch_is_measured_beside_curl():
     assert report["ratio"] > 0
     assert [len(speeds) for speeds in report["all_mib_per_s"].values()] == [2, 2, 2]
     assert "fetch" in line_of(report)
+
+
+def test_the_bench_of_compiling_measures_every_stage():
+    row = compiling.measure(compiling.queries()["07"], compiling.tables(), "07", repeat=1)
+    assert min(row.bind_ms, row.optimise_ms, row.lower_ms, row.digest_ms) > 0
+
+
+@pytest.mark.deep
+def test_every_query_of_tpch_compiles_in_a_moment():
+    over = compiling.tables()
+    slow = {name: compiling.measure(sql, over, name, repeat=3).total_ms for name, sql in compiling.queries().items()}
+    assert len(slow) == 22
+    assert max(slow.values()) < compiling.MOST_MS
 
 
 def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):

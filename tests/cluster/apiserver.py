@@ -42,6 +42,7 @@ def start_apiserver(etcd: Etcd, authority: Authority, logs: Path, address: str =
     )
     pair = authority.server("kube-apiserver", *dict.fromkeys(names))
     accounts = authority.signing_key("service-accounts")
+    kubelets = authority.client("kube-apiserver-to-kubelets")
     command = [
         binary("plane", "kube-apiserver"),
         *("--bind-address", address, "--advertise-address", address, "--secure-port", str(port)),
@@ -54,6 +55,9 @@ def start_apiserver(etcd: Etcd, authority: Authority, logs: Path, address: str =
         *("--service-account-issuer", ISSUER, "--service-account-key-file", accounts.certificate),
         *("--service-account-signing-key-file", accounts.key),
         *("--service-cluster-ip-range", SERVICE_RANGE),
+        # With a node there is, what its kubelet tells: logs, for one.
+        *("--kubelet-client-certificate", kubelets.certificate, "--kubelet-client-key", kubelets.key),
+        *("--kubelet-preferred-address-types", "Hostname"),
         # With loopback as its address it would list none that a pod could use.
         *("--endpoint-reconciler-type", "none" if address.startswith("127.") else "lease"),
     ]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policy.yaml import read_yaml
-from renderer.appproject import KINDS
 from renderer.check import load_workspace
 from renderer.documents import Workspace
 from renderer.grant import grant
@@ -16,14 +15,6 @@ from tests.cluster.tree import Manifest, Tree, read_tree
 
 ARGO_CD = "system:serviceaccount:argocd:argocd-application-controller"
 ARGO_CD_GROUPS = ("system:serviceaccounts", "system:serviceaccounts:argocd")
-VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"]
-PLURALS = {
-    "ConfigMap": "configmaps",
-    "Job": "jobs",
-    "NetworkPolicy": "networkpolicies",
-    "Service": "services",
-    "ServiceAccount": "serviceaccounts",
-}
 
 
 @dataclass(frozen=True)
@@ -46,12 +37,12 @@ def join(plane: ControlPlane, root: Path, claims: tuple[str, ...] = ()) -> Feder
     for namespace in tree.namespaces:
         admin.apply(namespace, manager="owner")
     wait_until(lambda: admin.serves("ccd.dev/v1alpha1", "WorkerGrant"), "the kind WorkerGrant is served")
+    for manifest in rights_of_argo_cd(root):
+        admin.apply(manifest, manager="owner")
     for party in workspace.party_models.values():
         for manifest in owners_word(grant(party, workspace)):
             if manifest["kind"] == "WorkerGrant":
                 manifest["spec"]["claims"] += claims
-            admin.apply(manifest, manager="owner")
-        for manifest in rights_of_argo_cd(party.spec.namespace):
             admin.apply(manifest, manager="owner")
     wait_for_admission(admin, tree.namespaces[0]["metadata"]["name"])
     return Federation(workspace, tree, plane.client(ARGO_CD, *ARGO_CD_GROUPS))
@@ -72,18 +63,10 @@ def owners_word(text: str) -> Iterator[Manifest]:
         yield read_yaml(document, "grant")[0]
 
 
-def rights_of_argo_cd(namespace: str) -> Iterator[Manifest]:
-    """Yield the Role of the AppProject's kinds, and its binding to Argo CD."""
-    version, metadata = "rbac.authorization.k8s.io/v1", {"name": "argocd", "namespace": namespace}
-    rules = [{"apiGroups": [group], "resources": [PLURALS[kind]], "verbs": VERBS} for group, kind in KINDS]
-    yield {"apiVersion": version, "kind": "Role", "metadata": metadata, "rules": rules}
-    yield {
-        "apiVersion": version,
-        "kind": "RoleBinding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "argocd"},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": ARGO_CD}],
-    }
+def rights_of_argo_cd(root: Path) -> list[Manifest]:
+    """Return the committed ClusterRole, and the RoleBindings with which owners let Argo CD into their namespaces."""
+    files = [root / "argocd/clusterrole.yaml", *sorted((root / "argocd").glob("rolebinding-*.yaml"))]
+    return [read_yaml(file.read_text(), str(file))[0] for file in files]
 
 
 def wait_for_admission(admin: Client, namespace: str) -> None:

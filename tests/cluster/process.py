@@ -1,8 +1,6 @@
 """A server as a process: its log in a file, waited for until it is ready, ended with whoever started it."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.local.process import die_with_parent
+
 POLL_S = 0.05
 READY_TIMEOUT_S = 180.0  # seconds are enough where nothing else runs
 STOP_TIMEOUT_S = 10.0
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None)
 LOG_TAIL = 6_000  # characters
 
 
@@ -51,11 +49,15 @@ class Server:
 def running(
     name: str, command: Sequence[str | Path], logs: Path, environment: dict[str, str] | None = None
 ) -> Iterator[Server]:
-    """Run `command` for the time of a `with` block, its output in `logs/<name>.log`."""
+    """Run `command` for the time of a `with` block, its output in `logs/<name>.log`.
+
+    To be entered in the main thread: it ends when the thread that has started it does.
+    """
     log = logs / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(word) for word in command],
+            # Tests that are killed, or told to terminate, end nothing themselves; then the kernel does.
+            [*die_with_parent(), *map(str, command)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -78,11 +80,6 @@ def wait_until(is_true: Callable[[], bool], what: str, timeout_s: float = READY_
         if time.monotonic() > deadline:
             raise NotReady(f"after {timeout_s:.0f} s it was not so that {what}")
         time.sleep(POLL_S)
-
-
-def _end_with_parent() -> None:
-    # Also when the tests are killed, and can end nothing themselves.
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -5,12 +5,14 @@ import shutil
 import pytest
 
 from policy.yaml import read_yaml
+from renderer.argo_rights import role_binding
 from renderer.check import load_workspace
 from renderer.documents import Workspace
 from renderer.grant import grant
 from renderer.networkpolicy import allow_peers
 from tests.cluster.client import Client, Refused
-from tests.cluster.federation import ARGO_CD, ARGO_CD_GROUPS, Federation, owners_word, refusal, rights_of_argo_cd
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.federation import ARGO_CD, ARGO_CD_GROUPS, Federation, owners_word, refusal
 from tests.cluster.manifests import GONE, changed
 from tests.cluster.process import wait_until
 from tests.cluster.tree import ROOT, Manifest
@@ -57,12 +59,13 @@ def word(elsewhere: Workspace) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def argo_cd(control_plane, federation: Federation, word: Manifest) -> Client:
+def argo_cd(control_plane: ControlPlane, federation: Federation, elsewhere: Workspace, word: Manifest) -> Client:
     """Argo CD, with its rights in that party's namespace; the owner has agreed."""
     admin = control_plane.client()
     [sample] = [one for one in federation.tree.namespaces if one["metadata"]["name"] == "airport-lga"]
     admin.apply(changed(sample, ("metadata.name", NAMESPACE)), manager="owner")
-    for manifest in (word, *rights_of_argo_cd(NAMESPACE)):
+    rights = read_yaml(role_binding(elsewhere.party_models["lga"]), "rolebinding.yaml")[0]
+    for manifest in (word, rights):
         admin.apply(manifest, manager="owner")
     return control_plane.client(ARGO_CD, *ARGO_CD_GROUPS)
 

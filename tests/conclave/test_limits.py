@@ -57,6 +57,16 @@ REFUSED = {
     "a sum by a constant": ("SELECT SUM(b) / 100 AS x FROM t", f"{10**12}::BIGINT", None),
     "a sum of doubles by a small constant": ("SELECT SUM(b) / 0.01 AS x FROM t", "900000000::DOUBLE", None),
     "a sum of doubles times a constant": ("SELECT SUM(b) * 100.5 AS x FROM t", "20000000::DOUBLE", None),
+    "a remainder of a large number": (JOINED.format("b % c"), f"{HUGE}::BIGINT", "7"),
+    "a remainder by a large number": (JOINED.format("c // b"), f"{2 * 10**18}::BIGINT", "7"),
+    "a sum so far": ("SELECT SUM(b) OVER (ORDER BY k) AS x FROM t", f"{HUGE}::BIGINT", None),
+    "a sum of sums before": (
+        "SELECT SUM(x) AS x FROM (SELECT LAG(b) OVER (ORDER BY k) AS x FROM t) y",
+        f"{HUGE}::BIGINT",
+        None,
+    ),
+    "a median beyond what a double holds": ("SELECT MEDIAN(b) AS x FROM t", "5000000000::BIGINT", None),
+    "a variance of large numbers": ("SELECT VAR_POP(b) AS x FROM t", "2100000000::BIGINT", None),
     "a condition on a sum": ("SELECT k FROM t GROUP BY k HAVING SUM(b) > 0.5", f"{HUGE}::BIGINT", None),
 }
 

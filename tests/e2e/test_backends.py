@@ -66,6 +66,7 @@ def into_dataverse(federation: Federation, dataverse: Dataverse, storage: Storag
     secret = federation.root / "secrets" / "airport-ewr" / "dataverse-data"
     secret.mkdir(parents=True)
     (secret / "DATAVERSE_TOKEN").write_text(token)
+    (secret / "DATAVERSE_URL").write_text(dataverse.url)
     place = f"""\
       backend: dataverse
       url: {dataverse.url}

@@ -199,9 +199,7 @@ def test_grants_add_up():
 @pytest.mark.parametrize(
     ("clause", "path"),
     [
-        ({"limits": {"runs": 1}}, "spec.limits"),
         ({"noise": {"epsilon": 1.0}}, "spec.noise"),
-        ({"approval": "explicit"}, "spec.approval"),
     ],
 )
 def test_a_clause_that_is_not_enforced_is_refused_not_ignored(clause, path):

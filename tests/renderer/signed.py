@@ -31,7 +31,10 @@ Keys = dict[str, Ed25519PrivateKey]
 
 
 def renew_identities(repository: Path) -> Keys:
-    """Return new keys, their certificates committed on a branch and merged with approvals."""
+    """Return new keys, their certificates committed on a branch and merged with approvals.
+
+    A certificate is part of a run: from here on the tree holds two, the one that was merged before and the new one.
+    """
     git(repository, "switch", "--quiet", "--create", "keys")
     keys: Keys = {}
     for party in PARTIES:

@@ -16,6 +16,7 @@ from tests.renderer.gitops import ccd
         ("workflows/policies/bravo.visits.policy.yaml", ("@bravo/stewards",)),
         ("workflows/policies/bravo.visits.policy.yaml.sig", ("@bravo/stewards",)),
         ("argocd/appproject-bravo.yaml", ("@bravo/stewards",)),
+        ("argocd/rolebinding-bravo.yaml", ("@bravo/stewards",)),
         ("argocd/namespace-bravo.yaml", ("@bravo/stewards",)),
         ("argocd/rendered/hospital-b/visits-by-ward-0123456789/job.yaml", ("@bravo/stewards",)),
         ("workflows/visits-by-ward.yaml", ("@alpha/stewards", "@bravo/stewards")),  # carol has no data in it

@@ -3,6 +3,7 @@
 import io
 import json
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import swiftclient
 from rich.console import Console
 from rich.progress import Progress
+from ruamel.yaml import YAML
 
 from policy.identity import new_identity
 from renderer.check import load_workspace
@@ -20,6 +22,7 @@ from renderer.dev.swift_users import SwiftUsers
 from renderer.documents import read_workspace
 from tests.renderer.conftest import edit, plan
 from tests.renderer.gitops import ccd, publish_policy
+from worker.cli import load_run_spec
 from worker.fetch import fetch
 from worker.log import Log
 from worker.workdir import WorkDir
@@ -153,6 +156,35 @@ def test_who_waits_at_a_terminal_sees_the_stage_and_how_much_of_it_is_done():
     shown = screen.file.getvalue()
     assert "uploading (4.0 MB)" in shown
     assert "25%" in shown
+
+
+def test_data_whose_policy_asks_for_approval_is_fetched_from_what_is_rendered_once_its_owner_has_approved(
+    owner, tmp_path
+):
+    policy = owner.policy()
+    policy.write_text(policy.read_text() + "  approval: explicit\n")
+    assert owner.json("put", owner.file(), "--dataset", "alpha/visits", "--policy", policy)[0] == 0
+    assert ccd(owner.root, "render").exit_code == 0
+    for secret in ("alpha-output", "alpha-records"):
+        shutil.copytree(owner.secrets / "alpha-data", owner.secrets / secret)
+
+    def fetched(name: str) -> WorkDir:
+        """What `fetch` leaves of what alpha's ConfigMap holds."""
+        (config,) = owner.root.glob("argocd/rendered/hospital-a/*/configmap.yaml")
+        mounted, work = tmp_path / name, WorkDir(tmp_path / f"{name}-work")
+        for directory in (mounted, work.root):
+            directory.mkdir()
+        for key, text in YAML(typ="safe", pure=True).load(config.read_text())["data"].items():
+            (mounted / key).write_text(text)
+        spec = load_run_spec(mounted / "run.json")
+        fetch(spec, work, owner.secrets, Log(), approval=mounted / "approval.json")
+        return work
+
+    assert fetched("before").outcome().code == 30
+    assert not (tmp_path / "before-work/data").exists()
+    result = ccd(owner.root, "approve", "visits-by-ward", "--party", "alpha")
+    assert result.exit_code == 0, result.stderr
+    assert fetched("after").fetched().datasets[0].n_rows == 2
 
 
 def test_to_insist_on_a_seal_that_is_not_declared_stores_nothing(owner):

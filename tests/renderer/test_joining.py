@@ -29,6 +29,7 @@ def test_a_new_party_is_sound_and_current(repository: Path) -> None:
         "argocd/applicationset-delta.yaml",
         "argocd/appproject-delta.yaml",
         "argocd/namespace-delta.yaml",
+        "argocd/rolebinding-delta.yaml",
         "workflows/parties/delta.yaml",
     }
 

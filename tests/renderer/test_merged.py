@@ -8,6 +8,7 @@ from renderer import layout, spec
 from renderer.merged import run_of
 from tests.renderer.conftest import edit
 from tests.renderer.gitops import ccd, commit_all, git
+from tests.renderer.signed import renew_identities
 
 WORKFLOW = "workflows/visits-by-ward.yaml"
 # Of the federation in tests/renderer/federation. It stands for every run that was ever finished: whoever has to change
@@ -39,6 +40,15 @@ def another_digest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_run_keeps_its_name(repository: Path) -> None:
     assert runs(repository) == [RUN_ID]
+
+
+def test_new_identities_are_a_run_beside_the_merged_one(repository: Path) -> None:
+    before = text_of(repository, RUN_ID)
+
+    renew_identities(repository)
+
+    assert len(runs(repository)) == 2
+    assert text_of(repository, RUN_ID) == before
 
 
 def test_a_changed_workflow_is_a_run_beside_the_merged_one(repository: Path) -> None:

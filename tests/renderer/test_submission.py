@@ -6,7 +6,7 @@ import pytest
 
 from renderer.submission import pull_request
 from tests.renderer.conftest import edit
-from tests.renderer.gitops import IDENTITY, ccd, commit_all, git
+from tests.renderer.gitops import IDENTITY, ccd, git
 
 WORKFLOW = "workflows/visits-by-ward.yaml"
 
@@ -151,22 +151,3 @@ def test_where_a_pull_request_is_opened(url: str, page: str | None) -> None:
 
     assert link == page if page is None else str(link).startswith(page)
     assert "token" not in str(link)
-
-
-def test_a_repository_that_holds_more_than_the_federation(repository: Path, tmp_path: Path) -> None:
-    top = tmp_path / "top"
-    top.mkdir()
-    git(top, "init", "--quiet", "--initial-branch=main")
-    root = repository.rename(top / "here")
-    git(root, "rev-parse", "HEAD")
-    commit_dir = root / ".git"
-    commit_dir.rename(tmp_path / "old.git")
-    commit_all(top, "All of it")
-    edit(root, "visits-by-ward.yaml", "planning", "staffing")
-    (top / "elsewhere").write_text("x")
-
-    result = ccd(root, "submit", WORKFLOW)
-
-    assert result.exit_code == 0, result.output
-    assert git(top, "status", "--porcelain") == "?? elsewhere"
-    assert "## visits-by-ward (changed)" in ccd(root, "plan", "--base", "main", "--format", "markdown").stdout

@@ -30,9 +30,14 @@ def test_a_retired_workflow_leaves_nothing_behind(federation: Path, workspace: W
         "appproject-alpha.yaml",
         "appproject-bravo.yaml",
         "appproject-carol.yaml",
+        "cluster.yaml",
+        "clusterrole.yaml",
         "namespace-alpha.yaml",
         "namespace-bravo.yaml",
         "namespace-carol.yaml",
+        "rolebinding-alpha.yaml",
+        "rolebinding-bravo.yaml",
+        "rolebinding-carol.yaml",
     ]
     assert not (federation / "argocd/rendered").exists()
 

@@ -12,6 +12,7 @@ import pytest
 from policy.identity import new_identity
 from tests.worker.conftest import HANG_S, PARTIES, Federation
 from tests.worker.stores import POLICY, World
+from worker.remains import remains_of
 from worker.workdir import Done, WorkDir
 
 WORKER = Path(sys.executable).with_name("ccd-worker")
@@ -116,10 +117,61 @@ def test_a_run_spec_that_cannot_be_used_ends_with_10(federation, container, text
 
 def test_a_run_spec_that_contradicts_itself_ends_with_10(federation):
     outputs = federation.run.outputs.model_copy(update={"writer": "alpha"})
-    write_spec(federation.with_run(outputs=outputs), "alpha")
+    soon = federation.run.deadlines.model_copy(update={"barrier_s": 0.5})
+    write_spec(federation.with_run(outputs=outputs, deadlines=soon), "alpha")
     code, events = run(federation, "alpha", "compute")
     assert code == 10
     assert "the writer is not a recipient" in events[-1]["what"]
+    # Nobody was there to be told, and that is said.
+    [untold] = [event for event in events if event["event"] == "peers not told"]
+    assert "bravo, carol did not come" in untold["reason"]
+
+
+def unknown_field(spec: dict) -> None:
+    spec["own"]["newFangled"] = True
+
+
+def of_another_version(spec: dict) -> None:
+    spec["run"]["apiVersion"] = "ccd.dev/v9"
+    spec["run"]["members"][0]["colour"] = "red"
+    spec["run"]["deadlines"]["lunch"] = 3600
+
+
+@pytest.mark.parametrize("spoil", [unknown_field, of_another_version])
+def test_peers_hear_at_once_of_a_run_spec_that_cannot_be_used(world, spoil):
+    path = world.federation.root / "alpha" / "run.json"
+    spec = json.loads(path.read_text())
+    spoil(spec)
+    path.write_text(json.dumps(spec))
+
+    assert run_row(world.federation, "fetch") == dict.fromkeys(PARTIES, 0)
+    assert not WorkDir(world.federation.work("alpha")).data.exists()
+    # Within the time that a test's process has, and that is a fraction of the barrier's.
+    assert run_row(world.federation, "compute") == {"alpha": 10, "bravo": 0, "carol": 0}
+    said = verdict(world.federation, "alpha", "compute")
+    assert said["code"] == 10
+    assert said["reason"].startswith("the run spec is wrong:")
+    for party in ("bravo", "carol"):
+        assert run(world.federation, party, "publish")[0] == 10
+        assert verdict(world.federation, party, "publish")["reason"] == said["reason"]
+
+
+def test_who_is_told_has_to_be_a_member_and_members_are_told_apart(tmp_path, federation):
+    spec = json.loads(federation.spec("alpha").model_dump_json(by_alias=True))
+    path = tmp_path / "run.json"
+    for spoil in (
+        lambda spec: spec["own"].update(party="dora"),
+        lambda spec: spec["run"].update(members=spec["run"]["members"] + spec["run"]["members"][:1]),
+        lambda spec: spec["run"].update(members=spec["run"]["members"][:1]),
+        lambda spec: spec["run"]["deadlines"].update(barrierS=-1),
+        lambda spec: spec.pop("own"),
+    ):
+        spoilt = json.loads(json.dumps(spec))
+        spoil(spoilt)
+        path.write_text(json.dumps(spoilt))
+        assert remains_of(path) is None
+    path.write_text(json.dumps(spec))
+    assert remains_of(path) is not None
 
 
 def test_a_key_that_is_not_the_certificates_ends_with_10(federation):
@@ -180,3 +232,28 @@ def wait_for_listener(process: subprocess.Popen, port: int) -> None:
             return
         os.sched_yield()
     raise AssertionError("the worker ended before it listened")
+
+
+@pytest.mark.parametrize("container", ["compute", "publish"])
+def test_what_was_looked_at_by_one_container_is_not_exchanged_for_another(world, container):
+    """A ConfigMap that is not immutable changes below a running pod: consent is asked for one run, another computed."""
+    for each in CONTAINERS[: CONTAINERS.index(container)]:
+        run_row(world.federation, each)
+    query = world.federation.run.query.replace("SUM(delay)", "MAX(delay)")
+    write_spec(world.federation.with_run(query=query), "alpha")
+
+    code, _ = run(world.federation, "alpha", container)
+
+    assert code == 10
+    assert "another run spec" in verdict(world.federation, "alpha", container)["reason"]
+    assert not (world.federation.work("alpha") / "data").exists()
+
+
+def test_a_run_spec_that_compute_cannot_use_leaves_no_data_behind(world):
+    assert run(world.federation, "alpha", "fetch")[0] == 0
+    assert (world.federation.work("alpha") / "data").exists()
+    (world.federation.root / "alpha" / "run.json").write_text("{")
+
+    assert run(world.federation, "alpha", "compute")[0] == 10
+
+    assert not (world.federation.work("alpha") / "data").exists()

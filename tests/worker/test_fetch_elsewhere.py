@@ -59,6 +59,7 @@ def place(world) -> Iterator[Place]:
         steward.publish(dataset)
         (world.secrets("alpha") / "token").mkdir()
         (world.secrets("alpha") / "token" / "DATAVERSE_TOKEN").write_text(steward.token)
+        (world.secrets("alpha") / "token" / "DATAVERSE_URL").write_text(dataverse.url)
         yield Place(world, dataverse, dataset)
 
 

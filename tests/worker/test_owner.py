@@ -165,6 +165,21 @@ def test_what_is_not_put_from_here_is_told_with_every_step_of_the_owners(world, 
     assert report.problems[0].fix == steps
 
 
+@pytest.mark.parametrize("container", ["", ", container: records"])
+def test_limits_that_no_run_could_keep_are_told_beforehand(world, written, tmp_path, container):
+    volume = tmp_path / "volumes" / "clinic"
+    volume.mkdir(parents=True)
+    text = policy_of(1) + f"  limits: {{runs: 1{container}}}\n"
+    (volume / "x.csv").write_text(csv_of([("AA", 1)]))
+    (volume / "x.csv.policy.yaml").write_text(text)
+    (volume / "x.csv.policy.yaml.sig").write_text(signature_of(world, text))
+    source = FilesSource(dataset=NAME, format="csv", claim="clinic", path="x.csv")
+    asked = request(world).model_copy(update={"source": source})
+    report = answer(asked, Means(world.secrets("alpha"), volume.parent), written.log)
+    assert report.accepted == bool(container)
+    assert container or report.problems[0].where == f"{NAME}, spec.limits.container"
+
+
 class Failing:
     """A store that goes away at its n-th change."""
 

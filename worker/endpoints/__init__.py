@@ -14,6 +14,7 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - swift_login: version 1 authentication, Keystone v3, signed URLs
 - swift_session: requests to one account
 - swift_object: what the store says of an object
+- swift_listing: which objects there are
 - swift_download: reading as a stream, resumed and checked
 - swift_access: who may read a container
 - swift_upload: writing once, in segments if it is large

@@ -30,8 +30,14 @@ class Store(Protocol):
     def get_small(self, container: str, name: str, limit_bytes: int) -> bytes:
         """Return an object that must not be larger than `limit_bytes`."""
 
+    def get_newest(self, container: str, name: str, limit_bytes: int) -> bytes | None:
+        """Return a small object as whoever wrote it last left it, wherever copies of it lie; None: it is not there."""
+
     def exists(self, container: str, name: str) -> bool:
         """Whether the object is there; a missing container is an absent object."""
+
+    def names(self, container: str, prefix: str) -> list[str]:
+        """Return the names of the objects that begin with `prefix`, in order; a missing container has none."""
 
     def put_once(self, container: str, name: str, content: bytes | Path, readers: Sequence[str] = ()) -> PutResult:
         """Store an object unless one of that name is there already.

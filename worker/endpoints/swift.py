@@ -12,6 +12,7 @@ from worker.endpoints.store import Download, PutResult
 from worker.endpoints.swift_access import missing_readers
 from worker.endpoints.swift_answers import place
 from worker.endpoints.swift_download import download
+from worker.endpoints.swift_listing import names
 from worker.endpoints.swift_object import facts_of
 from worker.endpoints.swift_secret import read_swift_secret
 from worker.endpoints.swift_session import SwiftSession
@@ -31,8 +32,10 @@ class SwiftStore:
         patience: Patience | None = None,
         sizes: swift_upload.Sizes | None = None,
         watch: Watch = unwatched,
+        account: str | None = None,
     ) -> None:
-        self._session = SwiftSession(read_swift_secret(secrets, secret), Trying(patience or Patience(), pause, watch))
+        trying = Trying(patience or Patience(), pause, watch)
+        self._session = SwiftSession(read_swift_secret(secrets, secret), trying, account)
         self._sizes = sizes or swift_upload.Sizes()
 
     def download(self, container: str, name: str, path: Path) -> Download:
@@ -46,8 +49,21 @@ class SwiftStore:
     def get_small(self, container: str, name: str, limit_bytes: int) -> bytes:
         """Return an object; one larger than `limit_bytes` is refused before it is read."""
 
-        def get() -> bytes:
-            with self._session.send("GET", container, name) as answer:
+        content = self._get(container, name, limit_bytes, {})
+        assert content is not None
+        return content
+
+    def get_newest(self, container: str, name: str, limit_bytes: int) -> bytes | None:
+        """Return an object as whoever wrote it last left it, or None: all that should hold a copy are asked."""
+        return self._get(container, name, limit_bytes, {"X-Newest": "true"}, (HTTPStatus.NOT_FOUND,))
+
+    def _get(
+        self, container: str, name: str, limit_bytes: int, headers: dict[str, str], allow: tuple[int, ...] = ()
+    ) -> bytes | None:
+        def get() -> bytes | None:
+            with self._session.send("GET", container, name, headers, allow=allow) as answer:
+                if answer.status_code in allow:
+                    return None
                 facts = facts_of(answer.headers)
                 if facts.size_bytes is None or facts.size_bytes > limit_bytes:
                     raise BadDocument(f"the object is larger than {limit_bytes} bytes", place(container, name))
@@ -71,6 +87,10 @@ class SwiftStore:
         """Whether the object is there."""
         there = partial(swift_upload.is_there, self._session, container, name)
         return self._session.until_done(there, container, name)
+
+    def names(self, container: str, prefix: str) -> list[str]:
+        """Return the names of the objects that begin with `prefix`, in order."""
+        return self._session.until_done(partial(names, self._session, container, prefix), container, prefix)
 
     def put_once(self, container: str, name: str, content: bytes | Path, readers: Sequence[str] = ()) -> PutResult:
         """Store an object once; see `worker.endpoints.swift_upload`."""

@@ -83,6 +83,14 @@ class _Incoming:
                 self._received += len(chunk)
                 self.furthest = max(self.furthest, self._received)
                 self._session.trying.watch(self._received, total)
+                if self._is_too_long:
+                    raise self._spoilt("more bytes came than the store had said")
+
+    @property
+    def _is_too_long(self) -> bool:
+        # Whoever sends chunks beside a length is read to the last of them.
+        size_bytes = self._facts.size_bytes if self._facts is not None else None
+        return size_bytes is not None and self._received > size_bytes
 
     def _start(self, answer: httpx.Response) -> None:
         facts = facts_of(answer.headers)

@@ -6,7 +6,7 @@ The texts of keystoneauth1's exceptions hold URLs and parts of answers: of those
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import httpx
@@ -142,6 +142,32 @@ class _KeystoneDoor:
                 what = "Keystone's catalog has no object store for this project, region and interface"
                 return StoreRefused(what, where, fix="check the project, OS_REGION_NAME and OS_INTERFACE")
         return Passing(f"no answer from Keystone ({type(error).__name__})")
+
+
+@dataclass(frozen=True)
+class OtherAccount:
+    """Another account of the same store, with a token of one's own: for results that somebody else has written."""
+
+    own: Door
+    secret: SwiftSecret
+    url: str
+
+    def target(self, method: str, container: str, name: str) -> Target:
+        """Return where to send a request."""
+        own = self.own.target(method, container, name)
+        if not own.headers:
+            self._refuse("holds signed URLs, which name their account themselves", "leave the account out")
+        # Who signs in somewhere does not want the token to go anywhere else.
+        if urlsplit(own.url)[:2] != urlsplit(self.url)[:2]:
+            self._refuse("is for another store than the account's URL", "name an account of the store that it opens")
+        return Target(f"{self.url}/{path_of(container, name)}", own.headers)
+
+    def renew(self) -> bool:
+        """Forget the token."""
+        return self.own.renew()
+
+    def _refuse(self, what: str, fix: str) -> NoReturn:
+        raise BadDocument(f"the Secret {self.secret.name!r} {what}", fix=fix)
 
 
 @dataclass(frozen=True)

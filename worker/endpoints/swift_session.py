@@ -15,7 +15,7 @@ import httpx
 
 from worker.endpoints.patience import Passing, Trying
 from worker.endpoints.swift_answers import judge, place
-from worker.endpoints.swift_login import is_untrusted, open_door, untrusted
+from worker.endpoints.swift_login import OtherAccount, is_untrusted, open_door, untrusted
 from worker.endpoints.swift_secret import SwiftSecret
 from worker.errors import BadDocument
 
@@ -29,7 +29,7 @@ for _name in ("httpx", "httpcore", "keystoneauth", "requests", "urllib3"):
 class SwiftSession:
     """Sends requests; signs in when it has to."""
 
-    def __init__(self, secret: SwiftSecret, trying: Trying) -> None:
+    def __init__(self, secret: SwiftSecret, trying: Trying, account: str | None = None) -> None:
         self.secret, self.trying = secret, trying
         patience = trying.patience
         self._client = httpx.Client(
@@ -39,6 +39,8 @@ class SwiftSession:
             headers={"Accept-Encoding": "identity", "User-Agent": "ccd-worker"},
         )
         self._door = open_door(secret, self._client, patience)
+        if account is not None:
+            self._door = OtherAccount(self._door, secret, secret.addresses.check(account, "the account's URL"))
 
     @contextlib.contextmanager
     def send(

@@ -5,6 +5,7 @@ requests: a store's signed address works like a credential. Neither happens here
 """
 
 import contextlib
+import ipaddress
 import logging
 import ssl
 from collections.abc import Iterator, Mapping
@@ -113,6 +114,23 @@ def site_of(url: httpx.URL) -> str:
         raise ValueError("no web site")
     host = f"[{url.host}]" if ":" in url.host else url.host
     return f"{url.scheme}://{host.lower()}:{port}"
+
+
+def is_private(url: str) -> bool:
+    """Whether `url` is a site that is spoken with in private: over https, or on this machine; and no user is in it."""
+    try:
+        parts = httpx.URL(url)
+        site_of(parts)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return not parts.userinfo and (parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.host)))
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _shown(site: str) -> str:

@@ -14,6 +14,7 @@ repo server and Redis. Its definitions and settings are those of the module that
 - test_definitions: Argo CD's own definitions hold for what is rendered
 - test_sync: merges, repeated syncs, changed and retired workflows
 - test_fences: what a project refuses
+- test_rights: what the API server refuses Argo CD, whatever its projects say
 - test_signatures: commits nobody has signed
 - test_health: what a steward reads
 - test_again: a Job that comes back releases nothing

@@ -8,10 +8,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.apiserver import ADMIN_GROUP
 from tests.cluster.binaries import binary
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.federation import ARGO_CD
+from tests.cluster.federation import ARGO_CD_GROUPS
 from tests.cluster.gitops.install import NAMESPACE, install, install_scripts
 from tests.cluster.gitops.keys import end_agent
 from tests.cluster.gitops.redis import Redis, start_redis
@@ -41,9 +40,13 @@ class _Setting:
     program: Path
     directory: Path
     logs: Path
-    kubeconfig: Path
+    plane: ControlPlane
     redis: Redis
     keyring: Path
+
+    def kubeconfig(self, name: str) -> Path:
+        """Return how a part speaks with the API server: as its own service account, which may do what was bound to it."""
+        return self.plane.kubeconfig(f"system:serviceaccount:{NAMESPACE}:argocd-{name}", *ARGO_CD_GROUPS)
 
     def environment(self, name: str) -> dict[str, str]:
         """Return the environment of the process that plays `name`."""
@@ -56,7 +59,7 @@ class _Setting:
             "ARGOCD_BINARY_NAME": f"argocd-{name}",
             "ARGOCD_FAKE_IN_CLUSTER": "true",  # https://kubernetes.default.svc is what the kubeconfig names
             "ARGOCD_LOG_LEVEL": "warn",
-            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECONFIG": str(self.kubeconfig(name)),
             "REDIS_PASSWORD": self.redis.password,
             "HOME": str(home),
             "TMPDIR": str(temporary),
@@ -98,12 +101,10 @@ def start_argo_cd(plane: ControlPlane, directory: Path) -> Iterator[ArgoCd]:
     program = binary("argocd", "argocd")
     install(plane.client())
     install_scripts(directory / "bin")
-    # It may do everything in the cluster, as in an installation: projects and admission are the fence.
-    kubeconfig = plane.kubeconfig(ARGO_CD, ADMIN_GROUP)
     with ExitStack() as stack:
         stack.callback(end_agent, directory / "repo-server/gnupg")
         redis = stack.enter_context(start_redis(directory, logs))
-        setting = _Setting(program, directory, logs, kubeconfig, redis, keyring)
+        setting = _Setting(program, directory, logs, plane, redis, keyring)
         servers = [stack.enter_context(part) for part in _parts(setting)]
         yield ArgoCd(plane, keyring, (*servers, redis.server))
 
@@ -112,7 +113,7 @@ def _parts(setting: _Setting) -> Iterator[AbstractContextManager[Server]]:
     """Yield the parts in the order in which they are started."""
     repo_port, *ports = free_ports(6)
     repo_server, host = f"127.0.0.1:{repo_port}", "127.0.0.1"
-    cluster = ("--kubeconfig", str(setting.kubeconfig), "--namespace", NAMESPACE)
+    namespace = ("--namespace", NAMESPACE)
     yield setting.part(
         "repo-server",
         f"{host}:{ports[0]}/healthz?full=true",
@@ -125,14 +126,16 @@ def _parts(setting: _Setting) -> Iterator[AbstractContextManager[Server]]:
         f"{host}:{ports[1]}/healthz",
         # It counts things at this port for whoever asks, on all addresses; there is no option for that.
         *("--metrics-port", str(ports[1])),
-        *(*cluster, "--redis", setting.redis.address, "--repo-server", repo_server),
+        *("--kubeconfig", str(setting.kubeconfig("application-controller")), *namespace),
+        *("--redis", setting.redis.address, "--repo-server", repo_server),
     )
     yield setting.part(
         "applicationset-controller",
         f"{host}:{ports[2]}/metrics",
         *("--metrics-addr", f"{host}:{ports[2]}", "--probe-addr", f"{host}:{ports[3]}"),
         *("--webhook-addr", f"{host}:{ports[4]}"),
-        *(*cluster, "--argocd-repo-server", repo_server),
+        *("--kubeconfig", str(setting.kubeconfig("applicationset-controller")), *namespace),
+        *("--argocd-repo-server", repo_server),
     )
 
 

@@ -1,5 +1,6 @@
 """A federation in a bare Git repository, its namespaces and fences in the cluster, and what merging does."""
 
+import base64
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -88,9 +89,24 @@ class Forge:
 
 
 def join_argo_cd(client: Client, root: Path) -> None:
-    """Apply a federation's projects and ApplicationSets."""
+    """Tell Argo CD of a federation's namespaces, and apply its projects and ApplicationSets."""
+    client.apply(_cluster(client, root), manager="steward")
     for manifest in read_argo_cd(root):
         client.apply(manifest, manager="steward")
+
+
+def _cluster(client: Client, root: Path) -> Manifest:
+    """Return Argo CD's entry for the cluster, with the namespaces of this federation beside those of earlier ones."""
+    manifest = read_yaml((root / "argocd/cluster.yaml").read_text(), "cluster.yaml")[0]
+    namespaces = {*manifest["stringData"]["namespaces"].split(",")}
+    try:
+        found = client.get("v1", "Secret", manifest["metadata"]["name"], NAMESPACE)
+        namespaces |= {*base64.b64decode(found["data"]["namespaces"]).decode().split(",")}
+    except Refused as error:
+        if error.code != HTTPStatus.NOT_FOUND:
+            raise
+    manifest["stringData"]["namespaces"] = ",".join(sorted(namespaces))
+    return dict(manifest)
 
 
 def read_argo_cd(root: Path) -> list[Manifest]:

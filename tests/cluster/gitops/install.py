@@ -1,4 +1,7 @@
-"""Argo CD's definitions, settings and namespace, as `manifests/core-install` of its own module has them."""
+"""Argo CD's definitions, settings, namespace and its rights there, as `namespace-install` of its own module has them.
+
+None of its manifests gives it a right outside of its own namespace; what it may do elsewhere, owners have bound.
+"""
 
 import os
 import shutil
@@ -18,7 +21,14 @@ NAMESPACE = "argocd"
 APPLICATION = "argoproj.io/v1alpha1"
 KINDS = ("Application", "ApplicationSet", "AppProject")
 SETTINGS = Path(__file__).parents[3] / "argocd/settings/argocd-cm.yaml"
-CONTENTS = ("crds/*-crd.yaml", "base/config/argocd-*.yaml")
+CONTENTS = (
+    "crds/*-crd.yaml",
+    "base/config/argocd-*.yaml",
+    "base/application-controller-roles/argocd-*.yaml",
+    "base/applicationset-controller/argocd-*-sa.yaml",
+    "base/applicationset-controller/argocd-*-role.yaml",
+    "base/applicationset-controller/argocd-*-rolebinding.yaml",
+)
 # In a pod they are beside `argocd` on the PATH.
 SCRIPTS = ("hack/git-verify-wrapper.sh", "hack/gpg-wrapper.sh")
 
@@ -69,6 +79,8 @@ def install_scripts(directory: Path) -> None:
 def _placed(manifest: Any) -> Any:
     if manifest["kind"] == "CustomResourceDefinition":
         return manifest
+    for subject in manifest.get("subjects", ()):
+        subject["namespace"] = NAMESPACE
     return {**manifest, "metadata": {**manifest["metadata"], "namespace": NAMESPACE}}
 
 

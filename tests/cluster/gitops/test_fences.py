@@ -1,4 +1,7 @@
-"""What a party's project keeps out, whoever has merged it: nothing of a directory with something foreign in it is applied."""
+"""What a party's project keeps out, whoever has merged it: nothing of a directory with something foreign in it is applied.
+
+alpha's owner has given Argo CD every right in its namespace, so that the project is the wall; `test_rights` has the other.
+"""
 
 import json
 from collections.abc import Callable
@@ -13,6 +16,11 @@ from tests.cluster.gitops.install import NAMESPACE
 from tests.cluster.tree import Manifest
 
 RULES = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
+RBAC = "rbac.authorization.k8s.io/v1"
+GENEROUS = {
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+    "subjects": [{"kind": "ServiceAccount", "name": "argocd-application-controller", "namespace": NAMESPACE}],
+}
 KUSTOMIZATION = "kustomize.config.k8s.io/v1beta1"
 
 
@@ -32,16 +40,16 @@ INTRUDERS: dict[str, tuple[Callable[[Forge], Manifest], str]] = {
         "resource :Secret is not permitted in project ccd-{alpha}",
     ),
     "role": (
-        lambda forge: manifest("rbac.authorization.k8s.io/v1", "Role", forge.namespace("alpha"), rules=RULES),
+        lambda forge: manifest(RBAC, "Role", forge.namespace("alpha"), rules=RULES),
         "resource rbac.authorization.k8s.io:Role is not permitted in project ccd-{alpha}",
     ),
     "clusterrole": (
-        lambda forge: manifest("rbac.authorization.k8s.io/v1", "ClusterRole", rules=RULES),
-        "resource rbac.authorization.k8s.io:ClusterRole is not permitted in project ccd-{alpha}",
+        lambda forge: manifest(RBAC, "ClusterRole", rules=RULES),
+        'cluster level ClusterRole "intruder" can not be managed when in namespaced mode',
     ),
     "project": (
         lambda forge: manifest("argoproj.io/v1alpha1", "AppProject", NAMESPACE, spec={"sourceRepos": ["*"]}),
-        "resource argoproj.io:AppProject is not permitted in project ccd-{alpha}",
+        'namespace "argocd" for AppProject "intruder" is not managed',
     ),
 }
 
@@ -65,6 +73,7 @@ def bystander(forge: Forge, name: str) -> Manifest:
 def intruded(forge: Forge) -> Forge:
     """A federation in which all of it was merged, past the pipeline and the reviewers."""
     wait_for("the honest run is synced", lambda: bool(forge.objects("alpha")))
+    forge.client.apply(manifest(RBAC, "RoleBinding", forge.namespace("alpha"), **GENEROUS), manager="owner")
     for name, (make, _) in INTRUDERS.items():
         write(directory_of(forge, name), "intruder.yaml", make(forge))
         write(directory_of(forge, name), "bystander.yaml", bystander(forge, name))
@@ -83,7 +92,9 @@ def wait_until_failed(forge: Forge, name: str) -> str:
 
     def has_failed() -> bool:
         found = forge.application("alpha", f"{name}-0123456789")
-        return found is not None and found.operation.get("phase") in ("Failed", "Error", "Running") and bool(found.said)
+        # Some are refused before a sync is even tried.
+        has_tried = found is not None and found.operation.get("phase") in ("Failed", "Error", "Running")
+        return found is not None and (has_tried or "ComparisonError" in found.said) and bool(found.said)
 
     wait_for(f"the Application of {name} has failed", has_failed)
     found = forge.application("alpha", f"{name}-0123456789")

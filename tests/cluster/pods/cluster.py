@@ -15,6 +15,7 @@ from tests.cluster.pods.enforcer import Enforcer, enforcing
 from tests.cluster.pods.images import REGISTRY, one_program_image
 from tests.cluster.pods.kubelet import NODE, start_kubelet, start_scheduler_and_proxy
 from tests.cluster.pods.machine import GATEWAY, Machine, NoMachine, start_machine
+from tests.cluster.ports import free_ports
 
 # Holds a pod's network, and serves as the program in pods that are nobody's worker.
 BUSYBOX = "ccdt-busybox"
@@ -29,6 +30,7 @@ class Cluster:
     containerd: Containerd
     enforcer: Enforcer
     admin: Client
+    kubelet_port: int
 
     @property
     def api_port(self) -> int:
@@ -64,8 +66,9 @@ def start_cluster(directory: Path) -> Iterator[Cluster]:
         containerd.ctr("images", "import", archive)
         enforcer = stack.enter_context(enforcing(machine, plane.client()))
         kubelet = plane.kubeconfig(f"system:node:{NODE}", "system:nodes")
-        stack.enter_context(start_kubelet(machine, plane, kubelet))
+        [kubelet_port] = free_ports(1)
+        stack.enter_context(start_kubelet(machine, plane, kubelet, kubelet_port))
         users = (plane.kubeconfig(f"system:{name}") for name in ("kube-scheduler", "kube-proxy"))
         stack.enter_context(start_scheduler_and_proxy(machine, *users))
         start_dns(plane, containerd)
-        yield Cluster(plane, machine, containerd, enforcer, plane.client())
+        yield Cluster(plane, machine, containerd, enforcer, plane.client(), kubelet_port)

@@ -12,25 +12,26 @@ from tests.cluster.pods.containerd import POD_RANGE, SOCKET
 from tests.cluster.pods.machine import GATEWAY, Machine
 from tests.cluster.process import Server
 
-NODE = "ccdt-node"
+# So that the API server, which is outside of the machine, finds its kubelet: by the node's name, on the real loopback.
+NODE = "localhost"
 DNS_ADDRESS = "10.0.0.10"  # of the control plane's range of Services
 DOMAIN = "cluster.local"
 
 
 @contextmanager
-def start_kubelet(machine: Machine, plane: ControlPlane, kubeconfig: Path) -> Iterator[Server]:
+def start_kubelet(machine: Machine, plane: ControlPlane, kubeconfig: Path, port: int) -> Iterator[Server]:
     """Run a kubelet on the machine, and wait until its node is ready for pods."""
     directory = machine.directory / "kubelet"
     directory.mkdir()
     configuration = directory / "config.json"
-    configuration.write_text(json.dumps(_kubelet_configuration(machine, plane)))
+    configuration.write_text(json.dumps(_kubelet_configuration(machine, plane) | {"port": port}))
     command = [
         binary("kubelet", "kubelet"),
         *("--config", configuration, "--kubeconfig", kubeconfig, "--root-dir", directory / "root"),
         *("--cert-dir", directory / "certificates", "--hostname-override", NODE, "--node-ip", GATEWAY),
     ]
     admin = plane.client()
-    with machine.serving("kubelet", *command) as server:
+    with machine.to_inside(GATEWAY, port), machine.serving("kubelet", *command) as server:
         server.wait_until(lambda: _is_ready(admin), timeout_s=120)
         yield server
 

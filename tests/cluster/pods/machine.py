@@ -1,7 +1,8 @@
 """A machine of our own to run pods on: namespaces for processes, mounts and network, and cgroups of its own name.
 
 Nothing in it reaches the real machine's network, nor anything beyond. What it may speak to is another network
-namespace, the *outside*, where the stores are; a relay leads from addresses there to servers on the real loopback.
+namespace, the *outside*, where the stores are; relays lead from addresses there to servers on the real loopback, and from
+a port there to the kubelet, for the API server.
 
 `python -m tests.cluster.pods.machine` tries whether one can be made here: it ends with 0, or says why not and ends with 1.
 """
@@ -62,6 +63,10 @@ class Machine:
     def from_inside(self, address: str, port: int) -> Relay:
         """Lead connections to `address` on the machine to the same port on the real loopback."""
         return relay(self.pid, address, port, "127.0.0.1", port)
+
+    def to_inside(self, address: str, port: int) -> Relay:
+        """Lead connections to a port of the real loopback to the same port of `address` on the machine."""
+        return relay(None, "127.0.0.1", port, address, port, self.pid)
 
     def from_outside(self, address: str, port: int, to_port: int) -> Relay:
         """Lead connections to `address` in the network outside to a port on the real loopback."""

@@ -1,12 +1,13 @@
-"""Connections from a network namespace to a server on the real machine's loopback."""
+"""Connections between network namespaces and the real machine's loopback, in either direction."""
 
 import contextlib
 import ctypes
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 CLONE_NEWNET = 0x40000000
 CHUNK = 1 << 16
@@ -15,10 +16,13 @@ Relay = contextlib.AbstractContextManager[None]
 
 
 @contextmanager
-def relay(pid: int, address: str, port: int, to_address: str, to_port: int) -> Iterator[None]:
-    """Accept at `address` in the network namespace of `pid`, and connect from here."""
-    listener = _listen(pid, address, port)
-    accepting = threading.Thread(target=_serve, args=(listener, (to_address, to_port)), daemon=True)
+def relay(
+    pid: int | None, address: str, port: int, to_address: str, to_port: int, to_pid: int | None = None
+) -> Iterator[None]:
+    """Accept at `address` in the network namespace of `pid`, and connect from that of `to_pid`; None is our own."""
+    listener = _within(pid, lambda: socket.create_server((address, port), backlog=64))
+    connect = partial(_within, to_pid, lambda: socket.create_connection((to_address, to_port)))
+    accepting = threading.Thread(target=_serve, args=(listener, connect), daemon=True)
     accepting.start()
     try:
         yield
@@ -30,21 +34,23 @@ def relay(pid: int, address: str, port: int, to_address: str, to_port: int) -> I
         accepting.join()
 
 
-def _listen(pid: int, address: str, port: int) -> socket.socket:
-    """Return a listening socket of another network namespace: a socket stays where it was made."""
+def _within(pid: int | None, make: Callable[[], socket.socket]) -> socket.socket:
+    """Return a socket of another network namespace: a socket stays where it was made."""
+    if pid is None:
+        return make()
     made: list[socket.socket | BaseException] = []
 
-    def make() -> None:
+    def move_and_make() -> None:
         # Only this thread moves, and it ends here.
         try:
             with open(f"/proc/{pid}/ns/net", "rb") as namespace:
                 if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            made.append(socket.create_server((address, port), backlog=64))
+            made.append(make())
         except BaseException as error:
             made.append(error)
 
-    thread = threading.Thread(target=make)
+    thread = threading.Thread(target=move_and_make)
     thread.start()
     thread.join()
     [result] = made
@@ -53,19 +59,19 @@ def _listen(pid: int, address: str, port: int) -> socket.socket:
     return result
 
 
-def _serve(listener: socket.socket, target: tuple[str, int]) -> None:
+def _serve(listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
     while True:
         try:
             accepted, _ = listener.accept()
         except OSError:
             return
-        threading.Thread(target=_join, args=(accepted, target), daemon=True).start()
+        threading.Thread(target=_join, args=(accepted, connect), daemon=True).start()
 
 
-def _join(accepted: socket.socket, target: tuple[str, int]) -> None:
+def _join(accepted: socket.socket, connect: Callable[[], socket.socket]) -> None:
     with accepted:
         try:
-            connected = socket.create_connection(target)
+            connected = connect()
         except OSError:
             return
         with connected:

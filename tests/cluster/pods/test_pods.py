@@ -3,16 +3,22 @@
 The regulator's Job comes last, so that the airports' workers stand at the barrier while connections are tried.
 """
 
+import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 import swiftclient
 
+from policy.yaml import read_yaml
 from renderer.check import load_workspace
 from renderer.dev.flights import split_flights
+from renderer.dev.state import SECRETS
 from renderer.dev.upload import steward_of
+from tests.cluster.client import Refused
 from tests.cluster.pods.airports import REGULATED, Airports, verdict_of
 from tests.cluster.pods.cluster import BUSYBOX, Cluster
 from tests.cluster.pods.conftest import UNDECLARED_PORT
@@ -21,10 +27,14 @@ from tests.cluster.pods.kubelet import DNS_ADDRESS
 from tests.cluster.pods.machine import GATEWAY, STORE, STRANGER
 from tests.cluster.pods.probe import connects, process_status
 from tests.cluster.process import wait_until
+from tests.cluster.tree import ROOT
+from tests.renderer.gitops import ccd
 
 AIRPORTS, REGULATOR = ("ewr", "jfk", "lga"), "regulator"
 LISTENING_PORT = 9000
-KUBELET_PORT = 10250
+WATCHER = "watcher"
+DOCUMENT = ROOT / "docs/operating.md"
+YAML_BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def test_a_worker_reaches_nothing_else(cluster, airports, waiting):
         "another port of the store": (STORE, UNDECLARED_PORT),
         "a pod outside of the run": (outsider["status"]["podIP"], LISTENING_PORT),
         "the API server": (GATEWAY, cluster.api_port),
-        "the kubelet": (GATEWAY, KUBELET_PORT),
+        "the kubelet": (GATEWAY, cluster.kubelet_port),
     }
     reached = {what for what, (address, port) in forbidden.items() if connects(cluster, ewr, address, port)}
     assert reached == set()
@@ -115,6 +125,61 @@ def test_the_job_controller_counts_every_job_as_complete(cluster, airports, ende
         return any(one["type"] == "Complete" and one["status"] == "True" for one in job["status"].get("conditions", []))
 
     wait_until(lambda: all(is_complete(party) for party in ended), "every Job is complete")
+
+
+@pytest.fixture(scope="module")
+def watcher(cluster: Cluster, airports: Airports) -> Path:
+    """The kubeconfig of somebody who has in each namespace the Role of docs/operating.md, and nothing else."""
+    group = "rbac.authorization.k8s.io"
+    [role] = [block for block in YAML_BLOCK.findall(DOCUMENT.read_text()) if "name: ccd-watch" in block]
+    for namespace in airports.namespaces.values():
+        manifest = read_yaml(role, str(DOCUMENT))[0]
+        metadata = manifest["metadata"] | {"namespace": namespace}
+        cluster.admin.apply({**manifest, "metadata": metadata})
+        reference = {"apiGroup": group, "kind": "Role", "name": metadata["name"]}
+        subjects = [{"kind": "User", "name": WATCHER, "apiGroup": group}]
+        binding = {"apiVersion": manifest["apiVersion"], "kind": "RoleBinding", "metadata": metadata}
+        cluster.admin.apply({**binding, "roleRef": reference, "subjects": subjects})
+    return cluster.plane.kubeconfig(WATCHER)
+
+
+def test_whoever_watches_sees_every_party_succeed(airports, ended, watcher):
+    def told() -> dict[str, dict[str, Any]]:
+        done = ccd(airports.root, "status", airports.run_id, "--json", "--kubeconfig", watcher)
+        assert done.exit_code == 0, done.output
+        return {one["party"]: one for one in json.loads(done.stdout)["parties"]}
+
+    wait_until(lambda: all(one["phase"] == "succeeded" for one in told().values()), "all Jobs are complete")
+    parties = told()
+    assert set(parties) == {*AIRPORTS, REGULATOR}
+    assert {one["exitCode"] for one in parties.values()} == {0}
+
+
+def test_whoever_watches_reads_what_every_container_has_printed(airports, ended, watcher):
+    done = ccd(airports.root, "logs", airports.run_id, "--json", "--kubeconfig", watcher)
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    # Who has no data has nothing to say of fetching it.
+    assert {(one["party"], one["container"]) for one in lines} == {
+        *((party, container) for party in AIRPORTS for container in ("fetch", "compute", "publish")),
+        *((REGULATOR, container) for container in ("compute", "publish")),
+    }
+    assert {one["party"] for one in lines if one["container"] == "publish" and "manifest stored" in str(one)} == {
+        *ended
+    }
+    only = ccd(airports.root, "logs", airports.run_id, "--party", "jfk", "-c", "publish", "--kubeconfig", watcher)
+    assert only.exit_code == 0
+    assert all(line.startswith("jfk publish ") for line in only.stdout.splitlines())
+    # Nothing that opens a store, and no key.
+    values = {file.read_text().strip() for file in (airports.root / SECRETS).glob("*/*/*") if file.name != "ST_AUTH"}
+    assert not [value for value in values if len(value) > 8 and value in done.stdout]
+
+
+def test_whoever_watches_reads_no_secret(cluster, airports, ended, watcher):
+    client = cluster.plane.client(WATCHER)
+    for namespace in airports.namespaces.values():
+        with pytest.raises(Refused, match="cannot list resource"):
+            client.list_all("v1", "Secret", namespace)
 
 
 def test_the_answer_in_the_regulators_store_is_what_duckdb_finds_in_the_pooled_flights(airports, ended, tmp_path):

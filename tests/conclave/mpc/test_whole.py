@@ -53,6 +53,13 @@ def test_whole_division_next_to_every_multiple(b):
     assert opened(run_three_parties(divide_whole_by, a, b)) == expected
 
 
+def test_no_numbers_are_divided_as_any_others():
+    none = np.zeros(0, np.int64)
+    assert (
+        opened(run_three_parties(divide_whole, none, none)) == opened(run_three_parties(divide_whole_by, none, 3)) == []
+    )
+
+
 def test_what_whole_division_sends_does_not_depend_on_the_numbers():
     first = run_three_parties(divide_whole, np.full(9, LIMIT), np.full(9, 1))
     assert first.transcripts == run_three_parties(divide_whole, np.full(9, -3), np.full(9, MOST)).transcripts

@@ -1,6 +1,6 @@
 import pytest
 
-from conclave.ir.errors import UnsupportedQuery
+from conclave.ir.errors import TypeProblem, UnsupportedQuery
 from conclave.ir.walk import owner_of
 from conclave.plan.show import show_plan
 from conclave.plan.steps import LocalStep, MpcStep, RevealStep, SendStep, ShareStep
@@ -77,6 +77,13 @@ def test_what_mpc_cannot_do_is_refused_at_its_place():
         plan_of("SELECT a.ward, MAX(b.diagnosis) AS m\nFROM visits a JOIN visits b ON a.id = b.id GROUP BY a.ward")
     assert refused.value.at is not None
     assert refused.value.at.line == 1
+
+
+def test_variances_of_many_decimals_are_refused_where_several_owners_take_part():
+    with pytest.raises(TypeProblem, match="more than 4 decimals") as refused:
+        plan_of("SELECT ward,\n  VAR_POP(CAST(cost AS DECIMAL(18, 6))) AS v FROM visits GROUP BY ward")
+    assert refused.value.at is not None
+    assert (refused.value.at.line, refused.value.fix) == (2, "cast them to double")
 
 
 def test_rows_are_ordered_by_the_bytes_of_long_strings():

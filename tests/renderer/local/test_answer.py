@@ -5,17 +5,15 @@ import json
 
 import pyarrow as pa
 import pytest
-import swiftclient
 
 from conclave.ir.nodes import Input
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Varchar
 from conclave.local.encode import arrow_type
 from policy.manifest import Manifest, Opening, OutputRecord
-from renderer.errors import CommandError
-from renderer.local.answer import WriterStore, parse_result, result_problems
+from renderer.local.answer import parse_result, result_problems
 from renderer.local.job import JobResult
 from renderer.local.run import outcome_of
-from renderer.local.secret_store import MissingSecretsError, SecretStore
+from renderer.local.secret_store import STORE, MissingSecretsError, SecretStore
 from worker.result import encode_result
 
 SCHEMA = (
@@ -80,26 +78,21 @@ def test_a_run_ends_with_the_cause_and_not_its_consequences(codes, expected):
     assert outcome_of(jobs) == expected
 
 
-def test_the_writers_store_is_opened_with_its_secret_and_names_what_is_missing(tmp_path, swift, swift_users):
+def test_a_secret_that_opens_a_store_may_have_any_of_its_forms(tmp_path):
     secrets = SecretStore(tmp_path)
-    with pytest.raises(MissingSecretsError, match=r"has no Secret swift-output: .*ST_AUTH, ST_USER, ST_KEY"):
-        WriterStore(secrets, "hospital-a", "swift-output", "filed")
-    user = swift_users.of("alpha:steward")
+    assert not secrets.has("hospital-a", "swift-output", STORE)
     place = tmp_path / "hospital-a" / "swift-output"
     place.mkdir(parents=True)
-    for key, value in (("ST_AUTH", swift.url), ("ST_USER", user.login), ("ST_KEY", user.key)):
-        (place / key).write_text(value + "\n")
-    connection = swiftclient.Connection(swift.url, user.login, user.key, auth_version="1")
-    connection.put_container("filed")
-    connection.put_object("filed", "run/attempts/2", b"2")
-    connection.put_object("filed", "run/attempts/1", b"1")
-    store = WriterStore(secrets, "hospital-a", "swift-output", "filed")
-    assert store.get("run/manifest.json") is None
-    assert store.names("run/attempts/") == ["run/attempts/1", "run/attempts/2"]
-    assert store.get("run/attempts/1") == b"1"
-    (place / "ST_KEY").write_text("wrong")
-    with pytest.raises(CommandError, match="HTTP status 401"):
-        WriterStore(secrets, "hospital-a", "swift-output", "filed").get("run/manifest.json")
+    assert not secrets.has("hospital-a", "swift-output", STORE)
+    for key in STORE:
+        (place / key).write_text("x")
+        assert secrets.has("hospital-a", "swift-output", STORE)
+        assert not secrets.has("hospital-a", "swift-output", ("tls.key", key))
+        (place / key).unlink()
+    said = str(MissingSecretsError((("hospital-a", "swift-output", STORE),), tmp_path))
+    assert "namespace hospital-a has no Secret swift-output" in said
+    assert "clouds.yaml" in said
+    assert "ST_AUTH, ST_USER, ST_KEY" in said
 
 
 def test_rows_are_json():

@@ -4,10 +4,12 @@ import gzip
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.worker.endpoints.faults import Fault, FaultProxy
+from worker.endpoints.digests import Sink
 from worker.endpoints.patience import Patience
 from worker.endpoints.swift import SwiftStore
 from worker.errors import StoreUnavailable, WorkerError
@@ -20,6 +22,11 @@ HASTY = Patience(attempts=2, first_pause_s=0.01, longest_pause_s=0.02, idle_s=1,
 
 def head(*lines: str) -> bytes:
     return "\r\n".join(["HTTP/1.1 200 OK", "Connection: close", *lines, "", ""]).encode()
+
+
+# By the rules of HTTP the chunks count, and not the length beside them.
+CHUNK = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
+ENDLESS = head("Content-Length: 10", "Transfer-Encoding: chunked", 'ETag: "x"') + CHUNK * 64 + b"0\r\n\r\n"
 
 
 def peak_bytes(act: Callable[[], object]) -> int:
@@ -42,13 +49,28 @@ def test_what_says_that_it_is_compressed_is_not_unpacked(proxy: FaultProxy, stor
 
 
 def test_a_body_that_is_longer_than_its_head_says_is_left_where_it_is(proxy: FaultProxy, store_at):
-    # By the rules of HTTP the chunks count, and not the length beside them.
-    chunk = b"100000\r\n" + bytes(1 << 20) + b"\r\n"
-    endless = head("Content-Length: 10", "Transfer-Encoding: chunked") + chunk * 64 + b"0\r\n\r\n"
-    proxy.on("GET /v1/.*/policy$", Fault(answer=endless), ALWAYS)
+    proxy.on("GET /v1/.*/policy$", Fault(answer=ENDLESS), ALWAYS)
     store: SwiftStore = store_at(proxy.port)
 
     assert peak_bytes(lambda: store.get_small("c", "policy", 1000)) < MOST_BYTES
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_nor_is_data_taken_beyond_the_length_that_was_said(
+    proxy: FaultProxy, store_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_kept: bool
+):
+    taken: list[int] = []
+    take = Sink.take
+    monkeypatch.setattr(Sink, "take", lambda sink, chunk: (taken.append(len(chunk)), take(sink, chunk))[1])
+    proxy.on("GET /v1/.*/flights.csv$", Fault(answer=ENDLESS), ALWAYS)
+    store: SwiftStore = store_at(proxy.port)
+    path = tmp_path / "flights.csv"
+
+    with pytest.raises(StoreUnavailable, match="more bytes came than the store had said, 3 times"):
+        store.download("c", "flights.csv", path) if is_kept else store.digest("c", "flights.csv")
+
+    assert not path.exists()
+    assert sum(taken) < 1 << 20
 
 
 def test_a_small_object_that_trickles_is_not_waited_for(proxy: FaultProxy, store_at, client, container: str):

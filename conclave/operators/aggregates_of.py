@@ -1,0 +1,74 @@
+"""The aggregates of a query said by those that `groupby` has: sums of squares are sums, quantiles sums of one row."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from conclave.ir.expressions import Arithmetic, Column
+from conclave.ir.nodes import AggregateOutput
+from conclave.ir.types import Double, Schema
+from conclave.mpc.errors import ShapeError
+from conclave.mpc.party import Party
+from conclave.operators.aggregate import AggregateSpec
+from conclave.operators.evaluate import Rows, Words, convert, words_of
+from conclave.operators.groupby import group_by
+from conclave.operators.quantile import QuantileSpec, between, with_picks
+from conclave.operators.table import SecretColumn, SecretTable
+
+
+def aggregate_rows(
+    table: SecretTable,
+    schema: Schema,
+    keys: Sequence[str],
+    outputs: Sequence[AggregateOutput],
+    carried: Sequence[str],
+    me: Party,
+) -> SecretTable:
+    """Return one row for each group, with the keys, what is carried beside them, and the outputs.
+
+    Shapes:  as `group_by`. Reveals nothing.
+    """
+    specs: list[AggregateSpec] = []
+    quantiles: list[QuantileSpec] = []
+    rows = Rows(table, me)
+    for output in outputs:
+        assert not output.is_distinct, "expand_distinct leaves none"
+        match output.function:
+            case "quantile_cont" | "quantile_disc":
+                assert output.over is not None
+                assert output.fraction is not None
+                is_between = output.function == "quantile_cont"
+                quantiles.append(QuantileSpec(output.name, output.over, Fraction(output.fraction), is_between))
+            case "sum_squares":
+                squares = f"{output.name}\0squares"
+                table = table.with_columns({squares: _squares(output, schema, rows)})
+                specs.append(AggregateSpec(output.name, "sum", squares))
+            case "sum" | "count" | "min" | "max":
+                function = "count_star" if output.over is None else output.function
+                specs.append(AggregateSpec(output.name, function, output.over))
+            case "avg" | "var_samp" | "var_pop" | "stddev_samp" | "stddev_pop":
+                raise ShapeError(f"the passes leave no {output.function}")
+    if not quantiles:
+        return group_by(table, keys, specs, me, carried)
+    table = with_picks(table, keys, quantiles, me)
+    groups = group_by(table, keys, [*specs, *(each for q in quantiles for each in q.sums())], me, carried)
+    found = {q.out: _quantile(q, groups, schema, me) for q in quantiles}
+    return groups.with_columns(found).select([*keys, *carried, *(output.name for output in outputs)])
+
+
+def _squares(output: AggregateOutput, schema: Schema, rows: Rows) -> SecretColumn:
+    over = next(f for f in schema if f.name == output.over)
+    column = Column(over.name, over.type, over.nullable)
+    words = words_of(Arithmetic("*", column, column), rows)
+    return SecretColumn(words.values, words.present)
+
+
+def _quantile(spec: QuantileSpec, groups: SecretTable, schema: Schema, me: Party) -> SecretColumn:
+    low = groups.columns[spec.low]
+    if not spec.is_between:
+        return low
+    kind = next(f.type for f in schema if f.name == spec.over)
+    high = groups.columns[spec.high]
+    first, second = (convert(Words(c.values, c.present, kind), Double(), me) for c in (low, high))
+    upper = SecretColumn(second.values, second.present)
+    values = between(first.values, upper, groups.columns[spec.rest].values, spec.fraction.denominator, me)
+    return SecretColumn(values, low.present)

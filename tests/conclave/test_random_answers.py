@@ -1,0 +1,92 @@
+"""Random queries over random tables, computed by three parties in one process, against DuckDB over the pooled rows."""
+
+import datetime
+import decimal
+import math
+import os
+import time
+
+import duckdb
+import pytest
+
+from conclave.ir.errors import QueryProblem
+from conclave.sql.parse import parse
+from renderer.answer import rows_of
+from renderer.trial import TrialProblem, parse_tables, prepare
+from tests.conclave.queries import TABLES, Queries, make_files
+
+SEEDS = [int(seed) for seed in os.environ.get("CCD_FUZZ_SEEDS", "1 2 3 4").split()]
+SECONDS = float(os.environ.get("CCD_FUZZ_SECONDS", "45"))  # for each seed
+LEAST_COMPARED = 0.6  # of the queries; the others are refused, for reasons that have tests of their own
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", SEEDS)
+def test_three_parties_answer_random_queries_as_duckdb_does(seed, tmp_path):
+    options, queries = make_files(seed, tmp_path), Queries(seed)
+    n_compared, n_made, until = 0, 0, time.monotonic() + SECONDS
+    with duckdb.connect() as connection:
+        connection.execute("SET error_on_division_by_zero = false; SET ieee_floating_point_ops = false")
+        for table in TABLES:
+            connection.execute(f"CREATE VIEW {table} AS FROM '{tmp_path}/{table}*.parquet'")
+        while time.monotonic() < until:
+            sql = queries.query()
+            n_made += 1
+            n_compared += compared(sql, options, connection)
+    assert n_compared >= LEAST_COMPARED * n_made
+
+
+def compared(sql, options, connection):
+    """Whether the query could be run and gave the same; an answer that differs is an error."""
+    used = [option for option in options if any(f"{option.split('=')[0]} t" in part for part in [sql])]
+    try:
+        wanted = connection.sql(sql).fetchall()
+    except duckdb.Error:
+        return False  # what DuckDB does not take says nothing of us
+    try:
+        answer = prepare(sql, parse_tables(used), None).run(lambda _: None).answer
+    except (QueryProblem, TrialProblem):
+        return False
+    got = [tuple(map(plain, row.values())) for row in rows_of(answer)]
+    wanted = [tuple(map(plain, row)) for row in wanted]
+    if parse(sql).args.get("order") is None:
+        assert not (left_over := unmatched(got, wanted)), f"{sql}\n{left_over}"
+    else:
+        assert len(got) == len(wanted), f"{sql}\n{got}\n{wanted}"
+        assert all(map(is_same_row, got, wanted)), f"{sql}\n{got}\n{wanted}"
+    return True
+
+
+def unmatched(got, wanted):
+    """Return the rows of either side that the other has none like, each row being used once."""
+    missing, left = [], list(got)
+    for row in wanted:
+        match = next((n for n, other in enumerate(left) if is_same_row(other, row)), None)
+        if match is None:
+            missing.append(row)
+        else:
+            del left[match]
+    return [("missing", missing), ("extra", left)] if missing or left else []
+
+
+def is_same_row(row, other):
+    return len(row) == len(other) and all(map(is_same, row, other))
+
+
+def is_same(value, other):
+    if isinstance(value, float) and isinstance(other, float):
+        return math.isclose(value, other, rel_tol=1e-6, abs_tol=2e-5)
+    return value == other
+
+
+def plain(value):
+    match value:
+        case bool() | None | str():
+            return value
+        case int() | float() | decimal.Decimal():
+            return float(value)
+        case datetime.datetime():
+            return value.date().isoformat()
+        case datetime.date():
+            return value.isoformat()
+    return value

@@ -1,0 +1,95 @@
+"""What an owner has reserved to itself: its approval of this very run, and how many there may be.
+
+It is asked in `fetch`, before any data is loaded. Neither who renders nor who applies what is rendered is believed. The
+policy that asks for the approval lies beside the data and is signed; the approval is signed with the same key; and what
+was approved is compared with what this worker is about to do, which it reads, digests and compiles by itself.
+"""
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from conclave.plan.wire import digest as plan_digest
+from policy.approval import Approval, Subject, faults, has_expired
+from policy.canonical import digest
+from policy.document import Policy
+from worker.compiling import compile_run
+from worker.errors import REJECTED, WorkerError
+from worker.log import Log
+from worker.runspec import RunSpec, run_digest
+from worker.spending import spend
+from worker.stores import Stores
+
+MAX_APPROVAL_BYTES = 16 * 1024
+
+
+class Refused(WorkerError):
+    """The party's own policy does not let it take part."""
+
+    code = REJECTED
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Holds the party's policies against this run."""
+
+    spec: RunSpec
+    approval: Path  # where the run's ConfigMap is mounted; there need not be one
+    log: Log
+    now: datetime.datetime
+    stores: Stores  # where what was spent of limits is kept
+
+    def check(self, policy: Policy) -> None:
+        """Return if the policy's owner has agreed to this run in the way that the policy asks for.
+
+        Raises:  Refused, Spent; BadDocument for a query that cannot be compiled; StoreUnavailable.
+        """
+        if policy.spec.approval == "explicit":
+            self._check_approval(policy)
+        spend(self.spec, self.stores, policy, self.now, self.log)
+
+    def _check_approval(self, policy: Policy) -> None:
+        metadata, party, run_id = policy.metadata, self.spec.own.party, self.spec.run.run_id
+        rule = f"{party}, {metadata.dataset} policy v{metadata.version}, spec.approval: explicit"
+        where = f"workflows/approvals/{party}/{run_id}.yaml"
+        fix = (
+            f"{party} approves it with `ccd approve {run_id} --party {party}` before it is merged; then raise spec.run"
+        )
+        approval = self._read(metadata.dataset, where, rule, fix)
+        problems = list(faults(approval, subject_of(self.spec), self._certificate()))
+        if has_expired(approval, self.now):
+            problems.append(f"it expired at {approval.spec.expires}")
+        if problems:
+            raise Refused(
+                f"{party}'s approval does not let {metadata.dataset} be used: {problems[0]}", where, rule, fix
+            )
+        self.log.event("approved", dataset=metadata.dataset, expires=approval.spec.expires)
+
+    def _read(self, dataset: str, where: str, rule: str, fix: str) -> Approval:
+        try:
+            with self.approval.open("rb") as file:
+                content = file.read(MAX_APPROVAL_BYTES + 1)
+            if len(content) > MAX_APPROVAL_BYTES:
+                raise Refused(
+                    f"what stands for an approval is larger than {MAX_APPROVAL_BYTES} bytes", where, rule, fix
+                )
+            return Approval.model_validate_json(content, by_alias=True, by_name=False)
+        except FileNotFoundError:
+            what = f"{dataset} is used with {self.spec.own.party}'s approval only, and this run has none"
+            raise Refused(what, where, rule, fix) from None
+        except (ValidationError, OSError):
+            raise Refused("what stands for an approval cannot be read", where, rule, fix) from None
+
+    def _certificate(self) -> str:
+        return next(member.certificate for member in self.spec.run.members if member.name == self.spec.own.party)
+
+
+def subject_of(spec: RunSpec) -> Subject:
+    """Return what this worker is about to do, as approvals name it.
+
+    Raises:  BadDocument for a query that cannot be compiled.
+    """
+    plan = plan_digest(compile_run(spec.run))
+    return Subject(spec.own.party, spec.run.run_id, run_digest(spec.run), digest(spec.own), plan, spec.run.image)

@@ -1,0 +1,107 @@
+"""What runs have spent of a dataset's limits: entries in the owner's own store, in numbered slots.
+
+Two runs that ask at the same moment must not both have the last slot, and no store's "only if it is not there" can be
+relied on for that: Swift looks first and writes later, so that two who begin together are both told that they were the
+first. So a slot is taken as in Lamport's fast mutual exclusion (and Moir and Anderson's splitter), which needs nothing
+but that what was written is read: I write my name at the door; if it is closed, I have lost; I close it; if my name is
+still at the door, the slot is mine. Of all who try, at most one finds that. To be refused the writing only makes losers.
+
+Who loses a slot goes on to the next. A slot that anybody has written to counts, even if nobody got it: a limit is kept
+by refusing a run too many, never by letting one pass.
+"""
+
+import datetime
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from policy.canonical import canonical_json
+from policy.document import Model, Policy
+from policy.limits import Reached, Spent, counts, epsilon_of, has_ended, reached
+from worker.endpoints.store import Store
+from worker.errors import StoreRefused, StoreUnavailable
+
+MAX_ENTRY_BYTES = 4096
+MAX_SLOTS = 100_000
+CLOSED = ".closed"
+
+
+class Entry(Model):
+    """One attempt's name at a slot."""
+
+    run: str  # its id, for the owner to read
+    digest: str  # of all that the run is
+    at: datetime.datetime
+    epsilon: float
+    token: str  # of this attempt alone
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The slots of one dataset."""
+
+    store: Store
+    container: str
+    prefix: str
+
+    def spend(self, policy: Policy, run: str, digest: str, now: datetime.datetime) -> Reached | None:
+        """Spend one run; the very same run spends once, for as long as that counts.
+
+        Returns the limit that is in the way; then nothing is spent.
+
+        Raises:  StoreUnavailable; StoreRefused, if entries may not be written.
+        """
+        own = Entry(run=run, digest=digest, at=now, epsilon=epsilon_of(policy), token=secrets.token_hex(16))
+        limits, spent = policy.spec.limits, list[Spent]()
+        if limits is None or has_ended(limits, now):
+            return reached(policy, spent, now)
+        for name in self._names():
+            there = self._entry(name)
+            if there is None:
+                problem = reached(policy, spent, now)
+                if problem is not None or self._take(name, own):
+                    return problem
+                there = self._entry(name) or own
+            if there.digest == digest and counts(limits, there.at, now) and self._has(name, there):
+                return None
+            spent.append(Spent(there.at, there.epsilon))
+        raise StoreUnavailable(f"there are more than {MAX_SLOTS} entries", f"{self.container}/{self.prefix}")
+
+    def _names(self) -> Iterator[str]:
+        return (f"{self.prefix}/{number:06}" for number in range(1, MAX_SLOTS + 1))
+
+    def _take(self, name: str, own: Entry) -> bool:
+        """Whether the slot is ours now: at most one of all who try is told so."""
+        return (
+            self._write(name, own)
+            and self._entry(name + CLOSED) is None
+            and self._write(name + CLOSED, own)
+            and self._entry(name) == own
+        )
+
+    def _has(self, name: str, entry: Entry) -> bool:
+        """Whether `entry` is at the door and has closed it: then nobody else got the slot."""
+        return self._entry(name + CLOSED) == entry
+
+    def _write(self, name: str, entry: Entry) -> bool:
+        try:
+            done = self.store.put_once(self.container, name, canonical_json(entry))
+        except StoreRefused as error:
+            fix = (
+                f"let the Secret's user write to {self.container}: what runs spend of the policy's limits is kept there"
+            )
+            raise StoreRefused(error.what, f"{self.container}/{name}", "spec.limits", fix) from None
+        # One whose answer was lost is told that it exists, and it is ours.
+        return done == "created" or self._entry(name) == entry
+
+    def _entry(self, name: str) -> Entry | None:
+        content = self.store.get_newest(self.container, name, MAX_ENTRY_BYTES)
+        if content is None:
+            return None
+        try:
+            return Entry.model_validate_json(content)
+        except ValidationError:
+            fix = "nobody writes there by hand: restore it, or remove it if you know that its run never was"
+            raise StoreUnavailable("an entry cannot be read", f"{self.container}/{name}", "spec.limits", fix) from None

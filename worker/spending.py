@@ -1,0 +1,80 @@
+"""A run spends what the policy limits before any data is loaded. Peers hear that it is refused, and nothing else.
+
+The entries lie beside the data, in a container that only its owner writes to, so that nobody who renders another place
+for results or records begins with an empty ledger. Data that cannot be written beside has to have its policy name the
+container of the owner's records.
+"""
+
+import datetime
+from collections.abc import Callable
+
+from policy.document import Policy
+from worker.errors import REJECTED, BadDocument, WorkerError
+from worker.ledger import Ledger
+from worker.log import Log
+from worker.runspec import RunSpec, Source, SwiftSource, run_digest
+from worker.stores import Stores
+
+SUFFIX = ".limits"
+
+
+class Spent(WorkerError):
+    """A limit is reached. Which one, and by how much, is the owner's to know."""
+
+    code = REJECTED
+
+
+def spend(spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime, log: Log) -> None:
+    """Spend one run of the policy's limits, if it has any.
+
+    Raises:  Spent; BadDocument if there is no place for entries; StoreUnavailable.
+    """
+    if policy.spec.limits is None:
+        return
+    dataset = policy.metadata.dataset
+    ledger = _ledger(spec, stores, policy)
+    found = ledger.spend(policy, spec.run.run_id, run_digest(spec.run), now)
+    place = f"{ledger.container}/{ledger.prefix}/"
+    if found is None:
+        log.event("limits spent", dataset=dataset, entries=place)
+        return
+    since = None if found.since is None else f"{found.since:%Y-%m-%dT%H:%M:%SZ}"
+    log.event(
+        "limit reached",
+        dataset=dataset,
+        clause=found.clause,
+        used=found.used,
+        allowed=found.allowed,
+        since=since,
+        entries=place,
+    )
+    raise Spent("refused: limit", fix=f"ask {spec.own.party}, whose policy sets limits across runs")
+
+
+def check_place(policy: Policy, source: Source, refuse: Callable[[Exception], None]) -> None:
+    """Refuse limits that a run could not keep, since what is spent cannot be written beside such data."""
+    limits = policy.spec.limits
+    if limits is not None and limits.container is None and not isinstance(source, SwiftSource):
+        refuse(_no_place(policy.metadata.dataset))
+
+
+def _no_place(dataset: str) -> BadDocument:
+    return BadDocument(
+        f"the policy of {dataset} sets limits, and there is no place to keep what is spent",
+        f"{dataset}, spec.limits.container",
+        "beside data on a volume or in Dataverse nothing can be written",
+        "write the container of the party's records (spec.records in its document) into the policy, and sign it",
+    )
+
+
+def _ledger(spec: RunSpec, stores: Stores, policy: Policy) -> Ledger:
+    limits, dataset = policy.spec.limits, policy.metadata.dataset
+    assert limits is not None
+    source = next(each for each in spec.own.sources if each.dataset == dataset)
+    if isinstance(source, SwiftSource):
+        container = limits.container or source.container
+        return Ledger(stores.of(source.credentials), container, source.object + SUFFIX)
+    records = spec.own.records
+    if limits.container is None or records is None or records.container != limits.container:
+        raise _no_place(dataset)
+    return Ledger(stores.of(records.credentials), limits.container, dataset + SUFFIX)
