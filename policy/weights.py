@@ -45,8 +45,10 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return False
         case Case(((_, value),), Literal(None)):
             return weighs(value, subjects, weighed)
-        case Case() | Compare() | Logic() | Not() | IsNull() | Call("like" | "ilike"):
+        case Case() | Compare() | Logic() | Not() | IsNull():
             return True
+        case Arithmetic("//" | "%") | Call("floor" | "ceil" | "round" | "like" | "ilike"):
+            return True  # steps are conditions: cost * (days // 90) is nothing but for long stays
         case Cast(operand):
             return weighs(operand, subjects, weighed)
         case Arithmetic() | Negate() | Call() | Spread():

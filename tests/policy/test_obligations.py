@@ -155,6 +155,9 @@ REFUSED = {
     ),
     "weighed by the person": ("SELECT SUM(pay * (id - 7)) AS s FROM visits", "minimum-not-countable"),
     "a division trick": ("SELECT SUM(pay / (id - 7)) AS s FROM visits", "minimum-not-countable"),
+    "weighed by a step": ("SELECT SUM(pay * (age // 90)) AS s FROM visits", "minimum-not-countable"),
+    "weighed by rounding": ("SELECT SUM(pay * FLOOR(age / 90)) AS s FROM visits", "minimum-not-countable"),
+    "weighed by a rest": ("SELECT SUM(pay * (age % 2)) AS s FROM visits", "minimum-not-countable"),
     "weighed in two steps": (
         "SELECT SUM(x) AS s FROM (SELECT pay * k AS x FROM (SELECT pay, id - 7 AS k FROM visits) AS v) AS w",
         "minimum-not-countable",
