@@ -122,7 +122,8 @@ class _Guarding:
         marks, outputs = [], [_column_output(node, f.name) for f in node.schema]
         for subject in protection.subjects:
             for recipient in self._uncounted:
-                f, name, is_own = field_of(node, subject), self._fresh(), recipient == node.owner
+                f, is_own = field_of(node, subject), recipient == node.owner
+                name = self._fresh() if is_marked else ""
                 least = 0 if is_own or not protection.has_minimum else protection.least
                 tag = (node.table, subject, recipient)
                 mark = _Mark(name, tag, frozenset({subject}), least, protection.ends_run and least > 0)
@@ -139,7 +140,7 @@ class _Guarding:
         marks, made = [], [[_column_output(p, f.name) for f in node.schema] for p in parts] if is_marked else []
         for key in keys:
             own = [part.get(key) for part in numbered]
-            name, there = self._fresh(), [mark for mark in own if mark is not None]
+            name, there = self._fresh() if is_marked else "", [mark for mark in own if mark is not None]
             same = frozenset.intersection(*(mark.same if mark else frozenset() for mark in own))
             marks.append(_Mark(name, key[0], same, max(m.least for m in there), any(m.ends_run for m in there)))
             if is_marked:
