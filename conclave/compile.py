@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from conclave.ir.guard import Protection
 from conclave.ir.nodes import Node
 from conclave.local.sqltext import to_sql
+from conclave.passes.clamp_scans import clamp_scans
+from conclave.passes.guard_groups import guard_groups
 from conclave.passes.optimise import optimise
 from conclave.plan.lower import lower
 from conclave.plan.steps import MpcSetting, Plan
@@ -11,10 +14,18 @@ from conclave.sql.bind import bind
 
 
 def compile_query(
-    sql: str, tables: Mapping[str, Node], recipients: tuple[str, ...], compute: tuple[str, str, str]
+    sql: str,
+    tables: Mapping[str, Node],
+    recipients: tuple[str, ...],
+    compute: tuple[str, str, str],
+    protections: Mapping[str, Protection] | None = None,
 ) -> Plan:
     """Return the plan of `sql` over logical `tables` (a Scan each, or a Concat of Scans), opened to `recipients`.
 
+    `protections`, by dataset, are what owners ask for beyond a yes: they are built into the plan.
+
     Raises:  QueryProblem (with line and column) for a query that is wrong, or that this compiler does not take.
     """
-    return lower(optimise(bind(sql, tables, recipients)), MpcSetting("replicated3", compute), to_sql)
+    asked = protections or {}
+    bound = clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked)
+    return lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked)

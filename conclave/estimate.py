@@ -49,8 +49,8 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
                 case ShareStep():
                     tables |= _share(step, plan, network, setting, n_rows)
                 case MpcStep():
-                    # All rows are zeros here, so their keys do repeat.
-                    tables[step.name] = apply(step, tables, me, on_repeated=lambda _: None)
+                    # All rows are zeros here, so their keys do repeat, and are of one subject.
+                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None)
                 case RevealStep(_, source):
                     # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
                     reveal_to(tables[source], setting.compute[:1], me)
@@ -65,7 +65,7 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
 def _share(step: ShareStep, plan: Plan, network: Network, setting: MpcSetting, n_rows: int) -> dict[str, SecretTable]:
     columns = layout(step.schema, step.texts)
     # Whoever owns the rows, in the rehearsal the first party has them: the others receive as they will.
-    table = InputTable(step.name, setting.compute[0], columns, MOST_ROWS)
+    table = InputTable(step.name, setting.compute[0], columns, MOST_ROWS, step.padding, step.hides_filters)
     rows = 1 if step.is_one_row else n_rows
     zeros: PlainTable = {
         column.name: (np.zeros(rows, np.int64), np.zeros(rows, np.bool_) if column.nullable else None)

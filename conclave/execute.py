@@ -15,6 +15,7 @@ from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_pla
 from conclave.limits import bounds, check_bounds
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
+from conclave.local.sqltext import to_sql
 from conclave.mpc.channel import Network
 from conclave.mpc.party import Party
 from conclave.operators.apply import apply
@@ -22,6 +23,7 @@ from conclave.operators.input import InputTable, exchange_inputs
 from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
 from conclave.plan.show import kind_of
+from conclave.plan.sizes import N_ROWS, without_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 # How long those who do not compute wait for those who do. The three watch each other round by round, and whoever of
@@ -159,7 +161,7 @@ class _Walk:
 
     def _share(self, steps: list[ShareStep]) -> None:
         assert self.plan.mpc is not None
-        tables = [InputTable(step.name, step.party, layout(step.schema, step.texts), MOST_ROWS) for step in steps]
+        tables = [self._input_of(step) for step in steps]
         mine, wanted = {}, bounds(self.plan)
         for step in steps:
             if step.party == self.me:
@@ -167,6 +169,15 @@ class _Walk:
                 check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
         self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.compute))
+
+    def _input_of(self, step: ShareStep) -> InputTable:
+        at_least = self._rows_without_conditions(step) if step.hides_filters and step.party == self.me else 0
+        columns = layout(step.schema, step.texts)
+        return InputTable(step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least)
+
+    def _rows_without_conditions(self, step: ShareStep) -> int:
+        (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)
+        return int(self.engine.run(to_sql(without_conditions(query)), step=step.name)[N_ROWS][0].as_py())
 
     def _reveal(self, step: RevealStep) -> None:
         assert self.plan.mpc is not None

@@ -11,6 +11,7 @@ Files, in reading order:
 - secrets: credentials that have no place in a document
 - load: a YAML document as a pydantic model
 - document: the policy's model
+- protections: what of a policy the compiler builds into a plan
 - parse: a policy's text, with the checks that its schema cannot say
 - limits: how often and until when, over all runs
 - approval: an owner's signed approval of one run
@@ -23,6 +24,10 @@ Files, in reading order:
 - release: what a use needs, and whether the grants give it
 - clauses: the clauses that are about the run as a whole
 - steps: the plan's steps against the query's flow
+- weights: expressions by which some rows count for more than others
+- minimum: whether what is told is of enough subjects
+- differencing: whether the difference of what is told is
+- faithful: the plan's steps against the query that is judged
 - verdict: what the verifier says
 - verify: all of it together
 - explain: a verdict in words

@@ -32,7 +32,7 @@ class ApprovalSpec(Model):
 
     run: Sha256  # what all parties have in common: query, data, recipients, certificates, image
     own: Sha256  # what this party's worker is told besides: where data lies, where results go, which Secrets
-    plan: Sha256  # the steps that the query compiles to
+    plan: Sha256  # the steps that the query compiles to, before policies add what they ask for
     manifests: Sha256  # the Kubernetes objects in the party's namespace
     image: str  # by digest
     expires: Moment  # in UTC

@@ -35,11 +35,8 @@ def check_header(policy: Policy, scan: Scan) -> Iterator[Reason]:
 def _unenforced(policy: Policy) -> Iterator[Reason]:
     spec = policy.spec
     asked = {
-        "spec.minimum": ("a minimum of subjects", spec.minimum is not None),
         "spec.noise": ("noise", spec.noise is not None),
     }
-    for name, column in spec.columns.items():
-        asked[f"spec.columns.{name}.bounds"] = (f"bounds on {name}", column.bounds is not None)
     for clause, (what, is_asked) in sorted(asked.items()):
         if is_asked:
             says = f"asks for {what}"

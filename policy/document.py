@@ -54,6 +54,12 @@ class Minimum(Model):
     otherwise: Literal["suppress", "reject"] = "suppress"
 
 
+class Padding(Model):
+    """What of its number of rows the owner shows to the compute parties."""
+
+    rows: Annotated[int, Field(ge=1, le=1_000_000)]  # a multiple of this, at least one
+
+
 class Compute(Model):
     """Where and how the data may be computed on. None means: not restricted."""
 
@@ -91,6 +97,7 @@ class PolicySpec(Model):
     columns: dict[str, PolicyColumn]  # exactly the file's header, in order
     grants: tuple[Grant, ...] = ()
     minimum: Minimum | None = None
+    padding: Padding | None = None
     compute: Compute = Compute()
     approval: Literal["rules", "explicit"] = "rules"
     limits: Limits | None = None

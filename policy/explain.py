@@ -10,7 +10,10 @@ def explain(verdict: Verdict, locate: Callable[[Position], str] = lambda at: f"q
     """Return the verdict as text; `locate` turns a place in the query into one that the reader can open."""
     policies = [f"{stamp.dataset} policy v{stamp.version}" for stamp in verdict.policies]
     if not verdict.reasons:
-        return f"accept: {', '.join(policies) or 'no data'} for {verdict.purpose}"
+        versions = {stamp.dataset: stamp.version for stamp in verdict.policies}
+        kept = [f"  {o.dataset} policy v{versions[o.dataset]}, {o.clause}: {o.what}" for o in verdict.obligations]
+        head = f"accept: {', '.join(policies) or 'no data'} for {verdict.purpose}"
+        return "\n".join([f"{head}, with", *kept] if kept else [head])
     parts = [explain_reason(reason, locate) for reason in verdict.reasons]
     count = f"{len(parts)} reason{'s' if len(parts) > 1 else ''}"
     return "\n".join([f"reject, {count}:", *parts])

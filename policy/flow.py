@@ -138,14 +138,18 @@ class _Tracing:
     def _aggregate(self, source: Relation, node: Aggregate) -> Relation:
         by = f" by {', '.join(node.keys)}" if node.keys else ""
         keys = {key: source.values[key] for key in node.keys}
-        deciding = (influences_of(value, "group_key", f"group{by}", node.at) for value in keys.values())
+        deciding = [influences_of(value, "group_key", f"group{by}", node.at) for value in keys.values()]
         # Rows of these datasets stay single rows: the column of theirs that keeps them apart.
         alone = standing_for_rows(self.personal, keys.values())
         single = {u.dataset: u for v in keys.values() for u in v.uses if u.is_of_rows and is_among(u, alone)}
         values = {key: _labels(value, by, alone, node.at) for key, value in keys.items()}
         group = _Group(next(self.numbers), by, single)
         for output in node.outputs:
-            values[output.name] = _aggregated(source, output, group, node, output.at or node.at)
+            of = source
+            if output.is_distinct and output.over is not None:  # as if told apart by a grouping of their own first
+                of = self._aggregate(source, replace(node, keys=(*node.keys, output.over), outputs=(), guards=()))
+                deciding.append(of.influences)
+            values[output.name] = _aggregated(of, output, group, node, output.at or node.at)
         rows = tuple(use for use in source.rows if use.dataset in single)
         return Relation(values, merged(source.influences, *deciding), rows)
 
@@ -232,11 +236,9 @@ def _filter(source: Relation, node: Filter, personal: frozenset[Source]) -> Rela
     for condition in conjuncts(node.predicate):
         step, at = f"where {show_expression(condition)}", condition.at or node.at
         influences.append(influences_of(_value_of(condition, source), "filter", step, at))
-        together_read = together(*(source.values[name] for name in sorted(names_in(condition))))
+        read = together(*(source.values[name] for name in sorted(names_in(condition))))
         # An aggregate has decided as what it is, and that is an influence already.
-        read = replace(
-            together_read, uses=tuple(u for u in together_read.uses if u.is_of_rows or u.kind == "group_key")
-        )
+        read = replace(read, uses=tuple(u for u in read.uses if u.is_of_rows or u.kind == "group_key"))
         values = {name: _compared(value, read, personal) for name, value in values.items()}
     return replace(source, values=values, influences=merged(source.influences, *influences))
 
@@ -296,7 +298,7 @@ def _labels(value: Value, by: str, personal: frozenset[Source], at: Position | N
 def _aggregated(
     source: Relation, output: AggregateOutput, group: _Group, node: Aggregate, at: Position | None
 ) -> Value:
-    if output.function not in KIND_OF_FUNCTION or output.is_distinct:
+    if output.function not in KIND_OF_FUNCTION:
         raise UnknownOperator(f"the function {output.function}")
     over = source.values[output.over] if output.over is not None else Value()
     never_null = output.over is not None and not field_of(node.source, output.over).nullable
@@ -361,11 +363,12 @@ def _value_of(expression: Expression, source: Relation) -> Value:
 
 
 def _computed(expression: Expression, source: Relation, deciding: tuple[Expression, ...]) -> Value:
-    parts = together(*(_value_of(part, source) for part in operands(expression)))
+    values = {id(part): _value_of(part, source) for part in operands(expression)}
+    parts = together(*values.values())
     uses = (replace(_derived(use), total=None) for use in parts.uses)
     influences = [parts.influences]
     for condition in deciding:
-        value = _value_of(condition, source)
+        value = values[id(condition)]  # once: of nested conditions, twice would double at each level
         # Labels and aggregates decide here as what they are, and are among the parts.
         of_rows = Value(tuple(use for use in value.uses if use.is_of_rows))
         said = condition if isinstance(expression, Case) else expression

@@ -1,5 +1,6 @@
 """Read a policy and check what its schema alone cannot say: types, references to columns, bounds, dates."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from policy.document import Grant, Policy, PolicyColumn
 from policy.limits import limit_problems
 from policy.load import load_with_lines
 from policy.problem import DocumentError, Path, Problem
+from policy.protections import clamp_of
 from policy.yaml import Lines
 
 _PARTY = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -57,8 +59,12 @@ def _column_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator
     low, high = column.bounds
     if not is_numeric(kind):
         yield lines.problem((*path, "bounds"), f"a {kind} column has no bounds", "leave them out")
+    elif not (math.isfinite(low) and math.isfinite(high)):
+        yield lines.problem((*path, "bounds"), "a bound is no number", "write [lower, upper], both of them numbers")
     elif low > high:
         yield lines.problem((*path, "bounds"), "the lower bound is above the upper one", "write [lower, upper]")
+    elif clamp_of(path[-1] if isinstance(path[-1], str) else "", column) is None:
+        yield lines.problem((*path, "bounds"), f"there is no {kind} within them", "write wider ones")
 
 
 def _grant_problems(grant: Grant, columns: dict[str, PolicyColumn], path: Path, lines: Lines) -> Iterator[Problem]:

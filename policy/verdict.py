@@ -14,7 +14,11 @@ Code = Literal[
     "expressions-not-granted",  # the aggregate is granted, but over plain columns only
     "protocol-not-allowed",
     "party-not-allowed",  # one that computes
-    "not-enforced",  # the policy asks for something that this version cannot do
+    "not-enforced",  # the policy asks for something that this version cannot do, or this plan does not
+    "minimum-not-met",  # something would be told of fewer subjects than a policy asks for
+    "minimum-not-countable",  # subjects behind an aggregate cannot be counted: some count for more than others
+    "differencing",  # the difference of what is told would be of fewer subjects
+    "unfaithful",  # the steps do not compute the query
     "cleartext",  # a step would run in clear where it may not
     "unknown-disclosure",  # a step would open something else, or to somebody else, than the query says
     "unknown-operator",  # no rule covers it
@@ -66,12 +70,26 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Obligation:
+    """What a clause asks for beyond a yes, and what has been found in the plan that is judged."""
+
+    dataset: str
+    clause: str
+    what: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields as a JSON object."""
+        return {"dataset": self.dataset, "clause": self.clause, "what": self.what}
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The verifier's word on one plan. Accepted exactly if there is no reason against."""
 
     purpose: str
     policies: tuple[PolicyStamp, ...]  # by dataset
     reasons: tuple[Reason, ...]  # sorted
+    obligations: tuple[Obligation, ...] = ()  # of an accepted plan, by dataset
 
     @property
     def decision(self) -> Decision:
@@ -85,4 +103,5 @@ class Verdict:
             "purpose": self.purpose,
             "policies": [{"dataset": p.dataset, "version": p.version, "digest": p.digest} for p in self.policies],
             "reasons": [reason.to_json() for reason in self.reasons],
+            "obligations": [obligation.to_json() for obligation in self.obligations],
         }

@@ -13,9 +13,13 @@ from conclave.plan.steps import LocalStep, Plan, ShareStep
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.canonical import digest
 from policy.clauses import check_clauses, check_header
+from policy.differencing import check_differencing
 from policy.document import Policy
+from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
+from policy.minimum import check_minimum
 from policy.personal import Personal
+from policy.protections import obligations_of
 from policy.release import held_by, refuse
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
@@ -43,6 +47,10 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *(reason for policy in valid.values() for reason in check_clauses(policy, plan.mpc)),
         *(r for scan in scans if scan.dataset in valid for r in check_header(valid[scan.dataset], scan)),
         *check_steps(plan),
+        *check_steps_compute(plan),
+        *check_protections(plan, valid),
+        *check_minimum(plan.query, valid),
+        *check_differencing(plan.query, valid),
     ]
     try:
         personal = _personal(scans, valid)
@@ -53,7 +61,8 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         fix = "write the query without it, or add a rule for it to policy.flow"
         reasons.append(Reason("unknown-operator", "", str(unknown), fix))
     stamps = (PolicyStamp(name, policy.metadata.version, digest(policy)) for name, policy in valid.items())
-    return Verdict(request.purpose, tuple(stamps), _sorted(reasons))
+    kept = tuple(obligations_of(valid)) if not reasons else ()
+    return Verdict(request.purpose, tuple(stamps), _sorted(reasons), kept)
 
 
 def _policy_reasons(datasets: list[str], policies: Mapping[str, Policy]) -> Iterator[Reason]:

@@ -21,6 +21,7 @@ from renderer.layout import run_files
 from renderer.local.run import SECRETS
 from renderer.merged import merged_before
 from renderer.owner import KEY
+from renderer.published import policies_of, read_published
 from renderer.review import ask_of
 from renderer.spec import Member, PlannedRun
 from renderer.workflow import Workflow
@@ -64,7 +65,7 @@ def approve_run(root: Path, request: Request) -> Written:
     key = _key(request.key, member, workspace)
     _refuse_late(root, run, workspace)
     _refuse_stale(root, run, member)
-    ask = ask_of(document, workspace)
+    ask = ask_of(document, workspace, policies_of(read_published(workspace)))
     approval = approve(subject_of(root, run, member), key, request.expires)
     config = names.run_directory(member.namespace, run.run.run_id) / CONFIG_MAP
     texts = {

@@ -82,6 +82,11 @@ def read_published(workspace: Workspace) -> dict[str, Published]:
     return found
 
 
+def policies_of(published: Mapping[str, Published]) -> dict[str, Policy]:
+    """Return the published policies themselves."""
+    return {name: each.policy for name, each in published.items()}
+
+
 def opinions(plan: Plan, run: Run, published: Mapping[str, Published]) -> tuple[Opinion, ...]:
     """Return what each dataset's policy says to a plan, as the workers will verify it."""
     datasets = tuple(sorted(dataset.name for dataset in run.datasets))

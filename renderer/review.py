@@ -14,6 +14,7 @@ from conclave.mpc.costs import Cost
 from conclave.plan.show import kind_of, learned, parties_of
 from conclave.plan.steps import LocalStep, Plan
 from conclave.plan.wire import digest
+from policy.document import Policy
 from policy.problem import DocumentError
 from renderer.approving import Standing, standings
 from renderer.check import load_workspace
@@ -21,7 +22,7 @@ from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
 from renderer.errors import one_line
 from renderer.git import Repository
 from renderer.plan import compile_run
-from renderer.published import Opinion, opinions, read_published
+from renderer.published import Opinion, opinions, policies_of, read_published
 from renderer.query import query_problem
 from renderer.spec import plan_run
 from renderer.workflow import Workflow
@@ -145,11 +146,13 @@ class Base:
         commit = repository.fork_point(repository.resolve(revision))
         self.why: tuple[str, ...] = ()  # its documents cannot be read
         self._workspace: Workspace | None = None
+        self._policies: Mapping[str, Policy] = {}
         with tempfile.TemporaryDirectory(prefix="ccd-base-") as directory:
             repository.export(commit, Path(directory), WORKFLOWS)
             if any(Path(directory).iterdir()):  # else there was no federation then, and everything is new indeed
                 try:
                     self._workspace = read_workspace(Path(directory))
+                    self._policies = policies_of(read_published(self._workspace))
                 except DocumentError as error:
                     # Files are named as they are in the repository, whatever directory they were read in.
                     told = (f"{each.file}:{each.line}: {one_line(each)}" for each in error.problems)
@@ -169,8 +172,8 @@ class Base:
         try:
             planned = plan_run(document.model, self._workspace.party_models, self._workspace.federation.model)
             if planned.run.run_id == run.run_id:
-                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run)))
-            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run)))
+                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run, self._policies)))
+            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run, self._policies)))
         except (QueryProblem, KeyError, ValueError) as error:
             # It was not sound then, which is no reason to keep quiet about what it is now.
             why = error.what if isinstance(error, QueryProblem) else "it names what was not there"
@@ -189,7 +192,7 @@ def review(
     published, now = read_published(workspace), datetime.datetime.now(datetime.UTC)
     found: list[Review] = []
     for document in [workspace.workflow_in(file) for file in files] or workspace.workflows.values():
-        ask = ask_of(document, workspace)
+        ask = ask_of(document, workspace, policies_of(published))
         comparison = base.compare(document.model.metadata.name, ask.run) if base else None
         if files or comparison is None or comparison.state != "unchanged":
             said = opinions(ask.plan, ask.run, published)
@@ -201,14 +204,14 @@ def review(
     return tuple(found), retired
 
 
-def ask_of(document: Document[Workflow], workspace: Workspace) -> Ask:
-    """Return a workflow's run and plan.
+def ask_of(document: Document[Workflow], workspace: Workspace, policies: Mapping[str, Policy]) -> Ask:
+    """Return a workflow's run and plan, with what the policies ask to be built into it.
 
     Raises:  DocumentError for a query that cannot be compiled.
     """
     run = plan_run(document.model, workspace.party_models, workspace.federation.model).run
     try:
-        return Ask(run, compile_run(run))
+        return Ask(run, compile_run(run, policies))
     except QueryProblem as error:
         raise DocumentError([query_problem(document, error)]) from error
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from conclave.execute import Execution, StepReport, execute
 from conclave.local.duckdb import LocalEngine
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import ProtocolError
+from conclave.mpc.errors import ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
 from policy.identity import load_certificate, load_private_key
 from policy.manifest import Manifest, Opening
 from worker.conversation import Conversation
@@ -30,6 +30,9 @@ from worker.result import encode_result
 from worker.runspec import RunSpec, schema_of
 from worker.transport import wait_for_peers
 from worker.workdir import FetchedAll, Outcome, WorkDir
+
+# No failure of the protocol, but what it was run to find out: trying again would find the same.
+FOUND_OUT_TOGETHER = (RepeatedKeys, TooFewSubjects, TooManyPairs)
 
 
 def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
@@ -179,7 +182,11 @@ def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: 
     try:
         return execute(agreement.plan, me, conversation.network, engine, agreement.context, progress)
     except ProtocolError as error:
-        raise conversation.lost(error, in_a_step=True) from None
+        if not isinstance(error, FOUND_OUT_TOGETHER):
+            raise conversation.lost(error, in_a_step=True) from None
+        failed = explain(error, me)
+        conversation.tell(failed.code, failed.reasons)
+        raise
     except Exception as error:
         failed = explain(error, me)
         conversation.tell(failed.code, failed.reasons)

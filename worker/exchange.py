@@ -19,7 +19,7 @@ from policy.signature import sign
 from worker.compiling import compile_run
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
-from worker.judge import judge
+from worker.judge import judge, protections_in
 from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode
 from worker.runspec import Run, run_digest
 from worker.workdir import FetchedAll, Outcome
@@ -60,7 +60,7 @@ def agree(
     offers = conversation.round(offer_of(fetched))
     session = digest_of({name: encode(hellos[name]) + encode(offers[name]) for name in hellos})
     try:
-        seen.plan = compile_run(run)
+        seen.plan = compile_run(run, protections_in(offers))
     except BadDocument as problem:
         conversation.stop(BAD_DOCUMENT, problem.reasons(conversation.me))
     seen.plan_digest = plan_digest(seen.plan)

@@ -9,8 +9,8 @@ from pathlib import PurePath
 
 from conclave.ir.errors import QueryProblem
 from conclave.local.errors import DataMismatch as FileMismatch
-from conclave.local.errors import EncodeProblem, LocalError
-from conclave.mpc.errors import ProtocolError, RepeatedKeys, TooManyPairs
+from conclave.local.errors import EncodeProblem, LocalError, TooFewSubjectsLocally
+from conclave.mpc.errors import ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
 from policy.identity import BadIdentity
 from policy.manifest import Code, Reason, Status
 from policy.problem import DocumentError
@@ -41,6 +41,9 @@ def explain(error: BaseException, party: str) -> Outcome:
             return _one(party, BAD_DOCUMENT, error.what, fix=error.fix)
         case QueryProblem():
             return _one(party, BAD_DOCUMENT, error.what, where=str(error.at or ""), fix=error.fix or "")
+        case TooFewSubjects() | TooFewSubjectsLocally():
+            fix = "ask for larger groups; `spec.minimum` of the datasets' policies says how many subjects are enough"
+            return _one(party, REJECTED, str(error), fix=fix)
         case FileMismatch() | LocalError() | EncodeProblem():
             return _one(party, DATA_MISMATCH, str(error))
         case RepeatedKeys():

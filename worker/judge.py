@@ -3,9 +3,11 @@
 Pure and the same at every party: equal offers give equal reasons, in the same order.
 """
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from conclave.ir.guard import Protection
 from conclave.plan.steps import Plan
 from policy.canonical import digest
 from policy.document import Policy
@@ -14,6 +16,7 @@ from policy.identity import load_certificate
 from policy.manifest import DataRef, PolicyRef, Reason
 from policy.parse import parse_policy
 from policy.problem import DocumentError
+from policy.protections import protections_of
 from policy.signature import BadSignature, verify
 from policy.verify import Request
 from policy.verify import verify as verify_plan
@@ -55,6 +58,15 @@ def judge(run: Run, plan: Plan, offers: Mapping[str, Offer]) -> Judgement:
         ),
         reasons=tuple(reasons),
     )
+
+
+def protections_in(offers: Mapping[str, Offer]) -> dict[str, Protection]:
+    """Return what the offered policies ask to be built into the plan. One that cannot be read is for `judge` to refuse."""
+    policies: dict[str, Policy] = {}
+    for each in (each for offer in offers.values() for each in offer.datasets):
+        with contextlib.suppress(DocumentError):
+            policies[each.dataset] = parse_policy(each.policy, f"policy of {each.dataset}")
+    return protections_of(policies)
 
 
 def check_signature(run: Run, policy: Policy, signature: str) -> None:

@@ -12,6 +12,7 @@ from typing import assert_never
 from conclave.ir.checks import check_disjoint, check_names, hashed_once
 from conclave.ir.errors import Position, TypeProblem
 from conclave.ir.expressions import Expression, SpreadFunction, names_in
+from conclave.ir.guard import Clamp, Guard
 from conclave.ir.types import (
     Boolean,
     Double,
@@ -49,6 +50,7 @@ class Scan:
     unique_in_table: frozenset[str] = (
         frozenset()
     )  # and none that another dataset of the table holds, by all owners' word
+    clamps: tuple[Clamp, ...] = ()  # by column; what is read is within these
     keys: frozenset[tuple[str, ...]] = frozenset()  # columns that no two rows of this dataset agree in all of
     keys_in_table: frozenset[tuple[str, ...]] = frozenset()  # nor rows of other datasets of the table
     at: Position | None = field(default=None, compare=False, repr=False)
@@ -178,21 +180,31 @@ class Aggregate:
     keys: tuple[str, ...]
     outputs: tuple[AggregateOutput, ...]
     at: Position | None = field(default=None, compare=False, repr=False)
+    guards: tuple[Guard, ...] = ()  # groups that fall short of one do not exist
 
     def __post_init__(self) -> None:
-        check_names({*self.keys, *(o.over for o in self.outputs if o.over is not None)}, self.source, self.at)
+        read = {*self.keys, *(o.over for o in self.outputs if o.over is not None), *(g.subject for g in self.guards)}
+        check_names(read, self.source, self.at)
         _ = self.schema
 
     @cached_property
     def schema(self) -> Schema:
         """Keys first, then outputs."""
         fields = {f.name: f for f in self.source.schema}
-        return (*(fields[key] for key in self.keys), *(self._field(o, fields) for o in self.outputs))
+        made = (self._field(o, fields) for o in self.outputs)
+        return (
+            *(fields[key] for key in self.keys),
+            *(self._guarded(f, o, fields) for f, o in zip(made, self.outputs, strict=True)),
+        )
 
     @property
     def owners(self) -> Owners:
         """The source's."""
         return self.source.owners
+
+    def _guarded(self, made: Field, output: AggregateOutput, fields: dict[str, Field]) -> Field:
+        may_lack = not self.keys or (output.over is not None and fields[output.over].nullable)
+        return replace(made, nullable=made.nullable or (bool(self.guards) and may_lack))
 
     def _field(self, output: AggregateOutput, fields: dict[str, Field]) -> Field:
         if output.over is None:

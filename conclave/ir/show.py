@@ -19,6 +19,7 @@ from conclave.ir.expressions import (
     Not,
     Spread,
 )
+from conclave.ir.guard import Clamp, Guard
 from conclave.ir.nodes import (
     Aggregate,
     AggregateOutput,
@@ -66,7 +67,7 @@ def show_node(node: Node) -> str:
     match node:
         case Scan(table, dataset, owner):
             place = owner if dataset == f"{owner}/{table}" else dataset
-            return f"scan {_name(table)} @{place}"
+            return f"scan {_name(table)} @{place}{''.join(map(_clamp, node.clamps))}"
         case Input(name):
             return f"input {_name(name)}"
         case Concat():
@@ -77,7 +78,8 @@ def show_node(node: Node) -> str:
             return f"filter {show_expression(predicate)}"
         case Aggregate(_, keys, outputs):
             by = f" by {', '.join(map(_name, keys))}" if keys else ""
-            return f"aggregate{by}" + (f": {', '.join(map(_aggregate, outputs))}" if outputs else "")
+            made = f": {', '.join(map(_aggregate, outputs))}" if outputs else ""
+            return f"aggregate{by}{made}{''.join(map(_guard, node.guards))}"
         case Join(_, _, on, how):
             kind = "" if how == "inner" else f"{how} "
             return f"{kind}join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
@@ -180,6 +182,14 @@ def _aggregate(output: AggregateOutput) -> str:
     over = "*" if output.over is None else _name(output.over)
     at = "" if output.fraction is None else f", {output.fraction}"
     return f"{_name(output.name)} = {function}({'distinct ' if output.is_distinct else ''}{over}{at})"
+
+
+def _guard(guard: Guard) -> str:
+    return f", {'none' if guard.ends_run else 'not'} under {guard.least} {_name(guard.subject)}"
+
+
+def _clamp(clamp: Clamp) -> str:
+    return f", {_name(clamp.column)} within {_literal(clamp.low)} and {_literal(clamp.high)}"
 
 
 _FRAMES = {"rows": " so far", "range": " so far and alike", "partition": ""}

@@ -11,10 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from conclave.ir.types import Schema
-from conclave.local.errors import LocalError
+from conclave.local.errors import LocalError, TooFewSubjectsLocally
 from conclave.local.format import FileFormat
 from conclave.local.source import breaks_type, relation, typed
 from conclave.local.sqlexpr import quoted, view_name
+from conclave.local.sqlguard import TOO_FEW
 
 
 def connect(memory_limit: str, threads: int, temp_directory: Path | None) -> duckdb.DuckDBPyConnection:
@@ -83,7 +84,7 @@ class LocalEngine:
     def run(self, sql: str, step: str = "query") -> pa.Table:
         """Return the answer to one SELECT.
 
-        Raises:  LocalError if it is anything else, or fails.
+        Raises:  LocalError if it is anything else, or fails; TooFewSubjectsLocally if the query's guards say so.
         """
         self.seal()
         try:
@@ -92,6 +93,8 @@ class LocalEngine:
                 raise LocalError(step, "NotOneSelect")
             return self._connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
+            if TOO_FEW in str(error):  # the text itself may quote the data
+                raise TooFewSubjectsLocally from None
             raise LocalError(step, type(error).__name__) from None
 
     def close(self) -> None:

@@ -14,6 +14,13 @@ class LocalError(Exception):
         return f"local step {self.step} failed: {self.kind}"
 
 
+class TooFewSubjectsLocally(Exception):
+    """A group has fewer subjects than its owner lets anything be released of, and the owner's policy ends the run."""
+
+    def __str__(self) -> str:
+        return "a group has fewer subjects than a policy asks for, and that policy ends the run"
+
+
 class EncodeProblem(Exception):
     """A column that cannot be held in words, or words that are no values of the column's type."""
 

@@ -32,6 +32,7 @@ from conclave.ir.nodes import (
 from conclave.ir.types import Double, Field, Integer
 from conclave.ir.window import SortKey, Window, WindowOutput
 from conclave.local.sqlexpr import Sql, and_parts, cast, column, duckdb_type, render_expression, view_name
+from conclave.local.sqlguard import clamped_scan, guard_groups, guard_outputs
 
 _COLUMN = re.compile(r'(\w+\.)?"([^"]|"")*"')
 MAX_WIDTH = 100  # of a list that stays on one line
@@ -98,6 +99,9 @@ def _part(part: Node) -> str:
 def _select(node: Node, alias: str) -> _Select:
     """Build `node`; `alias` qualifies the columns of its relation, "" leaves them as they are."""
     match node:
+        case Scan(clamps=clamps) if clamps:
+            # A subquery: no alias of what is made of a column may capture the column.
+            return _from(f"({clamped_scan(node)})", node, alias)
         case Scan(dataset=name) | Input(name=name):
             return _from(view_name(name), node, alias)
         case Collect(source):
@@ -175,9 +179,10 @@ def _aggregate(node: Aggregate, alias: str) -> _Select:
     return replace(
         inner,
         node=node,
-        columns={**keys, **outputs},
+        columns={**keys, **guard_outputs(node, outputs, inner.columns)},
         is_grouped=True,
         keys=tuple(keys.values()),
+        having=guard_groups(node, inner.columns) if keys else (),
         order=(),
     )
 

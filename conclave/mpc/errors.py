@@ -61,6 +61,13 @@ class RepeatedKeys(ProtocolError):
         self.columns = columns
 
 
+class TooFewSubjects(ProtocolError):
+    """A group has fewer subjects than its rows' owner lets anything be released of, and asks that the run ends then."""
+
+    def __init__(self) -> None:
+        super().__init__("a group has fewer subjects than a policy asks for, and that policy ends the run")
+
+
 class TooManyPairs(ProtocolError):
     """A join whose keys repeat on both sides would compare more pairs of rows than any machine here holds."""
 

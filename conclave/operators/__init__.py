@@ -11,6 +11,7 @@ In reading order:
 - sort: rows in order
 - aggregate: a whole table to one row
 - groupby: one row for each group
+- guard: groups of too few subjects stop existing
 - runs: what the first or last of a run of rows holds
 - window: window functions
 - match: which row of the right each left row meets

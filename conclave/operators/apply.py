@@ -26,6 +26,7 @@ from conclave.mpc.party import Party
 from conclave.operators.aggregates_of import aggregate_rows
 from conclave.operators.evaluate import Rows, project, truth_of
 from conclave.operators.filter import filter_rows
+from conclave.operators.guard import OnTooFew, guarded_rows, refuse_too_few
 from conclave.operators.join import (
     anti_join,
     cross_one,
@@ -43,12 +44,17 @@ from conclave.plan.steps import MpcStep
 
 
 def apply(
-    step: MpcStep, tables: Mapping[str, SecretTable], me: Party, on_repeated: OnRepeated = refuse_repeated
+    step: MpcStep,
+    tables: Mapping[str, SecretTable],
+    me: Party,
+    on_repeated: OnRepeated = refuse_repeated,
+    on_too_few: OnTooFew = refuse_too_few,
 ) -> SecretTable:
     """Run one step on the shared tables that its operator's Inputs name.
 
-    Reveals: nothing; a step that checks keys, to the three, whether they repeat.
-    Raises:  RepeatedKeys if they do, unless `on_repeated` says otherwise.
+    Reveals: nothing; a step that checks keys, to the three, whether they repeat; one whose guard ends the run, whether
+             a group falls short of it.
+    Raises:  RepeatedKeys, TooFewSubjects if so, unless `on_repeated`, `on_too_few` say otherwise.
     """
     check = on_repeated if step.checks_keys else None
     match step.operator:
@@ -63,6 +69,9 @@ def apply(
             table = _table(source, tables)
             # Bytes that the answer does not show were not shared.
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
+            if step.operator.guards:
+                guards = step.operator.guards
+                return guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few)
             return aggregate_rows(table, source.schema, keys, aggregates, carried, me)
         case Join(left, right):
             return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)

@@ -65,6 +65,23 @@ def distinct(table: SecretTable, me: Party) -> SecretTable:
     return group_by(table, list(table.columns), [], me)
 
 
+def last_of_each(ordered: SecretTable, keys: Sequence[str], addends: Sequence[AShare], me: Party) -> list[AShare]:
+    """Return the sum of each of `addends` in each group, of rows that are in the order of their keys already.
+
+    Shapes:  as many sums as rows, the groups first, in order. Addends are zero in rows that do not exist.
+    Reveals: nothing.
+    """
+    planes = key_planes(ordered, [SortKey(key) for key in keys], me)
+    if planes is None or ordered.n_rows == 0:
+        return list(addends)
+    words: list[Share] = [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
+    changes = differ_from_previous([w for w in words if isinstance(w, BShare)], me)
+    is_last = concat_bits([changes, public_bits(1, 1, me)])
+    running = [column.prefix_sums() for column in addends]
+    _, running, _ = _keep_last(ordered.select(keys), is_last, running, [], me)
+    return [total.differences() for total in running]
+
+
 def _sort_into_groups(table: SecretTable, keys: Sequence[str], me: Party) -> tuple[SecretTable, BitShare, BitShare]:
     """Sort, and return with the table the bits that mark the first and the last row of each group."""
     planes = key_planes(table, [SortKey(key) for key in keys], me)

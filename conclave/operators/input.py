@@ -44,6 +44,14 @@ class InputTable:
     owner: str
     columns: tuple[InputColumn, ...]
     max_rows: int
+    padding: int = 1  # rows that do not exist are added, up to a multiple of this; which those are is secret
+    is_filled: bool = False  # and before that, up to a number that the owner knows: `at_least`
+    at_least: int = 0
+
+    @property
+    def has_valid(self) -> bool:
+        """Whether some rows may not exist."""
+        return self.padding > 1 or self.is_filled
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ def exchange_inputs(
 
     Shapes:  `mine` holds this party's own tables by name. Returns all tables at a compute party, else
              nothing.
-    Reveals: each table's number of rows, to the compute parties.
+    Reveals: each table's number of rows, to the compute parties; of a padded table, up to the next multiple.
     Raises:  ShapeError if a table is not as declared; FrameError if a peer's message is not.
     """
     own_tables = [table for table in tables if table.owner == network.me]
@@ -110,24 +118,40 @@ def receive_input(tables: Sequence[InputTable], network: Network, compute: Names
 
 def _deal(table: InputTable, plain: PlainTable) -> Sealed:
     """Draw seeds and work out the last part of every column."""
-    n_rows = _check(table, plain)
+    n_there = _check(table, plain)
+    n_rows = padded_rows(max(n_there, table.at_least), table.padding)
     seeds = (os.urandom(SEED_BYTES), os.urandom(SEED_BYTES))
     streams = [_streams(seed) for seed in seeds]
     pieces: list[bytes] = []
     for column in table.columns:
         values, nulls = plain[column.name]
-        is_null = np.zeros(n_rows, np.bool_) if nulls is None else nulls
+        is_null = np.zeros(n_there, np.bool_) if nulls is None else nulls
         # A NULL has no value: whatever stood there must not take part in anything.
-        words = np.where(is_null, 0, values).astype(np.uint64)
+        words = _padded(np.where(is_null, 0, values).astype(np.uint64), n_rows)
         for numbers, _ in streams:
             words = words - numbers.draw(n_rows)
         pieces.append(words.tobytes())
         if column.nullable:
-            packed = pack_bits(~is_null)
-            for _, bits in streams:
-                packed ^= bits.draw(len(packed), np.uint8)
-            pieces.append(packed.tobytes())
+            pieces.append(_deal_bits(_padded(~is_null, n_rows), streams))
+    if table.has_valid:
+        pieces.append(_deal_bits(_padded(np.ones(n_there, np.bool_), n_rows), streams))
     return Sealed(n_rows, seeds, b"".join(pieces))
+
+
+def padded_rows(n_rows: int, multiple: int) -> int:
+    """Return how many rows are shared. No rows look like some."""
+    return n_rows if multiple == 1 else max(-(-n_rows // multiple), 1) * multiple
+
+
+def _padded(values: Array, n_rows: int) -> Array:
+    return np.pad(values, (0, n_rows - len(values)))
+
+
+def _deal_bits(values: Array, streams: Sequence[tuple[Stream, Stream]]) -> bytes:
+    packed = pack_bits(values)
+    for _, bits in streams:
+        packed ^= bits.draw(len(packed), np.uint8)
+    return bytes(packed.tobytes())
 
 
 def _unseal(table: InputTable, sealed: Sealed, place: int | None) -> SecretTable:
@@ -142,14 +166,21 @@ def _unseal(table: InputTable, sealed: Sealed, place: int | None) -> SecretTable
         start += 8 * n_rows
         values, present = AShare(parts[held[0]], parts[held[1]]), None
         if column.nullable:
-            size = (n_rows + 7) // 8
-            packed = {k: bits.draw(size, np.uint8) for k, (_, bits) in sources.items()}
-            if 2 in held:
-                packed[2] = np.frombuffer(sealed.last_part, np.uint8, size, start)
-            start += size
-            present = BitShare(unpack_bits(packed[held[0]], n_rows), unpack_bits(packed[held[1]], n_rows))
+            present = _unseal_bits(sealed, start, held, sources)
+            start += (n_rows + 7) // 8
         columns[column.name] = SecretColumn(values, present, column.width, column.signed)
-    return SecretTable(n_rows, columns)
+    valid = _unseal_bits(sealed, start, held, sources) if table.has_valid else None
+    return SecretTable(n_rows, columns, valid)
+
+
+def _unseal_bits(
+    sealed: Sealed, start: int, held: tuple[int, int], sources: Mapping[int, tuple[Stream, Stream]]
+) -> BitShare:
+    size = (sealed.n_rows + 7) // 8
+    packed = {k: bits.draw(size, np.uint8) for k, (_, bits) in sources.items()}
+    if 2 in held:
+        packed[2] = np.frombuffer(sealed.last_part, np.uint8, size, start)
+    return BitShare(unpack_bits(packed[held[0]], sealed.n_rows), unpack_bits(packed[held[1]], sealed.n_rows))
 
 
 def _streams(seed: bytes) -> tuple[Stream, Stream]:
@@ -181,6 +212,8 @@ def _read_headers(tables: Sequence[InputTable], payload: bytes, place: int | Non
         (n_rows,) = HEADER.unpack_from(payload, k * size)
         if n_rows > table.max_rows:
             raise ShapeError(f"{table.owner} announced {n_rows} rows of {table.name}, at most {table.max_rows}")
+        if n_rows != padded_rows(n_rows, table.padding):
+            raise ShapeError(f"{table.owner} announced {n_rows} rows of {table.name}, no multiple of {table.padding}")
         seeds, at = [b"", b""], k * size + HEADER.size
         for part in (part for part in _held(place) if part < 2):
             seeds[part] = payload[at : at + SEED_BYTES]
@@ -200,7 +233,8 @@ def _cut(tables: Sequence[InputTable], sealed: Mapping[str, Sealed], payload: by
 
 
 def _size(table: InputTable, n_rows: int) -> int:
-    return sum(8 * n_rows + ((n_rows + 7) // 8 if column.nullable else 0) for column in table.columns)
+    n_bits = sum(column.nullable for column in table.columns) + table.has_valid
+    return 8 * n_rows * len(table.columns) + (n_rows + 7) // 8 * n_bits
 
 
 def _check(table: InputTable, plain: PlainTable) -> int:
@@ -216,7 +250,7 @@ def _check(table: InputTable, plain: PlainTable) -> int:
             raise ShapeError(f"{table.name}.{column.name} is declared never NULL")
         if not _fits(values if nulls is None else values[~nulls], column):
             raise ShapeError(f"{table.name}.{column.name} has values of more than {column.width} bits")
-    if len(lengths) != 1 or max(lengths) > table.max_rows:
+    if len(lengths) != 1 or padded_rows(max(*lengths, table.at_least), table.padding) > table.max_rows:
         raise ShapeError(f"{table.name}: columns need one length of at most {table.max_rows}")
     return lengths.pop()
 

@@ -29,7 +29,8 @@ def expand_distinct(root: Node) -> Node:
 
 
 def _expand(node: Node) -> Node:
-    if not (isinstance(node, Aggregate) and any(output.is_distinct for output in node.outputs)):
+    # Under a guard subjects are told apart as well, which two steps of grouping cannot do: MPC counts both by itself.
+    if not (isinstance(node, Aggregate) and any(output.is_distinct for output in node.outputs)) or node.guards:
         return node
     (over,) = {output.over for output in node.outputs if output.is_distinct}
     assert over is not None

@@ -68,7 +68,8 @@ def _needs_of_sources(node: Node, needed: Names) -> tuple[Names | None, ...]:
             return (needed | names_in(predicate),)
         case Aggregate(_, keys):
             outputs = _kept_aggregate(node, needed).outputs
-            return (frozenset((*keys, *(o.over for o in outputs if o.over is not None))),)
+            overs = (o.over for o in outputs if o.over is not None)
+            return (frozenset((*keys, *overs, *(guard.subject for guard in node.guards))),)
         case Window(source, partition, order):
             kept = _kept_window(node, needed)
             if not kept:

@@ -47,6 +47,8 @@ def _split(node: Node) -> Node:
 def _is_splittable(node: Aggregate, parts: tuple[Node, ...]) -> bool:
     if any(output.function not in COMBINE_WITH for output in node.outputs):
         return False
+    if node.guards:  # somebody may be with several owners: subjects cannot be counted apart and added up
+        return False
     # A part that several parties hold would be aggregated under MPC twice.
     if owner_of(node) is not None or any(owner_of(part) is None for part in parts):
         return False

@@ -6,6 +6,7 @@ In reading order:
 - steps: the steps and disclosures a plan is made of
 - support: which operators MPC can run, and what a query author could write instead
 - unique: which columns tell rows apart
+- sizes: what decides how many rows an owner puts into MPC
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
 - show: the plan as text for people

@@ -3,10 +3,12 @@
 Equal subtrees become one step. All local steps come first, then all sharing, so that owners work at the same time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import lcm
 
 from conclave.ir.expressions import Column, Expression, operands
+from conclave.ir.guard import Protection
 from conclave.ir.nodes import (
     Aggregate,
     Collect,
@@ -24,6 +26,7 @@ from conclave.ir.nodes import (
 from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import SortKey, Window
+from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import (
     Disclosure,
     LocalStep,
@@ -39,12 +42,16 @@ from conclave.plan.support import check_supported
 from conclave.plan.unique import Uniqueness, unique_side
 
 
-def lower(root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str]) -> Plan:
+def lower(
+    root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str], asked: Mapping[str, Protection] | None = None
+) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
+
+    `asked`: what the numbers of rows that go into MPC may tell of a dataset.
 
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
-    lowering = _Lowering(to_sql, _texts_wanted(root))
+    lowering = _Lowering(to_sql, _texts_wanted(root), asked or {})
     owner = owner_of(root.source)
     ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root)
     steps = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
@@ -63,6 +70,7 @@ class _Lowering:
 
     to_sql: Callable[[Node], str]
     texts: dict[Node, frozenset[str]]
+    asked: Mapping[str, Protection]
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
@@ -107,7 +115,13 @@ class _Lowering:
     def _share_of_one(self, node: Node, owner: str) -> str:
         local = self._run_locally(node, owner)
         texts = self.texts.get(node, frozenset())
-        step = ShareStep(f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node))
+        # A single row is there whatever the data.
+        asked = [] if is_one_row(node) else [self.asked.get(scan.dataset, Protection()) for scan in scans_in(node)]
+        hides = any(each.has_minimum for each in asked) and has_conditions(node)
+        multiple = lcm(*(each.padding for each in asked))
+        step = ShareStep(
+            f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node), multiple, hides
+        )
         self.shares.append(step)
         return step.name
 
@@ -193,6 +207,8 @@ def _disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) ->
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
             case SendStep(name, _, _, recipients, schema):
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
+            case MpcStep(name, Aggregate(guards=guards)) if any(guard.ends_run for guard in guards):
+                found.append(Disclosure(tuple(sorted(setting.compute)), "minimum_check", name, name))
             case MpcStep(name, Join(on=on), side, True):
                 columns = tuple(right if side == "right" else left for left, right in on)
                 found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))

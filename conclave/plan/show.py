@@ -4,7 +4,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import assert_never
 
+from conclave.ir.nodes import Aggregate
 from conclave.ir.show import show_node
+from conclave.ir.walk import nodes_in
 from conclave.mpc.costs import Cost
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
@@ -35,26 +37,41 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
     datasets: list[str] = []
     shared: list[str] = []
     others: list[str] = []
+    shares = {step.name: step for step in plan.steps if isinstance(step, ShareStep)}
     for disclosure in plan.disclosures:
         if party not in disclosure.to:
             continue
         match disclosure.kind:
             case "answer":
                 others.append(f"the answer: {', '.join(disclosure.columns)}")
+                others += _suppressed(plan)
             case "table_size":
                 others.append(f"how many rows {disclosure.subject} has, those that do not exist included")
             case "key_check":
                 columns = _and(list(disclosure.columns))
                 others.append(f"that {columns} ({disclosure.step}) tells all owners' rows apart, as they declare")
+            case "minimum_check":
+                others.append(f"whether a group in {disclosure.step} has too few subjects, which ends the run")
             case "row_count" if disclosure.step == "offer":
                 datasets.append(disclosure.subject)
             case "row_count":
-                shared.append(f"{disclosure.subject} ({disclosure.step})")
+                shared.append(f"{disclosure.subject} ({disclosure.step}{_rounded(shares.get(disclosure.step))})")
             case _ as never:
                 assert_never(never)
     counts = [f"how many rows {_and(datasets)} {'have' if len(datasets) > 1 else 'has'}"] if datasets else []
     counts += [f"how many rows {_and(shared)} {'put' if len(shared) > 1 else 'puts'} into MPC"] if shared else []
     return (*counts, *others)
+
+
+def _rounded(step: ShareStep | None) -> str:
+    without = ", counted without conditions" if step is not None and step.hides_filters else ""
+    return without + (f", rounded up to a multiple of {step.padding}" if step is not None and step.padding > 1 else "")
+
+
+def _suppressed(plan: Plan) -> list[str]:
+    """Return what the answer does not tell, as sentences."""
+    guards = sorted({g.least for node in nodes_in(plan.query) if isinstance(node, Aggregate) for g in node.guards})
+    return [f"groups under {least} subjects are suppressed" for least in guards]
 
 
 def _and(names: list[str]) -> str:
@@ -102,9 +119,14 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
     match step:
         case LocalStep(_, party, _, sql):
             return f"{party}, in the clear", textwrap.dedent(sql).strip()
-        case ShareStep(_, party, source, schema):
+        case ShareStep(_, party, source, schema, padding=multiple, hides_filters=hides):
             columns = ", ".join(f.name for f in schema)
-            return f"{party}", f"secret-share {source} ({columns})"
+            upto = [
+                *(["as many as without conditions"] if hides else []),
+                *([f"a multiple of {multiple}"] * (multiple > 1)),
+            ]
+            padded = f", with rows that do not exist up to {' and '.join(upto)}" if upto else ""
+            return f"{party}", f"secret-share {source} ({columns}){padded}"
         case MpcStep(_, operator):
             return "MPC", show_node(operator)
         case RevealStep(_, source, recipients):

@@ -45,6 +45,8 @@ class ShareStep:
     schema: Schema
     texts: frozenset[str]  # long strings that reach the answer: their bytes are shared beside their code
     is_one_row: bool = False  # whether there is exactly one row whatever the data
+    padding: int = 1  # rows that do not exist are added, up to a multiple of this
+    hides_filters: bool = False  # and before that, up to as many as there would be without conditions on the rows
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Disclosure:
     """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
 
     to: tuple[str, ...]
-    kind: Literal["answer", "row_count", "table_size", "key_check"]
+    kind: Literal["answer", "row_count", "table_size", "key_check", "minimum_check"]
     step: str
     subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer
     columns: tuple[str, ...] = ()

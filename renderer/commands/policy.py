@@ -55,8 +55,7 @@ def verify(
     through the query, and what to change. A dataset whose policy is not given refuses.
     """
     root = settings_of(context).root
-    plan, run = plan_of_workflow(root, workflow)
-    policies = _policies_of(run, policy)
+    plan, run, policies = plan_of_workflow(root, workflow, lambda run: _policies_of(run, policy))
     datasets = tuple(dataset.name for dataset in run.datasets)
     verdict = verify_plan(plan, policies, Request(run.purpose, datasets))
     if as_json:
@@ -165,4 +164,11 @@ def _shown(verdict: Verdict, run: Run) -> dict[str, object]:
             }
         )
     reasons = [reason.to_json() for reason in verdict.reasons]
-    return {"decision": verdict.decision, "workflow": run.workflow, "policies": shown, "reasons": reasons}
+    kept = [obligation.to_json() for obligation in verdict.obligations]
+    return {
+        "decision": verdict.decision,
+        "workflow": run.workflow,
+        "policies": shown,
+        "reasons": reasons,
+        "obligations": kept,
+    }

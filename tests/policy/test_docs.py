@@ -12,6 +12,7 @@ from conclave.ir.types import Field, parse_type
 from policy.document import Capability
 from policy.explain import explain
 from policy.parse import parse_policy
+from policy.protections import protections_of
 from policy.verify import Request, verify
 
 EXAMPLES = sorted((Path(__file__).parent / "examples").glob("*.yaml"))
@@ -40,7 +41,8 @@ def verdict_on(query):
     grant = policies[0].spec.grants[0]
     recipients = tuple((query["to"] or grant.to[0]).split())
     tables = {policy.metadata.dataset.split("/")[1]: scan_of(policy) for policy in policies}
-    plan = compile_query(query["sql"], tables, recipients, ("ewr", "jfk", "lga"))
+    asked = protections_of({policy.metadata.dataset: policy for policy in policies})
+    plan = compile_query(query["sql"], tables, recipients, ("ewr", "jfk", "lga"), asked)
     request = Request(query["purpose"] or grant.purposes[0])
     return verify(plan, {policy.metadata.dataset: policy for policy in policies}, request)
 
@@ -69,3 +71,8 @@ def test_the_refusal_in_the_docs_is_what_is_printed():
 def test_the_docs_name_every_capability():
     table = DOCS.split("## Capabilities")[1].split("###")[0]
     assert all(f"`{capability}`" in table for capability in get_args(Capability))
+
+
+def test_the_acceptance_in_the_docs_is_what_is_printed():
+    accepted = next(query for query in QUERIES if query["policies"] == "padding")
+    assert f"```\n{explain(verdict_on(accepted))}\n```" in DOCS

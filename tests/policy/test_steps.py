@@ -50,13 +50,29 @@ def test_mpc_over_scans_is_refused(joined):
     assert "cleartext" in codes(changed(joined, MpcStep, operator=scans))
 
 
+def test_a_step_left_out_is_refused(joined):
+    """As if the compiler forgot to suppress: every step may be right by itself, and the answer is another one."""
+    *_, last = (step for step in joined.steps if isinstance(step, MpcStep))
+    below = next(step for step in joined.steps if step.name == last.operator.source.name)
+    skipping = replace(last, operator=replace(last.operator, keys=("region",), outputs=()))
+    assert "unfaithful" in codes(changed(joined, RevealStep, source=below.name))
+    assert "unfaithful" in codes(replace(joined, steps=tuple(skipping if s is last else s for s in joined.steps)))
+
+
+def test_sql_that_is_not_the_steps_query_is_refused(joined):
+    assert codes(changed(joined, LocalStep, sql='SELECT * FROM "alpha/visits"')) == ["unfaithful"]
+
+
 def test_opening_to_others_is_refused(joined):
     assert codes(changed(joined, RevealStep, recipients=("analyst", "mallory"))) == ["unknown-disclosure"]
 
 
 def test_opening_an_input_instead_of_the_answer_is_refused(joined):
     share = next(step for step in joined.steps if isinstance(step, ShareStep))
-    assert codes(changed(joined, RevealStep, source=share.name, schema=share.schema)) == ["unknown-disclosure"]
+    assert codes(changed(joined, RevealStep, source=share.name, schema=share.schema)) == [
+        "unfaithful",
+        "unknown-disclosure",
+    ]
 
 
 def test_opening_twice_is_refused(joined):

@@ -199,20 +199,7 @@ def test_grants_add_up():
 @pytest.mark.parametrize(
     ("clause", "path"),
     [
-        ({"minimum": {"subjects": 10}}, "spec.minimum"),
         ({"noise": {"epsilon": 1.0}}, "spec.noise"),
-        (
-            {
-                "columns": {
-                    "id": {"type": "bigint"},
-                    "ssn": {"type": "bigint"},
-                    "dept": {"type": "varchar(5)"},
-                    "pay": {"type": "int", "bounds": [0, 9]},
-                    "age": {"type": "integer"},
-                }
-            },
-            "spec.columns.pay.bounds",
-        ),
     ],
 )
 def test_a_clause_that_is_not_enforced_is_refused_not_ignored(clause, path):

@@ -139,6 +139,21 @@ def test_a_published_policy_gives_its_verdict_with_the_line(repository: Path) ->
     assert refused.stderr.startswith("workflows/visits-by-ward.yaml:11:")
 
 
+def test_what_published_policies_ask_for_is_in_the_plan(repository: Path) -> None:
+    """As the workers will compile it: nobody learns of small groups, nor how many rows meet the condition."""
+    before = json.loads(plan(repository, WORKFLOW, "--json"))
+    for dataset in ("alpha/visits", "bravo/visits"):
+        file = publish_policy(repository, dataset, "sum, filter")
+        subject = file.read_text().replace("kind: {type: varchar(20)}", "kind: {type: varchar(20), subject: true}")
+        file.write_text(f"{subject}  minimum: {{subjects: 7}}\n")
+    after = json.loads(plan(repository, WORKFLOW, "--json"))
+
+    assert "groups under 7 subjects are suppressed" in after["learned"]["carol"]
+    assert any("counted without conditions" in fact for fact in after["learned"]["carol"])
+    assert after["planDigest"] != before["planDigest"]
+    assert {policy["says"] for policy in after["policies"]} == {"accept"}
+
+
 def test_a_published_policy_is_signed_by_its_owner_or_not(repository: Path, tmp_path: Path) -> None:
     file = publish_policy(repository, "alpha/visits", "sum")
     key, certificate = new_identity("alpha", 30)

@@ -1,0 +1,62 @@
+"""What owners ask for, as DuckDB's SQL: groups of too few subjects are left out, values are kept within bounds."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from conclave.ir.expressions import Case, Column, Compare
+from conclave.ir.guard import Clamp, Guard
+from conclave.ir.nodes import Aggregate, AggregateOutput, Scan, field_of
+from conclave.local.sqlexpr import Sql, column, render_expression, view_name
+
+TOO_FEW = "ccd: too few subjects"  # the engine's error that ends a run; see `LocalEngine.run`
+
+
+def guard_groups(node: Aggregate, columns: Mapping[str, Sql]) -> tuple[str, ...]:
+    """Return what a group must fulfil to be there; `columns` are those that are aggregated."""
+    return tuple(
+        f"CASE WHEN {_suffices(g, columns)} THEN TRUE ELSE error('{TOO_FEW}') END"
+        if g.ends_run
+        else _suffices(g, columns)
+        for g in node.guards
+    )
+
+
+def guard_outputs(node: Aggregate, outputs: Mapping[str, Sql], columns: Mapping[str, Sql]) -> dict[str, Sql]:
+    """Return the outputs, NULL where too few subjects have a value; without keys, where there are too few."""
+    return {output.name: _guarded(node, output, outputs[output.name], columns) for output in node.outputs}
+
+
+def clamped_scan(scan: Scan) -> str:
+    """Return a SELECT of the dataset with its values within bounds."""
+    clamps = {clamp.column: clamp for clamp in scan.clamps}
+    items = []
+    for f in scan.schema:
+        plain = column(f.name)
+        clamp = clamps.get(f.name)
+        items.append(plain.text if clamp is None else f"{_clamped(clamp, scan, plain).text} AS {plain.text}")
+    return f"SELECT {', '.join(items)} FROM {view_name(scan.dataset)}"  # noqa: S608 - quoted names
+
+
+def _guarded(node: Aggregate, output: AggregateOutput, made: Sql, columns: Mapping[str, Sql]) -> Sql:
+    is_nullable = output.over is not None and field_of(node.source, output.over).nullable
+    if not node.guards or (node.keys and not is_nullable):
+        return made
+    over = columns[output.over] if output.over is not None and is_nullable else None
+    text = made.text
+    for guard in node.guards:
+        otherwise = f" ELSE error('{TOO_FEW}')" if guard.ends_run else ""
+        text = f"CASE WHEN {_suffices(guard, columns, over)} THEN {text}{otherwise} END"
+    return replace(made, text=text, level=Sql("").level)
+
+
+def _suffices(guard: Guard, columns: Mapping[str, Sql], over: Sql | None = None) -> str:
+    counted = f"COUNT(DISTINCT {columns[guard.subject].text})"
+    where = "" if over is None else f" FILTER (WHERE {over.text} IS NOT NULL)"
+    return f"{counted}{where} >= {guard.least}"
+
+
+def _clamped(clamp: Clamp, scan: Scan, plain: Sql) -> Sql:
+    f = field_of(scan, clamp.column)
+    value = Column(f.name, f.type, f.nullable)
+    below, above = Compare("<", value, clamp.low), Compare(">", value, clamp.high)
+    return render_expression(Case(((below, clamp.low), (above, clamp.high)), value), {f.name: plain})

@@ -1,0 +1,36 @@
+"""Keep values within the bounds that their owner has set: scan => scan, x within low and high.
+
+After:    nothing. The owner reads its own rows that way, so it needs nobody to keep to it.
+Reveals:  nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from conclave.ir.guard import Protection
+from conclave.ir.nodes import Collect, Node, Scan
+from conclave.ir.walk import bottom_up
+
+
+def clamp_scans(root: Collect, protections: Mapping[str, Protection]) -> Collect:
+    """Return `root` reading each dataset within the bounds that `protections` has for it.
+
+    >>> from conclave.ir.expressions import Literal
+    >>> from conclave.ir.guard import Clamp
+    >>> from conclave.ir.show import show
+    >>> from conclave.ir.types import Field, Integer
+    >>> visits = Scan("visits", "alpha/visits", "alpha", (Field("days", Integer()),))
+    >>> bounds = Clamp("days", Literal(0, Integer()), Literal(90, Integer()))
+    >>> print(show(clamp_scans(Collect(visits, ("bravo",)), {"alpha/visits": Protection(clamps=(bounds,))})))
+    collect for bravo
+      scan visits @alpha, days within 0 and 90
+    """
+
+    def clamp(node: Node) -> Node:
+        if isinstance(node, Scan) and node.dataset in protections:
+            return replace(node, clamps=protections[node.dataset].clamps)
+        return node
+
+    clamped = bottom_up(root, clamp)
+    assert isinstance(clamped, Collect)
+    return clamped

@@ -1,0 +1,40 @@
+"""What decides how many rows an owner puts into MPC, and how many there would be if nothing did."""
+
+from dataclasses import replace
+
+from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Join, Limit, Node
+from conclave.ir.walk import bottom_up, nodes_in
+
+N_ROWS = "n_rows"
+
+
+def has_conditions(node: Node) -> bool:
+    """Whether the number of rows tells anything but how many rows the datasets have.
+
+    >>> from conclave.ir.expressions import Literal
+    >>> from conclave.ir.nodes import Scan
+    >>> from conclave.ir.types import Boolean, Field, Integer
+    >>> visits = Scan("visits", "alpha/visits", "alpha", (Field("ward", Integer()),))
+    >>> has_conditions(visits), has_conditions(Filter(visits, Literal(True, Boolean())))
+    (False, True)
+    """
+    return any(isinstance(each, Filter | Join | Limit | Aggregate) for each in nodes_in(node))
+
+
+def without_conditions(node: Node) -> Node:
+    """Return a query for the number of rows that `node` would have if no condition dropped any. It has one row.
+
+    What stands in a group or meets in a join still counts: leaving that away would change which columns there are.
+    """
+
+    def drop(each: Node) -> Node:
+        match each:
+            case Filter(source) | Limit(source):
+                return source
+            case Join(left, how="semi" | "anti"):
+                return left
+            case Aggregate(guards=guards) if guards:
+                return replace(each, guards=())
+        return each
+
+    return Aggregate(bottom_up(node, drop), (), (AggregateOutput(N_ROWS, "count", None),))

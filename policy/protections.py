@@ -1,0 +1,77 @@
+"""What policies ask for that the compiler can build into a plan: minimum subjects, bounds, padding."""
+
+import decimal
+import math
+from collections.abc import Iterator, Mapping
+
+from conclave.ir.expressions import Literal
+from conclave.ir.guard import Clamp, Protection
+from conclave.ir.types import Decimal, Double, Integer, Type, parse_type
+from policy.document import Policy, PolicyColumn, PolicySpec
+from policy.verdict import Obligation
+
+
+def protections_of(policies: Mapping[str, Policy]) -> dict[str, Protection]:
+    """Return, by dataset, what its policy asks for.
+
+    A policy without a minimum says whom its rows are about all the same: they count for those of others.
+    """
+    return {dataset: _protection(policy.spec) for dataset, policy in sorted(policies.items())}
+
+
+def clamp_of(name: str, column: PolicyColumn) -> Clamp | None:
+    """Return the bounds of a column, as values of its type; None if it has none that can hold.
+
+    Bounds that lie between two values of the type count as the value within them.
+    """
+    kind = parse_type(column.type)
+    if column.bounds is None or not all(map(math.isfinite, column.bounds)):
+        return None
+    low, high = (_value(bound, kind, up) for bound, up in zip(column.bounds, (True, False), strict=True))
+    if low is None or high is None or low > high:
+        return None
+    return Clamp(name, Literal(low, kind), Literal(high, kind))
+
+
+def obligations_of(policies: Mapping[str, Policy]) -> Iterator[Obligation]:
+    """Yield what each policy asks for, in words."""
+    for dataset, protection in protections_of(policies).items():
+        for clamp in protection.clamps:
+            what = f"{clamp.column} counts as {clamp.low.value} at least and {clamp.high.value} at most"
+            yield Obligation(dataset, f"spec.columns.{clamp.column}.bounds", what)
+        if protection.has_minimum:
+            least, ends = protection.least, protection.ends_run
+            told = "end the run" if ends else "are suppressed"
+            yield Obligation(dataset, "spec.minimum.subjects", f"groups under {least} subjects {told}")
+        if protection.padding > 1:
+            what = f"the number of rows put into MPC is rounded up to a multiple of {protection.padding}"
+            yield Obligation(dataset, "spec.padding.rows", what)
+
+
+def _protection(spec: PolicySpec) -> Protection:
+    subjects = tuple(name for name, column in spec.columns.items() if column.subject)
+    minimum = spec.minimum
+    return Protection(
+        subjects=subjects,
+        least=minimum.subjects if minimum else 0,
+        ends_run=minimum is not None and minimum.otherwise == "reject",
+        clamps=tuple(clamp for name, column in spec.columns.items() if (clamp := clamp_of(name, column))),
+        padding=spec.padding.rows if spec.padding else 1,
+    )
+
+
+def _value(bound: float, kind: Type, up: bool) -> int | float | decimal.Decimal | None:
+    match kind:
+        case Integer(bits):
+            size = 1 << (bits - 1)
+            return min(max(math.ceil(bound) if up else math.floor(bound), -size), size - 1)
+        case Decimal(precision, scale):
+            rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
+            unit = decimal.Decimal(1).scaleb(-scale)
+            with decimal.localcontext(prec=400):
+                most = decimal.Decimal(10**precision - 1) * unit
+                exact = decimal.Decimal(repr(bound)).quantize(unit, rounding)
+                return max(-most, min(most, exact))
+        case Double():
+            return float(bound)
+    return None

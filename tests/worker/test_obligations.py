@@ -1,0 +1,63 @@
+"""What policies ask for, through the whole worker: three parties, real store, real TLS, real keys, real MPC."""
+
+import pytest
+
+from policy.manifest import Manifest
+from tests.worker.stores import POLICY, World, csv_of
+from tests.worker.test_run import Runs
+
+# Carriers and delays; who was delayed is what the delays say, so that some are with both owners and some come twice.
+ROWS = {
+    "alpha": [("AA", 10), ("UA", -3), ("AA", 7), ("DL", 1), ("DL", 1), ("DL", 1), ("ZZ", 4)],
+    "bravo": [("UA", 5), ("DL", 1), ("AA", 1000), ("ZZ", 4), ("ZZ", 6)],
+}
+
+
+@pytest.fixture
+def world(federation, swift, swift_users) -> World:
+    world = World(federation, swift, swift_users)
+    for party, rows in ROWS.items():
+        world.upload_data(party, csv_of(rows))
+    return world
+
+
+def ask(world: World, party: str, clauses: str = "", delay: str = "{type: integer, subject: true}") -> None:
+    text = POLICY.replace("DATASET", f"{party}/flights").replace("delay: {type: integer}", f"delay: {delay}")
+    world.upload_policy(party, text + clauses)
+
+
+def results(world: World) -> dict[str, bytes]:
+    return world.objects("carol", world.answers)
+
+
+def test_groups_under_the_strictest_minimum_are_not_in_the_result(world):
+    """Three are asked for by alpha, two by bravo: AA has three; UA and ZZ have two, DL one, in four rows."""
+    ask(world, "alpha", "  minimum: {subjects: 3}\n")
+    ask(world, "bravo", "  minimum: {subjects: 2}\n")
+    runs = Runs(world)
+    assert runs.go() == {"alpha": 0, "bravo": 0, "carol": 0}
+    run_id = world.federation.run.run_id
+    stored = results(world)
+    assert stored[f"{run_id}/result.csv"] == b"carrier,total,n\nAA,1017,3\n"
+    assert Manifest.model_validate_json(stored[f"{run_id}/manifest.json"]).status == "succeeded"
+
+
+def test_a_group_under_the_minimum_ends_the_run_where_one_policy_says_so(world):
+    ask(world, "alpha", "  minimum: {subjects: 2, otherwise: reject}\n")
+    ask(world, "bravo")
+    runs = Runs(world)
+    assert runs.go() == {"alpha": 30, "bravo": 30, "carol": 30}
+    stored = results(world)
+    assert not any(name.endswith("result.csv") for name in stored)
+    manifest = runs.manifest("alpha")
+    assert (manifest.status, manifest.code) == ("rejected", 30)
+    assert "fewer subjects than a policy asks for" in manifest.reasons[0].what
+
+
+def test_bounds_and_padding_are_kept(world):
+    ask(world, "alpha", "  padding: {rows: 10}\n", "{type: integer, bounds: [0, 5]}")
+    ask(world, "bravo", delay="{type: integer, bounds: [-10, 100]}")
+    runs = Runs(world)
+    assert runs.go() == {"alpha": 0, "bravo": 0, "carol": 0}
+    result = results(world)[f"{world.federation.run.run_id}/result.csv"]
+    assert result == b"carrier,total,n\nAA,110,3\nDL,4,4\nUA,5,2\nZZ,14,3\n"
