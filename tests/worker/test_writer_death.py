@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from policy.canonical import digest
 from policy.manifest import Manifest, verify_manifest
 from tests.worker.conftest import HANG_S, PARTIES, Written, in_parallel
 from tests.worker.endpoints.faults import Fault, FaultProxy
@@ -66,6 +67,7 @@ def compute_all(world: World) -> None:
 
     def act(party: str) -> None:
         spec, work, log = world.spec(party), WorkDir(world.federation.work(party)), Written().log
+        work.hold_to(digest(spec), is_first=True)
         fetch(spec, work, world.secrets(party), log)
         compute(spec, work, world.secrets(party), log)
         if party != "carol":
@@ -112,8 +114,8 @@ def test_between_result_and_manifest_the_next_attempt_finishes_alone(world, writ
     assert after["result.csv"] == ANSWER
     assert stored(world, "records") == {"manifest.json": after["manifest.json"]}
     manifest = Manifest.model_validate_json(after["manifest.json"])
-    digest = run_digest(world.federation.run)
-    assert verify_manifest(manifest, world.federation.certificates(), digest) == []
+    of_run = run_digest(world.federation.run)
+    assert verify_manifest(manifest, world.federation.certificates(), of_run) == []
     # Another attempt finds it done, as ever.
     again = tmp_path / "again"
     again.mkdir()
