@@ -87,7 +87,7 @@ def test_what_is_wrong_is_said_with_what_to_do(folder, options, said):
 
 
 def test_a_query_that_is_not_taken_names_line_and_column(folder):
-    result = ccd_try(folder, "SELECT k\nFROM t FULL JOIN t u ON t.k = u.k", "--table", parts(1, 2))
+    result = ccd_try(folder, "SELECT t.k\nFROM t ASOF JOIN t u ON t.k = u.k", "--table", parts(1, 2))
     assert result.exit_code == 10
     assert "line 2" in result.output
-    assert "FULL JOIN is not supported" in result.output
+    assert "ASOF JOIN is not supported" in result.output
