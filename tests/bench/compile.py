@@ -78,7 +78,9 @@ def tables() -> dict[str, Node]:
         unique = frozenset({KEYS[table]} if table in KEYS else ())
         keys = frozenset({("ps_partkey", "ps_suppkey")} if table == "partsupp" else ())
         owners = (OWNERS[table],) if table in OWNERS else PARTIES
-        scans = tuple(Scan(table, f"{o}/{table}", o, schema, unique, unique, keys, keys) for o in owners)
+        scans = tuple(
+            Scan(table, f"{o}/{table}", o, schema, unique, unique, keys=keys, keys_in_table=keys) for o in owners
+        )
         made[table] = scans[0] if len(scans) == 1 else Concat(scans)
     return made
 

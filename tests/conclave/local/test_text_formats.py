@@ -103,11 +103,20 @@ def accepts_only_what_python_reads(tmp_path, how: FileFormat, text: str) -> None
 
 
 def is_ambiguous(text: str, how: FileFormat) -> bool:
-    """Blanks beside quotes, an escape that is no quote's, two kinds of line ends: readers differ on these."""
+    """Whether readers differ: on blanks beside quotes, on quotes beside each other that stand for none, on an escape that
+    is no quote's, on two kinds of line ends.
+    """
     has_blank = bool(how.quote) and (f" {how.quote}" in text or f"{how.quote} " in text)
+    has_pair = bool(how.quote) and how.escape != how.quote and _pairs(how).search(text) is not None
     has_escape = how.escape not in ("", how.quote) and how.escape in text
     n_kinds = len(set(re.findall("\r\n|\r|\n", text)))
-    return has_blank or has_escape or n_kinds > 1
+    return has_blank or has_pair or has_escape or n_kinds > 1
+
+
+def _pairs(how: FileFormat) -> re.Pattern[str]:
+    """Two quotes that are not the whole of a field."""
+    pair, inside = re.escape(how.quote * 2), f"[^{re.escape(how.delimiter)}\r\n]"
+    return re.compile(f"(?<={inside}){pair}|{pair}(?={inside})")
 
 
 @given(
