@@ -103,20 +103,21 @@ def accepts_only_what_python_reads(tmp_path, how: FileFormat, text: str) -> None
 
 
 def is_ambiguous(text: str, how: FileFormat) -> bool:
-    """Whether readers differ: on blanks beside quotes, on quotes beside each other that stand for none, on an escape that
-    is no quote's, on two kinds of line ends.
+    """Whether readers differ: on blanks beside quotes, on two kinds of line ends, and, where the escape is another sign than
+    the quote (so that Python takes quotes within fields for ordinary signs), on whatever is not of the plain grammar.
     """
     has_blank = bool(how.quote) and (f" {how.quote}" in text or f"{how.quote} " in text)
-    has_pair = bool(how.quote) and how.escape != how.quote and _pairs(how).search(text) is not None
-    has_escape = how.escape not in ("", how.quote) and how.escape in text
+    is_loose = how.escape not in ("", how.quote) and _grammar(how).fullmatch(text) is None
     n_kinds = len(set(re.findall("\r\n|\r|\n", text)))
-    return has_blank or has_pair or has_escape or n_kinds > 1
+    return has_blank or is_loose or n_kinds > 1
 
 
-def _pairs(how: FileFormat) -> re.Pattern[str]:
-    """Two quotes that are not the whole of a field."""
-    pair, inside = re.escape(how.quote * 2), f"[^{re.escape(how.delimiter)}\r\n]"
-    return re.compile(f"(?<={inside}){pair}|{pair}(?={inside})")
+def _grammar(how: FileFormat) -> re.Pattern[str]:
+    """Fields without quotes and escapes, or wholly within quotes, where an escape stands before a quote or an escape."""
+    quote, escape, delimiter = (re.escape(sign) for sign in (how.quote, how.escape, how.delimiter))
+    bare = f"[^{quote}{escape}{delimiter}\r\n]*"
+    quoted = f"{quote}(?:[^{quote}{escape}]|{escape}[{quote}{escape}])*{quote}"
+    return re.compile(f"(?:(?:{bare}|{quoted})(?:{delimiter}|\r\n|\r|\n|$))*")
 
 
 @given(
