@@ -60,6 +60,16 @@ def build(module: str, names: Iterable[str] | None = None) -> list[Path]:
     return [cache / name for name in wanted]
 
 
+def module_directory(folder: str, module: str) -> Path:
+    """Return where Go keeps the files of a module that the one in `folder` pins.
+
+    Raises:  NoBinaries.
+    """
+    _require_go([module])
+    _go(HERE / folder, "go", "mod", "download", module)
+    return Path(_go(HERE / folder, "go", "list", "-m", "-f", "{{.Dir}}", module).strip())
+
+
 def modules() -> list[str]:
     """Return the folders that are Go modules with programs to build."""
     return sorted(file.parent.name for file in HERE.glob("*/binaries.toml"))

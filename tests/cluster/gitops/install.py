@@ -3,19 +3,15 @@
 None of its manifests gives it a right outside of its own namespace; what it may do elsewhere, owners have bound.
 """
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.cluster.binaries import HERE, NoBinaries
+from tests.cluster.binaries import module_directory
 from tests.cluster.client import Client
 from tests.cluster.process import wait_until
 
-MODULE = HERE / "argocd"
 ARGO_CD = "github.com/argoproj/argo-cd/v3"
 NAMESPACE = "argocd"
 APPLICATION = "argoproj.io/v1alpha1"
@@ -33,30 +29,9 @@ CONTENTS = (
 SCRIPTS = ("hack/git-verify-wrapper.sh", "hack/gpg-wrapper.sh")
 
 
-def module_directory() -> Path:
-    """Return where Go keeps the pinned module's files.
-
-    Raises:  NoBinaries.
-    """
-    if shutil.which("go") is None:
-        raise NoBinaries("go: not found (fix: install Go; Argo CD's definitions come with its Go module)")
-    for command in (["go", "mod", "download", ARGO_CD], ["go", "list", "-m", "-f", "{{.Dir}}", ARGO_CD]):
-        done = subprocess.run(
-            command,
-            cwd=MODULE,
-            env={**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise NoBinaries(f"{' '.join(command)} failed in {MODULE}:\n{done.stderr}")
-    return Path(done.stdout.strip())
-
-
 def install(client: Client) -> None:
     """Install what Argo CD needs in the cluster, and our settings as docs/operating.md says."""
-    manifests = module_directory() / "manifests"
+    manifests = module_directory("argocd", ARGO_CD) / "manifests"
     client.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     for pattern in CONTENTS:
         for file in sorted(manifests.glob(pattern)):
@@ -70,7 +45,7 @@ def install(client: Client) -> None:
 def install_scripts(directory: Path) -> None:
     """Put Argo CD's shell scripts into `directory`."""
     for name in SCRIPTS:
-        source = module_directory() / name
+        source = module_directory("argocd", ARGO_CD) / name
         target = directory / source.name
         target.write_bytes(source.read_bytes())
         target.chmod(0o755)

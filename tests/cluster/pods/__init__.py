@@ -7,16 +7,14 @@ network has no way to any other but the one *outside* that a test makes, where t
 - init: process 1 of the machine
 - machine: namespaces, cgroups, the network outside
 - relay: from an address in a namespace to a server on loopback
-- containerd: containers, and their addresses
+- containerd: containers
 - images: images of one program
 - kubelet: kubelet, kube-scheduler, kube-proxy
-- policies: what NetworkPolicies allow, computed
-- enforcer: and enforced, by nftables
+- cilium: pods' addresses and ways, and NetworkPolicies enforced
 - dns: CoreDNS
 - cluster: all of them together
 - airports: the sample federation in the cluster
 - probe: attempts to connect from within a pod's network
 - conftest: the cluster and the federation, once per session
-- test_policies: the computation; needs no cluster
 - test_pods: a whole run
 """

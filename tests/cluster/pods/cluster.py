@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane, start_control_plane
+from tests.cluster.pods.cilium import Cilium, plugin_directory, start_cilium
 from tests.cluster.pods.containerd import Containerd, start_containerd
 from tests.cluster.pods.dns import start_dns
-from tests.cluster.pods.enforcer import Enforcer, enforcing
 from tests.cluster.pods.images import REGISTRY, one_program_image
-from tests.cluster.pods.kubelet import NODE, start_kubelet, start_scheduler_and_proxy
+from tests.cluster.pods.kubelet import NODE, is_ready, start_kubelet, start_scheduler_and_proxy
 from tests.cluster.pods.machine import GATEWAY, Machine, NoMachine, start_machine
 from tests.cluster.ports import free_ports
+from tests.cluster.process import wait_until
 
 # Holds a pod's network, and serves as the program in pods that are nobody's worker.
 BUSYBOX = "ccdt-busybox"
@@ -28,7 +29,7 @@ class Cluster:
     plane: ControlPlane
     machine: Machine
     containerd: Containerd
-    enforcer: Enforcer
+    cilium: Cilium
     admin: Client
     kubelet_port: int
 
@@ -62,13 +63,14 @@ def start_cluster(directory: Path) -> Iterator[Cluster]:
         for address in ("127.0.0.1", GATEWAY):
             stack.enter_context(machine.from_inside(address, port))
         archive = one_program_image(machine.directory, BUSYBOX, Path(busybox), "/bin/busybox", "sleep", "2000000")
-        containerd = stack.enter_context(start_containerd(machine, f"{REGISTRY}/{BUSYBOX}:test"))
+        containerd = stack.enter_context(start_containerd(machine, f"{REGISTRY}/{BUSYBOX}:test", plugin_directory()))
         containerd.ctr("images", "import", archive)
-        enforcer = stack.enter_context(enforcing(machine, plane.client()))
         kubelet = plane.kubeconfig(f"system:node:{NODE}", "system:nodes")
         [kubelet_port] = free_ports(1)
         stack.enter_context(start_kubelet(machine, plane, kubelet, kubelet_port))
+        cilium = stack.enter_context(start_cilium(machine, plane, containerd.networks))
+        wait_until(lambda: is_ready(cilium.admin), "the node is ready for pods")
         users = (plane.kubeconfig(f"system:{name}") for name in ("kube-scheduler", "kube-proxy"))
         stack.enter_context(start_scheduler_and_proxy(machine, *users))
         start_dns(plane, containerd)
-        yield Cluster(plane, machine, containerd, enforcer, plane.client(), kubelet_port)
+        yield Cluster(plane, machine, containerd, cilium, plane.client(), kubelet_port)

@@ -1,4 +1,4 @@
-"""containerd with runc, and a network for pods: a bridge of the machine's own, by the reference CNI plugins."""
+"""containerd with runc. Pods get their network from the CNI plug-ins whose configuration somebody writes."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from tests.cluster.binaries import binary
 from tests.cluster.pods.machine import Machine, NoMachine
 from tests.cluster.process import Server
 
-POD_RANGE = "10.88.0.0/24"
-CNI_PLUGINS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))  # Debian's, everybody else's
+# The reference plug-ins, for a pod's loopback: Debian's, everybody else's.
+CNI_PLUGINS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 SOCKET = "/run/containerd/containerd.sock"
 
 
@@ -21,6 +21,7 @@ class Containerd:
 
     server: Server
     machine: Machine
+    networks: Path
 
     def ctr(self, *arguments: str | Path) -> str:
         """Run its command line tool in the namespace that the kubelet uses."""
@@ -32,20 +33,22 @@ class Containerd:
 
 
 @contextmanager
-def start_containerd(machine: Machine, sandbox_image: str) -> Iterator[Containerd]:
-    """Run containerd on the machine. `sandbox_image` holds a pod's network while its containers come and go."""
+def start_containerd(machine: Machine, sandbox_image: str, plugins: Path) -> Iterator[Containerd]:
+    """Run containerd on the machine. `sandbox_image` holds a pod's network while its containers come and go.
+
+    That network is made by a program in `plugins`, once somebody has put its configuration into `networks`.
+    """
     directory = machine.directory / "containerd"
-    plugins = directory / "cni"
-    plugins.mkdir(parents=True)
-    (plugins / "10-ccdt.conflist").write_text(json.dumps(_network(directory)))
+    networks = directory / "networks"
+    networks.mkdir(parents=True)
     configuration = directory / "config.toml"
-    configuration.write_text(_configuration(directory, plugins, sandbox_image))
+    configuration.write_text(_configuration(directory, networks, plugins, sandbox_image))
     program = binary("containerd", "containerd")
     binary("containerd", "containerd-shim-runc-v2")
     # containerd looks for its shim on PATH.
     command = ["env", f"PATH={program.parent}:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", program]
     with machine.serving("containerd", *command, "--config", configuration) as server:
-        started = Containerd(server, machine)
+        started = Containerd(server, machine, networks)
         server.wait_until(lambda: _answers(started))
         yield started
 
@@ -58,26 +61,8 @@ def _answers(started: Containerd) -> bool:
     return True
 
 
-def _network(directory: Path) -> dict[str, object]:
-    bridge = {
-        "type": "bridge",
-        "bridge": "ccdt-pods",
-        "isGateway": True,
-        "hairpinMode": True,
-        # No masquerading: the machine's outside sees, and answers, the pods' own addresses.
-        "ipMasq": False,
-        "ipam": {
-            "type": "host-local",
-            "dataDir": str(directory / "addresses"),
-            "ranges": [[{"subnet": POD_RANGE}]],
-            "routes": [{"dst": "0.0.0.0/0"}],
-        },
-    }
-    return {"cniVersion": "1.0.0", "name": "ccdt", "plugins": [bridge]}
-
-
-def _configuration(directory: Path, plugins: Path, sandbox_image: str) -> str:
-    found = [str(path) for path in CNI_PLUGINS if (path / "bridge").exists()]
+def _configuration(directory: Path, networks: Path, plugins: Path, sandbox_image: str) -> str:
+    found = [str(path) for path in CNI_PLUGINS if (path / "loopback").exists()]
     if not found:
         raise NoMachine(f"the CNI plugins are in none of {', '.join(map(str, CNI_PLUGINS))}")
     return f"""
@@ -107,6 +92,6 @@ runtime_type = "io.containerd.runc.v2"
 SystemdCgroup = false
 
 [plugins."io.containerd.cri.v1.runtime".cni]
-bin_dirs = {json.dumps(found)}
-conf_dir = "{plugins}"
+bin_dirs = {json.dumps([*found, str(plugins)])}
+conf_dir = "{networks}"
 """

@@ -11,8 +11,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-# What a kubelet insists on. Here it reads them from files of this machine alone: the kernel's own stay as they are.
-TUNABLES = {"vm/overcommit_memory": "1", "kernel/panic": "10", "kernel/panic_on_oops": "1"}
+# What a kubelet insists on, and what Cilium sets. Here they are files of this machine alone: the kernel's own stay as
+# they are.
+TUNABLES = {
+    "vm/overcommit_memory": "1",
+    "kernel/panic": "10",
+    "kernel/panic_on_oops": "1",
+    "kernel/timer_migration": "0",
+    "kernel/unprivileged_bpf_disabled": "1",
+}
 
 
 def main(directory: Path) -> None:
@@ -21,11 +28,13 @@ def main(directory: Path) -> None:
     for place in ("/run", "/var/log"):
         _mount("-t", "tmpfs", "-o", "mode=755,size=64m", "ccdt", place)
     for number, (name, value) in enumerate(TUNABLES.items()):
+        if not Path("/proc/sys", name).exists():
+            continue  # not every kernel has them all
         file = directory / f"tunable-{number}"
         file.write_text(f"{value}\n")
         _mount("--bind", str(file), f"/proc/sys/{name}")
-    for name in ("ipv4/ip_forward", "bridge/bridge-nf-call-iptables"):
-        Path("/proc/sys/net", name).write_text("1")  # of this network namespace
+    _mount("-t", "bpf", "bpf", "/sys/fs/bpf")
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")  # of this network namespace
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     read, write = os.pipe()

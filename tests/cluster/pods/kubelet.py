@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.cluster.binaries import binary
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.pods.containerd import POD_RANGE, SOCKET
+from tests.cluster.pods.containerd import SOCKET
 from tests.cluster.pods.machine import GATEWAY, Machine
 from tests.cluster.process import Server
 
@@ -16,11 +16,12 @@ from tests.cluster.process import Server
 NODE = "localhost"
 DNS_ADDRESS = "10.0.0.10"  # of the control plane's range of Services
 DOMAIN = "cluster.local"
+POD_RANGE = "10.88.0.0/24"
 
 
 @contextmanager
 def start_kubelet(machine: Machine, plane: ControlPlane, kubeconfig: Path, port: int) -> Iterator[Server]:
-    """Run a kubelet on the machine, and wait until its node is ready for pods."""
+    """Run a kubelet on the machine, and wait until its node is registered."""
     directory = machine.directory / "kubelet"
     directory.mkdir()
     configuration = directory / "config.json"
@@ -32,7 +33,7 @@ def start_kubelet(machine: Machine, plane: ControlPlane, kubeconfig: Path, port:
     ]
     admin = plane.client()
     with machine.to_inside(GATEWAY, port), machine.serving("kubelet", *command) as server:
-        server.wait_until(lambda: _is_ready(admin), timeout_s=120)
+        server.wait_until(lambda: admin.exists("v1", "Node", NODE), timeout_s=120)
         yield server
 
 
@@ -52,9 +53,8 @@ def start_scheduler_and_proxy(machine: Machine, scheduler: Path, proxy: Path) ->
         yield
 
 
-def _is_ready(admin: Client) -> bool:
-    if not admin.exists("v1", "Node", NODE):
-        return False
+def is_ready(admin: Client) -> bool:
+    """Whether the node is ready for pods: it has a network by now."""
     conditions = admin.get("v1", "Node", NODE).get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 

@@ -26,6 +26,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 # Documentation's networks (RFC 5737), so that no address here can mean a real one.
 GATEWAY, OUTSIDE = "192.0.2.1", "192.0.2.2"
 STORE, STRANGER = "192.0.2.10", "192.0.2.99"
+CABLE = "ccdt-out"  # the machine's end
 NEEDED = ("unshare", "nsenter", "ip", "nft", "runc")
 
 
@@ -145,9 +146,9 @@ def _holder() -> Iterator[int]:
 
 def _connect(machine: Machine) -> None:
     """Lay a cable between the machine and the network outside."""
-    machine.run("ip", "link", "add", "ccdt-out", "type", "veth", "peer", "name", "ccdt-in")
-    machine.run("ip", "addr", "add", f"{GATEWAY}/24", "dev", "ccdt-out")
-    machine.run("ip", "link", "set", "ccdt-out", "up")
+    machine.run("ip", "link", "add", CABLE, "type", "veth", "peer", "name", "ccdt-in")
+    machine.run("ip", "addr", "add", f"{GATEWAY}/24", "dev", CABLE)
+    machine.run("ip", "link", "set", CABLE, "up")
     # Seen from the machine, whose process numbers are its own, the other namespace has no number; so from here.
     _ip(machine.pid, "link", "set", "ccdt-in", "netns", str(machine.outside))
     for address in (OUTSIDE, STORE, STRANGER):

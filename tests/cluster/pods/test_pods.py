@@ -53,8 +53,7 @@ def waiting(cluster: Cluster, airports: Airports) -> Waiting:
     [service] = [one for one in airports.manifests("ewr") if one["kind"] == "Service"]
     outsider = _outsider(cluster, workers["ewr"]["metadata"]["labels"])
     for pod in (*workers.values(), outsider):
-        address = pod["status"]["podIP"]
-        wait_until(lambda address=address: cluster.enforcer.is_known(address), f"the rules know {address}")
+        wait_until(lambda pod=pod: cluster.cilium.guards(pod), f"Cilium guards {pod['metadata']['name']}")
     return Waiting(workers, outsider, service["spec"]["ports"][0]["port"])
 
 
