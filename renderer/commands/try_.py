@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,8 @@ from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
 from renderer.trial import parse_tables, prepare
 
-EPILOG = """Example: two shops and a card company, none of which may show its rows to another.\n
+EPILOG = """Examples: two shops and a card company, none of which may show its rows to another.\n
+ccd try "SELECT SUM(amount) AS total FROM sales" --table sales=north:north.csv,south:south.csv\n
 ccd try --query q.sql --table sales=north:north.csv,south:south.csv --table cards=bank:cards.parquet
 """
 
@@ -25,9 +25,6 @@ def register(app: typer.Typer) -> None:
 
 
 def try_query(
-    query: Annotated[
-        Path, typer.Option(help="A file with one SELECT (DuckDB's dialect).", exists=True, dir_okay=False)
-    ],
     table: Annotated[
         list[str],
         typer.Option(
@@ -35,6 +32,14 @@ def try_query(
             metavar="NAME=PARTY:FILE",
         ),
     ],
+    sql: Annotated[
+        str | None,
+        typer.Argument(metavar="SELECT", help="One SELECT (DuckDB's dialect) within quotes.", show_default=False),
+    ] = None,
+    query: Annotated[
+        typer.FileText | None,
+        typer.Option(metavar="FILE", encoding="utf-8", help="A file with it instead; - for standard input."),
+    ] = None,
     reveal_to: Annotated[
         str | None, typer.Option(help="The party that gets the answer. Default: an analyst who has no data.")
     ] = None,
@@ -46,7 +51,7 @@ def try_query(
     The compiler and the MPC engine are the real ones; there are no policies, no stores and no network. Types are
     read off the files. Nothing is uploaded, and nothing is kept.
     """
-    trial = prepare(query.read_text(encoding="utf-8"), parse_tables(table), reveal_to)
+    trial = prepare(_only_one(sql, query), parse_tables(table), reveal_to)
     console = Console(stderr=True)
     text = show_plan(trial.plan, estimate(trial.plan))
     if plan:
@@ -70,3 +75,11 @@ def try_query(
     typer.echo(text)
     Console().print(table_of(rows, columns))
     console.print(f"{len(rows)} rows in {seconds:.1f} s; parties: {', '.join(trial.parties)}", style="dim")
+
+
+def _only_one(sql: str | None, query: typer.FileText | None) -> str:
+    if sql is not None and query is None:
+        return sql
+    if query is not None and sql is None:
+        return query.read()
+    raise typer.BadParameter("give either the query itself, within quotes, or --query FILE", param_hint="SELECT")
