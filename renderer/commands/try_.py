@@ -12,10 +12,15 @@ from conclave.estimate import estimate
 from conclave.execute import StepReport
 from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
-from renderer.trial import parse_tables, prepare
+from renderer.errors import CommandError
+from renderer.settings import settings_of
+from renderer.trial import Trial, parse_tables, prepare
+from renderer.trial_workflow import prepare_workflow
 
 EPILOG = """Example: two shops and a card company, none of which may show its rows to another.\n
-ccd try --query q.sql --table sales=north:north.csv,south:south.csv --table cards=bank:cards.parquet
+ccd try --query q.sql --table sales=north:north.csv,south:south.csv --table cards=bank:cards.parquet\n
+A committed workflow, over data/north/sales.csv and so on:\n
+ccd try --workflow workflows/wage-gap.yaml --data data
 """
 
 
@@ -25,16 +30,24 @@ def register(app: typer.Typer) -> None:
 
 
 def try_query(
+    context: typer.Context,
     query: Annotated[
-        Path, typer.Option(help="A file with one SELECT (DuckDB's dialect).", exists=True, dir_okay=False)
-    ],
+        Path | None, typer.Option(help="A file with one SELECT (DuckDB's dialect).", exists=True, dir_okay=False)
+    ] = None,
     table: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="NAME=party:file[,party:file]: a logical table and who holds which part of it (CSV or Parquet).",
             metavar="NAME=PARTY:FILE",
         ),
-    ],
+    ] = None,
+    workflow: Annotated[
+        Path | None, typer.Option(help="A workflow of this federation, in the place of --query and --table.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="With --workflow: the directory that holds PARTY/DATASET.csv (or .parquet, as declared)."),
+    ] = None,
     reveal_to: Annotated[
         str | None, typer.Option(help="The party that gets the answer. Default: an analyst who has no data.")
     ] = None,
@@ -44,9 +57,10 @@ def try_query(
     """Try a query over local files, with every party simulated on this machine.
 
     The compiler and the MPC engine are the real ones; there are no policies, no stores and no network. Types are
-    read off the files. Nothing is uploaded, and nothing is kept.
+    read off the files, or with [bold]--workflow[/bold] declared by the party documents, which the files are held to.
+    Nothing is uploaded, and nothing is kept.
     """
-    trial = prepare(query.read_text(encoding="utf-8"), parse_tables(table), reveal_to)
+    trial = _trial(settings_of(context).root, query, table or [], workflow, data, reveal_to)
     console = Console(stderr=True)
     text = show_plan(trial.plan, estimate(trial.plan))
     if plan:
@@ -70,3 +84,16 @@ def try_query(
     typer.echo(text)
     Console().print(table_of(rows, columns))
     console.print(f"{len(rows)} rows in {seconds:.1f} s; parties: {', '.join(trial.parties)}", style="dim")
+
+
+def _trial(
+    root: Path, query: Path | None, table: list[str], workflow: Path | None, data: Path | None, reveal_to: str | None
+) -> Trial:
+    if query is not None and table and workflow is None and data is None:
+        return prepare(query.read_text(encoding="utf-8"), parse_tables(table), reveal_to)
+    if workflow is not None and data is not None and query is None and not table:
+        if reveal_to is not None:
+            raise CommandError("--reveal-to has no say here", "the workflow names its recipients", 2)
+        return prepare_workflow(root, workflow, data)
+    fix = "give --query and one --table or more, or --workflow and --data"
+    raise CommandError("what is to be tried?", fix, 2)
