@@ -69,6 +69,7 @@ Commands:
 - ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
+- trial_workflow: a committed workflow in its place
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine
 - cluster: what becomes of runs, in a Kubernetes cluster or in the local one

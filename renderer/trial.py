@@ -61,12 +61,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A file as the dataset that the plan reads it as."""
+
+    dataset: str  # "party/dataset"
+    party: str
+    path: Path
+    file_format: FileFormat
+    schema: Schema
+
+
+@dataclass(frozen=True)
 class Trial:
     """A query and its files, ready to run."""
 
     plan: Plan
     parties: tuple[str, ...]
-    parts: tuple[tuple[Part, Scan], ...]
+    files: tuple[Loaded, ...]
 
     def run(self, progress: Callable[[StepReport], None]) -> Execution:
         """Run every party in a thread of its own; return what the first recipient gets."""
@@ -90,9 +101,9 @@ class Trial:
     def _run_party(self, name: str, network: Network, progress: Callable[[StepReport], None]) -> Execution:
         try:
             engine = LocalEngine()
-            for part, scan in self.parts:
-                if part.party == name:
-                    engine.register_file(scan.dataset, part.path, part.file_format, scan.schema)
+            for file in self.files:
+                if file.party == name:
+                    engine.register_file(file.dataset, file.path, file.file_format, file.schema)
             return execute(self.plan, name, network, engine, b"ccd try", progress)
         finally:
             network.close()
@@ -138,7 +149,10 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
     return Trial(
         plan,
         tuple(dict.fromkeys([*owners, recipient, first, second, third])),
-        tuple(zip(parts, scans, strict=True)),
+        tuple(
+            Loaded(scan.dataset, part.party, part.path, part.file_format, scan.schema)
+            for part, scan in zip(parts, scans, strict=True)
+        ),
     )
 
 
