@@ -46,6 +46,7 @@ Manifests:
 - layout: which files the documents become
 - tree: the committed tree beside that
 - merged: what has been merged, and stays
+- past: every run that was ever merged
 - codeowners: whose approval the forge asks for
 
 Commands:
@@ -63,6 +64,8 @@ Commands:
 - review: what a pull request asks for, beside what was asked before
 - review_text: that in words
 - joining: all that a new party needs
+- across: workflows held against what was merged before
+- across_text: what was found, in words
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
 - history: a manifest held against Git

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from conclave.plan.show import describe, learned, show_plan, size
 from policy.explain import flow_of, rule_of
+from renderer.across_text import NO_PROOF, facts_of, title_of
 from renderer.published import Opinion, refusals
 from renderer.review import Comparison, Review
 
@@ -26,6 +27,8 @@ def as_text(one: Review) -> str:
         parts.append("\n".join(["published policies", *_policy_lines(one)]) + "\n")
     if one.approvals:
         parts.append("\n".join(["approvals", *_approval_lines(one)]) + "\n")
+    if one.risks:
+        parts.append("\n".join(["together with what was asked before", *_risk_lines(one)]) + "\n")
     if one.comparison is not None:
         parts.append(
             "\n".join([f"compared with {one.comparison.revision}", *_change_lines(one, one.comparison)]) + "\n"
@@ -61,6 +64,7 @@ def _markdown(one: Review) -> Iterator[str]:
         yield from _markdown_changes(one, comparison)
     yield from _markdown_policies(one)
     yield from _markdown_approvals(one)
+    yield from _markdown_history(one)
     yield from _markdown_facts(one)
     yield from _markdown_steps(one)
 
@@ -166,6 +170,23 @@ def _markdown_approvals(one: Review) -> Iterator[str]:
     yield ""
 
 
+def _markdown_history(one: Review) -> Iterator[str]:
+    if one.comparison is None:
+        return
+    yield "### Together with what was asked before"
+    yield ""
+    if not one.risks:
+        yield "No merged workflow tells the same of rows that differ from these by some."
+    for risk in one.risks:
+        yield f"**{_escape(title_of(risk))}**"
+        yield ""
+        yield from (f"- {name}: {_escape(text)}" for name, text in facts_of(risk).items())
+        yield ""
+    yield ""
+    yield NO_PROOF
+    yield ""
+
+
 def _markdown_facts(one: Review) -> Iterator[str]:
     yield "<details><summary>What is asked</summary>"
     yield ""
@@ -213,6 +234,12 @@ def _approval_lines(one: Review) -> Iterator[str]:
     for each in one.approvals:
         until = f"until {each.expires}" if each.state == "approved" else "; ".join(each.problems)
         yield f"  {each.party:<22} {each.state:<15} {until}".rstrip()
+
+
+def _risk_lines(one: Review) -> Iterator[str]:
+    for risk in one.risks:
+        yield f"  {title_of(risk)}"
+        yield from (f"    {name + ':':<12}{text}" for name, text in facts_of(risk).items())
 
 
 def _change_lines(one: Review, comparison: Comparison) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`ccd policy`: what owners' policies say of a workflow, offline; check one and sign one."""
+"""`ccd policy`: what owners' policies say of a workflow, offline; what answers tell together; check one and sign one."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,16 @@ from policy.signature import sign as signature_of
 from policy.verdict import Verdict
 from policy.verify import Request
 from policy.verify import verify as verify_plan
+from renderer.across import history as held_against
+from renderer.across import problems_of
+from renderer.across_text import as_json as history_json
+from renderer.across_text import as_text as history_text
 from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.approving import missing
 from renderer.check import load_workspace
 from renderer.errors import BAD_DOCUMENT, CommandError, print_problems
 from renderer.plan import plan_of_workflow
+from renderer.progress import Terminal
 from renderer.published import SIGNATURE_PURPOSE, read_published, refusals
 from renderer.query import query_problem
 from renderer.review import review
@@ -97,6 +102,45 @@ def published(
     if annotate is not Annotate.GITLAB:
         n_policies = len(read_published(load_workspace(root)))
         typer.echo(f"{len(reviews)} workflows, {n_policies} published policies: no refusal")
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    workflow: Annotated[
+        list[Path] | None, typer.Argument(help="Workflows' files; default: all that are not merged yet.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="REV", help="The branch of what was merged; default: the federation's own."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Hold merged workflows against one another, too.")] = False,
+    annotate: Annotated[Annotate | None, typer.Option(help=ANNOTATE_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say whether an answer, taken from one that was given before, would tell of a few rows.
+
+    Each workflow is held against every run that was ever merged over the same datasets, retired ones included: their
+    compiled plans, as their workers were told. The same aggregate over rows that may differ (a condition more, a
+    window that moved, an owner left out, another HAVING, one more join) is a differencing risk. What it is, who would
+    learn what, and what to do is printed.
+
+    Exits with 30 if somebody gets both answers, unless the owners of the data say otherwise: by
+    [bold]spec.acrossQueries: unchecked[/bold] in a published policy that they have signed, or by approving this very
+    run. This is a check and no proof: it knows neither the data nor what a recipient knows otherwise.
+    """
+    root, watch = settings_of(context).root, Terminal()
+    found = held_against(root, workflow or (), base, everything, watch)
+    problems = problems_of(found)
+    if as_json:
+        typer.echo(json.dumps(history_json(found), indent=2))
+    elif annotate is Annotate.GITLAB:
+        typer.echo(annotations(problems, annotate), nl=False)
+    else:
+        typer.echo(annotations(problems, annotate) if annotate else "", nl=False)
+        typer.echo(history_text(found), nl=False)
+    if problems:
+        raise typer.Exit(REJECTED)
 
 
 @app.command()
