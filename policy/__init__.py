@@ -34,6 +34,7 @@ Files, in reading order:
 - faithful: the plan's steps against the query that is judged
 - verdict: what the verifier says
 - verify: all of it together
+- suggest: the least that would have to be granted
 - explain: a verdict in words
 - resources: what a party's Job has used, signed by that party alone
 - manifest: what ran, who agreed, what was learned; signed by every party

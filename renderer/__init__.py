@@ -18,6 +18,7 @@ Documents:
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
+- suggesting: what each owner would have to grant, as it would write it
 - lint: yamllint's rules
 - validation: everything that `ccd validate` looks at
 - schema: JSON Schemas

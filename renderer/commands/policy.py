@@ -28,10 +28,11 @@ from renderer.check import load_workspace
 from renderer.errors import BAD_DOCUMENT, CommandError, print_problems
 from renderer.plan import plan_of_workflow
 from renderer.progress import Terminal
-from renderer.published import SIGNATURE_PURPOSE, read_published, refusals
+from renderer.published import SIGNATURE_PURPOSE, read_published, reason_problem, refusals
 from renderer.query import query_problem
 from renderer.review import review
 from renderer.settings import settings_of
+from renderer.suggesting import suggested, text_of, write
 from worker.runspec import Run
 
 REJECTED = 30
@@ -102,6 +103,42 @@ def published(
     if annotate is not Annotate.GITLAB:
         n_policies = len(read_published(load_workspace(root)))
         typer.echo(f"{len(reviews)} workflows, {n_policies} published policies: no refusal")
+
+
+@app.command("suggest")
+def suggest_(
+    context: typer.Context,
+    workflow: Annotated[Path, typer.Argument(help="The workflow's file.")],
+    policy: Annotated[
+        list[Path] | None, typer.Option(help="A dataset's policy as it is; default: the published one, if any.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write whole policies with it, for `ccd policy verify`."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what owners would have to grant for a workflow to be accepted: no more than it needs, and whose it is.
+
+    Prints YAML for each owner to read, change, sign and put beside its data: nobody else can grant it. Take any of it
+    away, and the verifier refuses. Think twice about [bold]open[/bold] and [bold]expressions: true[/bold]: the query may be
+    asked in another way. Exits with 30 if something is refused that no grant can mend; stderr says what.
+    """
+    root = settings_of(context).root
+    workspace = load_workspace(root)
+    document = workspace.workflow_in(workflow)
+    run = workspace.planned(document.model.metadata.name).run
+    found = suggested(workspace, run, _policies_of(run, policy or []))
+    if out is not None:
+        for file in write(found, out):
+            typer.echo(f"wrote {file}", err=as_json)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    elif out is None:
+        typer.echo(text_of(found), nl=False)
+    if found.suggestion.left:
+        print_problems([reason_problem(document, reason) for reason in found.suggestion.left])
+        raise typer.Exit(REJECTED)
 
 
 @app.command()
