@@ -63,7 +63,10 @@ Commands:
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
 - review: what a pull request asks for, beside what was asked before
-- review_text: that in words
+- markdown: text of others in a forge's Markdown
+- policy_change: what a changed policy would change
+- policy_change_text: that in words
+- review_text: all of it in words
 - joining: all that a new party needs
 - across: workflows held against what was merged before
 - across_text: what was found, in words

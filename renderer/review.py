@@ -149,13 +149,13 @@ class Base:
         commit = repository.fork_point(repository.resolve(revision))
         self.why: tuple[str, ...] = ()  # its documents cannot be read
         self._workspace: Workspace | None = None
-        self._policies: Mapping[str, Policy] = {}
+        self.policies: Mapping[str, Policy] = {}  # that were published
         with tempfile.TemporaryDirectory(prefix="ccd-base-") as directory:
             repository.export(commit, Path(directory), WORKFLOWS)
             if any(Path(directory).iterdir()):  # else there was no federation then, and everything is new indeed
                 try:
                     self._workspace = read_workspace(Path(directory))
-                    self._policies = policies_of(read_published(self._workspace))
+                    self.policies = policies_of(read_published(self._workspace))
                 except DocumentError as error:
                     # Files are named as they are in the repository, whatever directory they were read in.
                     told = (f"{each.file}:{each.line}: {one_line(each)}" for each in error.problems)
@@ -175,8 +175,8 @@ class Base:
         try:
             planned = plan_run(document.model, self._workspace.party_models, self._workspace.federation.model)
             if planned.run.run_id == run.run_id:
-                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run, self._policies)))
-            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run, self._policies)))
+                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run, self.policies)))
+            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run, self.policies)))
         except (QueryProblem, KeyError, ValueError) as error:
             # It was not sound then, which is no reason to keep quiet about what it is now.
             why = error.what if isinstance(error, QueryProblem) else "it names what was not there"
