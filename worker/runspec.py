@@ -101,6 +101,8 @@ class MpcSpec(Model):
 
     protocol: Literal["replicated3"] = "replicated3"
     compute: tuple[str, str, str]
+    # "table.column": who is to see it as a key. Left out if there is none, so that run ids of before stay what they are.
+    cleartext: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda cleartext: not cleartext)
 
 
 class Deadlines(Model):
@@ -283,6 +285,15 @@ def tables_of(run: Run) -> dict[str, Node]:
         scans = tuple(_scan(table.name, datasets[name]) for name in table.datasets)
         tables[table.name] = scans[0] if len(scans) == 1 else Concat(scans)
     return tables
+
+
+def cleartext_of(run: Run) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return, by table and column, who is to see it as a key."""
+    shown = {}
+    for name, parties in run.mpc.cleartext.items():
+        table, _, column = name.partition(".")
+        shown[table, column] = parties
+    return shown
 
 
 def _scan(table: str, dataset: DatasetSpec) -> Scan:

@@ -39,13 +39,13 @@ def disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> 
             case LocalStep() | MpcStep():
                 pass
         if isinstance(step, MpcStep) and step.seen_by:
-            found += _of_keys(step, setting)
+            found += keys_seen(step, setting)
     if not any(found_one.kind == "answer" for found_one in found):
         found.append(Disclosure(root.recipients, "answer", steps[-1].name, "answer", _names(root.schema)))
     return tuple(found)
 
 
-def _of_keys(step: MpcStep, setting: MpcSetting) -> Iterator[Disclosure]:
+def keys_seen(step: MpcStep, setting: MpcSetting) -> Iterator[Disclosure]:
     """Yield what a join or grouping by keys that somebody sees discloses."""
     match step.operator:
         case Join(on=on) as join:

@@ -12,7 +12,7 @@ from conclave.estimate import estimate
 from conclave.execute import StepReport
 from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
-from renderer.trial import parse_tables, prepare
+from renderer.trial import parse_cleartext, parse_tables, prepare
 
 EPILOG = """Example: two shops and a card company, none of which may show its rows to another.\n
 ccd try --query q.sql --table sales=north:north.csv,south:south.csv --table cards=bank:cards.parquet
@@ -38,6 +38,14 @@ def try_query(
     reveal_to: Annotated[
         str | None, typer.Option(help="The party that gets the answer. Default: an analyst who has no data.")
     ] = None,
+    cleartext: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TABLE.COLUMN=party[,party]: who of those who compute is shown that column, as a key alone, its rows "
+            "shuffled. Joins and groups by keys that one party is shown are many times faster.",
+            metavar="TABLE.COLUMN=PARTY",
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan; run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -46,7 +54,7 @@ def try_query(
     The compiler and the MPC engine are the real ones; there are no policies, no stores and no network. Types are
     read off the files. Nothing is uploaded, and nothing is kept.
     """
-    trial = prepare(query.read_text(encoding="utf-8"), parse_tables(table), reveal_to)
+    trial = prepare(query.read_text(encoding="utf-8"), parse_tables(table), reveal_to, parse_cleartext(cleartext or []))
     console = Console(stderr=True)
     text = show_plan(trial.plan, estimate(trial.plan))
     if plan:
