@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from conclave.ir.nodes import Aggregate, Input, Join, Node
 from conclave.ir.show import show_node
-from conclave.plan.cleartext import tells_pairs
+from conclave.ir.walk import scans_in
+from conclave.plan.cleartext import who_counts
 from conclave.plan.steps import MpcStep, Plan
 from policy.document import Policy
 from policy.faithful import tables_made
@@ -31,7 +32,7 @@ def check_keys(plan: Plan, policies: Mapping[str, Policy], personal: Personal, p
 
     Raises:  UnknownOperator.
     """
-    made = tables_made(plan)
+    made, members = tables_made(plan), {scan.owner for scan in scans_in(plan.query)} | set(plan.query.recipients)
     compute = plan.mpc.compute if plan.mpc is not None else ()
     for step in plan.steps:
         if not isinstance(step, MpcStep) or not step.seen_by:
@@ -44,8 +45,9 @@ def check_keys(plan: Plan, policies: Mapping[str, Policy], personal: Personal, p
             seen = _Seen(party, show_node(step.operator), policies, purpose)
             for side in sides:
                 yield from seen.reasons(side)
-        told = _told(step, compute, plan.query.recipients)
-        size = _Size(step, told, policies, purpose)
+        counting = who_counts(step, compute, members)
+        inside, outside = (tuple(p for p in counting if (p in compute) == is_inside) for is_inside in (True, False))
+        size = _Size(step, inside, outside, plan.query.recipients, policies, purpose)
         yield from size.reasons(merged(*(side.deciding() for side in sides)), merged(*(s.relation.rows for s in sides)))
 
 
@@ -120,29 +122,43 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Size:
-    """What is told of how many rows a step makes, to those who do not see its keys."""
+    """How many rows a step makes, and who counts them without seeing its keys."""
 
     step: MpcStep
-    told: tuple[tuple[str, ...], ...]  # groups of parties: in each, one that may know is enough
+    inside: tuple[str, ...]  # those who compute
+    outside: tuple[str, ...]  # members of the run who do not
+    recipients: tuple[str, ...]
     policies: Mapping[str, Policy]
     purpose: str
 
     def reasons(self, deciding: tuple[Use, ...], rows: tuple[Use, ...]) -> Iterator[Reason]:
-        """Yield what is not allowed to be told. To a party that does not compute it is a count of rows."""
-        for group in self.told:
-            for use in deciding if len(group) > 1 else merged(deciding, rows):
-                policy = self.policies.get(use.dataset)
-                if policy is None:
-                    continue
-                strangers = [party for party in group if not is_shown(use, party, self.policies)]
-                if strangers != list(group):
-                    continue
-                disclosure = f"how many rows {self.step.name} has, seen"
-                reasons = [refuse(policy, use, party, self.purpose, disclosure) for party in strangers]
-                if hides(policy):
-                    yield self._hidden(use, policy, strangers)
-                elif reasons[0] is not None and None not in reasons:
-                    yield reasons[0]
+        """Yield what is not allowed to be told.
+
+        As of sizes that are put into MPC, an owner is taken to agree that the compute parties count if one of them or
+        of the recipients may know what decides; anybody else has to be granted that, and a count of rows.
+        """
+        for use in merged(deciding, rows):
+            policy, owner = self.policies.get(use.dataset), use.dataset.split("/")[0]
+            if policy is None:
+                continue
+            if hides(policy):
+                counting = [p for p in (*self.inside, *self.outside) if not is_shown(use, p, self.policies)]
+                if counting:
+                    yield self._hidden(use, policy, counting)
+                continue
+            asked = [p for p in dict.fromkeys((*self.inside, *self.recipients)) if p != owner]
+            if use in deciding and set(self.inside) - {owner} and asked:
+                refusals = [self._refusal(use, party) for party in asked]
+                if refusals[0] is not None and None not in refusals:
+                    yield refusals[0]
+            for party in self.outside:
+                if party != owner and (reason := self._refusal(use, party)) is not None:
+                    yield reason
+
+    def _refusal(self, use: Use, party: str) -> Reason | None:
+        if is_shown(use, party, self.policies):
+            return None
+        return refuse(self.policies[use.dataset], use, party, self.purpose, f"how many rows {self.step.name} has, seen")
 
     def _hidden(self, use: Use, policy: Policy, strangers: list[str]) -> Reason:
         clause = "spec.minimum.subjects" if (policy.spec.minimum is not None) else "spec.padding.rows"
@@ -182,13 +198,3 @@ def _sides(operator: Node) -> Iterator[tuple[str, tuple[str, ...], Kind]]:
             yield right, tuple(b for _, b in on), "join_key"
         case Aggregate(Input(source), keys):
             yield source, keys, "group_key"
-
-
-def _told(step: MpcStep, compute: tuple[str, ...], recipients: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Return who counts the rows of a step without seeing its keys; each recipient outside has to be asked about."""
-    tells = isinstance(step.operator, Join) and tells_pairs(step.operator, step.unique_side, step.seen_by)
-    if not tells and len(step.seen_by) == 1:
-        return ()
-    others = tuple(sorted(set(compute) - set(step.seen_by)))
-    outside = tuple((party,) for party in sorted(set(recipients) - set(compute)))
-    return (*([tuple(dict.fromkeys((*others, *recipients)))] if others else []), *outside)

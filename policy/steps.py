@@ -38,6 +38,7 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
 def _seen_problems(plan: Plan) -> Iterator[Reason]:
     """Yield steps whose keys somebody outside the compute parties would see, or that the plan does not tell of."""
     fix = "this is a fault of the compiler: report it, with the query"
+    members = {scan.owner for scan in scans_in(plan.query)} | set(plan.query.recipients)
     for step in plan.steps:
         if not isinstance(step, MpcStep) or not step.seen_by:
             continue
@@ -46,7 +47,11 @@ def _seen_problems(plan: Plan) -> Iterator[Reason]:
         if not isinstance(step.operator, Join | Aggregate) or not set(step.seen_by) <= set(compute):
             what = f"step {step.name} would show keys to {', '.join(step.seen_by)}"
             yield Reason("unknown-disclosure", "", what, fix)
-        elif not is_one_or_all or plan.mpc is None or not set(keys_seen(step, plan.mpc)) <= set(plan.disclosures):
+        elif (
+            not is_one_or_all
+            or plan.mpc is None
+            or not set(keys_seen(step, plan.mpc, members)) <= set(plan.disclosures)
+        ):
             what = f"step {step.name} would show keys, and the plan does not tell to whom"
             yield Reason("unknown-disclosure", "", what, fix)
 

@@ -64,6 +64,7 @@ class DatasetSpec(Model):
     name: DatasetName  # "party/dataset"
     columns: tuple[ColumnSpec, ...]
     keys: tuple[KeySpec, ...] = ()
+    most_rows: int | None = Field(default=None, ge=0, exclude_if=lambda most_rows: most_rows is None)
 
     @model_serializer(mode="wrap")
     def _without_no_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -306,6 +307,7 @@ def _scan(table: str, dataset: DatasetSpec) -> Scan:
         unique_in_table=frozenset(column.name for column in dataset.columns if column.unique == "table"),
         keys=frozenset(key.columns for key in dataset.keys),
         keys_in_table=frozenset(key.columns for key in dataset.keys if key.unique == "table"),
+        most_rows=dataset.most_rows,
     )
 
 
