@@ -15,6 +15,7 @@ Documents:
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
+- check_cleartext: which keys a workflow shows to whom
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request

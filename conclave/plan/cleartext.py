@@ -4,7 +4,7 @@ A key may be seen if it is nothing but columns of the owners' tables that the wo
 agree is for policies to say; a plan that shows what they do not grant is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from conclave.ir.expressions import Column
@@ -23,6 +23,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.window import Window
+from conclave.plan.steps import MpcStep
 
 # By (logical table, column): the parties that are to see it.
 Cleartext = Mapping[tuple[str, str], tuple[str, ...]]
@@ -54,11 +55,24 @@ def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, str, str]) ->
     return tuple(seers) if len(seers) == len(compute) else tuple(seers[:1])
 
 
-def tells_pairs(join: Join, unique_side: str | None, seers: tuple[str, ...]) -> bool:
-    """Whether a join by keys that one party sees tells the others how many rows it makes."""
-    if len(seers) != 1 or join.how in ("semi", "anti"):
-        return False
-    return unique_side is None or (join.how == "left" and unique_side == "left")
+def who_counts(step: MpcStep, compute: tuple[str, ...], members: Iterable[str]) -> tuple[str, ...]:
+    """Return who learns how many rows a step by keys that are seen makes, without seeing these keys.
+
+    Where there are as many rows as pairs or groups, the compute parties need the number, and all members of a run learn
+    of it: every step's length is in the manifest, and a recipient counts the rows it is opened.
+    """
+    if len(step.seen_by) == 1 and not _tells_pairs(step):
+        return ()
+    return tuple(sorted({*compute, *members} - set(step.seen_by)))
+
+
+def _tells_pairs(step: MpcStep) -> bool:
+    match step.operator:
+        case Join(how="inner"):
+            return step.unique_side is None
+        case Join(how="left"):
+            return step.unique_side != "right"
+    return False
 
 
 def origins(node: Node, name: str) -> frozenset[tuple[str, str]]:

@@ -1,11 +1,11 @@
 """What the steps of a plan disclose: who learns of which table's rows, keys and sizes, and of the answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from conclave.ir.nodes import Aggregate, Collect, Join
 from conclave.ir.types import Schema
 from conclave.ir.walk import scans_in
-from conclave.plan.cleartext import tells_pairs
+from conclave.plan.cleartext import who_counts
 from conclave.plan.steps import Disclosure, LocalStep, MpcSetting, MpcStep, RevealStep, SendStep, ShareStep, Step
 
 
@@ -39,25 +39,24 @@ def disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> 
             case LocalStep() | MpcStep():
                 pass
         if isinstance(step, MpcStep) and step.seen_by:
-            found += _of_keys(step, setting)
+            found += keys_seen(step, setting, members)
     if not any(found_one.kind == "answer" for found_one in found):
         found.append(Disclosure(root.recipients, "answer", steps[-1].name, "answer", _names(root.schema)))
     return tuple(found)
 
 
-def _of_keys(step: MpcStep, setting: MpcSetting) -> Iterator[Disclosure]:
+def keys_seen(step: MpcStep, setting: MpcSetting, members: Iterable[str]) -> Iterator[Disclosure]:
     """Yield what a join or grouping by keys that somebody sees discloses."""
     match step.operator:
-        case Join(on=on) as join:
+        case Join(on=on):
             keys = (*(left for left, _ in on), *(right for _, right in on))
-            yield Disclosure(tuple(sorted(step.seen_by)), "keys", step.name, step.name, keys)
-            if tells_pairs(join, step.unique_side, step.seen_by):
-                others = tuple(sorted(set(setting.compute) - set(step.seen_by)))
-                yield Disclosure(others, "pairs", step.name, step.name)
         case Aggregate(keys=keys):
-            yield Disclosure(tuple(sorted(step.seen_by)), "keys", step.name, step.name, keys)
+            pass
         case _:
             raise AssertionError("only joins and groupings have keys")
+    yield Disclosure(tuple(sorted(step.seen_by)), "keys", step.name, step.name, keys)
+    if counting := who_counts(step, setting.compute, members):
+        yield Disclosure(counting, "pairs", step.name, step.name)
 
 
 def _names(schema: Schema) -> tuple[str, ...]:

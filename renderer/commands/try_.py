@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from conclave.execute import StepReport
 from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
 from renderer.settings import settings_of
-from renderer.trial import Trial, parse_tables, prepare
+from renderer.trial import Trial, parse_cleartext, parse_tables, prepare
 from renderer.trial_workflow import prepare_workflow
 
 EPILOG = """Examples: two shops and a card company, none of which may show its rows to another.\n
@@ -56,6 +57,14 @@ def try_query(
     reveal_to: Annotated[
         str | None, typer.Option(help="The party that gets the answer. Default: an analyst who has no data.")
     ] = None,
+    cleartext: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TABLE.COLUMN=party[,party]: who of those who compute is shown that column, as a key alone, its rows "
+            "shuffled. Joins and groups by keys that one party is shown are many times faster.",
+            metavar="TABLE.COLUMN=PARTY",
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan; run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -66,7 +75,15 @@ def try_query(
     Nothing is uploaded, and nothing is kept.
     """
     texts = [text for text in (sql, query.read() if query is not None else None) if text is not None]
-    trial = _trial(settings_of(context).root, texts, table or [], workflow, data, reveal_to)
+    if workflow is None and data is None and len(texts) == 1 and table:
+        trial = prepare(texts[0], parse_tables(table), reveal_to, parse_cleartext(cleartext or []))
+    elif workflow is not None and data is not None and not texts and not table:
+        trial = _committed(
+            settings_of(context).root, workflow, data, {"--reveal-to": reveal_to, "--cleartext": cleartext}
+        )
+    else:
+        fix = "either the query, within quotes or by --query, and one --table or more; or --workflow and --data"
+        raise typer.BadParameter(f"give {fix}", param_hint="SELECT")
     console = Console(stderr=True)
     text = show_plan(trial.plan, estimate(trial.plan))
     if plan:
@@ -92,14 +109,8 @@ def try_query(
     console.print(f"{len(rows)} rows in {seconds:.1f} s; parties: {', '.join(trial.parties)}", style="dim")
 
 
-def _trial(
-    root: Path, texts: list[str], table: list[str], workflow: Path | None, data: Path | None, reveal_to: str | None
-) -> Trial:
-    if len(texts) == 1 and table and workflow is None and data is None:
-        return prepare(texts[0], parse_tables(table), reveal_to)
-    if workflow is not None and data is not None and not texts and not table:
-        if reveal_to is not None:
-            raise typer.BadParameter("the workflow names its recipients", param_hint="--reveal-to")
-        return prepare_workflow(root, workflow, data)
-    fix = "either the query, within quotes or by --query, and one --table or more; or --workflow and --data"
-    raise typer.BadParameter(f"give {fix}", param_hint="SELECT")
+def _committed(root: Path, workflow: Path, data: Path, unasked: Mapping[str, object]) -> Trial:
+    for option, value in unasked.items():
+        if value:
+            raise typer.BadParameter("the workflow names it", param_hint=option)
+    return prepare_workflow(root, workflow, data)
