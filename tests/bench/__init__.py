@@ -10,6 +10,8 @@ In reading order:
 - mpyc_peer: the same work in MPyC, run by its environment's own Python
 - questions: the worked examples' data, of any number of rows
 - pooled: what a database would say that held everybody's rows
+- plain: DuckDB over them, in a process of its own
+- scale: whole runs of the worked examples, beside that
 - endpoint: fetching from a real Swift, beside curl
 - __main__: the command
 - render: `python -m tests.bench.render`: many workflows, rendered and validated
