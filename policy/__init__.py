@@ -28,6 +28,7 @@ Files, in reading order:
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
 - faithful: the plan's steps against the query that is judged
+- ranges: whether looking at how large numbers are tells of enough subjects
 - verdict: what the verifier says
 - verify: all of it together
 - explain: a verdict in words

@@ -50,6 +50,22 @@ def _unfaithful(plan: Plan) -> Iterator[Reason]:
             yield Reason("unfaithful", "", "the steps would open another table than the query's answer", _FAULT)
 
 
+def tables_of(plan: Plan) -> dict[str, Node]:
+    """Return what the table of each step is, in terms of the owners' datasets."""
+    made: dict[str, Node] = {}
+    for step in plan.steps:
+        match step:
+            case LocalStep(name, _, query):
+                made[name] = _put_together(query, made)
+            case ShareStep(name, _, source):
+                made[name] = made.get(source, Input(source, step.schema))
+            case MpcStep(name, operator):
+                made[name] = _put_together(operator, made)
+            case RevealStep(name) | SendStep(name):
+                made[name] = Input(name, step.schema)
+    return made
+
+
 def check_protections(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are read without their bounds, or shared without their padding."""
     protections = protections_of(policies)
