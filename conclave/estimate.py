@@ -17,6 +17,7 @@ from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, PlainTable, exchange_inputs
 from conclave.operators.reveal import reveal_to
 from conclave.operators.table import SecretTable
+from conclave.operators.watch import Watch
 from conclave.plan.steps import MpcSetting, MpcStep, Plan, RevealStep, ShareStep
 
 REHEARSED_ROWS = 100
@@ -43,6 +44,7 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
         me = Party.setup(network, setting.compute, b"rehearsal")
         tables: dict[str, SecretTable] = {}
         costs: dict[str, Cost] = {}
+        watch = Watch()
         for step in plan.steps:
             rounds, size_bytes = network.rounds, network.bytes_sent
             match step:
@@ -50,8 +52,9 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
                     tables |= _share(step, plan, network, setting, n_rows)
                 case MpcStep():
                     # All rows are zeros here, so their keys do repeat, and are of one subject.
-                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None)
+                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None, watch)
                 case RevealStep(_, source):
+                    watch.end(me)
                     # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
                     reveal_to(tables[source], setting.compute[:1], me)
                 case _:

@@ -33,6 +33,7 @@ Files, in reading order:
 - across: whether the difference of two answers is
 - faithful: the plan's steps against the query that is judged
 - keys: who may see which keys in the clear
+- ranges: whether looking at how large numbers are tells of enough subjects
 - verdict: what the verifier says
 - verify: all of it together
 - suggest: the least that would have to be granted

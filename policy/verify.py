@@ -21,6 +21,7 @@ from policy.keys import check_keys
 from policy.minimum import check_minimum
 from policy.personal import Personal
 from policy.protections import obligations_of
+from policy.ranges import check_ranges
 from policy.release import held_by, refuse
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
@@ -51,6 +52,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_steps_compute(plan),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
+        *check_ranges(plan, valid),
         *check_differencing(plan.query, valid),
     ]
     try:
