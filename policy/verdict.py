@@ -12,6 +12,7 @@ Code = Literal[
     "header-mismatch",  # the policy's columns are not the declared ones
     "not-granted",  # a capability is missing
     "expressions-not-granted",  # the aggregate is granted, but over plain columns only
+    "comparison-not-granted",  # the column may decide, but not in this way
     "protocol-not-allowed",
     "party-not-allowed",  # one that computes
     "not-enforced",  # the policy asks for something that this version cannot do, or this plan does not
