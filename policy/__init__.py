@@ -34,6 +34,7 @@ Files, in reading order:
 - releases: the aggregates that an answer is made of
 - across: whether the difference of two answers is
 - faithful: the plan's steps against the query that is judged
+- keys: who may see which keys in the clear
 - verdict: what the verifier says
 - verify: all of it together
 - suggest: the least that would have to be granted

@@ -15,6 +15,7 @@ Documents:
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
+- check_cleartext: which keys a workflow shows to whom
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
@@ -77,6 +78,7 @@ Commands:
 - ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
+- trial_workflow: a committed workflow in its place
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine
 - cluster: what becomes of runs, in a Kubernetes cluster or in the local one
