@@ -73,6 +73,7 @@ Commands:
 - across_text: what was found, in words
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
+- approved: the approvals that a manifest names
 - history: a manifest held against Git
 - ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
