@@ -15,4 +15,5 @@ In reading order:
 - limits: how large an owner's numbers may be, so that words do not overflow
 - execute: one party's walk through the steps of a plan
 - estimate: what the steps of a plan will cost
+- forecast: what they will cost with many rows
 """

@@ -61,6 +61,7 @@ Commands:
 - approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
+- taken: what steps were estimated to cost, beside what they took
 - review: what a pull request asks for, beside what was asked before
 - review_text: that in words
 - joining: all that a new party needs
