@@ -63,6 +63,7 @@ Commands:
 - approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
+- taken: what steps were estimated to cost, beside what they took
 - review: what a pull request asks for, beside what was asked before
 - markdown: text of others in a forge's Markdown
 - policy_change: what a changed policy would change
