@@ -5,6 +5,8 @@ check everything again for themselves. (`renderer.dev` and `renderer.local` run 
 
 Documents:
 - fields: the kinds of text that documents are made of
+- steps: the operators that a workflow may list in SQL's place
+- steps_sql: the SQL that they mean
 - workflow: what some parties ask to compute together
 - dataset: where a dataset lies, and what its rows look like
 - dns: where a cluster's name servers are
@@ -15,6 +17,7 @@ Documents:
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
+- check_steps: how the steps of a workflow hang together
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
