@@ -63,6 +63,7 @@ Commands:
 - approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
+- plan_svg: a plan's graph as a picture
 - review: what a pull request asks for, beside what was asked before
 - review_text: that in words
 - joining: all that a new party needs
