@@ -5,6 +5,8 @@ check everything again for themselves. (`renderer.dev` and `renderer.local` run 
 
 Documents:
 - fields: the kinds of text that documents are made of
+- steps: the operators that a workflow may list in SQL's place
+- steps_sql: the SQL that they mean
 - workflow: what some parties ask to compute together
 - dataset: where a dataset lies, and what its rows look like
 - dns: where a cluster's name servers are
@@ -16,6 +18,7 @@ Documents:
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
 - check_cleartext: which keys a workflow shows to whom
+- check_steps: how the steps of a workflow hang together
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
@@ -64,6 +67,7 @@ Commands:
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
 - taken: what steps were estimated to cost, beside what they took
+- plan_svg: a plan's graph as a picture
 - review: what a pull request asks for, beside what was asked before
 - markdown: text of others in a forge's Markdown
 - policy_change: what a changed policy would change

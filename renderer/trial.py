@@ -110,11 +110,11 @@ class Trial:
     def rows(self) -> dict[str, int]:
         """Return how many rows each dataset has."""
         found = {}
-        for part, scan in self.parts:
-            with duckdb.connect() as connection:
-                _load(connection, [part])
-                counted = connection.execute("SELECT COUNT(*) FROM whole").fetchone()
-                found[scan.dataset] = int(counted[0]) if counted else 0
+        for file in self.files:
+            with LocalEngine() as engine:
+                engine.register_file(file.dataset, file.path, file.file_format, file.schema)
+                [counted] = engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}").to_pylist()
+            found[file.dataset] = int(counted["n"])
         return found
 
     def _run_party(self, name: str, network: Network, progress: Callable[[StepReport], None]) -> Execution:

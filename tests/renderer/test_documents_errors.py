@@ -194,13 +194,13 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "SUM(costs) AS cost",
         ["visits-by-ward.yaml:11:37: spec.query: no column costs here; there are ward, kind, cost (fix: write cost)"],
     ),
-    "a list of steps": (
+    "a list of steps beside a query": (
         WORKFLOW,
         "  deadlines: {jobSeconds: 600}",
-        "  steps: [{filter: x}]",
+        "  steps: [{op: create, name: visits}, {op: collect, from: visits}]",
         [
-            "visits-by-ward.yaml:20:3: spec.steps: a list of steps is not supported yet "
-            "(fix: write the computation as SQL in spec.query)"
+            "visits-by-ward.yaml:10:3: spec.query: stands beside spec.steps "
+            "(fix: say the computation once, as SQL or as steps)"
         ],
     ),
     "a field that does not exist": (
