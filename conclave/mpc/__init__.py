@@ -33,6 +33,7 @@ In reading order:
 - divide: quotients
 - whole: quotients and rests of whole numbers
 - root: square roots
+- laplace: noise, exactly sampled
 - shuffle: secret permutations of columns
 - move: rows to secret places
 - sort: radix sort, partition
