@@ -15,6 +15,7 @@ from conclave.mpc.inprocess import connect_all
 from conclave.mpc.party import Party
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, PlainTable, exchange_inputs
+from conclave.operators.noise import no_noise
 from conclave.operators.reveal import reveal_to
 from conclave.operators.table import SecretTable
 from conclave.plan.steps import MpcSetting, MpcStep, Plan, RevealStep, ShareStep
@@ -50,7 +51,7 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
                     tables |= _share(step, plan, network, setting, n_rows)
                 case MpcStep():
                     # All rows are zeros here, so their keys do repeat, and are of one subject.
-                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None)
+                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None, draw=no_noise)
                 case RevealStep(_, source):
                     # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
                     reveal_to(tables[source], setting.compute[:1], me)

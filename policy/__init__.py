@@ -27,6 +27,7 @@ Files, in reading order:
 - weights: expressions by which some rows count for more than others
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
+- noise: whether what is told has enough noise
 - faithful: the plan's steps against the query that is judged
 - verdict: what the verifier says
 - verify: all of it together

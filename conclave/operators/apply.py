@@ -18,6 +18,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.window import SortKey as IrSortKey
 from conclave.ir.window import Window
@@ -37,6 +38,7 @@ from conclave.operators.join import (
     with_unmatched,
 )
 from conclave.operators.match import OnRepeated, refuse_repeated
+from conclave.operators.noise import Draw, noised
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
 from conclave.operators.window import window
@@ -49,8 +51,10 @@ def apply(
     me: Party,
     on_repeated: OnRepeated = refuse_repeated,
     on_too_few: OnTooFew = refuse_too_few,
+    *,
+    draw: Draw,
 ) -> SecretTable:
-    """Run one step on the shared tables that its operator's Inputs name.
+    """Run one step on the shared tables that its operator's Inputs name. `draw` is this party's own noise.
 
     Reveals: nothing; a step that checks keys, to the three, whether they repeat; one whose guard ends the run, whether
              a group falls short of it.
@@ -73,6 +77,8 @@ def apply(
                 guards = step.operator.guards
                 return guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few)
             return aggregate_rows(table, source.schema, keys, aggregates, carried, me)
+        case Noise(source):
+            return noised(_table(source, tables), step.operator, step.name, me, draw)
         case Join(left, right):
             return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)
         case CrossOne(left, right):

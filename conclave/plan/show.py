@@ -1,13 +1,17 @@
 """A plan as text: which step runs where, and what each party learns. Deterministic, so it can be reviewed and diffed."""
 
+import decimal
 import textwrap
 from collections.abc import Mapping
 from typing import assert_never
 
-from conclave.ir.nodes import Aggregate
+from conclave.ir.nodes import Aggregate, field_of
+from conclave.ir.noise import Noise, Noised
 from conclave.ir.show import show_node
+from conclave.ir.types import Decimal
 from conclave.ir.walk import nodes_in
 from conclave.mpc.costs import Cost
+from conclave.mpc.laplace import deviation
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 
@@ -45,6 +49,7 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
             case "answer":
                 others.append(f"the answer: {', '.join(disclosure.columns)}")
                 others += _suppressed(plan)
+                others += [noise_of(node, each) for node in _noises(plan) for each in node.columns]
             case "table_size":
                 others.append(f"how many rows {disclosure.subject} has, those that do not exist included")
             case "key_check":
@@ -72,6 +77,35 @@ def _suppressed(plan: Plan) -> list[str]:
     """Return what the answer does not tell, as sentences."""
     guards = sorted({g.least for node in nodes_in(plan.query) if isinstance(node, Aggregate) for g in node.guards})
     return [f"groups under {least} subjects are suppressed" for least in guards]
+
+
+def _noises(plan: Plan) -> list[Noise]:
+    return list(dict.fromkeys(node for node in nodes_in(plan.query) if isinstance(node, Noise)))
+
+
+def noise_of(node: Noise, noised: Noised) -> str:
+    """Return how far off a total is by its noise, in its own units.
+
+    >>> from conclave.ir.nodes import AggregateOutput, Scan
+    >>> from conclave.ir.types import Field, Integer
+    >>> from fractions import Fraction
+    >>> stays = Scan("stays", "alpha/stays", "alpha", (Field("ward", Integer()),))
+    >>> noised = Noised("n", Fraction(10), Fraction(1, 2))
+    >>> noise_of(Noise(Aggregate(stays, (), (AggregateOutput("n", "count", None),)), (), (), (noised,)), noised)
+    'n, with noise of a standard deviation of 24.5: three discrete Laplace noises of scale 10, at epsilon 0.5'
+    """
+    kind = field_of(node, noised.column).type
+    unit = 10**kind.scale if isinstance(kind, Decimal) else 1
+    spread, scale = _digits(deviation(noised.scale) / unit, 3), _digits(float(noised.scale / unit), 6)
+    return (
+        f"{noised.column}, with noise of a standard deviation of {spread}: "
+        f"three discrete Laplace noises of scale {scale}, at epsilon {_digits(float(noised.epsilon), 6)}"
+    )
+
+
+def _digits(number: float, count: int) -> str:
+    """Return a number without an exponent."""
+    return f"{decimal.Decimal(f'{number:.{count}g}'):f}"
 
 
 def _and(names: list[str]) -> str:
