@@ -28,7 +28,7 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
         if problem is not None:
             code, what = problem
             yield Reason(code, "", what, "this is a fault of the compiler: report it, with the query")
-    known = ("answer", "row_count", "table_size", "key_check", "minimum_check")
+    known = ("answer", "row_count", "table_size", "key_check", "minimum_check", "noise")
     for kind in sorted({d.kind for d in plan.disclosures if d.kind not in known}):
         yield Reason("unknown-disclosure", "", f"the plan discloses {kind}", "no rule covers this; report it")
 

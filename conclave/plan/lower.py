@@ -28,6 +28,7 @@ from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import SortKey, Window
 from conclave.plan.sensitivity import Sensitivity, Unbounded
+from conclave.plan.show import noise_of
 from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import (
     Disclosure,
@@ -223,6 +224,9 @@ def _disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) ->
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
             case MpcStep(name, Aggregate(guards=guards)) if any(guard.ends_run for guard in guards):
                 found.append(Disclosure(tuple(sorted(setting.compute)), "minimum_check", name, name))
+            case MpcStep(name, Noise() as noise):
+                told = ((each.column, noise_of(noise, each)) for each in noise.columns)
+                found += (Disclosure(root.recipients, "noise", name, text, (column,)) for column, text in told)
             case MpcStep(name, Join(on=on), side, True):
                 columns = tuple(right if side == "right" else left for left, right in on)
                 found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))

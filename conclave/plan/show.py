@@ -49,7 +49,6 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
             case "answer":
                 others.append(f"the answer: {', '.join(disclosure.columns)}")
                 others += _suppressed(plan)
-                others += [noise_of(node, each) for node in _noises(plan) for each in node.columns]
             case "table_size":
                 others.append(f"how many rows {disclosure.subject} has, those that do not exist included")
             case "key_check":
@@ -57,6 +56,8 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
                 others.append(f"that {columns} ({disclosure.step}) tells all owners' rows apart, as they declare")
             case "minimum_check":
                 others.append(f"whether a group in {disclosure.step} has too few subjects, which ends the run")
+            case "noise":
+                others.append(disclosure.subject)
             case "row_count" if disclosure.step == "offer":
                 datasets.append(disclosure.subject)
             case "row_count":
@@ -77,10 +78,6 @@ def _suppressed(plan: Plan) -> list[str]:
     """Return what the answer does not tell, as sentences."""
     guards = sorted({g.least for node in nodes_in(plan.query) if isinstance(node, Aggregate) for g in node.guards})
     return [f"groups under {least} subjects are suppressed" for least in guards]
-
-
-def _noises(plan: Plan) -> list[Noise]:
-    return list(dict.fromkeys(node for node in nodes_in(plan.query) if isinstance(node, Noise)))
 
 
 def noise_of(node: Noise, noised: Noised) -> str:

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conclave.ir.expressions import Literal
@@ -119,6 +119,7 @@ def replaced(rows, subject, data):
 
 
 @pytest.mark.parametrize(("sql", "asked"), QUERIES)
+@settings(max_examples=25)  # two databases are made for each
 @given(alpha=some_stays, bravo=some_stays, persons=some_persons, data=st.data())
 def test_no_neighbour_moves_a_total_by_more(sql, asked, alpha, bravo, persons, data):
     root = noisy(sql, asked)
