@@ -10,13 +10,13 @@ from fractions import Fraction
 
 from conclave.ir.errors import QueryProblem
 from conclave.ir.guard import Protection
-from conclave.ir.nodes import Concat, Filter, Node, Project, Scan, Sort
+from conclave.ir.nodes import Concat, Filter, Input, Node, Project, Scan, Sort
 from conclave.ir.noise import Noise
-from conclave.ir.walk import is_one_row, nodes_in, scans_in
+from conclave.ir.walk import bottom_up, children, is_one_row, nodes_in, scans_in
 from conclave.mpc.laplace import MOST_SCALE
 from conclave.plan.sensitivity import Changes, Sensitivity
 from conclave.plan.show import noise_of
-from conclave.plan.steps import LocalStep, Plan, ShareStep
+from conclave.plan.steps import LocalStep, MpcStep, Plan, ShareStep
 from policy.document import Policy
 from policy.limits import decimal_of, exact
 from policy.protections import protections_of
@@ -43,6 +43,7 @@ def check_noise(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
         yield from _overspent(asking[dataset], traced.released)
     yield from _scales(traced.released, [asking[dataset] for dataset in read])
     yield from _sizes(plan, protections, asking)
+    yield from _seen(plan, protections, asking)
 
 
 def noise_obligations(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Obligation]:
@@ -95,6 +96,25 @@ def _sizes(plan: Plan, protections: Mapping[str, Protection], asking: Mapping[st
             if not _is_sized(query, step, protections):
                 what = f"step {step.name} would show how many rows of {dataset} meet, or are alike in something"
                 yield _reason(asking[dataset], what, "join and group in one query with the other owners' rows")
+
+
+def _seen(plan: Plan, protections: Mapping[str, Protection], asking: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield the steps in which somebody would see keys of protected rows in the clear, and how many there are of each."""
+    made: dict[str, Node] = {}
+    for step in plan.steps:
+        match step:
+            case LocalStep(name, _, query):
+                made[name] = query
+            case ShareStep(name, _, source) if source in made:
+                made[name] = made[source]
+            case MpcStep(name, operator, seen_by=seen_by):
+                made[name] = bottom_up(operator, lambda n: made.get(n.name, n) if isinstance(n, Input) else n)
+                sources = children(made[name]) if seen_by else ()
+                protected = [source for source in sources if Sensitivity(protections).held(source).is_protected]
+                found = {scan.dataset for source in protected for scan in scans_in(source)}
+                for dataset in sorted(found & set(asking)):
+                    what = f"{', '.join(seen_by)} would see keys of {dataset} in the clear ({name})"
+                    yield _reason(asking[dataset], what, "take the columns out of the workflow's spec.mpc.cleartext")
 
 
 def _is_sized(query: Node, step: ShareStep, protections: Mapping[str, Protection]) -> bool:

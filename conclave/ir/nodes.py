@@ -55,6 +55,7 @@ class Scan:
     keys: frozenset[tuple[str, ...]] = frozenset()  # columns that no two rows of this dataset agree in all of
     keys_in_table: frozenset[tuple[str, ...]] = frozenset()  # nor rows of other datasets of the table
     kept: Kept | None = None  # which rows are read; None: all
+    most_rows: int | None = None  # as its owner declares; its worker holds the file to it
     at: Position | None = field(default=None, compare=False, repr=False)
 
     @cached_property

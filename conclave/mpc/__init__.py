@@ -35,6 +35,7 @@ In reading order:
 - root: square roots
 - laplace: noise, exactly sampled
 - shuffle: secret permutations of columns
+- known: orders and rows that one party knows
 - move: rows to secret places
 - sort: radix sort, partition
 - scan: minimum per run of rows

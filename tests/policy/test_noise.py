@@ -148,6 +148,25 @@ def test_a_step_that_shows_how_many_groups_an_owner_has_is_refused():
     assert "would show how many rows" in reason.what
 
 
+def test_keys_of_protected_rows_are_not_seen_in_the_clear():
+    """Who sees the wards of all rows can count them, without noise."""
+    scans = table(POLICIES)
+    by_ward = "SELECT ward, SUM(n) AS s FROM (SELECT ward, days, 1 AS n FROM stays) AS t GROUP BY ward"
+    shown = {("stays", "ward"): ("clinic", "hospital", "insurer")}
+    args = (
+        {"stays": Concat(tuple(scans))},
+        ("institute",),
+        ("clinic", "hospital", "insurer"),
+        protections_of(POLICIES),
+    )
+    plan = compile_query(by_ward, *args, shown)
+    assert any(getattr(step, "seen_by", ()) for step in plan.steps)
+    reasons = [reason for reason in judged(plan).reasons if reason.code == "noise-not-met"]
+    assert reasons
+    assert all("in the clear" in reason.what and "spec.mpc.cleartext" in reason.fix for reason in reasons)
+    assert codes(compile_query(by_ward, *args)) & {"noise-not-met"} == set()
+
+
 def test_the_least_epsilon_counts():
     strict = {**POLICIES, "clinic/stays": policy("clinic/stays", "  noise: {epsilon: 0.25, rows: 2}\n")}
     assert judged(compiled(GROUPS, strict), strict).decision == "accept"

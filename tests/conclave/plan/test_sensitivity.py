@@ -162,7 +162,6 @@ REFUSED = [
     ("SELECT VAR_POP(days) AS v FROM stays", ASKED, "no noise for variances"),
     ("SELECT COUNT(DISTINCT patient) AS n FROM stays", ASKED, "no noise for COUNT(DISTINCT"),
     ("SELECT DISTINCT patient FROM stays", ASKED, "which groups there are by patient"),
-    ("SELECT SUM(d) AS s FROM (SELECT days AS d FROM stays ORDER BY days LIMIT 3) AS t", ASKED, "decide about"),
     ("SELECT COUNT(*) AS n FROM (SELECT ROW_NUMBER() OVER (ORDER BY days) AS r FROM stays) AS t WHERE r < 3", ASKED, "decide about"),
     ("SELECT COUNT(*) AS n FROM persons LEFT JOIN stays ON person = patient", ASKED, "left join"),
     ("SELECT COUNT(*) AS n FROM persons WHERE person NOT IN (SELECT patient FROM stays WHERE patient IS NOT NULL)", ASKED, "join"),
