@@ -42,6 +42,7 @@ from conclave.ir.window import Window
 from conclave.plan.ranges import Range, hull, range_of, scanned
 from conclave.plan.unique import Uniqueness, unique_side, uniqueness
 
+MOST_GROUPS = 10_000  # each is there whatever the data, in every table on the way
 Changes = Mapping[str, Fraction]  # by dataset: by how much one subject of it moves a column, over all groups, in words
 
 
@@ -223,6 +224,10 @@ def _aggregate(source: Held, node: Aggregate) -> Held:
             what = f"which groups there are by {key} tells of single subjects"
             fix = f"ask the owners to list the values that {key} may have, or leave it out of GROUP BY"
             _refuse(what, node.at, fix)
+    n_groups = source.n_groups(node.keys) or 0
+    if n_groups > MOST_GROUPS:
+        what = f"every one of {n_groups} groups would be told, whether or not it is there: at most {MOST_GROUPS} can be"
+        _refuse(what, node.at, "group by fewer columns")
     totals = {}
     for output in node.outputs:
         changes = _changes(source, output, node)

@@ -16,11 +16,16 @@ from conclave.ir.types import Integer, Varchar
 from conclave.ir.walk import nodes_in
 from conclave.local.duckdb import LocalEngine
 from conclave.local.sqltext import to_sql
+from conclave.mpc.deal import deal
 from conclave.mpc.inprocess import connect_all
 from conclave.mpc.laplace import Noise as OwnNoise
 from conclave.mpc.laplace import deviation
+from conclave.mpc.party import Party
+from conclave.operators.noise import no_noise
 from conclave.plan.show import show_plan
 from conclave.plan.steps import SendStep, ShareStep
+from tests.conclave.mpc.test_secrecy import looks_uniform
+from tests.conclave.mpc.three import NAMES, run_parties
 from tests.conclave.protected import COMPUTE, ROWS, answer, arrow, compiled, expected, ordered, scan
 
 DAYS = Clamp("days", Literal(0, Integer(32)), Literal(8, Integer(32)))
@@ -203,6 +208,22 @@ def test_the_noise_is_the_sum_of_what_each_party_draws_with_its_own_key():
         assert all(found != truth + part for part in parts)
         # Another attempt at the same run says the same.
         assert keyed_run(plan, keys) == [(found,)]
+
+
+def test_what_a_party_holds_of_anothers_noise_is_uniform():
+    """Here all noise is zero, so that only masks can make what is held look random; else its sum could be told."""
+
+    def work(network):
+        me = Party.setup(network, NAMES, b"noise")
+        own = no_noise("m1 0", Fraction(1), 4096)
+        return {dealer: deal(own, me, dealer=dealer) for dealer in range(3)}
+
+    held = run_parties(work)
+    for index, name in enumerate(NAMES):
+        for dealer in {0, 1, 2} - {index}:
+            seen = [part for part in held[name][dealer] if part.any()]
+            assert len(seen) == 1  # one of the two parts that add up to the noise
+            assert looks_uniform(seen[0].tobytes())
 
 
 @pytest.mark.deep

@@ -180,6 +180,15 @@ def test_what_is_not_bounded_is_said_and_gets_no_noise(sql, asked, why):
     assert caught.value.fix
 
 
+def test_more_groups_than_can_all_be_told_are_refused():
+    days = Listed("days", tuple(Literal(day, Integer(32)) for day in range(6000)))
+    many = Protection((), clamps=(BOUNDS,), listed=(WARDS, days), noise=NoiseAsked(Fraction(1), "patient", ROWS))
+    asked = dict.fromkeys(ASKED, many)
+    with pytest.raises(Unbounded, match="every one of 12000 groups"):
+        traced(noisy("SELECT ward, days, COUNT(*) AS n FROM stays GROUP BY ward, days", asked), asked)
+    assert moved(noisy("SELECT days, COUNT(*) AS n FROM stays GROUP BY days", asked), asked) == {"n": 8}
+
+
 def test_a_minimum_of_others_beside_noise_is_not_bounded():
     asked = {**ASKED, "bravo/stays": Protection(("patient",), 10)}
     root = noisy("SELECT COUNT(*) AS n FROM stays", asked)
