@@ -16,6 +16,7 @@ from conclave.ir.walk import bottom_up, children, is_one_row, nodes_in, scans_in
 from conclave.mpc.laplace import MOST_SCALE
 from conclave.plan.sensitivity import Changes, Sensitivity
 from conclave.plan.show import noise_of
+from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, ShareStep
 from policy.document import Policy
 from policy.limits import decimal_of, exact
@@ -43,7 +44,7 @@ def check_noise(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
         yield from _overspent(asking[dataset], traced.released)
     yield from _scales(traced.released, [asking[dataset] for dataset in read])
     yield from _sizes(plan, protections, asking)
-    yield from _seen(plan, protections, asking)
+    yield from _steps(plan, protections, asking)
 
 
 def noise_obligations(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Obligation]:
@@ -98,23 +99,33 @@ def _sizes(plan: Plan, protections: Mapping[str, Protection], asking: Mapping[st
                 yield _reason(asking[dataset], what, "join and group in one query with the other owners' rows")
 
 
-def _seen(plan: Plan, protections: Mapping[str, Protection], asking: Mapping[str, Policy]) -> Iterator[Reason]:
-    """Yield the steps in which somebody would see keys of protected rows in the clear, and how many there are of each."""
+def _steps(plan: Plan, protections: Mapping[str, Protection], asking: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield the steps in which somebody would see keys of protected rows, or that would draw noise on one total again."""
     made: dict[str, Node] = {}
+    drawn: set[Node] = set()
     for step in plan.steps:
         match step:
             case LocalStep(name, _, query):
                 made[name] = query
             case ShareStep(name, _, source) if source in made:
                 made[name] = made[source]
-            case MpcStep(name, operator, seen_by=seen_by):
+            case MpcStep(name, operator):
                 made[name] = bottom_up(operator, lambda n: made.get(n.name, n) if isinstance(n, Input) else n)
-                sources = children(made[name]) if seen_by else ()
-                protected = [source for source in sources if Sensitivity(protections).held(source).is_protected]
-                found = {scan.dataset for source in protected for scan in scans_in(source)}
-                for dataset in sorted(found & set(asking)):
-                    what = f"{', '.join(seen_by)} would see keys of {dataset} in the clear ({name})"
-                    yield _reason(asking[dataset], what, "take the columns out of the workflow's spec.mpc.cleartext")
+                what = ""
+                if step.seen_by and _reads_protected(made[name], protections):
+                    what = f"{', '.join(step.seen_by)} would see keys of {{}} in the clear ({name})"
+                elif isinstance(operator, Noise) and made[name] in drawn:
+                    what = (
+                        f"step {name} would draw other noise on totals of {{}} that have some, and both would tell more"
+                    )
+                drawn.add(made[name])
+                for dataset in sorted({scan.dataset for scan in scans_in(made[name])} & set(asking) if what else ()):
+                    fix = "take the columns out of the workflow's spec.mpc.cleartext" if step.seen_by else _FAULT
+                    yield _reason(asking[dataset], what.format(dataset), fix)
+
+
+def _reads_protected(node: Node, protections: Mapping[str, Protection]) -> bool:
+    return any(Sensitivity(protections).held(source).is_protected for source in children(node))
 
 
 def _is_sized(query: Node, step: ShareStep, protections: Mapping[str, Protection]) -> bool:
@@ -126,7 +137,7 @@ def _is_sized(query: Node, step: ShareStep, protections: Mapping[str, Protection
         n_groups = held.n_groups(f.name for f in query.schema if f.name not in totals)
         return n_groups is not None and step.padding % n_groups == 0
     row_by_row = all(isinstance(node, Scan | Project | Filter | Concat | Sort) for node in nodes_in(query))
-    return not held.rows or (step.hides_filters and row_by_row)
+    return not held.rows or (row_by_row and (step.hides_filters or not has_conditions(query)))
 
 
 def _reason(policy: Policy, what: str, fix: str, problem: QueryProblem | None = None) -> Reason:

@@ -69,7 +69,7 @@ class Protection:
     @property
     def kept(self) -> Kept | None:
         """Which rows are read; None: all."""
-        if self.noise is not None:
+        if self.noise is not None and self.noise.subject is not None:
             return Kept(self.noise.subject, self.noise.most_rows, self.listed)
         return Kept(None, 1, self.listed) if self.listed else None
 

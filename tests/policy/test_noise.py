@@ -167,6 +167,36 @@ def test_keys_of_protected_rows_are_not_seen_in_the_clear():
     assert codes(compile_query(by_ward, *args)) & {"noise-not-met"} == set()
 
 
+def test_a_step_that_draws_noise_on_the_same_total_again_is_refused():
+    plan = compiled(GROUPS)
+    (at,) = (k for k, step in enumerate(plan.steps) if isinstance(getattr(step, "operator", None), Noise))
+    again = replace(plan.steps[at], name="m99")
+    twice = replace(plan, steps=(*plan.steps[: at + 1], again, *plan.steps[at + 1 :]))
+    (reason, *_) = judged(twice).reasons
+    assert reason.code == "noise-not-met"
+    assert "would draw other noise" in reason.what
+
+
+def test_rows_that_are_all_shared_are_as_many_as_the_dataset_has():
+    """Protected by row and with no list, nothing of them is left out, so there is nothing to fill up."""
+    text = TEXT.replace(", values: [A, B]", "")
+    by_row = {"hospital/stays": policy(clauses="  noise: {epsilon: 0.5, unit: row}\n", text=text)}
+    names = {"clinic/beds": TEXT.replace("patient", "bed").replace(", subject: true", "")}
+    beds = {
+        name: policy(name, "", each.replace("[count]", "[count, join_key, filter]")) for name, each in names.items()
+    }
+    own = by_row["hospital/stays"].model_dump(by_alias=True)
+    own["spec"]["grants"][0]["columns"]["patient"] = ("count", "join_key")
+    policies = {**beds, "hospital/stays": type(by_row["hospital/stays"]).model_validate(own)}
+    scans = {each.dataset.split("/")[1]: each for each in table(policies)}
+    scans["beds"] = replace(scans["beds"], table="beds", unique=frozenset({"bed"}))
+    sql = "SELECT COUNT(*) AS n FROM stays JOIN (SELECT bed FROM beds) AS b ON patient = bed"
+    plan = compile_query(sql, scans, ("institute",), ("clinic", "hospital", "insurer"), protections_of(policies))
+    (share,) = (step for step in plan.steps if isinstance(step, ShareStep) and step.party == "hospital")
+    assert not share.hides_filters
+    assert codes(plan, policies) & {"noise-not-met"} == set()
+
+
 def test_the_least_epsilon_counts():
     strict = {**POLICIES, "clinic/stays": policy("clinic/stays", "  noise: {epsilon: 0.25, rows: 2}\n")}
     assert judged(compiled(GROUPS, strict), strict).decision == "accept"
