@@ -49,6 +49,8 @@ def check_noise(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
 
 def noise_obligations(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Obligation]:
     """Yield, for each column with noise, whose noise it is and how far off the answer is by it."""
+    if not any(policy.spec.noise for policy in policies.values()):
+        return
     traced = Sensitivity(protections_of(policies))
     traced.held(plan.query)
     for node in (node for node in nodes_in(plan.query) if isinstance(node, Noise)):

@@ -108,4 +108,7 @@ def test_another_attempt_at_a_run_gives_the_same_noise_and_costs_nothing_more(wo
         forget(world)
     assert found[0] == found[1]
     world.federation = world.federation.with_run(run_id="delays-2222222222")
-    assert Runs(world).go() == {"alpha": 30, "bravo": 30, "carol": 30}
+    runs = Runs(world)
+    assert runs.go() == {"alpha": 30, "bravo": 30, "carol": 30}
+    (told,) = [event for event in runs.logs["alpha"].events if event["event"] == "limit reached"]
+    assert [told[each] for each in ("clause", "used", "allowed", "left")] == ["spec.limits.epsilon", 0.5, 0.5, 0]
