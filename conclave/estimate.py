@@ -16,6 +16,7 @@ from conclave.mpc.inprocess import connect_all
 from conclave.mpc.party import Party
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, PlainTable, exchange_inputs
+from conclave.operators.noise import no_noise
 from conclave.operators.reveal import reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
@@ -58,7 +59,7 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: Mapping
                     tables |= _share(step, network, setting, n_rows[step.name])
                 case MpcStep():
                     # Rows are made up: keys may repeat, and are of few subjects.
-                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None, watch)
+                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None, watch, draw=no_noise)
                 case RevealStep(_, source):
                     watch.end(me)
                     # To one of the three, whoever the recipient is: what compute parties send is nearly the same.

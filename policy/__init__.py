@@ -29,6 +29,7 @@ Files, in reading order:
 - weights: expressions by which some rows count for more than others
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
+- noise: whether what is told has enough noise
 - domain: what conditions leave of rows
 - rows: which rows an aggregate is of
 - releases: the aggregates that an answer is made of

@@ -38,6 +38,7 @@ class PolicyColumn(Model):
     type: str
     subject: bool = False
     bounds: tuple[float, float] | None = None
+    values: Annotated[tuple[bool | int | str, ...], Field(min_length=1, max_length=10_000)] | None = None  # for noise
 
 
 Granularity = Literal["day", "week", "month", "quarter", "year"]
@@ -91,16 +92,19 @@ class Limits(Model):
     """How often and until when, over all runs: `policy.limits`."""
 
     runs: Annotated[int, Field(ge=1)] | None = None
-    epsilon: Annotated[float, Field(gt=0)] | None = None  # of all runs' noise together
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # of all runs' noise together
     per: str | None = None  # None: ever
     until: str | None = None
     container: Annotated[str, Field(pattern=r"^[^/]{1,256}$")] | None = None  # of what was spent; None: the data's own
 
 
 class Noise(Model):
-    """Differential privacy on the released aggregates."""
+    """Differential privacy on the released aggregates: what one run may tell of one subject, or of one row."""
 
-    epsilon: Annotated[float, Field(gt=0)]
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    unit: Literal["subject", "row"] = "subject"
+    rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = None  # of a subject that are read at most
+    mechanism: Literal["laplace"] = "laplace"  # discrete, of each compute party at full scale
 
 
 class PolicyMetadata(Model):

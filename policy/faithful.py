@@ -77,6 +77,9 @@ def check_protections(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Re
             columns = ", ".join(clamp.column for clamp in wanted.clamps) or "no column"
             what = f"{scan.dataset} would be read without the bounds that its policy sets"
             yield _reason(policies, scan.dataset, "spec.columns", f"sets bounds on {columns}", what)
+        if scan.kept != wanted.kept:
+            what = f"{scan.dataset} would be read without the limits on its rows that its policy sets"
+            yield _reason(policies, scan.dataset, "spec.noise", "says which rows are read", what)
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
     for step in plan.steps:
         if isinstance(step, ShareStep) and step.source in queries and not is_one_row(queries[step.source]):

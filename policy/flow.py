@@ -48,6 +48,7 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts
 from conclave.ir.window import Window
@@ -117,6 +118,9 @@ class _Tracing:
                 return _filter(relation, node, standing_for_rows(self.personal, relation.values.values()))
             case Aggregate(source):
                 return self._aggregate(self.relation(source), node)
+            case Noise(source):
+                # Less is told than without it; what is asked of a column to be told at all stays the same.
+                return self.relation(source)
             case Window(source):
                 return windowed(self.relation(source), node)
             case Join(left, right):

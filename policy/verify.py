@@ -19,6 +19,7 @@ from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
 from policy.minimum import check_minimum
+from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
 from policy.protections import obligations_of
 from policy.ranges import check_ranges
@@ -55,6 +56,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_minimum(plan.query, valid),
         *check_ranges(plan, valid),
         *check_differencing(plan.query, valid),
+        *check_noise(plan, valid),
     ]
     try:
         personal = _personal(scans, valid)
@@ -66,7 +68,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         fix = "write the query without it, or add a rule for it to policy.flow"
         reasons.append(Reason("unknown-operator", "", str(unknown), fix))
     stamps = (PolicyStamp(name, policy.metadata.version, digest(policy)) for name, policy in valid.items())
-    kept = tuple(obligations_of(valid)) if not reasons else ()
+    kept = (*obligations_of(valid), *noise_obligations(plan, valid)) if not reasons else ()
     return Verdict(request.purpose, tuple(stamps), _sorted(reasons), kept)
 
 

@@ -113,7 +113,7 @@ class Trial:
         for file in self.files:
             with LocalEngine() as engine:
                 engine.register_file(file.dataset, file.path, file.file_format, file.schema)
-                [counted] = engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}").to_pylist()
+                [counted] = engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}").to_pylist()  # noqa: S608 - quoted
             found[file.dataset] = int(counted["n"])
         return found
 

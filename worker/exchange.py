@@ -43,6 +43,7 @@ class Agreement:
 
     plan: Plan
     context: bytes  # of this attempt alone: bound into the MPC session's keys
+    same: bytes  # of all attempts at this run on this data: bound into the key of a party's noise
 
 
 def agree(
@@ -86,7 +87,13 @@ def agree(
     if any(verdict.statement.verdict == "reject" for verdict in verdicts.values()):
         raise Stopped(REJECTED, sorted(refusals, key=repr))
     context = {"runId": run.run_id, "session": session, "plan": seen.plan_digest}
-    return Agreement(seen.plan, hashlib.sha256(canonical_json(context)).digest())
+    same = {
+        "runId": run.run_id,
+        "run": run_digest(run),
+        "plan": seen.plan_digest,
+        "data": [as_json(each) for each in judged.data],
+    }
+    return Agreement(seen.plan, *(hashlib.sha256(canonical_json(each)).digest() for each in (context, same)))
 
 
 def say_hello(run: Run, conversation: Conversation) -> dict[str, Hello]:
