@@ -24,7 +24,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep cluster-test pods-test check golden bench e2e image image-test lock clean
+.PHONY: help demo test deep cluster-test pods-test check check-types check-style check-imports check-documents golden bench e2e image image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -50,15 +50,25 @@ cluster-test: $(READY)
 pods-test: $(READY)
 	@$(BIN)/pytest -q -m cluster tests/cluster/pods
 
+# The types take as long as all the others, which are looked at beside them.
 check: $(READY)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-style check-imports check-documents
+
+check-types: $(READY)
+	@echo "types"
+	@$(BIN)/mypy --no-error-summary
+
+check-style: $(READY)
 	@echo "style"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "not formatted (fix: $(BIN)/ruff format)" >&2; exit 1; }
 	@$(BIN)/yamllint --strict .
-	@echo "types"
-	@$(BIN)/mypy --no-error-summary
+
+check-imports: $(READY)
 	@echo "imports"
 	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+
+check-documents: $(READY)
 	@echo "documents"
 	@$(BIN)/ccd validate
 	@$(BIN)/ccd schema --check

@@ -10,7 +10,7 @@ from tests.bench.render import measure, write_federation
 from tests.bench.run import run_bench
 
 
-@pytest.mark.parametrize(("op", "tls"), [("join", False), ("sort", True)])
+@pytest.mark.parametrize(("op", "tls"), [pytest.param("join", False, marks=pytest.mark.deep), ("sort", True)])
 def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     report = run_bench(op, rows=64, key_bits=16, tls=tls, repeat=1)
     assert report["seconds"] > 0
@@ -40,6 +40,7 @@ def test_every_query_of_tpch_compiles_in_a_moment():
     assert max(slow.values()) < compiling.MOST_MS
 
 
+@pytest.mark.deep  # five processes, each of which imports all of ccd
 def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
     write_federation(tmp_path, 2, 3)
     *commands, peer = measure(tmp_path, repeat=1)
