@@ -1,8 +1,8 @@
 # The only commands to know. All of them make .venv from the lock file first, if it is not there or not current.
 #
 #   make demo     three airports answer a question together, over a real Swift on this machine
-#   make test     everything: style, types, imports, documents, tests (under 5 minutes on 2 cores)
-#   make deep     the longer random and statistical tests that `make test` leaves out; CI runs both
+#   make test     everything: style, types, imports, documents, tests (some 9 minutes on 2 idle cores)
+#   make deep     what `make test` leaves out: longer random tests, statistics, more whole runs; CI runs both
 #   make check    the part of `make test` that runs no tests: seconds
 #   make golden   write the golden files anew; read the diff before you commit it
 #   make bench    the MPC engine's speed
@@ -36,7 +36,8 @@ test: check
 	@echo "tests"
 	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep and not cluster and not image"
 
-# What takes longer than a developer waits: random queries, statistics. CI runs it, too.
+# What takes longer than a developer waits: random queries, statistics, whole runs whose parts have quick tests.
+# CI runs it, too.
 deep: $(READY)
 	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster and not image"
 
