@@ -56,6 +56,7 @@ def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
     assert all(row.cpu_s > 0 and row.ratio > 0 for row in commands)
 
 
+@pytest.mark.deep
 @pytest.mark.e2e
 def test_a_worked_example_is_run_by_real_workers_and_agrees_with_duckdb(tmp_path):
     report = run_scale("market-concentration", rows=5_000, repeat=1, scratch=tmp_path)
