@@ -18,9 +18,11 @@ Documents:
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
 - check_steps: how the steps of a workflow hang together
+- check_cleartext: which keys a workflow shows to whom
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
+- suggesting: what each owner would have to grant, as it would write it
 - lint: yamllint's rules
 - validation: everything that `ccd validate` looks at
 - schema: JSON Schemas
@@ -49,6 +51,7 @@ Manifests:
 - layout: which files the documents become
 - tree: the committed tree beside that
 - merged: what has been merged, and stays
+- past: every run that was ever merged
 - codeowners: whose approval the forge asks for
 
 Commands:
@@ -65,8 +68,13 @@ Commands:
 - plan: the plan of a committed workflow
 - plan_svg: a plan's graph as a picture
 - review: what a pull request asks for, beside what was asked before
-- review_text: that in words
+- markdown: text of others in a forge's Markdown
+- policy_change: what a changed policy would change
+- policy_change_text: that in words
+- review_text: all of it in words
 - joining: all that a new party needs
+- across: workflows held against what was merged before
+- across_text: what was found, in words
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
 - history: a manifest held against Git

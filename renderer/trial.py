@@ -24,6 +24,7 @@ from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
+from conclave.plan.cleartext import Cleartext
 from conclave.plan.steps import Plan
 from conclave.plan.unique import wanted_keys
 from conclave.sql.bind import bind
@@ -31,6 +32,7 @@ from renderer.errors import BAD_DOCUMENT, CommandError
 
 RECEIVE_TIMEOUT_S = 600.0
 _TABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<parts>.+)")
+_SHOWN = re.compile(r"(?P<table>\w+)\.(?P<column>[^=]+)=(?P<parties>[^,]+(,[^,]+)*)")
 _PARTY = re.compile(r"\w[-\w]*")
 
 
@@ -133,7 +135,21 @@ def parse_tables(options: list[str]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
+def parse_cleartext(options: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Read `TABLE.COLUMN=party[,party]` options.
+
+    Raises:  TrialProblem naming the option.
+    """
+    shown: dict[tuple[str, str], tuple[str, ...]] = {}
+    for option in options:
+        match = _SHOWN.fullmatch(option)
+        if match is None:
+            raise TrialProblem(f"--cleartext {option} cannot be read", "write TABLE.COLUMN=PARTY[,PARTY]")
+        shown[match["table"].lower(), match["column"].lower()] = tuple(match["parties"].split(","))
+    return shown
+
+
+def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None, cleartext: Cleartext | None = None) -> Trial:
     """Read types off the files and compile the query. Without `reveal_to`, an analyst with no data gets the answer.
 
     Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
@@ -145,7 +161,9 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
     # Those without data help where fewer than three have some.
     spare = [name for name in (recipient, "helper-1", "helper-2", "helper-3") if name not in owners]
     first, second, third, *_ = [*owners, *spare]
-    plan = compile_query(sql, tables, (recipient,), (first, second, third))
+    compute = (first, second, third)
+    _check_shown(cleartext or {}, tables, compute)
+    plan = compile_query(sql, tables, (recipient,), compute, cleartext=cleartext)
     return Trial(
         plan,
         tuple(dict.fromkeys([*owners, recipient, first, second, third])),
@@ -154,6 +172,16 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
             for part, scan in zip(parts, scans, strict=True)
         ),
     )
+
+
+def _check_shown(cleartext: Cleartext, tables: dict[str, Node], compute: tuple[str, ...]) -> None:
+    for (table, column), parties in cleartext.items():
+        name = f"--cleartext {table}.{column}"
+        if table not in tables or column not in {f.name for f in tables[table].schema}:
+            raise TrialProblem(f"{name}: there is no such column")
+        for party in parties:
+            if party not in compute:
+                raise TrialProblem(f"{name}: {party} does not compute", f"name one of {', '.join(compute)}, or all")
 
 
 def _tables(scans: tuple[Scan, ...]) -> dict[str, Node]:

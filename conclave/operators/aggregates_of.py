@@ -7,6 +7,7 @@ from conclave.ir.expressions import Arithmetic, Column
 from conclave.ir.nodes import AggregateOutput
 from conclave.ir.types import Double, Schema
 from conclave.mpc.errors import ShapeError
+from conclave.mpc.known import Knowledge
 from conclave.mpc.party import Party
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.evaluate import Rows, Words, convert, words_of
@@ -22,10 +23,11 @@ def aggregate_rows(
     outputs: Sequence[AggregateOutput],
     carried: Sequence[str],
     me: Party,
+    who: Knowledge | None = None,
 ) -> SecretTable:
     """Return one row for each group, with the keys, what is carried beside them, and the outputs.
 
-    Shapes:  as `group_by`. Reveals nothing.
+    Shapes:  as `group_by`. Reveals nothing; to `who`, the keys, if there are no quantiles.
     """
     specs: list[AggregateSpec] = []
     quantiles: list[QuantileSpec] = []
@@ -48,7 +50,8 @@ def aggregate_rows(
             case "avg" | "var_samp" | "var_pop" | "stddev_samp" | "stddev_pop":
                 raise ShapeError(f"the passes leave no {output.function}")
     if not quantiles:
-        return group_by(table, keys, specs, me, carried)
+        return group_by(table, keys, specs, me, carried, who)
+    assert who is None, "quantiles need the order of values"
     table = with_picks(table, keys, quantiles, me)
     groups = group_by(table, keys, [*specs, *(each for q in quantiles for each in q.sums())], me, carried)
     found = {q.out: _quantile(q, groups, schema, me) for q in quantiles}

@@ -51,12 +51,13 @@ class ShareStep:
 
 @dataclass(frozen=True)
 class MpcStep:
-    """The compute parties run one relational operator on shared tables; they learn nothing."""
+    """The compute parties run one relational operator on shared tables; they learn nothing but what it names."""
 
     name: str
     operator: Node  # its sources are Inputs
     unique_side: str | None = None  # of a join: "left" or "right", whose keys hold no value twice
     checks_keys: bool = False  # that side's keys are the word of several owners, and are checked first
+    seen_by: tuple[str, ...] = ()  # of a join or grouping: who sees the keys of all rows; one compute party, or all
 
     @property
     def schema(self) -> Schema:
@@ -93,7 +94,7 @@ class Disclosure:
     """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
 
     to: tuple[str, ...]
-    kind: Literal["answer", "row_count", "table_size", "key_check", "minimum_check"]
+    kind: Literal["answer", "row_count", "table_size", "key_check", "minimum_check", "keys", "pairs"]
     step: str
     subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer
     columns: tuple[str, ...] = ()
