@@ -63,12 +63,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A file as the dataset that the plan reads it as."""
+
+    dataset: str  # "party/dataset"
+    party: str
+    path: Path
+    file_format: FileFormat
+    schema: Schema
+
+
+@dataclass(frozen=True)
 class Trial:
     """A query and its files, ready to run."""
 
     plan: Plan
     parties: tuple[str, ...]
-    parts: tuple[tuple[Part, Scan], ...]
+    files: tuple[Loaded, ...]
 
     def run(self, progress: Callable[[StepReport], None]) -> Execution:
         """Run every party in a thread of its own; return the first recipient's walk."""
@@ -95,20 +106,22 @@ class Trial:
 
     def rows(self) -> dict[str, int]:
         """Return how many rows each dataset has."""
-        found = {}
-        for part, scan in self.parts:
-            with duckdb.connect() as connection:
-                _load(connection, [part])
-                counted = connection.execute("SELECT COUNT(*) FROM whole").fetchone()
-                found[scan.dataset] = int(counted[0]) if counted else 0
-        return found
+        with LocalEngine() as engine:
+            for file in self.files:
+                engine.register_file(file.dataset, file.path, file.file_format, file.schema)
+            return {
+                file.dataset: int(
+                    engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}")["n"][0].as_py()  # noqa: S608 - quoted
+                )
+                for file in self.files
+            }
 
     def _run_party(self, name: str, network: Network, progress: Callable[[StepReport], None]) -> Execution:
         try:
             engine = LocalEngine()
-            for part, scan in self.parts:
-                if part.party == name:
-                    engine.register_file(scan.dataset, part.path, part.file_format, scan.schema)
+            for file in self.files:
+                if file.party == name:
+                    engine.register_file(file.dataset, file.path, file.file_format, file.schema)
             return execute(self.plan, name, network, engine, b"ccd try", progress)
         finally:
             network.close()
@@ -170,7 +183,10 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None, cleartext:
     return Trial(
         plan,
         tuple(dict.fromkeys([*owners, recipient, first, second, third])),
-        tuple(zip(parts, scans, strict=True)),
+        tuple(
+            Loaded(scan.dataset, part.party, part.path, part.file_format, scan.schema)
+            for part, scan in zip(parts, scans, strict=True)
+        ),
     )
 
 
