@@ -13,6 +13,7 @@ BIT_OPERATIONS = (
     *(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor, exp.BitwiseNot),
     *(exp.BitwiseLeftShift, exp.BitwiseRightShift),
 )
+_OPERATORS = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Pow, *BIT_OPERATIONS)
 MOST_SHIFTED = 59  # the power of two is a divisor under MPC
 _SHIFT_FIX = f"shift by a constant from 0 to {MOST_SHIFTED}"
 
@@ -25,6 +26,10 @@ def bind_bits(part: exp.Expr, bind: Callable[[exp.Expr], Expression], at: Positi
     """
     sides = [part.this] if isinstance(part, exp.BitwiseNot) else [part.this, part.expression]
     is_call = isinstance(part, exp.BitwiseXor)  # xor(a, b): its arguments stand by themselves
+    # ~a + b is ~(a + b) to DuckDB, and not to the parser.
+    is_beside = isinstance(part, exp.BitwiseNot) and isinstance(part.parent, _OPERATORS)
+    if is_beside:
+        raise refused("a bit operation beside another operator", at, "put it in parentheses, with what it is of")
     if not is_call and any(isinstance(side, exp.Binary) for side in sides):
         raise refused("a bit operation beside another operator", at, "put what it is of in parentheses")
     found = [bind(side) for side in sides]
