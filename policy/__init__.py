@@ -27,10 +27,16 @@ Files, in reading order:
 - weights: expressions by which some rows count for more than others
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
+- domain: what conditions leave of rows
+- rows: which rows an aggregate is of
+- releases: the aggregates that an answer is made of
+- across: whether the difference of two answers is
 - faithful: the plan's steps against the query that is judged
 - ranges: whether looking at how large numbers are tells of enough subjects
+- keys: who may see which keys in the clear
 - verdict: what the verifier says
 - verify: all of it together
+- suggest: the least that would have to be granted
 - explain: a verdict in words
 - resources: what a party's Job has used, signed by that party alone
 - manifest: what ran, who agreed, what was learned; signed by every party

@@ -1,8 +1,8 @@
 """The policy: a data owner's word on what may become of one dataset. What it does not grant is refused."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
 
 Capability = Literal[
@@ -21,6 +21,8 @@ Capability = Literal[
     "quantile",
     "rank",
 ]
+# Whose answers, held together, may not differ by some of the rows: `policy.across`.
+AcrossQueries = Literal["each-recipient", "all-recipients", "unchecked"]
 DATASET_NAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
@@ -102,6 +104,13 @@ class PolicySpec(Model):
     approval: Literal["rules", "explicit"] = "rules"
     limits: Limits | None = None
     noise: Noise | None = None
+    across_queries: AcrossQueries = "each-recipient"
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is as it always was: a policy of before there was such a clause keeps its signature."""
+        usual = {"acrossQueries": "each-recipient", "across_queries": "each-recipient"}
+        return {name: value for name, value in dump(self).items() if usual.get(name) != value}
 
 
 class Policy(Model):

@@ -4,6 +4,7 @@ Compiling is not trusted: the query is put together again from the steps, and ha
 over. Only what the recipients do for themselves, ordering the answer, is left out.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from math import lcm
 
@@ -50,19 +51,20 @@ def _unfaithful(plan: Plan) -> Iterator[Reason]:
             yield Reason("unfaithful", "", "the steps would open another table than the query's answer", _FAULT)
 
 
-def tables_of(plan: Plan) -> dict[str, Node]:
-    """Return what the table of each step is, in terms of the owners' datasets."""
+def tables_made(plan: Plan) -> dict[str, Node]:
+    """Return, for each step, the query whose table it makes, as far as the steps fit together."""
     made: dict[str, Node] = {}
     for step in plan.steps:
-        match step:
-            case LocalStep(name, _, query):
-                made[name] = _put_together(query, made)
-            case ShareStep(name, _, source):
-                made[name] = made.get(source, Input(source, step.schema))
-            case MpcStep(name, operator):
-                made[name] = _put_together(operator, made)
-            case RevealStep(name) | SendStep(name):
-                made[name] = Input(name, step.schema)
+        with contextlib.suppress(QueryProblem):  # `check_steps_compute` says so
+            match step:
+                case LocalStep(name, _, query):
+                    made[name] = _put_together(query, made)
+                case ShareStep(name, _, source) if source in made:
+                    made[name] = made[source]
+                case MpcStep(name, operator):
+                    made[name] = _put_together(operator, made)
+                case ShareStep() | RevealStep() | SendStep():
+                    pass
     return made
 
 

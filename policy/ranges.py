@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from conclave.ir.walk import children
 from conclave.plan.steps import MpcStep, Plan
 from policy.document import Policy
-from policy.faithful import tables_of
+from policy.faithful import tables_made
 from policy.minimum import refusals_of
 from policy.verdict import Reason
 
@@ -29,10 +29,12 @@ def check_ranges(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]
     if not any(disclosure.kind == "range_check" for disclosure in plan.disclosures):
         what = "the plan looks at how large numbers are, and does not list it"
         yield Reason("unknown-disclosure", "", what, "this is a fault of the compiler: report it, with the query")
-    tables, refused = tables_of(plan), set[str]()
+    tables, refused = tables_made(plan), set[str]()
     for step in steps:
         assert step.checked is not None
-        node = tables[step.name]
+        node = tables.get(step.name)
+        if node is None:
+            continue  # the steps do not fit together, which is refused elsewhere
         why = f"whether a number in {step.name} outgrows its word, seen in rows that are not counted"
         for source in children(node) if step.checked.is_by_row else (node,):
             for reason in refusals_of(source, policies, _TOLD, why, _FIX):

@@ -17,6 +17,7 @@ from policy.differencing import check_differencing
 from policy.document import Policy
 from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
+from policy.keys import check_keys
 from policy.minimum import check_minimum
 from policy.personal import Personal
 from policy.protections import obligations_of
@@ -59,6 +60,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         reasons += _flow_reasons(plan, trace(plan.query, personal), valid, request)
         reasons += _size_reasons(plan, personal, valid, request)
         reasons += _key_check_reasons(plan, personal, valid, request)
+        reasons += check_keys(plan, valid, personal, request.purpose)
     except UnknownOperator as unknown:
         fix = "write the query without it, or add a rule for it to policy.flow"
         reasons.append(Reason("unknown-operator", "", str(unknown), fix))

@@ -9,7 +9,7 @@ from policy.problem import Problem, field_name
 from policy.yaml import Place
 from renderer.documents import Document
 from renderer.workflow import Workflow
-from worker.runspec import Run, tables_of
+from worker.runspec import Run, cleartext_of, tables_of
 
 _PATH = ("spec", "query")
 _LITERAL = re.compile(r"\|[-+]?[ \t]*(#.*)?$")
@@ -18,7 +18,7 @@ _LITERAL = re.compile(r"\|[-+]?[ \t]*(#.*)?$")
 def check_query(workflow: Document[Workflow], run: Run) -> Iterator[Problem]:
     """Yield what is wrong with the query, if anything."""
     try:
-        compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute)
+        compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, cleartext=cleartext_of(run))
     except QueryProblem as error:
         yield query_problem(workflow, error)
 

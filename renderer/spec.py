@@ -127,7 +127,11 @@ class Planner:
                 container=spec.outputs.container,
                 format=spec.outputs.format,
             ),
-            mpc=MpcSpec(protocol=spec.mpc.protocol, compute=(first, second, third)),
+            mpc=MpcSpec(
+                protocol=spec.mpc.protocol,
+                compute=(first, second, third),
+                cleartext={name: tuple(sorted(parties)) for name, parties in sorted(spec.mpc.cleartext.items())},
+            ),
             image=self._federation.spec.image,
             deadlines=Deadlines(barrierS=spec.deadlines.barrier_seconds, receiveS=spec.deadlines.receive_seconds),
         )

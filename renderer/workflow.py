@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from policy.problem import RuleBroken
 from renderer.fields import (
+    ColumnReference,
     ContainerName,
     DatasetReference,
     LabelValue,
@@ -42,6 +43,8 @@ class Mpc(Model):
 
     protocol: Literal["replicated3"] = "replicated3"
     compute: tuple[PartyName, PartyName, PartyName] | None = None  # None: see renderer.spec.choose_compute
+    # "table.column": who of them is to see it as a key, if its owners' policies agree. Makes joins and groups cheap.
+    cleartext: dict[ColumnReference, Annotated[tuple[PartyName, ...], Field(min_length=1)]] = Field(default={})
 
 
 class WorkflowDeadlines(Model):

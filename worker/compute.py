@@ -132,6 +132,7 @@ def _run(
             _load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
         execution = _execute(agreement, spec.own.party, conversation, engine, log)
+    work.remove_data()
     seen.opening = _open_to_recipients(spec, work, agreement, execution, conversation)
     commitment = seen.opening.commitment() if seen.opening is not None else None
     steps = tuple(
@@ -160,11 +161,13 @@ def _nothing_fetched(spec: RunSpec) -> FetchedAll:
 def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine) -> None:
     sources = {source.dataset: source for source in spec.own.sources}
     datasets = {dataset.name: dataset for dataset in spec.run.datasets}
+    kept = []
     for each in fetched.datasets:
-        source, dataset = sources[each.dataset], datasets[each.dataset]
-        engine.register_file(each.dataset, work.root / each.file, source.file_format, schema_of(dataset))
-    # The tables are in the engine now; the files have done their duty.
-    work.remove_data()
+        source, dataset, path = sources[each.dataset], datasets[each.dataset], work.root / each.file
+        engine.register_file(each.dataset, path, source.file_format, schema_of(dataset))
+        kept += [] if source.file_format.is_text else [path]
+    # Texts are in the engine now and have done their duty; Parquet is read where it lies.
+    work.remove_data(keep=kept)
 
 
 def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: LocalEngine, log: Log) -> Execution:

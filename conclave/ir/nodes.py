@@ -53,6 +53,7 @@ class Scan:
     clamps: tuple[Clamp, ...] = ()  # by column; what is read is within these
     keys: frozenset[tuple[str, ...]] = frozenset()  # columns that no two rows of this dataset agree in all of
     keys_in_table: frozenset[tuple[str, ...]] = frozenset()  # nor rows of other datasets of the table
+    most_rows: int | None = None  # as its owner declares; its worker holds the file to it
     at: Position | None = field(default=None, compare=False, repr=False)
 
     @cached_property

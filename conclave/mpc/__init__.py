@@ -35,6 +35,7 @@ In reading order:
 - whole: quotients and rests of whole numbers
 - root: square roots
 - shuffle: secret permutations of columns
+- known: orders and rows that one party knows
 - move: rows to secret places
 - sort: radix sort, partition
 - scan: minimum per run of rows

@@ -9,6 +9,7 @@ In reading order:
 - reveal: an answer goes out to its recipients alone
 - filter: rows that stop existing
 - sort: rows in order
+- seen: keys in the clear at those who may see them
 - aggregate: a whole table to one row
 - groupby: one row for each group
 - guard: groups of too few subjects stop existing
@@ -16,6 +17,7 @@ In reading order:
 - window: window functions
 - match: which row of the right each left row meets
 - join: rows of two tables with equal keys: inner, left, semi, anti
+- hybrid: joins by keys that somebody may see
 - spread: variance and deviation from sums
 - quantile: quantiles by group
 - watch: what outgrew its word becomes one bit, opened at the end

@@ -7,6 +7,7 @@ from conclave.ir.expressions import Arithmetic, Column
 from conclave.ir.nodes import AggregateOutput
 from conclave.ir.types import Double, Schema
 from conclave.mpc.errors import ShapeError
+from conclave.mpc.known import Knowledge
 from conclave.mpc.party import Party
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.evaluate import Rows, words_of
@@ -25,11 +26,12 @@ def aggregate_rows(
     carried: Sequence[str],
     me: Party,
     looking: Looking | None = None,
+    who: Knowledge | None = None,
 ) -> SecretTable:
     """Return one row for each group, with the keys, what is carried beside them, the outputs, and the high parts
     of the sums that are looked at.
 
-    Shapes:  as `group_by`. Reveals nothing.
+    Shapes:  as `group_by`. Reveals nothing; to `who`, the keys, if there are no quantiles.
     """
     specs: list[AggregateSpec] = []
     quantiles: list[QuantileSpec] = []
@@ -62,7 +64,8 @@ def aggregate_rows(
             added.append(AggregateSpec(high, "sum", high))
     specs += added
     if not quantiles:
-        return group_by(table, keys, specs, me, carried)
+        return group_by(table, keys, specs, me, carried, who)
+    assert who is None, "quantiles need the order of values"
     table = with_picks(table, keys, quantiles, me)
     groups = group_by(table, keys, [*specs, *(each for q in quantiles for each in q.sums())], me, carried)
     found = {q.out: _quantile(q, groups, schema, me) for q in quantiles}

@@ -23,10 +23,12 @@ from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.window import SortKey as IrSortKey
 from conclave.ir.window import Window
 from conclave.ir.words import n_text_words, text_column
+from conclave.mpc.known import AllKnow, Knowledge, OneKnows
 from conclave.mpc.party import Party
 from conclave.operators.aggregates_of import aggregate_rows
 from conclave.operators.evaluate import choose, project
 from conclave.operators.guard import OnTooFew, guarded_rows, refuse_too_few
+from conclave.operators.hybrid import seen_join
 from conclave.operators.join import (
     anti_join,
     cross_one,
@@ -57,8 +59,8 @@ def apply(
 
     What the step has to look at, it says to `watch`, whose end opens the one bit that becomes of it.
 
-    Reveals: nothing; a step that checks keys, to the three, whether they repeat; one whose guard ends the run, whether
-             a group falls short of it.
+    Reveals: nothing; a step whose keys somebody sees, those, see `hybrid` and `groupby`; one that checks keys, to the
+             three, whether they repeat; one whose guard ends the run, whether a group falls short of it.
     Raises:  RepeatedKeys, TooFewSubjects if so, unless `on_repeated`, `on_too_few` say otherwise.
     """
     check = on_repeated if step.checks_keys else None
@@ -80,10 +82,13 @@ def apply(
                 guards = step.operator.guards
                 groups = guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few, looking)
             else:
-                groups = aggregate_rows(table, source.schema, keys, aggregates, carried, me, looking)
+                groups = aggregate_rows(table, source.schema, keys, aggregates, carried, me, looking, _who(step, me))
             return groups if looking is None else looking.settle(groups, table.n_rows, me)
-        case Join(left, right):
-            return _join(_table(left, tables), _table(right, tables), step.operator, step.unique_side, check, me)
+        case Join(left, right, on, how):
+            who, (a, b) = _who(step, me), (_table(left, tables), _table(right, tables))
+            if who is not None:
+                return seen_join(a, b, on, how, step.unique_side, who, me, check)
+            return _join(a, b, step.operator, step.unique_side, check, me)
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
@@ -100,6 +105,17 @@ def apply(
             raise AssertionError("no operator of MPC")
         case _ as never:
             assert_never(never)
+
+
+def _who(step: MpcStep, me: Party) -> Knowledge | None:
+    """Return who sees the step's keys; None if nobody does."""
+    match step.seen_by:
+        case ():
+            return None
+        case (one,):
+            return OneKnows(me.names.index(one))
+    assert set(step.seen_by) == set(me.names)
+    return AllKnow()
 
 
 def _table(source: Node, tables: Mapping[str, SecretTable]) -> SecretTable:

@@ -7,6 +7,8 @@ In reading order:
 - support: which operators MPC can run, and what a query author could write instead
 - unique: which columns tell rows apart
 - sizes: what decides how many rows an owner puts into MPC
+- cleartext: which keys who may see
+- disclose: what the steps disclose
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
 - show: the plan as text for people

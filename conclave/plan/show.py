@@ -4,11 +4,11 @@ import textwrap
 from collections.abc import Mapping
 from typing import assert_never
 
-from conclave.ir.nodes import Aggregate
+from conclave.ir.nodes import Aggregate, Input, Join
 from conclave.ir.show import show_node
 from conclave.ir.walk import nodes_in
 from conclave.mpc.costs import Cost
-from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from conclave.plan.steps import Disclosure, LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 
 def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
@@ -50,6 +50,10 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
             case "key_check":
                 columns = _and(list(disclosure.columns))
                 others.append(f"that {columns} ({disclosure.step}) tells all owners' rows apart, as they declare")
+            case "keys":
+                others.append(_keys_seen(disclosure, plan))
+            case "pairs":
+                others.append(f"how many rows {disclosure.subject} has")
             case "minimum_check":
                 others.append(f"whether a group in {disclosure.step} has too few subjects, which ends the run")
             case "range_check":
@@ -63,6 +67,18 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
     counts = [f"how many rows {_and(datasets)} {'have' if len(datasets) > 1 else 'has'}"] if datasets else []
     counts += [f"how many rows {_and(shared)} {'put' if len(shared) > 1 else 'puts'} into MPC"] if shared else []
     return (*counts, *others)
+
+
+def _keys_seen(disclosure: Disclosure, plan: Plan) -> str:
+    """Return what is seen of a step's keys. Rows that do not exist, or whose keys are NULL in a join, show only that."""
+    columns, step = _and(list(disclosure.columns)), next(s for s in plan.steps if s.name == disclosure.step)
+    match step:
+        case MpcStep(operator=Join(left, right)):
+            of = f"{_and([source.name for source in (left, right) if isinstance(source, Input)])}"
+            return f"{columns} of every row of {of} ({step.name}), in random order, and so which of them are equal"
+        case MpcStep(operator=Aggregate(Input(source))):
+            return f"{columns} of every row of {source} ({step.name}), in random order, and so how many are equal"
+    raise AssertionError("only joins and groupings show keys")
 
 
 def _rounded(step: ShareStep | None) -> str:
@@ -130,7 +146,8 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
             padded = f", with rows that do not exist up to {' and '.join(upto)}" if upto else ""
             return f"{party}", f"secret-share {source} ({columns}){padded}"
         case MpcStep(_, operator):
-            return "MPC", show_node(operator)
+            seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
+            return "MPC", show_node(operator) + seen
         case RevealStep(_, source, recipients):
             return "MPC", f"open {source}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):

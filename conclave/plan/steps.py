@@ -61,12 +61,13 @@ class Checked:
 
 @dataclass(frozen=True)
 class MpcStep:
-    """The compute parties run one relational operator on shared tables; they learn nothing."""
+    """The compute parties run one relational operator on shared tables; they learn nothing but what it names."""
 
     name: str
     operator: Node  # its sources are Inputs
     unique_side: str | None = None  # of a join: "left" or "right", whose keys hold no value twice
     checks_keys: bool = False  # that side's keys are the word of several owners, and are checked first
+    seen_by: tuple[str, ...] = ()  # of a join or grouping: who sees the keys of all rows; one compute party, or all
     checked: Checked | None = None  # None: all that the step computes fits its words, whatever the data
 
     @property
@@ -104,7 +105,7 @@ class Disclosure:
     """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
 
     to: tuple[str, ...]
-    kind: Literal["answer", "row_count", "table_size", "key_check", "minimum_check", "range_check"]
+    kind: Literal["answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs"]
     step: str
     subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer
     columns: tuple[str, ...] = ()

@@ -117,6 +117,12 @@ def test_a_policy_that_cannot_be_read_is_rejected(federation):
     assert_all_stop(endings, 30, "alpha/flights: its policy cannot be read")
 
 
+def test_a_policy_with_a_number_that_nothing_can_sign_is_rejected(federation):
+    text = POLICY.replace("DATASET", "bravo/flights").replace("version: 3", f"version: {1 << 70}")
+    endings, _ = exchange(federation, offers={"bravo": fetched(federation, "bravo", policy=text, signature="AA==")})
+    assert_all_stop(endings, 30, "bravo/flights: ")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
