@@ -8,9 +8,11 @@ from tests.bench.__main__ import _row
 from tests.bench.endpoint import line_of, run_endpoint
 from tests.bench.render import measure, write_federation
 from tests.bench.run import run_bench
+from tests.bench.scale import line_of as scale_line
+from tests.bench.scale import run_scale
 
 
-@pytest.mark.parametrize(("op", "tls"), [("join", False), ("sort", True)])
+@pytest.mark.parametrize(("op", "tls"), [pytest.param("join", False, marks=pytest.mark.deep), ("sort", True)])
 def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     report = run_bench(op, rows=64, key_bits=16, tls=tls, repeat=1)
     assert report["seconds"] > 0
@@ -40,6 +42,7 @@ def test_every_query_of_tpch_compiles_in_a_moment():
     assert max(slow.values()) < compiling.MOST_MS
 
 
+@pytest.mark.deep  # five processes, each of which imports all of ccd
 def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
     write_federation(tmp_path, 2, 3)
     *commands, peer = measure(tmp_path, repeat=1)
@@ -51,3 +54,15 @@ def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
     ]
     assert peer.ratio == 1
     assert all(row.cpu_s > 0 and row.ratio > 0 for row in commands)
+
+
+@pytest.mark.deep
+@pytest.mark.e2e
+def test_a_worked_example_is_run_by_real_workers_and_agrees_with_duckdb(tmp_path):
+    report = run_scale("market-concentration", rows=5_000, repeat=1, scratch=tmp_path)
+    assert sorted(report["phases"]) == ["compute", "fetch"]
+    assert sorted(report["phases"]["compute"]["peak_mib"]) == ["antitrust", "black", "green", "yellow"]
+    assert min(report["seconds"], report["duckdb_seconds"], report["peak_mib"], report["fixed_cpu_seconds"]) > 0
+    assert json.loads(json.dumps(report)) == report
+    assert "15,000 rows" in scale_line(report)
+    assert list(tmp_path.iterdir()) == []  # neither data nor copies are left

@@ -8,6 +8,7 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - disk: a file that comes in, and a disk that cannot take it
 - small: a body that has to be small
 - digests: digesting and writing beside the network
+- body: a large body, read into the buffers that are digested
 - swift_address: where credentials may travel to
 - swift_secret: the forms of a Secret that opens a Swift account
 - swift_answers: what an HTTP status means

@@ -23,7 +23,7 @@ def incoming(path: Path) -> Iterator[FileIO]:
         raise
 
 
-def write_all(file: FileIO, content: bytes) -> None:
+def write_all(file: FileIO, content: bytes | memoryview) -> None:
     """Write all of it: a disk that fills up takes a part first, and says so only the next time."""
     view = memoryview(content)
     while view:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from worker.endpoints.body import pour
 from worker.endpoints.digests import Sink
 from worker.endpoints.disk import disk_problem, incoming, no_room
 from worker.endpoints.patience import Pace, Passing
@@ -77,10 +78,9 @@ class _Incoming:
             else:
                 self._start(answer)
             pace, total = Pace(self._session.trying.patience), self._facts.size_bytes if self._facts else None
-            for chunk in answer.iter_raw():
-                pace.moved(len(chunk))
-                self._sink.take(chunk)
-                self._received += len(chunk)
+            for n_bytes in pour(answer, self._sink, self._session.trying.patience.idle_s):
+                pace.moved(n_bytes)
+                self._received += n_bytes
                 self.furthest = max(self.furthest, self._received)
                 self._session.trying.watch(self._received, total)
                 if self._is_too_long:

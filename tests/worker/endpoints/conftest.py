@@ -1,11 +1,17 @@
 """Real servers, once a session; Secrets for them; a proxy that breaks things."""
 
+import datetime
+import ipaddress
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 import swiftclient
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.dataverse.bench import Bench
 from tests.dataverse.model import Installation
@@ -34,6 +40,33 @@ def cloud(tmp_path_factory) -> Iterator[Cloud]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for 127.0.0.1, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(minutes=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    path = tmp_path_factory.mktemp("tls") / "pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(secret + pem)
+    return path, pem.decode()
+
+
 @pytest.fixture
 def container() -> str:
     return f"c-{secrets.token_hex(6)}"
@@ -57,9 +90,11 @@ def proxy(swift) -> Iterator[FaultProxy]:
 def store_at(tmp_path, swift, swift_users) -> Callable[..., SwiftStore]:
     """Opens alpha's account at a port, with little patience and small segments."""
 
-    def open_store(port: int | None = None, login: str = "alpha:steward", patience: Patience = QUICK) -> SwiftStore:
+    def open_store(
+        port: int | None = None, login: str = "alpha:steward", patience: Patience = QUICK, **more_keys: str
+    ) -> SwiftStore:
         url = f"http://127.0.0.1:{port or swift.port}/auth/v1.0"
-        keys = v1(url, login, swift_users.of(login).key)
+        keys = v1(url, login, swift_users.of(login).key) | more_keys
         return SwiftStore(mount(tmp_path / "secrets" / login, keys), "store", patience=patience, sizes=SMALL)
 
     return open_store
