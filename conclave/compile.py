@@ -1,15 +1,18 @@
-"""From SQL text to the plan that every worker runs: bind, optimise, lower. Pure and deterministic."""
+"""From SQL text to the plan that every worker runs: bind, optimise, lower, check ranges. Pure and deterministic."""
 
 from collections.abc import Mapping
 
 from conclave.ir.guard import Protection
 from conclave.ir.nodes import Node
 from conclave.local.sqltext import to_sql
+from conclave.passes.add_noise import add_noise
 from conclave.passes.clamp_scans import clamp_scans
 from conclave.passes.guard_groups import guard_groups
 from conclave.passes.optimise import optimise
+from conclave.plan.cleartext import Cleartext
 from conclave.plan.lower import lower
 from conclave.plan.steps import MpcSetting, Plan
+from conclave.ranges import with_checks
 from conclave.sql.bind import bind
 
 
@@ -19,13 +22,15 @@ def compile_query(
     recipients: tuple[str, ...],
     compute: tuple[str, str, str],
     protections: Mapping[str, Protection] | None = None,
+    cleartext: Cleartext | None = None,
 ) -> Plan:
     """Return the plan of `sql` over logical `tables` (a Scan each, or a Concat of Scans), opened to `recipients`.
 
-    `protections`, by dataset, are what owners ask for beyond a yes: they are built into the plan.
+    `protections`, by dataset, are what owners ask for beyond a yes: they are built into the plan. `cleartext` says
+    which columns of which tables who may see as keys; it makes joins and groups by them cheap.
 
     Raises:  QueryProblem (with line and column) for a query that is wrong, or that this compiler does not take.
     """
     asked = protections or {}
-    bound = clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked)
-    return lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked)
+    bound = add_noise(clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked), asked)
+    return with_checks(lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked, cleartext))

@@ -4,7 +4,7 @@ Nobody sees an overflow of shares: a sum beyond 2**63 would come out as another 
 looks whether its own numbers keep the sizes below, which follow from the plan alone. They are chosen so that sums of
 shared columns, averages, conversions to a finer type and products of whole numbers stay in range.
 
-Not covered: products of doubles, quotients other than averages, and sums over what a join repeats or MPC has computed.
+What is computed under MPC and not covered here is looked at when it is computed: see `conclave.ranges`.
 Reveals: that an owner's numbers are too large, if they are; the run ends with that.
 """
 
@@ -12,7 +12,7 @@ import decimal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import isqrt
+from math import ceil, isqrt
 from typing import assert_never
 
 import numpy as np
@@ -43,17 +43,16 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
+from conclave.ir.ranges import LIFT_MOST, WORD_MOST
 from conclave.ir.types import Decimal, Double, Integer, Schema, Type, common_type, is_numeric
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.local.encode import EncodedTable
 from conclave.local.errors import EncodeProblem
+from conclave.mpc.laplace import TAIL
 from conclave.mpc.whole import DIVISOR_BITS
 from conclave.plan.steps import MpcStep, Plan, ShareStep
-
-WORD_MOST = (1 << 63) - 1
-# What protocols that lift numbers to 128 bits promise to take, such as a division's.
-LIFT_MOST = (1 << 62) - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +68,7 @@ class Bound:
 
 def bounds(plan: Plan) -> tuple[Bound, ...]:
     """Return all bounds that the MPC steps of a plan need."""
-    walk = _Walk({step.name: step for step in plan.steps if isinstance(step, ShareStep | MpcStep)})
+    walk = walk_of(plan)
     for step in walk.steps.values():
         match step:
             case MpcStep(operator=Aggregate(Input(source, schema), _, outputs)):
@@ -83,12 +82,21 @@ def bounds(plan: Plan) -> tuple[Bound, ...]:
                 for window in made:
                     if window.function == "sum" and window.over is not None:
                         walk.need(source, window.over, WORD_MOST, is_total=True)
+            case MpcStep(operator=Noise(Input(source), _, _, columns)):
+                for noised in columns:
+                    # What does not fit a word with its noise would come out as another number.
+                    walk.need(source, noised.column, WORD_MOST - ceil(TAIL * noised.scale))
             case MpcStep(operator=Project(Input(source), outputs)):
                 for projected in outputs:
                     walk.visit(projected.expression, source)
             case MpcStep(operator=Filter(Input(source), predicate)):
                 walk.visit(predicate, source)
     return tuple(sorted(walk.found))
+
+
+def walk_of(plan: Plan) -> "Walk":
+    """Return a way to find where the columns of the plan's MPC steps come from."""
+    return Walk({step.name: step for step in plan.steps if isinstance(step, ShareStep | MpcStep)})
 
 
 def check_bounds(table: EncodedTable, step: ShareStep, wanted: tuple[Bound, ...]) -> None:
@@ -112,16 +120,29 @@ def check_bounds(table: EncodedTable, step: ShareStep, wanted: tuple[Bound, ...]
 
 
 @dataclass
-class _Walk:
+class Walk:
+    """A way through the steps, down to what owners share, and the bounds found on it."""
+
     steps: Mapping[str, ShareStep | MpcStep]
     found: set[Bound] = field(default_factory=set)
 
     def need(self, at: str, column: str, most: int, is_total: bool = False) -> None:
         """Keep every value of a column, or all of them together, at or below `most`."""
-        origins = list(self._origins(at, column, is_total))
+        most = max(most - self._noise_on(at, column), 0)
+        origins = list(self.origins(at, column, is_total))
         n_summed = max(sum(summed for _, _, summed in origins), 1)
         for share, name, summed in origins:
             self.found.add(Bound(share, name, most // n_summed if summed else most, summed))
+
+    def _noise_on(self, at: str, column: str) -> int:
+        """Return how much noise a column's values may hold, those of all groups together."""
+        step, own = self.steps[at], 0
+        if isinstance(step, ShareStep):
+            return 0
+        if isinstance(step.operator, Noise):
+            own = sum(ceil(TAIL * each.scale) for each in step.operator.columns if each.column == column)
+            own *= step.operator.n_groups
+        return own + max((self._noise_on(below, name) for below, name, _ in _below(step, column, False)), default=0)
 
     def need_double(self, schema: Schema, column: str, at: str) -> None:
         """Keep a column so small that its values are doubles, too."""
@@ -142,6 +163,8 @@ class _Walk:
             case Spread(total=total, squares=squares):
                 for side in (total, squares):
                     self._need_converted(side, side.type, LIFT_MOST, at)
+            case Negate(operand):
+                self._need_converted(operand, operand.type, WORD_MOST, at)
             case Cast(operand, kind):
                 self._need_converted(operand, kind, LIFT_MOST, at)
             case Case(branches, default):
@@ -198,7 +221,11 @@ class _Walk:
         most = _converted_most(total.type, Double(), LIFT_MOST)
         if not (isinstance(total, Column) and isinstance(count, Column)) or isinstance(total.type, Double):
             return
-        aggregate = self._aggregate_below(at)
+        step = self.steps[at]
+        if isinstance(step, MpcStep) and isinstance(step.operator, Window):
+            self._window_mean(step.operator, total.name, count.name, most)
+            return
+        aggregate = self.aggregate_below(at)
         if aggregate is None:
             return
         made = {output.name: output for output in aggregate.outputs}
@@ -210,17 +237,29 @@ class _Walk:
         if counted.function == "count":
             self.need(below, summed.over, most)
         elif counted.is_total_of_counts and counted.over is not None:
-            counts = {share: name for share, name, _ in self._origins(below, counted.over, is_total=False)}
-            for share, name, _ in self._origins(below, summed.over, is_total=False):
+            counts = {share: name for share, name, _ in self.origins(below, counted.over, is_total=False)}
+            for share, name, _ in self.origins(below, summed.over, is_total=False):
                 if share in counts:
                     self.found.add(Bound(share, name, most, per=counts[share]))
 
-    def _aggregate_below(self, at: str) -> Aggregate | None:
+    def _window_mean(self, node: Window, total: str, count: str, most: int) -> None:
+        made = {output.name: output for output in node.outputs}
+        summed, counted = made.get(total), made.get(count)
+        if summed is None or counted is None or (summed.function, counted.function) != ("sum", "count"):
+            return
+        if summed.over is not None and (summed.over, summed.frame) == (counted.over, counted.frame):
+            self.need(_name(node.source), summed.over, most)
+
+    def aggregate_below(self, at: str) -> Aggregate | None:
+        """Return the aggregate that a table's rows are the groups of."""
         match self.steps[at]:
             case MpcStep(operator=Aggregate() as aggregate):
                 return aggregate
-            case MpcStep(operator=Filter(Input(source)) | Sort(Input(source)) | Limit(Input(source))):
-                return self._aggregate_below(source)
+            case MpcStep(
+                operator=Filter(Input(source)) | Noise(Input(source)) | Sort(Input(source)) | Limit(Input(source))
+            ):
+                # With noise, too: where so little is counted that a mean is beyond all values, it says nothing anyway.
+                return self.aggregate_below(source)
         return None
 
     def _need_converted(self, side: Expression, kind: Type, most: int, at: str) -> None:
@@ -232,14 +271,23 @@ class _Walk:
             if _largest(side) > fitting:
                 self.need(at, side.name, fitting)
 
-    def _origins(self, at: str, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
+    def is_covered(self, at: str, column: str, is_total: bool) -> bool:
+        """Whether all of a column's values come from shared ones, so that the owners' bounds are bounds of it."""
+        step = self.steps[at]
+        if isinstance(step, ShareStep):
+            return True
+        below = list(_below(step, column, is_total))
+        n_parts = len(step.operator.parts) if isinstance(step.operator, Concat) else 1
+        return len(below) >= n_parts and all(self.is_covered(*each) for each in below)
+
+    def origins(self, at: str, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
         """Yield the shared columns that a column's values come from, and whether they are added up on the way."""
         step = self.steps[at]
         if isinstance(step, ShareStep):
             yield at, column, is_total
             return
         for source, name, summed in _below(step, column, is_total):
-            yield from self._origins(source, name, summed)
+            yield from self.origins(source, name, summed)
 
 
 _MOVED, _KEPT = ("lag", "lead"), ("sum", "min", "max")  # window functions: each value once, or any number of times
@@ -248,7 +296,7 @@ _MOVED, _KEPT = ("lag", "lead"), ("sum", "min", "max")  # window functions: each
 def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
     """Yield the steps and columns right below that a column's values come from; nothing if they are computed."""
     match step.operator:
-        case Filter(Input(source)) | Sort(Input(source)) | Limit(Input(source)):
+        case Filter(Input(source)) | Noise(Input(source)) | Sort(Input(source)) | Limit(Input(source)):
             yield source, column, is_total
         case Concat(parts):
             yield from ((_name(part), column, is_total) for part in parts)
@@ -279,7 +327,7 @@ def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, st
             for side, is_repeated in ((left, False), (right, True)):
                 if column in {f.name for f in side.schema} and not (is_total and is_repeated):
                     yield _name(side), column, is_total
-        case Scan() | Input() | Collect() | Project() | Filter() | Aggregate() | Window() | Sort() | Limit():
+        case Scan() | Input() | Collect() | Project() | Filter() | Aggregate() | Noise() | Window() | Sort() | Limit():
             raise AssertionError("an operator of MPC reads Inputs")
         case _ as never:
             assert_never(never)

@@ -4,6 +4,7 @@ Compiling is not trusted: the query is put together again from the steps, and ha
 over. Only what the recipients do for themselves, ordering the answer, is left out.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from math import lcm
 
@@ -50,6 +51,23 @@ def _unfaithful(plan: Plan) -> Iterator[Reason]:
             yield Reason("unfaithful", "", "the steps would open another table than the query's answer", _FAULT)
 
 
+def tables_made(plan: Plan) -> dict[str, Node]:
+    """Return, for each step, the query whose table it makes, as far as the steps fit together."""
+    made: dict[str, Node] = {}
+    for step in plan.steps:
+        with contextlib.suppress(QueryProblem):  # `check_steps_compute` says so
+            match step:
+                case LocalStep(name, _, query):
+                    made[name] = _put_together(query, made)
+                case ShareStep(name, _, source):
+                    made[name] = made.get(source, Input(source, step.schema))
+                case MpcStep(name, operator):
+                    made[name] = _put_together(operator, made)
+                case RevealStep(name) | SendStep(name):
+                    made[name] = Input(name, step.schema)
+    return made
+
+
 def check_protections(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are read without their bounds, or shared without their padding."""
     protections = protections_of(policies)
@@ -59,6 +77,9 @@ def check_protections(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Re
             columns = ", ".join(clamp.column for clamp in wanted.clamps) or "no column"
             what = f"{scan.dataset} would be read without the bounds that its policy sets"
             yield _reason(policies, scan.dataset, "spec.columns", f"sets bounds on {columns}", what)
+        if scan.kept != wanted.kept:
+            what = f"{scan.dataset} would be read without the limits on its rows that its policy sets"
+            yield _reason(policies, scan.dataset, "spec.noise", "says which rows are read", what)
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
     for step in plan.steps:
         if isinstance(step, ShareStep) and step.source in queries and not is_one_row(queries[step.source]):

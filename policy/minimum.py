@@ -32,6 +32,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.show import show_node
 from conclave.ir.walk import children
 from conclave.ir.window import Window
@@ -75,6 +76,14 @@ def check_minimum(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Rea
             yield from tracing.refusals(thread, thread.lost or "every row of the answer is of a single one")
 
 
+def refusals_of(node: Node, policies: Mapping[str, Policy], told: str, why: str, fix: str) -> Iterator[Reason]:
+    """Yield a refusal for each policy whose minimum would not stand behind what `told` sees of a relation's rows."""
+    tracing = _Tracing(told, policies)
+    for thread in tracing.rows(node).threads:
+        for reason in tracing.refusals(thread, why):
+            yield replace(reason, fix=fix, flow=(*thread.steps, f"the end of the run, which {told} sees"))
+
+
 def groupings(root: Collect, policies: Mapping[str, Policy]) -> dict[str, list[Aggregate]]:
     """Return, by dataset, the aggregates by which its rows become groups of enough subjects."""
     found: dict[str, list[Aggregate]] = {}
@@ -114,7 +123,7 @@ class _Tracing:
                 return _concat(sources)
             case Project():
                 return _project(sources[0], node)
-            case Filter() | Sort() | Limit() | Collect():
+            case Filter() | Noise() | Sort() | Limit() | Collect():
                 return sources[0]
             case Window():
                 return self._window(sources[0], node)

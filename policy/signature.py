@@ -6,6 +6,7 @@ import re
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from rfc8785 import CanonicalizationError
 
 from policy.canonical import canonical_json
 
@@ -31,7 +32,11 @@ def verify(public_key: Ed25519PublicKey, purpose: str, value: object, signature:
 
     Raises:  BadSignature otherwise.
     """
-    message = _message(purpose, value)
+    try:
+        message = _message(purpose, value)
+    except CanonicalizationError as error:
+        # Somebody else's document: what nobody can have signed is unsigned, and no fault of ours.
+        raise BadSignature(purpose, "the document holds what canonical JSON cannot") from error
     try:
         raw = base64.b64decode(signature.strip(), validate=True)
     except (binascii.Error, ValueError) as error:

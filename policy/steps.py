@@ -6,8 +6,9 @@ query does not name, nor let one party's rows meet another's in clear.
 
 from collections.abc import Iterator, Mapping
 
-from conclave.ir.nodes import Input, Node
+from conclave.ir.nodes import Aggregate, Input, Join, Node
 from conclave.ir.walk import nodes_in, scans_in
+from conclave.plan.disclose import keys_seen
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from policy.verdict import Code, Reason
 
@@ -28,9 +29,31 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
         if problem is not None:
             code, what = problem
             yield Reason(code, "", what, "this is a fault of the compiler: report it, with the query")
-    known = ("answer", "row_count", "table_size", "key_check", "minimum_check")
+    yield from _seen_problems(plan)
+    known = ("answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs", "noise")
     for kind in sorted({d.kind for d in plan.disclosures if d.kind not in known}):
         yield Reason("unknown-disclosure", "", f"the plan discloses {kind}", "no rule covers this; report it")
+
+
+def _seen_problems(plan: Plan) -> Iterator[Reason]:
+    """Yield steps whose keys somebody outside the compute parties would see, or that the plan does not tell of."""
+    fix = "this is a fault of the compiler: report it, with the query"
+    members = {scan.owner for scan in scans_in(plan.query)} | set(plan.query.recipients)
+    for step in plan.steps:
+        if not isinstance(step, MpcStep) or not step.seen_by:
+            continue
+        compute = plan.mpc.compute if plan.mpc is not None else ()
+        is_one_or_all = len(step.seen_by) == 1 or set(step.seen_by) == set(compute)
+        if not isinstance(step.operator, Join | Aggregate) or not set(step.seen_by) <= set(compute):
+            what = f"step {step.name} would show keys to {', '.join(step.seen_by)}"
+            yield Reason("unknown-disclosure", "", what, fix)
+        elif (
+            not is_one_or_all
+            or plan.mpc is None
+            or not set(keys_seen(step, plan.mpc, members)) <= set(plan.disclosures)
+        ):
+            what = f"step {step.name} would show keys, and the plan does not tell to whom"
+            yield Reason("unknown-disclosure", "", what, fix)
 
 
 def _problem(step: Step, recipients: frozenset[str], holders: dict[str, frozenset[str]]) -> tuple[Code, str] | None:

@@ -5,6 +5,8 @@ check everything again for themselves. (`renderer.dev` and `renderer.local` run 
 
 Documents:
 - fields: the kinds of text that documents are made of
+- steps: the operators that a workflow may list in SQL's place
+- steps_sql: the SQL that they mean
 - workflow: what some parties ask to compute together
 - dataset: where a dataset lies, and what its rows look like
 - dns: where a cluster's name servers are
@@ -15,9 +17,12 @@ Documents:
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
+- check_cleartext: which keys a workflow shows to whom
+- check_steps: how the steps of a workflow hang together
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
+- suggesting: what each owner would have to grant, as it would write it
 - lint: yamllint's rules
 - validation: everything that `ccd validate` looks at
 - schema: JSON Schemas
@@ -46,6 +51,7 @@ Manifests:
 - layout: which files the documents become
 - tree: the committed tree beside that
 - merged: what has been merged, and stays
+- past: every run that was ever merged
 - codeowners: whose approval the forge asks for
 
 Commands:
@@ -60,15 +66,24 @@ Commands:
 - approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
+- taken: what steps were estimated to cost, beside what they took
+- plan_svg: a plan's graph as a picture
 - review: what a pull request asks for, beside what was asked before
-- review_text: that in words
+- markdown: text of others in a forge's Markdown
+- policy_change: what a changed policy would change
+- policy_change_text: that in words
+- review_text: all of it in words
 - joining: all that a new party needs
+- across: workflows held against what was merged before
+- across_text: what was found, in words
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
+- approved: the approvals that a manifest names
 - history: a manifest held against Git
 - ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
 - trial: a query over local files, with simulated parties
+- trial_workflow: a committed workflow in its place
 - answer: results as tables and rows
 - local: the rendered manifests, executed on this machine
 - cluster: what becomes of runs, in a Kubernetes cluster or in the local one

@@ -9,7 +9,9 @@ from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from policy.identity import BadIdentity, load_certificate
 from policy.problem import DocumentError, Path, Problem
+from renderer.check_cleartext import check_cleartext
 from renderer.check_dataset import check_dataset
+from renderer.check_steps import check_steps
 from renderer.dataset import Dataset, source_of
 from renderer.documents import Document, Workspace, read_workspace
 from renderer.party import Party
@@ -58,9 +60,14 @@ def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch =
         warnings += soon
     of_parties, whole = tuple(problems), list[tuple[Document[Workflow], Run]]()
     for name, workflow in workspace.workflows.items():
-        broken = [*_check_references(workflow, workspace), *_check_outputs(workflow, workspace)]
+        broken = [
+            *_check_references(workflow, workspace),
+            *_check_outputs(workflow, workspace),
+            *check_steps(workflow),
+        ]
         # Who computes depends on who is there at all.
         broken = broken or [*_check_compute(workflow, workspace)]
+        broken = broken or [*check_cleartext(workflow, workspace)]
         problems += broken
         # A query can only be read against tables that exist, and whose types are types.
         if not broken and not _owners_problems(workflow, of_parties, workspace):

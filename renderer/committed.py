@@ -44,6 +44,12 @@ def run_spec_problems(files: Mapping[str, bytes], manifest: Manifest) -> Iterato
         yield "there is no ConfigMap"
 
 
+def run_in_config_map(content: bytes) -> Run | None:
+    """Return the run that a committed ConfigMap tells its worker of; None if this version cannot read one in it."""
+    found = [document for _, document in _objects({"": content}, "ConfigMap")]
+    return _run_in(found[0]) if found else None
+
+
 def _run_in(document: Any) -> Run | None:
     text = _get(document, "data", RUN_SPEC)
     try:

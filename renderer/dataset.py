@@ -72,6 +72,7 @@ class DatasetBase(Model):
     sealed: Sealed | None = None
     columns: Annotated[dict[Line, Column], Field(min_length=1)]  # in the file's order
     keys: tuple[Key, ...] = ()
+    most_rows: Annotated[int, Field(ge=0, lt=1 << 31)] | None = None  # what it never has more of; orders joins
 
     @property
     def null_texts(self) -> tuple[str, ...]:
@@ -90,6 +91,7 @@ class DatasetBase(Model):
             name=name,
             columns=tuple(columns),
             keys=tuple(KeySpec(columns=columns, unique=key.unique) for (columns, _), key in keys),
+            most_rows=self.most_rows,
         )
 
 

@@ -93,6 +93,15 @@ DatasetReference = Annotated[
     Field(pattern=f"^{LABEL}/{LABEL}$", max_length=84, description="party/dataset", examples=["alpha/visits"]),
 ]
 TableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63, description="a SQL name")]
+ColumnReference = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[^\n]+$",
+        max_length=191,
+        description="table.column",
+        examples=["visits.patient"],
+    ),
+]
 LabelValue = Annotated[
     str,
     Field(

@@ -6,7 +6,7 @@ The user's own configuration, hooks and signing apply; `renderer.dev.git` is for
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +142,11 @@ class Repository:
                 blobs[path] = sha
         output = run_git(self.root, "cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in blobs.values()).encode())
         return dict(zip(blobs, _batch(output), strict=True))
+
+    def contents(self, places: Sequence[str]) -> tuple[bytes, ...]:
+        """Return the contents of files, each named as commit:path."""
+        wanted = "".join(f"{place}\n" for place in places)
+        return tuple(_batch(run_git(self.root, "cat-file", "--batch", stdin=wanted.encode())))
 
     def export(self, commit: str, target: Path, *paths: str) -> None:
         """Write the plain files below `paths` as they were at `commit` into `target`; nothing is checked out."""

@@ -66,7 +66,7 @@ def merged_before(root: Path, revision: str | None, branch: str) -> Merged | Non
         if revision is not None:
             raise
         return None
-    commit = repository.resolve(revision) if revision is not None else _known(repository, branch)
+    commit = repository.resolve(revision) if revision is not None else known_branch(repository, branch)
     return None if commit is None else merged_at(repository, repository.fork_point(commit))
 
 
@@ -123,7 +123,8 @@ def workflow_of(run_id: str) -> str | None:
     return found["workflow"] if found else None
 
 
-def _known(repository: Repository, branch: str) -> str | None:
+def known_branch(repository: Repository, branch: str) -> str | None:
+    """Return the commit that a branch ends at, as far as this clone knows it: its forge's, or its own."""
     for reference in (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}"):
         found = repository.git("for-each-ref", "--format=%(objectname)", reference).strip()
         if found:

@@ -104,10 +104,15 @@ def refusals(workflow: Document[Workflow], said: tuple[Opinion, ...]) -> Iterato
     """Yield each reason against a workflow at the line of its query that causes it."""
     for opinion in said:
         for reason in opinion.reasons:
-            way = flow_of(reason)
-            parts = [reason.what, rule_of(reason) and f"rule: {rule_of(reason)}", way and f"flow: {way}"]
-            what = "; ".join(part for part in parts if part)
-            yield query_problem(workflow, QueryProblem(what, reason.where, reason.fix))
+            yield reason_problem(workflow, reason)
+
+
+def reason_problem(workflow: Document[Workflow], reason: Reason) -> Problem:
+    """Return a reason against a workflow at the line of its query that causes it."""
+    way = flow_of(reason)
+    parts = [reason.what, rule_of(reason) and f"rule: {rule_of(reason)}", way and f"flow: {way}"]
+    what = "; ".join(part for part in parts if part)
+    return query_problem(workflow, QueryProblem(what, reason.where, reason.fix))
 
 
 def _misplaced(file: Path, name: str, dataset: str, owner: Document[Party] | None) -> Problem | None:

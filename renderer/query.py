@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from conclave.compile import compile_query
 from conclave.ir.errors import Position, QueryProblem
-from policy.problem import Problem, field_name
+from policy.problem import Path, Problem, field_name
 from policy.yaml import Place
 from renderer.documents import Document
+from renderer.steps_sql import field_at
 from renderer.workflow import Workflow
-from worker.runspec import Run, tables_of
+from worker.runspec import Run, cleartext_of, tables_of
 
 _PATH = ("spec", "query")
 _LITERAL = re.compile(r"\|[-+]?[ \t]*(#.*)?$")
@@ -18,13 +19,17 @@ _LITERAL = re.compile(r"\|[-+]?[ \t]*(#.*)?$")
 def check_query(workflow: Document[Workflow], run: Run) -> Iterator[Problem]:
     """Yield what is wrong with the query, if anything."""
     try:
-        compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute)
+        compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, cleartext=cleartext_of(run))
     except QueryProblem as error:
         yield query_problem(workflow, error)
 
 
 def query_problem(workflow: Document[Workflow], error: QueryProblem) -> Problem:
     """Return a problem of the query as one of the document that it stands in."""
+    steps = workflow.model.spec.steps
+    if steps is not None:
+        path: Path = ("spec", "steps", *(field_at(steps, error.at) if error.at else ()))
+        return workflow.problem(path, error.what, error.fix)
     place = _place(workflow, error.at) if error.at else None
     if place is not None:
         return Problem(workflow.file, place.line, place.column, field_name(_PATH), error.what, error.fix)

@@ -16,6 +16,7 @@ from conclave.plan.steps import LocalStep, Plan
 from conclave.plan.wire import digest
 from policy.document import Policy
 from policy.problem import DocumentError
+from renderer.across import Risk, history
 from renderer.approving import Standing, standings
 from renderer.check import load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
@@ -96,6 +97,7 @@ class Review:
     opinions: tuple[Opinion, ...]
     comparison: Comparison | None
     approvals: tuple[Standing, ...] = ()
+    risks: tuple[Risk, ...] = ()  # together with what was merged before
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -120,6 +122,7 @@ class Review:
             "answer": [{"name": field.name, "type": str(field.type)} for field in plan.answer],
             "policies": [_opinion_json(opinion) for opinion in self.opinions],
             "approvals": [each.to_json() for each in self.approvals],
+            **({"history": [risk.to_json() for risk in self.risks]} if self.comparison else {}),
             **({"base": self._comparison_json(self.comparison)} if self.comparison else {}),
         }
 
@@ -146,13 +149,13 @@ class Base:
         commit = repository.fork_point(repository.resolve(revision))
         self.why: tuple[str, ...] = ()  # its documents cannot be read
         self._workspace: Workspace | None = None
-        self._policies: Mapping[str, Policy] = {}
+        self.policies: Mapping[str, Policy] = {}  # that were published
         with tempfile.TemporaryDirectory(prefix="ccd-base-") as directory:
             repository.export(commit, Path(directory), WORKFLOWS)
             if any(Path(directory).iterdir()):  # else there was no federation then, and everything is new indeed
                 try:
                     self._workspace = read_workspace(Path(directory))
-                    self._policies = policies_of(read_published(self._workspace))
+                    self.policies = policies_of(read_published(self._workspace))
                 except DocumentError as error:
                     # Files are named as they are in the repository, whatever directory they were read in.
                     told = (f"{each.file}:{each.line}: {one_line(each)}" for each in error.problems)
@@ -172,8 +175,8 @@ class Base:
         try:
             planned = plan_run(document.model, self._workspace.party_models, self._workspace.federation.model)
             if planned.run.run_id == run.run_id:
-                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run, self._policies)))
-            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run, self._policies)))
+                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run, self.policies)))
+            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run, self.policies)))
         except (QueryProblem, KeyError, ValueError) as error:
             # It was not sound then, which is no reason to keep quiet about what it is now.
             why = error.what if isinstance(error, QueryProblem) else "it names what was not there"
@@ -190,6 +193,7 @@ def review(
     workspace = load_workspace(root)
     base = Base(root, revision) if revision is not None else None
     published, now = read_published(workspace), datetime.datetime.now(datetime.UTC)
+    risks = history(root, files, revision, workspace=workspace).risks if base is not None and with_costs else ()
     found: list[Review] = []
     for document in [workspace.workflow_in(file) for file in files] or workspace.workflows.values():
         ask = ask_of(document, workspace, policies_of(published))
@@ -199,7 +203,8 @@ def review(
             costs = estimate(ask.plan, rows) if with_costs else {}
             planned = workspace.planned(document.model.metadata.name)
             approved = standings(workspace, planned, published, now)
-            found.append(Review(document, ask, rows, costs, said, comparison, approved))
+            own = tuple(risk for risk in risks if risk.document is document)
+            found.append(Review(document, ask, rows, costs, said, comparison, approved, own))
     retired = () if base is None or files else tuple(sorted(set(base.names()) - set(workspace.workflows)))
     return tuple(found), retired
 

@@ -4,18 +4,18 @@ What an author wrote reaches the Markdown as text alone: no mark-up, no mention,
 """
 
 import difflib
-import re
 from collections.abc import Iterator
 
 from conclave.plan.show import describe, learned, show_plan, size
 from policy.explain import flow_of, rule_of
+from renderer.across_text import NO_PROOF, facts_of, title_of
+from renderer.markdown import code, code_in_a_cell, escape, fence
+from renderer.policy_change import PolicyChange
+from renderer.policy_change_text import change_as_markdown, no_changes_at
 from renderer.published import Opinion, refusals
 from renderer.review import Comparison, Review
 
-_MARKS = re.compile(r"([\\`*_\[\]|~])")
 MOST_REASONS = 10  # why a base cannot be read; the command's own checks at that revision tell all
-_CALLS = re.compile(r"([@#!])(?=\w)")
-_BACKTICKS = re.compile(r"`+")
 
 
 def as_text(one: Review) -> str:
@@ -26,6 +26,8 @@ def as_text(one: Review) -> str:
         parts.append("\n".join(["published policies", *_policy_lines(one)]) + "\n")
     if one.approvals:
         parts.append("\n".join(["approvals", *_approval_lines(one)]) + "\n")
+    if one.risks:
+        parts.append("\n".join(["together with what was asked before", *_risk_lines(one)]) + "\n")
     if one.comparison is not None:
         parts.append(
             "\n".join([f"compared with {one.comparison.revision}", *_change_lines(one, one.comparison)]) + "\n"
@@ -33,11 +35,17 @@ def as_text(one: Review) -> str:
     return "\n".join(parts)
 
 
-def as_markdown(reviews: tuple[Review, ...], retired: tuple[str, ...], revision: str | None) -> str:
-    """Return reviews as one comment on a pull request."""
+def as_markdown(
+    reviews: tuple[Review, ...],
+    retired: tuple[str, ...],
+    revision: str | None,
+    changes: tuple[PolicyChange, ...] = (),
+) -> str:
+    """Return reviews, and what becomes of policies, as one comment on a pull request."""
     lines = [line for one in reviews for line in _markdown(one)]
+    lines += [line for change in changes for line in change_as_markdown(change)]
     if retired:
-        names = ", ".join(f"**{_escape(name)}**" for name in retired)
+        names = ", ".join(f"**{escape(name)}**" for name in retired)
         lines += [
             "## Retired",
             "",
@@ -45,22 +53,23 @@ def as_markdown(reviews: tuple[Review, ...], retired: tuple[str, ...], revision:
             "",
         ]
     if not lines:
-        lines = [f"No workflow asks for anything else than at {_code(revision or 'HEAD')}.", ""]
+        lines = [no_changes_at(revision or "HEAD"), ""]
     return "\n".join(lines)
 
 
 def _markdown(one: Review) -> Iterator[str]:
     run, comparison = one.ask.run, one.comparison
     state = f" ({comparison.state})" if comparison and comparison.state in ("new", "changed", "unchanged") else ""
-    yield f"## {_escape(run.workflow)}{state}"
+    yield f"## {escape(run.workflow)}{state}"
     yield ""
-    yield f"Run {_code(run.run_id)}, for the purpose {_code(run.purpose)}."
+    yield f"Run {code(run.run_id)}, for the purpose {code(run.purpose)}."
     yield ""
     yield from _markdown_learned(one)
     if comparison is not None:
         yield from _markdown_changes(one, comparison)
     yield from _markdown_policies(one)
     yield from _markdown_approvals(one)
+    yield from _markdown_history(one)
     yield from _markdown_facts(one)
     yield from _markdown_steps(one)
 
@@ -72,8 +81,8 @@ def _markdown_learned(one: Review) -> Iterator[str]:
     yield "|---|---|"
     facts = learned(one.ask.plan)
     for member in one.ask.run.members:
-        said = "<br>".join(_escape(fact) for fact in facts.get(member.name, ())) or "nothing"
-        yield f"| {_escape(member.name)} | {said} |"
+        said = "<br>".join(escape(fact) for fact in facts.get(member.name, ())) or "nothing"
+        yield f"| {escape(member.name)} | {said} |"
     yield ""
     yield (
         "MPC tells nobody more, as long as those who compute follow the protocol and no two of them conspire. Before it, "
@@ -85,7 +94,7 @@ def _markdown_learned(one: Review) -> Iterator[str]:
 def _markdown_changes(one: Review, comparison: Comparison) -> Iterator[str]:
     if comparison.state == "unchanged":
         return
-    yield f"### What this changes, compared with {_code(comparison.revision)}"
+    yield f"### What this changes, compared with {code(comparison.revision)}"
     yield ""
     if comparison.state == "new":
         yield "This workflow is new: all that is said above would be learned for the first time."
@@ -95,7 +104,7 @@ def _markdown_changes(one: Review, comparison: Comparison) -> Iterator[str]:
             "changed files for what was retired."
         )
         yield ""
-        yield from (f"- {_escape(why)}" for why in comparison.why[:MOST_REASONS])
+        yield from (f"- {escape(why)}" for why in comparison.why[:MOST_REASONS])
     else:
         yield from _markdown_differences(one, comparison)
     yield ""
@@ -106,15 +115,15 @@ def _markdown_differences(one: Review, comparison: Comparison) -> Iterator[str]:
     for title, changed in (("now learns", more), ("no longer learns", less)):
         for party, facts in sorted(changed.items()):
             for fact in facts:
-                yield f"- **{_escape(party)} {title}** {_escape(fact)}"
+                yield f"- **{escape(party)} {title}** {escape(fact)}"
     for name, (before, now) in comparison.differences(one.ask).items():
-        yield f"- {name}: {_code(before)} became {_code(now)}"
+        yield f"- {name}: {code(before)} became {code(now)}"
     if comparison.query_changed(one.ask):
         yield "- **the query is another one**, so the answer is, even where its columns are called the same:"
         yield ""
         assert comparison.before is not None
         old, new = comparison.before.run.query.splitlines(), one.ask.run.query.splitlines()
-        yield from _fence("diff", "\n".join([*difflib.unified_diff(old, new, "before", "now", lineterm="")][2:]))
+        yield from fence("diff", "\n".join([*difflib.unified_diff(old, new, "before", "now", lineterm="")][2:]))
     elif not more and not less:
         yield "- nobody learns more, and nobody less; the question is the same"
 
@@ -125,7 +134,7 @@ def _markdown_policies(one: Review) -> Iterator[str]:
     yield "| data | published policy | verdict |"
     yield "|---|---|---|"
     for opinion in one.opinions:
-        yield f"| {_escape(opinion.dataset or 'all')} | {_escape(_stamp(opinion))} | {_verdict(opinion)} |"
+        yield f"| {escape(opinion.dataset or 'all')} | {escape(_stamp(opinion))} | {_verdict(opinion)} |"
     yield ""
     yield from _markdown_refusals(one)
     yield "Workers go by the signed policy beside the data, whatever is published here; without one, they refuse."
@@ -137,12 +146,12 @@ def _markdown_refusals(one: Review) -> Iterator[str]:
     for opinion in one.opinions:
         for reason in opinion.reasons:
             place = next(places)
-            yield f"**{_escape(reason.what)}**"
+            yield f"**{escape(reason.what)}**"
             yield ""
             named = {"where": f"{place.file}:{place.line}", "rule": rule_of(reason), "flow": flow_of(reason)}
             for name, text in {**named, "what to do": reason.fix}.items():
                 if text:
-                    yield f"- {name}: {_escape(text)}"
+                    yield f"- {name}: {escape(text)}"
             yield ""
 
 
@@ -156,13 +165,30 @@ def _markdown_approvals(one: Review) -> Iterator[str]:
     for each in one.approvals:
         asked = "by its published policy" if each.is_asked else ""
         state = each.state if each.state == "approved" else f"**{each.state}**"
-        why = f": {_escape(each.problems[0])}" if each.problems else ""
-        yield f"| {_escape(each.party)} | {asked} | {state}{why} | {_escape(each.expires)} |"
+        why = f": {escape(each.problems[0])}" if each.problems else ""
+        yield f"| {escape(each.party)} | {asked} | {state}{why} | {escape(each.expires)} |"
     yield ""
     yield (
         "A worker whose policy asks for its owner's approval loads no data without it. It has to be committed before this "
         "is merged: `ccd approve`."
     )
+    yield ""
+
+
+def _markdown_history(one: Review) -> Iterator[str]:
+    if one.comparison is None:
+        return
+    yield "### Together with what was asked before"
+    yield ""
+    if not one.risks:
+        yield "No merged workflow tells the same of rows that differ from these by some."
+    for risk in one.risks:
+        yield f"**{escape(title_of(risk))}**"
+        yield ""
+        yield from (f"- {name}: {escape(text)}" for name, text in facts_of(risk).items())
+        yield ""
+    yield ""
+    yield NO_PROOF
     yield ""
 
 
@@ -172,9 +198,9 @@ def _markdown_facts(one: Review) -> Iterator[str]:
     yield "| | |"
     yield "|---|---|"
     for name, text in one.ask.facts.items():
-        yield f"| {name} | {_escape(text)} |"
+        yield f"| {name} | {escape(text)} |"
     yield ""
-    yield from _fence("sql", one.ask.run.query.rstrip())
+    yield from fence("sql", one.ask.run.query.rstrip())
     yield ""
     yield "</details>"
     yield ""
@@ -192,8 +218,8 @@ def _markdown_steps(one: Review) -> Iterator[str]:
         where, what = describe(step, one.ask.plan)
         cost = one.costs.get(step.name)
         paid = f"{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost and cost.rounds else ""
-        shown = "<br>".join(_code_in_a_cell(line) for line in what.splitlines())
-        yield f"| {_escape(step.name)} | {_escape(where)} | {shown} | {paid} |"
+        shown = "<br>".join(code_in_a_cell(line) for line in what.splitlines())
+        yield f"| {escape(step.name)} | {escape(where)} | {shown} | {paid} |"
     yield ""
     yield f"Costs are for {one.rows} rows that each owner puts into MPC."
     yield ""
@@ -203,7 +229,7 @@ def _markdown_steps(one: Review) -> Iterator[str]:
 
 def _policy_lines(one: Review) -> Iterator[str]:
     for opinion in one.opinions:
-        yield f"  {opinion.dataset or 'all':<22} {opinion.says:<15} {_stamp(opinion)}".rstrip()
+        yield f"  {opinion.dataset or 'all':<22} {opinion.says:<15} {_stamp(opinion)}".rstrip() + _spends(opinion)
     for problem in refusals(one.document, one.opinions):
         fix = f" (fix: {problem.fix})" if problem.fix else ""
         yield f"  {problem.file}:{problem.line}:{problem.column}: {problem.what}{fix}"
@@ -213,6 +239,12 @@ def _approval_lines(one: Review) -> Iterator[str]:
     for each in one.approvals:
         until = f"until {each.expires}" if each.state == "approved" else "; ".join(each.problems)
         yield f"  {each.party:<22} {each.state:<15} {until}".rstrip()
+
+
+def _risk_lines(one: Review) -> Iterator[str]:
+    for risk in one.risks:
+        yield f"  {title_of(risk)}"
+        yield from (f"    {name + ':':<12}{text}" for name, text in facts_of(risk).items())
 
 
 def _change_lines(one: Review, comparison: Comparison) -> Iterator[str]:
@@ -244,35 +276,10 @@ def _stamp(opinion: Opinion) -> str:
 
 
 def _verdict(opinion: Opinion) -> str:
-    return {"accept": "accepts", "reject": "**refuses**", "not published": "not published: not known"}[opinion.says]
+    said = {"accept": "accepts", "reject": "**refuses**", "not published": "not published: not known"}[opinion.says]
+    return said + _spends(opinion)
 
 
-def _escape(text: str) -> str:
-    """Return text that Markdown and HTML show as it is, and that calls nobody.
-
-    Forges look for `@somebody` and `#1` after all escapes are undone, so an invisible space stands in between.
-    """
-    html = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _CALLS.sub(r"\1&#8203;", _MARKS.sub(r"\\\1", html)).replace("\n", "<br>")
-
-
-def _code_in_a_cell(text: str) -> str:
-    """Return text as code within a table, which is cut into cells before code is told from anything else."""
-    return "<code>" + "".join(c if c.isalnum() or c in " ,()" else f"&#{ord(c)};" for c in text) + "</code>"
-
-
-def _code(text: str) -> str:
-    """Return text as code, in more backticks than it holds; not for a table."""
-    line = " ".join(text.split("\n"))
-    longest = max((len(run) for run in _BACKTICKS.findall(line)), default=0)
-    fence = "`" * (longest + 1)
-    space = " " if longest else ""
-    return f"{fence}{space}{line}{space}{fence}"
-
-
-def _fence(language: str, text: str) -> Iterator[str]:
-    longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    yield f"{fence}{language}"
-    yield text
-    yield fence
+def _spends(opinion: Opinion) -> str:
+    noise = opinion.published.policy.spec.noise if opinion.published and opinion.says == "accept" else None
+    return "" if noise is None else f"; each run spends epsilon {noise.epsilon:g}"

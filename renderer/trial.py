@@ -22,8 +22,9 @@ from conclave.local.errors import EncodeProblem, LocalError
 from conclave.local.format import FileFormat, file_format
 from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import ProtocolError, TooManyPairs
+from conclave.mpc.errors import Outgrown, ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
+from conclave.plan.cleartext import Cleartext
 from conclave.plan.steps import Plan
 from conclave.plan.unique import wanted_keys
 from conclave.sql.bind import bind
@@ -31,6 +32,7 @@ from renderer.errors import BAD_DOCUMENT, CommandError
 
 RECEIVE_TIMEOUT_S = 600.0
 _TABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<parts>.+)")
+_SHOWN = re.compile(r"(?P<table>\w+)\.(?P<column>[^=]+)=(?P<parties>[^,]+(,[^,]+)*)")
 _PARTY = re.compile(r"\w[-\w]*")
 
 
@@ -61,15 +63,30 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A file as the dataset that the plan reads it as."""
+
+    dataset: str  # "party/dataset"
+    party: str
+    path: Path
+    file_format: FileFormat
+    schema: Schema
+
+
+@dataclass(frozen=True)
 class Trial:
     """A query and its files, ready to run."""
 
     plan: Plan
     parties: tuple[str, ...]
-    parts: tuple[tuple[Part, Scan], ...]
+    files: tuple[Loaded, ...]
 
     def run(self, progress: Callable[[StepReport], None]) -> Execution:
-        """Run every party in a thread of its own; return what the first recipient gets."""
+        """Run every party in a thread of its own; return the first recipient's walk."""
+        return self.run_all(progress)[self.plan.query.recipients[0]]
+
+    def run_all(self, progress: Callable[[StepReport], None]) -> dict[str, Execution]:
+        """Run every party in a thread of its own; return each one's walk."""
         networks = connect_all(self.parties, RECEIVE_TIMEOUT_S)
         with ThreadPoolExecutor(len(self.parties)) as pool:
             futures = {
@@ -81,18 +98,31 @@ class Trial:
             for error in sorted(errors, key=_is_consequence):
                 if isinstance(error, LocalError | EncodeProblem):
                     raise TrialProblem(str(error)) from None
+                if isinstance(error, Outgrown):
+                    fix = "ask for less at once, or in larger units: of `x / 1000`, say"
+                    raise TrialProblem(str(error), fix) from None
                 if isinstance(error, TooManyPairs):
                     fix = "join on a column that tells one table's rows apart, or group that table by its key first"
                     raise TrialProblem(str(error), fix) from None
                 raise error
-        return futures[self.plan.query.recipients[0]].result()
+        return {name: future.result() for name, future in futures.items()}
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each dataset has."""
+        found = {}
+        for file in self.files:
+            with LocalEngine() as engine:
+                engine.register_file(file.dataset, file.path, file.file_format, file.schema)
+                [counted] = engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}").to_pylist()  # noqa: S608 - quoted
+            found[file.dataset] = int(counted["n"])
+        return found
 
     def _run_party(self, name: str, network: Network, progress: Callable[[StepReport], None]) -> Execution:
         try:
             engine = LocalEngine()
-            for part, scan in self.parts:
-                if part.party == name:
-                    engine.register_file(scan.dataset, part.path, part.file_format, scan.schema)
+            for file in self.files:
+                if file.party == name:
+                    engine.register_file(file.dataset, file.path, file.file_format, file.schema)
             return execute(self.plan, name, network, engine, b"ccd try", progress)
         finally:
             network.close()
@@ -122,7 +152,21 @@ def parse_tables(options: list[str]) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
+def parse_cleartext(options: list[str]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Read `TABLE.COLUMN=party[,party]` options.
+
+    Raises:  TrialProblem naming the option.
+    """
+    shown: dict[tuple[str, str], tuple[str, ...]] = {}
+    for option in options:
+        match = _SHOWN.fullmatch(option)
+        if match is None:
+            raise TrialProblem(f"--cleartext {option} cannot be read", "write TABLE.COLUMN=PARTY[,PARTY]")
+        shown[match["table"].lower(), match["column"].lower()] = tuple(match["parties"].split(","))
+    return shown
+
+
+def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None, cleartext: Cleartext | None = None) -> Trial:
     """Read types off the files and compile the query. Without `reveal_to`, an analyst with no data gets the answer.
 
     Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
@@ -134,12 +178,27 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None) -> Trial:
     # Those without data help where fewer than three have some.
     spare = [name for name in (recipient, "helper-1", "helper-2", "helper-3") if name not in owners]
     first, second, third, *_ = [*owners, *spare]
-    plan = compile_query(sql, tables, (recipient,), (first, second, third))
+    compute = (first, second, third)
+    _check_shown(cleartext or {}, tables, compute)
+    plan = compile_query(sql, tables, (recipient,), compute, cleartext=cleartext)
     return Trial(
         plan,
         tuple(dict.fromkeys([*owners, recipient, first, second, third])),
-        tuple(zip(parts, scans, strict=True)),
+        tuple(
+            Loaded(scan.dataset, part.party, part.path, part.file_format, scan.schema)
+            for part, scan in zip(parts, scans, strict=True)
+        ),
     )
+
+
+def _check_shown(cleartext: Cleartext, tables: dict[str, Node], compute: tuple[str, ...]) -> None:
+    for (table, column), parties in cleartext.items():
+        name = f"--cleartext {table}.{column}"
+        if table not in tables or column not in {f.name for f in tables[table].schema}:
+            raise TrialProblem(f"{name}: there is no such column")
+        for party in parties:
+            if party not in compute:
+                raise TrialProblem(f"{name}: {party} does not compute", f"name one of {', '.join(compute)}, or all")
 
 
 def _tables(scans: tuple[Scan, ...]) -> dict[str, Node]:

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from conclave.execute import Execution, StepReport, execute
 from conclave.local.duckdb import LocalEngine
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
+from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
+from conclave.mpc.randomness import derive
 from policy.identity import load_certificate, load_private_key
 from policy.manifest import Manifest, Opening
 from worker.conversation import Conversation
@@ -32,7 +33,7 @@ from worker.transport import wait_for_peers
 from worker.workdir import FetchedAll, Outcome, WorkDir
 
 # No failure of the protocol, but what it was run to find out: trying again would find the same.
-FOUND_OUT_TOGETHER = (RepeatedKeys, TooFewSubjects, TooManyPairs)
+FOUND_OUT_TOGETHER = (Outgrown, RepeatedKeys, TooFewSubjects, TooManyPairs)
 
 
 def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
@@ -131,7 +132,8 @@ def _run(
         if isinstance(fetched, FetchedAll):
             _load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
-        execution = _execute(agreement, spec.own.party, conversation, engine, log)
+        execution = _execute(agreement, spec.own.party, key, conversation, engine, log)
+    work.remove_data()
     seen.opening = _open_to_recipients(spec, work, agreement, execution, conversation)
     commitment = seen.opening.commitment() if seen.opening is not None else None
     steps = tuple(
@@ -160,14 +162,32 @@ def _nothing_fetched(spec: RunSpec) -> FetchedAll:
 def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine) -> None:
     sources = {source.dataset: source for source in spec.own.sources}
     datasets = {dataset.name: dataset for dataset in spec.run.datasets}
+    kept = []
     for each in fetched.datasets:
-        source, dataset = sources[each.dataset], datasets[each.dataset]
-        engine.register_file(each.dataset, work.root / each.file, source.file_format, schema_of(dataset))
-    # The tables are in the engine now; the files have done their duty.
-    work.remove_data()
+        source, dataset, path = sources[each.dataset], datasets[each.dataset], work.root / each.file
+        engine.register_file(each.dataset, path, source.file_format, schema_of(dataset))
+        kept += [] if source.file_format.is_text else [path]
+    # Texts are in the engine now and have done their duty; Parquet is read where it lies.
+    work.remove_data(keep=kept)
 
 
-def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: LocalEngine, log: Log) -> Execution:
+def noise_key(key: Ed25519PrivateKey, agreement: Agreement) -> bytes:
+    """Return what the party's noise is drawn with: the same for each attempt at one run, and nobody else's to know.
+
+    An attempt that ends after the answer was opened is made again. With other noise, both answers together would tell
+    more than the run has paid for. On other data the noise is another: with the same, their difference would be exact.
+    """
+    return derive(key.private_bytes_raw(), b"ccd noise v1 " + agreement.same)
+
+
+def _execute(
+    agreement: Agreement,
+    me: str,
+    key: Ed25519PrivateKey,
+    conversation: Conversation,
+    engine: LocalEngine,
+    log: Log,
+) -> Execution:
     def progress(step: StepReport) -> None:
         log.event(
             "step",
@@ -180,7 +200,8 @@ def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: 
         )
 
     try:
-        return execute(agreement.plan, me, conversation.network, engine, agreement.context, progress)
+        own = noise_key(key, agreement)
+        return execute(agreement.plan, me, conversation.network, engine, agreement.context, progress, own)
     except ProtocolError as error:
         if not isinstance(error, FOUND_OUT_TOGETHER):
             raise conversation.lost(error, in_a_step=True) from None

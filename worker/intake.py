@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from conclave.local.check import FileFacts, examine_file
+from conclave.local.check import Examined, FileFacts, examine_file
 from conclave.local.errors import DataMismatch as FileMismatch
 from conclave.local.errors import LocalError, Mismatch
 from conclave.local.reading import Watch, unwatched
@@ -145,6 +145,10 @@ def check_data(wanted: Wanted, path: Path, place: str, refuse: Refuse) -> FileFa
     except LocalError as error:
         refuse(error)
         return None
+    most = wanted.dataset.most_rows
+    if examined.facts is not None and most is not None and examined.facts.n_rows > most:
+        fix = "raise `mostRows` in the party document: plans are made for so many"
+        examined = Examined(None, (Mismatch(f"has more rows than the {most} that are declared", fix),))
     for mismatch in examined.mismatches:
         refuse(_told(wanted, mismatch, place))
     return examined.facts

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
+from rfc8785 import CanonicalizationError
 
 from policy.canonical import canonical_json
 from policy.document import DATASET_NAME
@@ -158,7 +159,7 @@ def abort_of(code: Code, reasons: Iterable[Reason]) -> Abort:
 def decode(payload: bytes) -> Message:
     """Return the message in `payload`.
 
-    Raises:  Malformed, if it is not JSON, or has unknown, missing or wrong fields.
+    Raises:  Malformed, if it is not JSON, has unknown, missing or wrong fields, or holds what has no canonical form.
     """
     try:
         message = _ANY.validate_json(payload, strict=True)
@@ -168,6 +169,10 @@ def decode(payload: bytes) -> Message:
         raise Malformed(f"{first['type']} at {place[:100]}") from None
     if isinstance(message, Abort) and message.code == 0:
         raise Malformed("an abort with code 0")
+    try:
+        encode(message)  # as what all heard is compared by: what cannot be must be the sender's fault, not ours
+    except CanonicalizationError:
+        raise Malformed("a number or text that canonical JSON cannot hold") from None
     return message
 
 

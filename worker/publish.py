@@ -112,7 +112,10 @@ def _tell_who_cannot_read(place: Place, stores: Stores, log: Log) -> None:
     except StoreUnavailable:
         missing = place.readers
     if missing:
-        fix = f"if they are to read here: swift post --read-acl '<as it is>,{','.join(missing)}' {place.container}"
+        fix = (
+            f"if they are to read here: swift post --read-acl '<as it is>,{','.join(missing)}' {place.container}; a"
+            f" container that a worker makes is opened to those whom the Secret {place.credentials!r} names as READERS"
+        )
         log.event("recipients not seen to have access", container=place.container, accounts=", ".join(missing), fix=fix)
 
 

@@ -64,6 +64,7 @@ class DatasetSpec(Model):
     name: DatasetName  # "party/dataset"
     columns: tuple[ColumnSpec, ...]
     keys: tuple[KeySpec, ...] = ()
+    most_rows: int | None = Field(default=None, ge=0, exclude_if=lambda most_rows: most_rows is None)
 
     @model_serializer(mode="wrap")
     def _without_no_keys(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -101,6 +102,8 @@ class MpcSpec(Model):
 
     protocol: Literal["replicated3"] = "replicated3"
     compute: tuple[str, str, str]
+    # "table.column": who is to see it as a key. Left out if there is none, so that run ids of before stay what they are.
+    cleartext: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda cleartext: not cleartext)
 
 
 class Deadlines(Model):
@@ -285,6 +288,15 @@ def tables_of(run: Run) -> dict[str, Node]:
     return tables
 
 
+def cleartext_of(run: Run) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return, by table and column, who is to see it as a key."""
+    shown = {}
+    for name, parties in run.mpc.cleartext.items():
+        table, _, column = name.partition(".")
+        shown[table, column] = parties
+    return shown
+
+
 def _scan(table: str, dataset: DatasetSpec) -> Scan:
     return Scan(
         table,
@@ -295,6 +307,7 @@ def _scan(table: str, dataset: DatasetSpec) -> Scan:
         unique_in_table=frozenset(column.name for column in dataset.columns if column.unique == "table"),
         keys=frozenset(key.columns for key in dataset.keys),
         keys_in_table=frozenset(key.columns for key in dataset.keys if key.unique == "table"),
+        most_rows=dataset.most_rows,
     )
 
 

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from policy.canonical import canonical_json
-from policy.manifest import Code, Manifest, Reason, Status, encode_manifest
+from policy.manifest import ApprovalRef, Code, Manifest, Reason, Status, encode_manifest
 from policy.resources import Usage
 from worker.runspec import Model
 
@@ -33,6 +34,7 @@ class FetchedAll(Model):
     """`fetched.json`: from fetch to compute."""
 
     datasets: tuple[Fetched, ...]
+    approval: ApprovalRef | None = None  # that let them be used, if a policy asks for one
 
 
 class Outcome(Model):
@@ -80,9 +82,14 @@ class WorkDir:
         """Return what lies here by now; links count for themselves."""
         return sum(path.lstat().st_size for path in self.root.rglob("*") if not path.is_dir())
 
-    def remove_data(self) -> None:
-        """Delete the plaintext of the party's own datasets; note before that how much there was."""
+    def remove_data(self, keep: Collection[Path] = ()) -> None:
+        """Delete the plaintext of the party's own datasets, but for files that are read still; note how much there was."""
         self.most_bytes = max(self.most_bytes, self.size_bytes())
+        if keep:
+            for path in self.data.rglob("*"):
+                if path not in keep and not path.is_dir():
+                    path.unlink(missing_ok=True)
+            return
         for directory in (self.data, self.spill):
             shutil.rmtree(directory, ignore_errors=True)
 

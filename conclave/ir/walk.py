@@ -34,6 +34,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.window import Window
 
 
@@ -46,7 +47,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return parts
         case Join(left, right) | CrossOne(left, right):
             return (left, right)
-        case Window(source) | Sort(source) | Limit(source) | Collect(source):
+        case Window(source) | Sort(source) | Limit(source) | Noise(source) | Collect(source):
             return (source,)
         case Input():
             return ()
@@ -70,7 +71,7 @@ def _over(node: Node, sources: tuple[Node, ...]) -> Node:
             return replace(node, parts=sources)
         case Join() | CrossOne():
             return replace(node, left=sources[0], right=sources[1])
-        case Project() | Filter() | Aggregate() | Window() | Sort() | Limit() | Collect():
+        case Project() | Filter() | Aggregate() | Noise() | Window() | Sort() | Limit() | Collect():
             return replace(node, source=sources[0])
         case _ as never:
             assert_never(never)
@@ -122,7 +123,7 @@ def owner_of(root: Node) -> str | None:
 def is_one_row(node: Node) -> bool:
     """Whether `node` has exactly one row whatever the data: what the right side of a CrossOne must have."""
     match node:
-        case Aggregate(keys=keys):
+        case Aggregate(keys=keys) | Noise(keys=keys):
             return not keys
         case Project(source) | Window(source) | Sort(source) | Collect(source):
             return is_one_row(source)

@@ -1,19 +1,21 @@
 """The local engine: an in-memory DuckDB that holds one party's tables and can reach nothing else.
 
-Files are loaded first. The first query, or `seal`, takes the engine's hands off the file system and the
-network for good; tables of earlier steps can still be handed to it.
+Files are registered first. The first query, or `seal`, takes the engine's hands off the file system and the network
+for good, but for the Parquet files that are its tables: those are read where they lie, as far as a query needs them, and
+have to stay there until the last one. Tables of earlier steps can still be handed to it.
 """
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 
 import duckdb
 import pyarrow as pa
 
-from conclave.ir.types import Schema
+from conclave.ir.types import Field, Schema
 from conclave.local.errors import LocalError, TooFewSubjectsLocally
 from conclave.local.format import FileFormat
-from conclave.local.source import breaks_type, relation, typed
+from conclave.local.source import NEVER, breaks_type, relation, stored_types, typed
 from conclave.local.sqlexpr import quoted, view_name
 from conclave.local.sqlguard import TOO_FEW
 
@@ -29,11 +31,16 @@ def connect(memory_limit: str, threads: int, temp_directory: Path | None) -> duc
         "allow_community_extensions": False,
         "allow_unsigned_extensions": False,
     }
-    return duckdb.connect(config=config)
+    connection = duckdb.connect(config=config)
+    # It would go to stdout, after two seconds, where a program may read what the command prints.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
-def seal(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take away file system, network, extensions, and the means to give them back."""
+def seal(connection: duckdb.DuckDBPyConnection, readable: Collection[Path] = ()) -> None:
+    """Take away file system, all but what is `readable`, network, extensions, and the means to give them back."""
+    if readable:
+        connection.execute("SET allowed_paths = ?", [[str(path) for path in readable]])
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -44,6 +51,7 @@ class LocalEngine:
     def __init__(self, memory_limit: str = "1GB", threads: int = 2, temp_directory: Path | None = None) -> None:
         self._connection = connect(memory_limit, threads, temp_directory)
         self._is_sealed = False
+        self._readable: list[Path] = []
 
     def __enter__(self) -> "LocalEngine":
         return self
@@ -54,17 +62,23 @@ class LocalEngine:
         self.close()
 
     def register_file(self, dataset: str, path: Path, file_format: FileFormat, schema: Schema) -> None:
-        """Load a file as the table that queries read as `dataset`; `check_file` says first whether it is fit.
+        """Make a file the table that queries read as `dataset`; `check_file` says first whether it is fit.
 
-        Raises:  LocalError if the file cannot be read or a value is none of its column's declared type.
+        A text is loaded. Parquet stays where it is and is read by the queries, of each the columns that it needs: a
+        table of all of it would have to be written out again, and larger.
+
+        Raises:  LocalError if the file cannot be read or a value is none of its column's declared type; of Parquet,
+                 `run` raises it.
         """
-        columns = ", ".join(
-            f"CASE WHEN {breaks_type(f, file_format)} THEN error({quoted(f.name)}) "
-            f"ELSE {typed(f, file_format)} END AS {view_name(f.name)}"
-            for f in schema
-        )
-        source = relation(path, file_format, schema)
-        self._execute(f"CREATE TABLE {view_name(dataset)} AS SELECT {columns} FROM {source}", dataset)  # noqa: S608
+        source, kind = relation(path, file_format, schema), "TABLE" if file_format.is_text else "VIEW"
+        try:
+            stored = None if file_format.is_text else stored_types(self._connection, source)
+            columns = ", ".join(_column(f, file_format, stored) for f in schema)
+            self._connection.execute(f"CREATE {kind} {view_name(dataset)} AS SELECT {columns} FROM {source}")  # noqa: S608
+        except duckdb.Error as error:
+            raise LocalError(dataset, type(error).__name__) from None
+        if not file_format.is_text:
+            self._readable.append(path)
 
     def register_table(self, name: str, table: pa.Table) -> None:
         """Make the result of an earlier step a table called `name`."""
@@ -78,7 +92,7 @@ class LocalEngine:
     def seal(self) -> None:
         """Take the engine's hands off everything but its tables. `run` does it, too."""
         if not self._is_sealed:
-            seal(self._connection)
+            seal(self._connection, self._readable)
             self._is_sealed = True
 
     def run(self, sql: str, step: str = "query") -> pa.Table:
@@ -101,8 +115,9 @@ class LocalEngine:
         """Forget everything."""
         self._connection.close()
 
-    def _execute(self, sql: str, step: str) -> None:
-        try:
-            self._connection.execute(sql)
-        except duckdb.Error as error:
-            raise LocalError(step, type(error).__name__) from None
+
+def _column(column: Field, file_format: FileFormat, stored: Mapping[str, str] | None) -> str:
+    value, breaks = typed(column, file_format), breaks_type(column, file_format, stored)
+    if breaks != NEVER:
+        value = f"CASE WHEN {breaks} THEN error({quoted(column.name)}) ELSE {value} END"
+    return f"{value} AS {view_name(column.name)}"

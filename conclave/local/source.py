@@ -4,14 +4,18 @@ DuckDB's own casts are too friendly here ('1.5' becomes the integer 2, a third d
 every value is held against the rule of its type first.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
+
+import duckdb
 
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
 from conclave.local.format import FileFormat
 from conclave.local.sqlexpr import duckdb_type, quoted, view_name
 
 MAX_LINE_BYTES = 2 << 20
+NEVER = "false"  # a condition that no value fulfils
 
 
 def relation(path: Path, file_format: FileFormat, schema: Schema) -> str:
@@ -59,9 +63,25 @@ def breaks_quotes(column: Field) -> str:
     return f"{name} IS NOT NULL AND starts_with({name}, '\"') AND NOT {_is_in_quotes(name)}"
 
 
-def breaks_type(column: Field, file_format: FileFormat) -> str:
-    """Return the condition that holds for values that are none of the declared type, and never for NULL."""
+def stored_types(connection: duckdb.DuckDBPyConnection, source: str) -> Mapping[str, str]:
+    """Return the type of each column of a relation, as DuckDB names it."""
+    rows = connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {source})").fetchall()  # noqa: S608
+    return dict(rows)
+
+
+def breaks_type(column: Field, file_format: FileFormat, stored: Mapping[str, str] | None = None) -> str:
+    """Return the condition that holds for values that are none of the declared type, and never for NULL.
+
+    What is `stored` as the declared type already is not converted, so that there is less to ask.
+    """
     name = text(column, file_format)
+    if (
+        stored is not None
+        and stored.get(column.name) == duckdb_type(column.type)
+        and not isinstance(column.type, Varchar)
+    ):
+        out_of_range = _out_of_range(column.type, name)
+        return f"{name} IS NOT NULL AND (false{out_of_range})" if out_of_range else NEVER
     if isinstance(column.type, Varchar):
         # A zero byte is what shorter strings are padded with.
         return f"{name} IS NOT NULL AND (strlen({name}) > {column.type.max_bytes} OR contains({name}, chr(0)))"

@@ -1,5 +1,7 @@
 """Division: normalise the divisor by its bits, iterate (Newton), scale back. After Catrina, Saxena, FC 2010."""
 
+from dataclasses import dataclass
+
 from conclave.mpc.adder import sklansky_levels
 from conclave.mpc.bits import and_planes
 from conclave.mpc.convert import arithmetic_to_planes, bit_to_arithmetic, bits_to_arithmetic
@@ -19,7 +21,17 @@ from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, concat_planes, planes_of_bits
 from conclave.mpc.shares import AShare, public_bits
 
-__all__ = ["FRACTION_BITS", "divide", "multiply_fixed", "normaliser", "prefix_or", "reciprocal", "truncate"]
+__all__ = [
+    "FRACTION_BITS",
+    "divide",
+    "divide_by",
+    "invert",
+    "multiply_fixed",
+    "normaliser",
+    "prefix_or",
+    "reciprocal",
+    "truncate",
+]
 
 # Bits of a divisor's size, and of the fraction while iterating; numbers up to 2 stay below 2**62.
 DIVISOR_BITS = 62
@@ -110,17 +122,51 @@ def reciprocal(c: AShare, me: Party) -> WideShare:
     return lift(guess, me)
 
 
-def _divide_cost(n: int) -> Cost:
-    parts = [
-        normaliser.cost(n=n),
-        multiply.cost(n=n),
-        reciprocal.cost(n=n),
-        lift.cost(n=n).times(2),
-        multiply_wide.cost(n=n),
-        truncate_wide.cost(n=n),
-        multiply_and_truncate.cost(n=n),
-    ]
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """What divisors have become, ready to divide by more than once; only `divide_by` looks inside."""
+
+    power: WideShare
+    reciprocal: WideShare
+
+
+def _invert_cost(n: int) -> Cost:
+    parts = [normaliser.cost(n=n), multiply.cost(n=n), reciprocal.cost(n=n), lift.cost(n=n)]
     return sum(parts, Cost(0, 0))
+
+
+@costs_as(_invert_cost)
+def invert(b: AShare, me: Party) -> Inverse:
+    """Prepare divisors: nearly all of a division's work.
+
+    Shapes:  n signed secrets below 2**62 in size; for b == 0 the result has no meaning.
+    Reveals: nothing.
+    """
+    power = normaliser(b, me)
+    inverse = reciprocal(multiply(b, power, me), me)
+    return Inverse(lift(power, me), inverse)
+
+
+def _divide_by_cost(n: int) -> Cost:
+    parts = [lift.cost(n=n), multiply_wide.cost(n=n), truncate_wide.cost(n=n), multiply_and_truncate.cost(n=n)]
+    return sum(parts, Cost(0, 0))
+
+
+@costs_as(_divide_by_cost)
+def divide_by(a: AShare, b: Inverse, me: Party, places: int = FRACTION_BITS) -> AShare:
+    """Return a / b * 2**places; see `divide`.
+
+    Shapes:  n signed secrets below 2**62 in size, and n prepared divisors.
+    Reveals: nothing.
+    """
+    quotient = multiply_wide(lift(a, me), b.reciprocal, me)
+    # a / b = a * power / c. Too long for 128 bits; cut what is below half a unit even when b is 1.
+    cut = INNER_BITS + DIVISOR_BITS - GUARD_BITS - places
+    return multiply_and_truncate(truncate_wide(quotient, cut, me), b.power, GUARD_BITS, me)
+
+
+def _divide_cost(n: int) -> Cost:
+    return invert.cost(n=n) + divide_by.cost(n=n)
 
 
 @costs_as(_divide_cost)
@@ -131,9 +177,4 @@ def divide(a: AShare, b: AShare, me: Party, places: int = FRACTION_BITS) -> ASha
              as it has none for b == 0: the caller masks those); 0 <= places <= 58.
     Reveals: nothing.
     """
-    power = normaliser(b, me)
-    inverse = reciprocal(multiply(b, power, me), me)
-    quotient = multiply_wide(lift(a, me), inverse, me)
-    # a / b = a * power / c. Too long for 128 bits; cut what is below half a unit even when b is 1.
-    cut = INNER_BITS + DIVISOR_BITS - GUARD_BITS - places
-    return multiply_and_truncate(truncate_wide(quotient, cut, me), lift(power, me), GUARD_BITS, me)
+    return divide_by(a, invert(b, me), me, places)

@@ -40,11 +40,12 @@ class SecretShuffle:
         return SecretShuffle(n, (hops[0], hops[1], hops[2]))
 
 
-def _bytes_moved(n: int, words: int = 0, halves: int = 0, bits: int = 0, bytes_: int = 0) -> int:
+def bytes_moved(n: int, words: int = 0, halves: int = 0, bits: int = 0, bytes_: int = 0) -> int:
+    """Return the size of one part of so many columns on the wire."""
     return n * (8 * words + 4 * halves + bytes_) + bits * ((n + 7) // 8)
 
 
-@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * _bytes_moved(n, **kinds))
+@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * bytes_moved(n, **kinds))
 def shuffle(columns: Columns, by: SecretShuffle, me: Party) -> list[Share]:
     """Permute all columns by the same secret permutation; the shares come out fresh.
 
@@ -53,12 +54,12 @@ def shuffle(columns: Columns, by: SecretShuffle, me: Party) -> list[Share]:
     Raises:  ShapeError if a column is not `by.n` long.
     """
     _need_length(columns, by.n)
-    for hop in range(3):
-        columns = _hop(columns, hop, by.hops[hop], me)
+    for number in range(3):
+        columns = hop(columns, number, by.hops[number], me)
     return list(columns)
 
 
-@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * _bytes_moved(n, **kinds))
+@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * bytes_moved(n, **kinds))
 def unshuffle(columns: Columns, by: SecretShuffle, me: Party) -> list[Share]:
     """Undo `shuffle` by the same secret permutation; the shares come out fresh.
 
@@ -67,13 +68,13 @@ def unshuffle(columns: Columns, by: SecretShuffle, me: Party) -> list[Share]:
     Raises:  ShapeError if a column is not `by.n` long.
     """
     _need_length(columns, by.n)
-    for hop in (2, 1, 0):
-        rows = by.hops[hop]
-        columns = _hop(columns, hop, None if rows is None else _inverse(rows), me)
+    for number in (2, 1, 0):
+        rows = by.hops[number]
+        columns = hop(columns, number, None if rows is None else inverse(rows), me)
     return list(columns)
 
 
-@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * _bytes_moved(n, **kinds) + 12 * n)
+@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * bytes_moved(n, **kinds) + 12 * n)
 def shuffle_and_open(columns: Columns, opened: AShare, by: SecretShuffle, me: Party) -> tuple[list[Share], Array]:
     """Permute all columns and `opened`, and open the latter; opening rides on the last hop.
 
@@ -83,20 +84,23 @@ def shuffle_and_open(columns: Columns, opened: AShare, by: SecretShuffle, me: Pa
     """
     _need_length([*columns, opened], by.n)
     moved: Columns = [*columns, opened]
-    for hop in range(2):
-        moved = _hop(moved, hop, by.hops[hop], me)
+    for number in range(2):
+        moved = hop(moved, number, by.hops[number], me)
     return _last_hop_and_open(moved[:-1], moved[-1], by.hops[2], me)
 
 
-def _hop(columns: Columns, hop: int, rows: Rows | None, me: Party) -> list[Share]:
-    """Let parties `hop` and `hop` + 1 permute and refresh; the third party passes no `rows`."""
-    third = (hop + 2) % 3
+def hop(columns: Columns, number: int, rows: Rows | None, me: Party) -> list[Share]:
+    """Let parties `number` and `number` + 1 permute and refresh; the third party passes no `rows`. One round.
+
+    Reveals: nothing: what the third party gets is uniform to it.
+    """
+    third = (number + 2) % 3
     if rows is None or me.index == third:
         received = me.round({}, {peer: _size(columns) for peer in (me.next, me.prev)})
         own, after = _decode(received[me.prev], columns), _decode(received[me.next], columns)
         return [replace(c, own=a, next=b) for c, a, b in zip(columns, own, after, strict=True)]
-    fresh = [_refresh(c, rows, hop, me) for c in columns]
-    me.round({third: _encode([c.own if me.index == hop else c.next for c in fresh], columns)}, {})
+    fresh = [_refresh(c, rows, number, me) for c in columns]
+    me.round({third: _encode([c.own if me.index == number else c.next for c in fresh], columns)}, {})
     return fresh
 
 
@@ -146,10 +150,11 @@ def _common(hop: int, me: Party, label: str) -> Stream:
     return pair.use(label)
 
 
-def _inverse(rows: Rows) -> Rows:
-    inverse = np.empty_like(rows)
-    inverse[rows] = np.arange(len(rows))
-    return inverse
+def inverse(rows: Rows) -> Rows:
+    """Return the permutation that undoes one."""
+    undone = np.empty_like(rows)
+    undone[rows] = np.arange(len(rows))
+    return undone
 
 
 def _size(columns: Columns) -> int:

@@ -5,19 +5,21 @@ local, one partition that brings the last row of each group to the front, and di
 again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from conclave.mpc.bits import and_bits
 from conclave.mpc.compare import all_ones
+from conclave.mpc.known import AllKnow, Knowledge
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, words_to_planes
 from conclave.mpc.scan import segmented_minimum
 from conclave.mpc.shares import AShare, BitShare, BShare, Share, concat_bits, public_bits, public_share
-from conclave.mpc.sort import partition, sort_permutation
+from conclave.mpc.sort import Columns, partition, sort_permutation
 from conclave.operators.aggregate import AggregateSpec, Counted, aggregate, comparison_bits, counted_columns, finish
+from conclave.operators.seen import group_order, see_group_keys, shuffle_rows
 from conclave.operators.sort import SortKey, key_planes
 from conclave.operators.table import SecretTable, as_arithmetic
 
@@ -28,6 +30,7 @@ def group_by(
     specs: Sequence[AggregateSpec],
     me: Party,
     carried: Sequence[str] = (),
+    who: Knowledge | None = None,
 ) -> SecretTable:
     """Return one valid row per group of equal keys, NULL being a key like any other.
 
@@ -35,19 +38,21 @@ def group_by(
     without being sorted by.
 
     Shapes:  as many rows as the table (one if there are no keys), the groups first, in the order of their
-             keys. Columns: the keys, then the aggregates. No aggregates: DISTINCT. Sums wrap at 64 bits.
-    Reveals: nothing, not even the number of groups.
+             keys; if all three may see the keys, as many as there are groups. Columns: the keys, then the aggregates.
+             No aggregates: DISTINCT. Sums wrap at 64 bits.
+    Reveals: nothing, not even the number of groups; to `who`, the keys of all rows in random order.
     """
     if not keys:
         return aggregate(table, specs, me)
     used = list(dict.fromkeys([*keys, *carried, *(spec.over for spec in specs if spec.over is not None)]))
     table = table.select(used)
-    ordered, is_first, is_last = _sort_into_groups(table, keys, me)
+    arranged = _sorted(table, keys, me) if who is None else _seen(table, keys, who, me)
+    ordered = arranged.table
     counted = counted_columns(ordered, specs, None, me)  # invalid rows are last and disturb no valid group
-    running = _running(specs, counted, is_first, me)
+    running = _running(specs, counted, arranged.is_first, me)
     nullable = [name for name, c in counted.items() if c.ones is not None]
     counts = [counted[name].ones_or_public(me).prefix_sums() for name in nullable]
-    groups, running, counts = _keep_last(ordered.select([*keys, *carried]), is_last, running, counts, me)
+    groups, running, counts = _keep_last(ordered.select([*keys, *carried]), arranged, running, counts, me)
     results = [
         total if spec.function in ("min", "max") else total.differences()
         for spec, total in zip(specs, running, strict=True)
@@ -78,8 +83,25 @@ def last_of_each(ordered: SecretTable, keys: Sequence[str], addends: Sequence[AS
     changes = differ_from_previous([w for w in words if isinstance(w, BShare)], me)
     is_last = concat_bits([changes, public_bits(1, 1, me)])
     running = [column.prefix_sums() for column in addends]
-    _, running, _ = _keep_last(ordered.select(keys), is_last, running, [], me)
+    arranged = _Arranged(ordered, is_last, is_last, lambda columns: partition(is_last.invert(me), columns, me)[0])
+    _, running, _ = _keep_last(ordered.select(keys), arranged, running, [], me)
     return [total.differences() for total in running]
+
+
+@dataclass(frozen=True, eq=False)
+class _Arranged:
+    """Rows with those of a group together, which of them are a group's first and last, and how to bring the last first."""
+
+    table: SecretTable
+    is_first: BitShare
+    is_last: BitShare
+    last_to_front: Callable[[Columns], list[Share]]
+
+
+def _sorted(table: SecretTable, keys: Sequence[str], me: Party) -> _Arranged:
+    """Bring groups together by sorting."""
+    table, is_first, is_last = _sort_into_groups(table, keys, me)
+    return _Arranged(table, is_first, is_last, lambda columns: partition(is_last.invert(me), columns, me)[0])
 
 
 def _sort_into_groups(table: SecretTable, keys: Sequence[str], me: Party) -> tuple[SecretTable, BitShare, BitShare]:
@@ -95,6 +117,23 @@ def _sort_into_groups(table: SecretTable, keys: Sequence[str], me: Party) -> tup
     changes = differ_from_previous([w for w in moved[len(columns) :] if isinstance(w, BShare)], me)
     end = public_bits(1, 1, me)
     return table.with_shares(moved[: len(columns)]), concat_bits([end, changes]), concat_bits([changes, end])
+
+
+def _seen(table: SecretTable, keys: Sequence[str], who: Knowledge, me: Party) -> _Arranged:
+    """Let those who see the keys bring groups together: order and ends stay secret to the others."""
+    shuffled, _ = shuffle_rows(table, [], me)
+    clear, n = see_group_keys(shuffled, keys, who, me), table.n_rows
+    order, firsts, lasts, front = None, None, None, None
+    if clear is not None:
+        order, firsts = group_order(clear)
+        lasts = np.concatenate([firsts[1:], np.ones(min(n, 1), np.bool_)])
+        front = np.argsort(~lasts, kind="stable")
+        if isinstance(who, AllKnow):  # the rest holds nothing, and all know how much that is
+            front = front[: int(firsts[clear.is_there[order]].sum())]
+    ordered = shuffled.with_shares(who.permute(list(shuffled.shares()), order, me))
+    ends = who.bits(None if firsts is None or lasts is None else np.concatenate([firsts, lasts]), 2 * n, me)
+    is_first, is_last = ends.split(2)
+    return _Arranged(ordered, is_first, is_last, lambda columns: who.permute(columns, front, me))
 
 
 def _running(
@@ -133,16 +172,16 @@ def differ_from_previous(words: Sequence[BShare], me: Party) -> BitShare:
 
 def _keep_last(
     keys: SecretTable,
-    is_last: BitShare,
+    arranged: _Arranged,
     running: Sequence[AShare],
     counts: Sequence[AShare],
     me: Party,
 ) -> tuple[SecretTable, list[AShare], list[AShare]]:
     """Bring the last row of each group to the front; only those that are valid stay so."""
-    valid = is_last if keys.valid is None else and_bits(is_last, keys.valid, me)
+    valid = arranged.is_last if keys.valid is None else and_bits(arranged.is_last, keys.valid, me)
     groups = replace(keys, valid=valid)
     columns = list(groups.shares())
-    moved, _ = partition(is_last.invert(me), [*columns, *running, *counts], me)
+    moved = arranged.last_to_front([*columns, *running, *counts])
     numbers = [as_arithmetic(share) for share in moved[len(columns) :]]
     groups = groups.with_shares(moved[: len(columns)])
     return groups, numbers[: len(running)], numbers[len(running) :]

@@ -13,6 +13,7 @@ from conclave.mpc.bits import and_bits
 from conclave.mpc.compare import all_equal, is_zero
 from conclave.mpc.convert import bit_to_arithmetic, columns_to_planes
 from conclave.mpc.errors import RepeatedKeys, ShapeError
+from conclave.mpc.known import accumulate, differences, pad
 from conclave.mpc.party import Party
 from conclave.mpc.planes import concat_planes, planes_of_bits
 from conclave.mpc.shares import AShare, BitShare, Share, concat_arithmetic, concat_bits, open_bits, public_bits
@@ -88,7 +89,7 @@ def _right_rows_in_order(payload: Sequence[Share], n_left: int, order: Order, me
     """Return the right rows' payload in the order of their keys, and the way there from `order`."""
     n_right = payload[0].n
     is_left = np.concatenate([np.ones(n_left, np.uint8), np.zeros(n_right, np.uint8)])
-    below = [_pad(column, before=n_left, after=0) for column in payload]
+    below = [pad(column, before=n_left, after=0) for column in payload]
     flags, *ordered = order.apply([public_bits(is_left, n_left + n_right, me), *below], me)
     if not isinstance(flags, BitShare):
         raise ShapeError("flags are bits")
@@ -103,8 +104,8 @@ def _copy_down(together: Sequence[Share], n_left: int, order: Order, places: ASh
     its row was, zeros elsewhere, and add up from the top: every row then holds the latest right row's
     payload.
     """
-    steps = [_pad(_differences(column), before=0, after=n_left) for column in together]
-    copies = [_accumulate(column) for column in Order(places).apply(steps, me)]
+    steps = [pad(differences(column), before=0, after=n_left) for column in together]
+    copies = [accumulate(column) for column in Order(places).apply(steps, me)]
     return [column[:n_left] for column in order.undo(copies, me)]
 
 
@@ -118,24 +119,3 @@ def _repeat(ordered: SecretTable, keys: Sequence[str], me: Party) -> bool:
     assert repeats is not None
     total = bit_to_arithmetic(repeats, me).prefix_sums()[-1:]
     return not open_bits(is_zero(total, me), me)[0]
-
-
-def _pad(column: Share, before: int, after: int) -> Share:
-    """Put public zeros around a column."""
-    return replace(column, own=np.pad(column.own, (before, after)), next=np.pad(column.next, (before, after)))
-
-
-def _differences(column: Share) -> Share:
-    if isinstance(column, AShare):
-        return column.differences()
-    own, after = column.own.copy(), column.next.copy()
-    own[1:] ^= column.own[:-1]
-    after[1:] ^= column.next[:-1]
-    return replace(column, own=own, next=after)
-
-
-def _accumulate(column: Share) -> Share:
-    if isinstance(column, AShare):
-        return column.prefix_sums()
-    own, after = np.bitwise_xor.accumulate(column.own), np.bitwise_xor.accumulate(column.next)
-    return replace(column, own=own, next=after)

@@ -8,6 +8,7 @@ from conclave.passes.expand_distinct import expand_distinct
 from conclave.passes.expand_variance import expand_variance
 from conclave.passes.group_parts_by_owner import group_parts_by_owner
 from conclave.passes.merge_projects import merge_projects
+from conclave.passes.order_joins import order_joins
 from conclave.passes.prune_columns import prune_columns
 from conclave.passes.push_filter_down import push_filter_down
 from conclave.passes.push_project_down import push_project_down
@@ -19,6 +20,7 @@ PASSES: tuple[Callable[[Node], Node], ...] = (
     expand_distinct,
     merge_projects,
     push_filter_down,
+    order_joins,
     push_project_down,
     group_parts_by_owner,
     split_aggregate,

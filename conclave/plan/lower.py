@@ -23,12 +23,15 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
-from conclave.ir.types import Schema, Varchar, is_packed
+from conclave.ir.noise import Noise
+from conclave.ir.types import Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import SortKey, Window
+from conclave.plan.cleartext import Cleartext, seers_of
+from conclave.plan.disclose import disclosures
+from conclave.plan.sensitivity import Sensitivity, Unbounded
 from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import (
-    Disclosure,
     LocalStep,
     MpcSetting,
     MpcStep,
@@ -43,15 +46,19 @@ from conclave.plan.unique import Uniqueness, unique_side
 
 
 def lower(
-    root: Collect, setting: MpcSetting, to_sql: Callable[[Node], str], asked: Mapping[str, Protection] | None = None
+    root: Collect,
+    setting: MpcSetting,
+    to_sql: Callable[[Node], str],
+    asked: Mapping[str, Protection] | None = None,
+    cleartext: Cleartext | None = None,
 ) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
 
-    `asked`: what the numbers of rows that go into MPC may tell of a dataset.
+    `asked`: what the numbers of rows that go into MPC may tell of a dataset. `cleartext`: which keys who may see.
 
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
-    lowering = _Lowering(to_sql, _texts_wanted(root), asked or {})
+    lowering = _Lowering(to_sql, _texts_wanted(root), asked or {}, setting, cleartext or {})
     owner = owner_of(root.source)
     ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root)
     steps = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
@@ -59,7 +66,7 @@ def lower(
         query=root,
         mpc=None if owner is not None else setting,
         steps=steps,
-        disclosures=_disclosures(root, steps, setting),
+        disclosures=disclosures(root, steps, setting),
         answer=root.schema,
     )
 
@@ -71,6 +78,8 @@ class _Lowering:
     to_sql: Callable[[Node], str]
     texts: dict[Node, frozenset[str]]
     asked: Mapping[str, Protection]
+    setting: MpcSetting
+    cleartext: Cleartext
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
@@ -117,13 +126,23 @@ class _Lowering:
         texts = self.texts.get(node, frozenset())
         # A single row is there whatever the data.
         asked = [] if is_one_row(node) else [self.asked.get(scan.dataset, Protection()) for scan in scans_in(node)]
-        hides = any(each.has_minimum for each in asked) and has_conditions(node)
-        multiple = lcm(*(each.padding for each in asked))
+        n_groups = self._groups_of(node) if any(each.noise for each in asked) else None
+        hides = any(each.has_minimum or (each.noise and n_groups is None) for each in asked) and has_conditions(node)
+        multiple = lcm(*(each.padding for each in asked), n_groups or 1)
         step = ShareStep(
             f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node), multiple, hides
         )
         self.shares.append(step)
         return step.name
+
+    def _groups_of(self, node: Node) -> int | None:
+        """Return how many groups there may be of protected rows, whatever they are; None if `node` is no totals of them."""
+        try:
+            held = Sensitivity(self.asked).held(node)
+        except Unbounded:
+            return None
+        totals = held.totals
+        return None if totals is None else held.n_groups(f.name for f in node.schema if f.name not in totals)
 
     def _compute(self, node: Node) -> str:
         inputs: tuple[Input, ...]
@@ -142,7 +161,8 @@ class _Lowering:
         operator = with_children(node, inputs)
         check_supported(operator)
         side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
-        self.mpc.append(MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED))
+        seers = seers_of(node, self.cleartext, self.setting.compute)
+        self.mpc.append(MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers))
         return self.mpc[-1].name
 
     def _run_locally(self, node: Node, owner: str) -> str:
@@ -171,6 +191,8 @@ def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
             return frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
         case Aggregate(_, keys):
             return names & frozenset(keys)
+        case Noise():
+            return frozenset()  # which groups there are is public, and so are their labels
         case Window(_, _, order, outputs):
             moved = {o.over for o in outputs if o.name in names and o.over is not None}
             return names | moved | {key.column for key in order}
@@ -184,40 +206,3 @@ def _values_of(expression: Expression) -> frozenset[str]:
     if isinstance(expression, Column):
         return frozenset({expression.name})
     return frozenset(name for part in operands(expression) for name in _values_of(part))
-
-
-def _disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> tuple[Disclosure, ...]:
-    found: list[Disclosure] = []
-    owners = {scan.owner for scan in scans_in(root)}
-    uses_mpc = any(isinstance(step, MpcStep | RevealStep) for step in steps)
-    members = sorted(owners | set(root.recipients) | set(setting.compute if uses_mpc else ()))
-    for scan in sorted({scan.dataset: scan for scan in scans_in(root)}.values(), key=lambda scan: scan.dataset):
-        others = tuple(name for name in members if name != scan.owner)
-        if others:
-            found.append(Disclosure(others, "row_count", "offer", scan.dataset))
-    for step in steps:
-        match step:
-            case ShareStep(name, party):
-                others = tuple(sorted(compute for compute in setting.compute if compute != party))
-                found.append(Disclosure(others, "row_count", name, party))
-            case RevealStep(name, source, recipients, schema):
-                outside = tuple(recipient for recipient in recipients if recipient not in setting.compute)
-                if outside:
-                    found.append(Disclosure(outside, "table_size", name, source))
-                found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
-            case SendStep(name, _, _, recipients, schema):
-                found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
-            case MpcStep(name, Aggregate(guards=guards)) if any(guard.ends_run for guard in guards):
-                found.append(Disclosure(tuple(sorted(setting.compute)), "minimum_check", name, name))
-            case MpcStep(name, Join(on=on), side, True):
-                columns = tuple(right if side == "right" else left for left, right in on)
-                found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))
-            case LocalStep() | MpcStep():
-                pass
-    if not any(found_one.kind == "answer" for found_one in found):
-        found.append(Disclosure(root.recipients, "answer", steps[-1].name, "answer", _names(root.schema)))
-    return tuple(found)
-
-
-def _names(schema: Schema) -> tuple[str, ...]:
-    return tuple(f.name for f in schema)

@@ -1,14 +1,18 @@
 """A plan as text: which step runs where, and what each party learns. Deterministic, so it can be reviewed and diffed."""
 
+import decimal
 import textwrap
 from collections.abc import Mapping
 from typing import assert_never
 
-from conclave.ir.nodes import Aggregate
+from conclave.ir.nodes import Aggregate, Input, Join, field_of
+from conclave.ir.noise import Noise, Noised
 from conclave.ir.show import show_node
+from conclave.ir.types import Decimal
 from conclave.ir.walk import nodes_in
 from conclave.mpc.costs import Cost
-from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from conclave.mpc.laplace import deviation
+from conclave.plan.steps import Disclosure, LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 
 def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
@@ -50,8 +54,16 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
             case "key_check":
                 columns = _and(list(disclosure.columns))
                 others.append(f"that {columns} ({disclosure.step}) tells all owners' rows apart, as they declare")
+            case "keys":
+                others.append(_keys_seen(disclosure, plan))
+            case "pairs":
+                others.append(f"how many rows {disclosure.subject} has")
             case "minimum_check":
                 others.append(f"whether a group in {disclosure.step} has too few subjects, which ends the run")
+            case "range_check":
+                others.append(f"whether a number computed in {disclosure.subject} is too large, which ends the run")
+            case "noise":
+                others.append(disclosure.subject)
             case "row_count" if disclosure.step == "offer":
                 datasets.append(disclosure.subject)
             case "row_count":
@@ -63,6 +75,18 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
     return (*counts, *others)
 
 
+def _keys_seen(disclosure: Disclosure, plan: Plan) -> str:
+    """Return what is seen of a step's keys. Rows that do not exist, or whose keys are NULL in a join, show only that."""
+    columns, step = _and(list(disclosure.columns)), next(s for s in plan.steps if s.name == disclosure.step)
+    match step:
+        case MpcStep(operator=Join(left, right)):
+            of = f"{_and([source.name for source in (left, right) if isinstance(source, Input)])}"
+            return f"{columns} of every row of {of} ({step.name}), in random order, and so which of them are equal"
+        case MpcStep(operator=Aggregate(Input(source))):
+            return f"{columns} of every row of {source} ({step.name}), in random order, and so how many are equal"
+    raise AssertionError("only joins and groupings show keys")
+
+
 def _rounded(step: ShareStep | None) -> str:
     without = ", counted without conditions" if step is not None and step.hides_filters else ""
     return without + (f", rounded up to a multiple of {step.padding}" if step is not None and step.padding > 1 else "")
@@ -72,6 +96,31 @@ def _suppressed(plan: Plan) -> list[str]:
     """Return what the answer does not tell, as sentences."""
     guards = sorted({g.least for node in nodes_in(plan.query) if isinstance(node, Aggregate) for g in node.guards})
     return [f"groups under {least} subjects are suppressed" for least in guards]
+
+
+def noise_of(node: Noise, noised: Noised) -> str:
+    """Return how far off a total is by its noise, in its own units.
+
+    >>> from conclave.ir.nodes import AggregateOutput, Scan
+    >>> from conclave.ir.types import Field, Integer
+    >>> from fractions import Fraction
+    >>> stays = Scan("stays", "alpha/stays", "alpha", (Field("ward", Integer()),))
+    >>> noised = Noised("n", Fraction(10), Fraction(1, 2))
+    >>> noise_of(Noise(Aggregate(stays, (), (AggregateOutput("n", "count", None),)), (), (), (noised,)), noised)
+    'n, with noise of a standard deviation of 24.5: three discrete Laplace noises of scale 10, at epsilon 0.5'
+    """
+    kind = field_of(node, noised.column).type
+    unit = 10**kind.scale if isinstance(kind, Decimal) else 1
+    spread, scale = _digits(deviation(noised.scale) / unit, 3), _digits(float(noised.scale / unit), 6)
+    return (
+        f"{noised.column}, with noise of a standard deviation of {spread}: "
+        f"three discrete Laplace noises of scale {scale}, at epsilon {_digits(float(noised.epsilon), 6)}"
+    )
+
+
+def _digits(number: float, count: int) -> str:
+    """Return a number without an exponent."""
+    return f"{decimal.Decimal(f'{number:.{count}g}'):f}"
 
 
 def _and(names: list[str]) -> str:
@@ -128,7 +177,8 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
             padded = f", with rows that do not exist up to {' and '.join(upto)}" if upto else ""
             return f"{party}", f"secret-share {source} ({columns}){padded}"
         case MpcStep(_, operator):
-            return "MPC", show_node(operator)
+            seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
+            return "MPC", show_node(operator) + seen
         case RevealStep(_, source, recipients):
             return "MPC", f"open {source}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):

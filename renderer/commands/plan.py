@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 from conclave.estimate import REHEARSED_ROWS
+from conclave.plan.graph import graph_of
 from renderer.errors import CommandError
+from renderer.plan_svg import svg_of
+from renderer.policy_change import policy_changes
+from renderer.policy_change_text import change_as_text
+from renderer.progress import Terminal
 from renderer.review import review
 from renderer.review_text import as_markdown, as_text
 from renderer.settings import settings_of
@@ -43,21 +48,37 @@ def plan(
         str | None, typer.Option(metavar="REV", help="Say what is disclosed beyond the Git revision REV.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    graph: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the plan, too: a lane for each party and for MPC.")
+    ] = None,
 ) -> None:
     """Show which step of a workflow runs where, what each party learns, and what it will cost.
 
     Every worker compiles this very plan for itself, and runs it only if all have the same. Rounds and bytes are
     those of one compute party, found by rehearsing the steps on [bold]--rows[/bold] rows of zeros from each owner.
-    Policies published as [bold]workflows/policies/PARTY.DATASET.policy.yaml[/bold] give their verdicts.
+    Policies published as [bold]workflows/policies/PARTY.DATASET.policy.yaml[/bold] give their verdicts. With
+    [bold]--base[/bold] and no workflow, of policies that changed it is said which runs, merged ones and retired ones
+    included, they would newly allow or refuse, and what would be disclosed.
     """
     if workflow is None and base is None:
         raise CommandError("which workflow?", "name its file, or name a revision to compare all with: --base main", 2)
+    if graph is not None and (workflow is None or graph.suffix != ".svg"):
+        raise CommandError("--graph draws one workflow as SVG", "name the workflow, and a file that ends in .svg", 2)
     files = () if workflow is None else (workflow,)
-    reviews, retired = review(settings_of(context).root, files, rows, base)
+    root = settings_of(context).root
+    reviews, retired = review(root, files, rows, base)
+    # Asked for one workflow, it is of that alone; a pull request is asked about without one.
+    changes = policy_changes(root, base, Terminal()) if base is not None and not files else ()
+    if graph is not None:
+        ask = reviews[0].ask
+        graph.write_text(svg_of(graph_of(ask.plan), f"{ask.run.workflow}: what runs where"), encoding="utf-8")
     if as_json or shown_as is Format.JSON:
         shown = [one.to_json() for one in reviews]
-        typer.echo(json.dumps(shown[0] if files else {"workflows": shown, "retired": retired}, indent=2))
+        policies = [change.to_json() for change in changes]
+        everything = {"workflows": shown, "retired": retired, "policies": policies}
+        typer.echo(json.dumps(shown[0] if files else everything, indent=2))
     elif shown_as is Format.MARKDOWN:
-        typer.echo(as_markdown(reviews, retired, base), nl=False)
+        typer.echo(as_markdown(reviews, retired, base, changes), nl=False)
     else:
-        typer.echo("\n".join([*map(as_text, reviews), *(f"{name} is retired\n" for name in retired)]), nl=False)
+        parts = [*map(as_text, reviews), *map(change_as_text, changes), *(f"{name} is retired\n" for name in retired)]
+        typer.echo("\n".join(parts), nl=False)

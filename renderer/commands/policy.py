@@ -1,4 +1,4 @@
-"""`ccd policy`: what owners' policies say of a workflow, offline; check one and sign one."""
+"""`ccd policy`: what owners' policies say of a workflow, offline; what answers tell together; check one and sign one."""
 
 import json
 from pathlib import Path
@@ -18,15 +18,21 @@ from policy.signature import sign as signature_of
 from policy.verdict import Verdict
 from policy.verify import Request
 from policy.verify import verify as verify_plan
+from renderer.across import history as held_against
+from renderer.across import problems_of
+from renderer.across_text import as_json as history_json
+from renderer.across_text import as_text as history_text
 from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.approving import missing
 from renderer.check import load_workspace
 from renderer.errors import BAD_DOCUMENT, CommandError, print_problems
 from renderer.plan import plan_of_workflow
-from renderer.published import SIGNATURE_PURPOSE, read_published, refusals
+from renderer.progress import Terminal
+from renderer.published import SIGNATURE_PURPOSE, read_published, reason_problem, refusals
 from renderer.query import query_problem
 from renderer.review import review
 from renderer.settings import settings_of
+from renderer.suggesting import suggested, text_of, write
 from worker.runspec import Run
 
 REJECTED = 30
@@ -97,6 +103,81 @@ def published(
     if annotate is not Annotate.GITLAB:
         n_policies = len(read_published(load_workspace(root)))
         typer.echo(f"{len(reviews)} workflows, {n_policies} published policies: no refusal")
+
+
+@app.command("suggest")
+def suggest_(
+    context: typer.Context,
+    workflow: Annotated[Path, typer.Argument(help="The workflow's file.")],
+    policy: Annotated[
+        list[Path] | None, typer.Option(help="A dataset's policy as it is; default: the published one, if any.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write whole policies with it, for `ccd policy verify`."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what owners would have to grant for a workflow to be accepted: no more than it needs, and whose it is.
+
+    Prints YAML for each owner to read, change, sign and put beside its data: nobody else can grant it. Take any of it
+    away, and the verifier refuses. Think twice about [bold]open[/bold] and [bold]expressions: true[/bold]: the query may be
+    asked in another way. Exits with 30 if something is refused that no grant can mend; stderr says what.
+    """
+    root = settings_of(context).root
+    workspace = load_workspace(root)
+    document = workspace.workflow_in(workflow)
+    run = workspace.planned(document.model.metadata.name).run
+    found = suggested(workspace, run, _policies_of(run, policy or []))
+    if out is not None:
+        for file in write(found, out):
+            typer.echo(f"wrote {file}", err=as_json)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    elif out is None:
+        typer.echo(text_of(found), nl=False)
+    if found.suggestion.left:
+        print_problems([reason_problem(document, reason) for reason in found.suggestion.left])
+        raise typer.Exit(REJECTED)
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    workflow: Annotated[
+        list[Path] | None, typer.Argument(help="Workflows' files; default: all that are not merged yet.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="REV", help="The branch of what was merged; default: the federation's own."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Hold merged workflows against one another, too.")] = False,
+    annotate: Annotated[Annotate | None, typer.Option(help=ANNOTATE_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say whether an answer, taken from one that was given before, would tell of a few rows.
+
+    Each workflow is held against every run that was ever merged over the same datasets, retired ones included: their
+    compiled plans, as their workers were told. The same aggregate over rows that may differ (a condition more, a
+    window that moved, an owner left out, another HAVING, one more join) is a differencing risk. What it is, who would
+    learn what, and what to do is printed.
+
+    Exits with 30 if somebody gets both answers, unless the owners of the data say otherwise: by
+    [bold]spec.acrossQueries: unchecked[/bold] in a published policy that they have signed, or by approving this very
+    run. This is a check and no proof: it knows neither the data nor what a recipient knows otherwise.
+    """
+    root, watch = settings_of(context).root, Terminal()
+    found = held_against(root, workflow or (), base, everything, watch)
+    problems = problems_of(found)
+    if as_json:
+        typer.echo(json.dumps(history_json(found), indent=2))
+    elif annotate is Annotate.GITLAB:
+        typer.echo(annotations(problems, annotate), nl=False)
+    else:
+        typer.echo(annotations(problems, annotate) if annotate else "", nl=False)
+        typer.echo(history_text(found), nl=False)
+    if problems:
+        raise typer.Exit(REJECTED)
 
 
 @app.command()

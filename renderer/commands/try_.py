@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,19 @@ from rich.console import Console
 
 from conclave.estimate import estimate
 from conclave.execute import StepReport
+from conclave.forecast import forecast
 from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
-from renderer.trial import parse_tables, prepare
+from renderer.settings import settings_of
+from renderer.taken import table_of_taken, taken_in
+from renderer.trial import Trial, parse_cleartext, parse_tables, prepare
+from renderer.trial_workflow import prepare_workflow
 
-EPILOG = """Example: two shops and a card company, none of which may show its rows to another.\n
-ccd try --query q.sql --table sales=north:north.csv,south:south.csv --table cards=bank:cards.parquet
+EPILOG = """Examples: two shops and a card company, none of which may show its rows to another.\n
+ccd try "SELECT SUM(amount) AS total FROM sales" --table sales=north:north.csv,south:south.csv\n
+ccd try --query q.sql --table sales=north:north.csv,south:south.csv --table cards=bank:cards.parquet\n
+A committed workflow, over data/north/sales.csv and so on:\n
+ccd try --workflow workflows/wage-gap.yaml --data data
 """
 
 
@@ -25,18 +33,39 @@ def register(app: typer.Typer) -> None:
 
 
 def try_query(
+    context: typer.Context,
+    sql: Annotated[
+        str | None,
+        typer.Argument(metavar="SELECT", help="One SELECT (DuckDB's dialect) within quotes.", show_default=False),
+    ] = None,
     query: Annotated[
-        Path, typer.Option(help="A file with one SELECT (DuckDB's dialect).", exists=True, dir_okay=False)
-    ],
+        typer.FileText | None,
+        typer.Option(metavar="FILE", encoding="utf-8", help="A file with it instead; - for standard input."),
+    ] = None,
     table: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             help="NAME=party:file[,party:file]: a logical table and who holds which part of it (CSV or Parquet).",
             metavar="NAME=PARTY:FILE",
         ),
-    ],
+    ] = None,
+    workflow: Annotated[
+        Path | None, typer.Option(help="A workflow of this federation, in the place of a query and --table.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="With --workflow: the directory that holds PARTY/DATASET.csv (or .parquet, as declared)."),
+    ] = None,
     reveal_to: Annotated[
         str | None, typer.Option(help="The party that gets the answer. Default: an analyst who has no data.")
+    ] = None,
+    cleartext: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TABLE.COLUMN=party[,party]: who of those who compute is shown that column, as a key alone, its rows "
+            "shuffled. Joins and groups by keys that one party is shown are many times faster.",
+            metavar="TABLE.COLUMN=PARTY",
+        ),
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan; run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -44,9 +73,19 @@ def try_query(
     """Try a query over local files, with every party simulated on this machine.
 
     The compiler and the MPC engine are the real ones; there are no policies, no stores and no network. Types are
-    read off the files. Nothing is uploaded, and nothing is kept.
+    read off the files, or with [bold]--workflow[/bold] declared by the party documents, which the files are held to.
+    Nothing is uploaded, and nothing is kept.
     """
-    trial = prepare(query.read_text(encoding="utf-8"), parse_tables(table), reveal_to)
+    texts = [text for text in (sql, query.read() if query is not None else None) if text is not None]
+    if workflow is None and data is None and len(texts) == 1 and table:
+        trial = prepare(texts[0], parse_tables(table), reveal_to, parse_cleartext(cleartext or []))
+    elif workflow is not None and data is not None and not texts and not table:
+        trial = _committed(
+            settings_of(context).root, workflow, data, {"--reveal-to": reveal_to, "--cleartext": cleartext}
+        )
+    else:
+        fix = "either the query, within quotes or by --query, and one --table or more; or --workflow and --data"
+        raise typer.BadParameter(f"give {fix}", param_hint="SELECT")
     console = Console(stderr=True)
     text = show_plan(trial.plan, estimate(trial.plan))
     if plan:
@@ -58,15 +97,27 @@ def try_query(
         def progress(report: StepReport) -> None:
             status.update(f"{report.name}: {report.kind}")
 
-        execution = trial.run(progress)
+        executions = trial.run_all(progress)
     seconds = time.monotonic() - started
+    execution = executions[trial.plan.query.recipients[0]]
     assert execution.answer is not None
+    steps = taken_in(executions.values(), forecast(trial.plan, trial.rows()))
     rows = rows_of(execution.answer)
     columns = tuple(field.name for field in trial.plan.answer)
     if as_json:
         described = [{"name": field.name, "type": str(field.type)} for field in trial.plan.answer]
-        typer.echo(json.dumps({"output": rows, "columns": described, "seconds": round(seconds, 3)}, allow_nan=False))
+        told = {"output": rows, "columns": described, "seconds": round(seconds, 3)}
+        typer.echo(json.dumps({**told, "steps": [step.to_json() for step in steps]}, allow_nan=False))
         return
     typer.echo(text)
     Console().print(table_of(rows, columns))
+    console.print()
+    console.print(table_of_taken(steps))
     console.print(f"{len(rows)} rows in {seconds:.1f} s; parties: {', '.join(trial.parties)}", style="dim")
+
+
+def _committed(root: Path, workflow: Path, data: Path, unasked: Mapping[str, object]) -> Trial:
+    for option, value in unasked.items():
+        if value:
+            raise typer.BadParameter("the workflow names it", param_hint=option)
+    return prepare_workflow(root, workflow, data)

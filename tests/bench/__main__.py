@@ -2,11 +2,14 @@
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.bench.endpoint import line_of, run_endpoint
 from tests.bench.peers import run_peer
 from tests.bench.run import run_bench
+from tests.bench.scale import USUAL_ROWS, run_scale
+from tests.bench.scale import line_of as scale_line
 from tests.bench.workloads import WORKLOADS
 
 DESCRIPTION = "Measure the MPC engine: three processes of this machine, joined by TCP on loopback."
@@ -23,6 +26,8 @@ examples
   python -m tests.bench --op compare --rows 1000000 --tls --json    over TLS 1.3, as JSON
   python -m tests.bench --op multiply --rows 1000000 --peer mpyc    beside MPyC (installed once, in a cache)
   python -m tests.bench --endpoint swift --mib 1024 --json          fetch from a real Swift, beside curl
+  python -m tests.bench --scale                                     whole runs of the worked examples, beside DuckDB
+  python -m tests.bench --scale market-concentration --rows 433333334 --repeat 1 --scratch /var/tmp --json
 """
 USUAL = [
     ("multiply", 1 << 22, 64),
@@ -45,12 +50,24 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--op", choices=sorted(WORKLOADS), help="what to measure; default: everything, at usual sizes")
-    parser.add_argument("--rows", type=int, default=1 << 18, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        help=f"how many (default: {1 << 18}); with --scale, of each dataset (default: as documented)",
+    )
     parser.add_argument("--key-bits", type=int, default=64, help="width of keys and operands (default: %(default)s)")
     parser.add_argument("--tls", action="store_true", help="TLS 1.3 with fresh identities, as between workers")
     parser.add_argument("--repeat", type=int, default=3, help="runs to take the fastest of (default: %(default)s)")
     parser.add_argument("--peer", choices=["mpyc", "spu"], help="run the same in another engine, and compare rates")
     parser.add_argument("--endpoint", choices=["swift"], help="measure a worker's fetch in the place of the MPC engine")
+    parser.add_argument(
+        "--scale",
+        nargs="?",
+        const="all",
+        choices=["all", *USUAL_ROWS],
+        help="run a worked example, or all, from files in Parquet to the result: real workers, beside DuckDB",
+    )
+    parser.add_argument("--scratch", type=Path, help="where --scale keeps data and workers' copies until it ends")
     parser.add_argument("--mib", type=int, default=256, help="how much is fetched (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of a table")
     asked = parser.parse_args()
@@ -60,7 +77,14 @@ def main() -> None:
         fetched = run_endpoint(asked.mib, asked.repeat)
         print(json.dumps(fetched) if asked.json else line_of(fetched), flush=True)
         return
-    jobs = [(asked.op, asked.rows, asked.key_bits)] if asked.op else USUAL
+    if asked.scale:
+        if asked.op or asked.repeat < 1 or (asked.rows is not None and asked.rows < 2):
+            parser.error("--scale takes two --rows or more, at least one --repeat, and no --op")
+        for workflow in USUAL_ROWS if asked.scale == "all" else [asked.scale]:
+            scaled = run_scale(workflow, asked.rows or USUAL_ROWS[workflow], asked.repeat, asked.scratch)
+            print(json.dumps(scaled) if asked.json else scale_line(scaled), flush=True)
+        return
+    jobs = [(asked.op, asked.rows or 1 << 18, asked.key_bits)] if asked.op else USUAL
     if not asked.json:
         print(
             _line("op", "rows", "bits", "tls", "seconds", "rows/s", "cpu s per party", "B/row", "rounds", "MB", "ratio")

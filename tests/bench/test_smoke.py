@@ -8,6 +8,8 @@ from tests.bench.__main__ import _row
 from tests.bench.endpoint import line_of, run_endpoint
 from tests.bench.render import measure, write_federation
 from tests.bench.run import run_bench
+from tests.bench.scale import line_of as scale_line
+from tests.bench.scale import run_scale
 
 
 @pytest.mark.parametrize(("op", "tls"), [("join", False), ("sort", True)])
@@ -51,3 +53,14 @@ def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
     ]
     assert peer.ratio == 1
     assert all(row.cpu_s > 0 and row.ratio > 0 for row in commands)
+
+
+@pytest.mark.e2e
+def test_a_worked_example_is_run_by_real_workers_and_agrees_with_duckdb(tmp_path):
+    report = run_scale("market-concentration", rows=5_000, repeat=1, scratch=tmp_path)
+    assert sorted(report["phases"]) == ["compute", "fetch"]
+    assert sorted(report["phases"]["compute"]["peak_mib"]) == ["antitrust", "black", "green", "yellow"]
+    assert min(report["seconds"], report["duckdb_seconds"], report["peak_mib"], report["fixed_cpu_seconds"]) > 0
+    assert json.loads(json.dumps(report)) == report
+    assert "15,000 rows" in scale_line(report)
+    assert list(tmp_path.iterdir()) == []  # neither data nor copies are left

@@ -12,6 +12,7 @@ from tests.cluster.control_plane import ControlPlane, start_control_plane
 from tests.cluster.federation import Federation, join
 from tests.cluster.tree import ROOT, Tree, read_tree
 
+CLAIMS = ("ward-data",)
 PLANE = pytest.StashKey[ControlPlane]()
 
 
@@ -49,7 +50,7 @@ def admin(control_plane: ControlPlane) -> Client:
 @pytest.fixture(scope="session")
 def federation(control_plane: ControlPlane) -> Federation:
     """The shipped federation, joined: admission policies in force, Namespaces and WorkerGrants there, nothing synced."""
-    return join(control_plane, ROOT, claims=("ward-data",))
+    return join(control_plane, ROOT, claims=CLAIMS)
 
 
 @pytest.fixture(scope="session")

@@ -39,11 +39,8 @@ def join(plane: ControlPlane, root: Path, claims: tuple[str, ...] = ()) -> Feder
     wait_until(lambda: admin.serves("ccd.dev/v1alpha1", "WorkerGrant"), "the kind WorkerGrant is served")
     for manifest in rights_of_argo_cd(root):
         admin.apply(manifest, manager="owner")
-    for party in workspace.party_models.values():
-        for manifest in owners_word(grant(party, workspace)):
-            if manifest["kind"] == "WorkerGrant":
-                manifest["spec"]["claims"] += claims
-            admin.apply(manifest, manager="owner")
+    for manifest in grants_of(workspace, claims):
+        admin.apply(manifest, manager="owner")
     wait_for_admission(admin, tree.namespaces[0]["metadata"]["name"])
     return Federation(workspace, tree, plane.client(ARGO_CD, *ARGO_CD_GROUPS))
 
@@ -55,6 +52,15 @@ def admission_of(root: Path) -> list[Manifest]:
         for pattern in ("grant-crd.yaml", "policy-*.yaml", "binding-*.yaml")
         for file in sorted((root / "argocd/admission").glob(pattern))
     ]
+
+
+def grants_of(workspace: Workspace, claims: tuple[str, ...] = ()) -> Iterator[Manifest]:
+    """Yield what each owner would apply if it agreed to the documents, and granted `claims` beside what it uses."""
+    for party in workspace.party_models.values():
+        for manifest in owners_word(grant(party, workspace)):
+            if manifest["kind"] == "WorkerGrant":
+                manifest["spec"]["claims"] += claims
+            yield manifest
 
 
 def owners_word(text: str) -> Iterator[Manifest]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import pytest
 
 from tests.cluster.client import FIELD_MANAGER, Client, Refused
-from tests.cluster.federation import Federation
+from tests.cluster.conftest import CLAIMS
+from tests.cluster.federation import Federation, admission_of, grants_of, rights_of_argo_cd
 from tests.cluster.fields import differences, managed, written
 from tests.cluster.node import wait_for_pods
 from tests.cluster.process import wait_until
-from tests.cluster.tree import Manifest, Tree
+from tests.cluster.tree import ROOT, Manifest, Tree
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,21 @@ def test_a_namespace_is_what_we_wrote_and_warns_of_nothing(federation: Federatio
         assert list(differences(namespace, before)) == []
         assert admin.apply(namespace, manager="owner")["metadata"] == before["metadata"]
     assert admin.warnings == []
+
+
+def test_what_owners_and_operators_apply_once_is_kept_as_we_wrote_it(federation: Federation, admin: Client):
+    standing = [*admission_of(ROOT), *rights_of_argo_cd(ROOT), *grants_of(federation.workspace, CLAIMS)]
+    assert {one["kind"] for one in standing} == {
+        "ClusterRole",
+        "CustomResourceDefinition",
+        "NetworkPolicy",
+        "RoleBinding",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "WorkerGrant",
+    }
+    changed = [f"{where(one)}: {line}" for one in standing for line in differences(one, live(admin, one))]
+    assert changed == []
 
 
 def test_exactly_the_fields_that_we_wrote_are_ours(applied: Applied, admin: Client):

@@ -1,7 +1,8 @@
 """The conformance corpus: in each folder of corpus/ a workflow, its policies, and the verdict that they must have.
 
 `expected.yaml` says why, the verdict, and every reason as "code dataset.column capability" (without what it lacks).
-`claimed.yaml`, where there is one, are the columns that the party documents declare; else they are the policies'.
+`claimed.yaml`, where there is one, are the columns that the party documents declare ("bigint unique"); else they are the
+policies'.
 """
 
 from pathlib import Path
@@ -27,7 +28,7 @@ CASES = sorted(FOLDER.iterdir())
 UNSUPPORTED = "unsupported-query"
 CLASSES = (
     "ccd", "scql", "aws", "case", "differencing", "minimum", "order", "limit", "rows", "hybrid", "compute", "union",
-    "window", "division", "constant",
+    "window", "division", "constant", "noise",
 )  # fmt: skip
 
 
@@ -54,8 +55,9 @@ def tables_of(workflow: Workflow, case: Path, policies: dict[str, Policy]):
             if columns is None:
                 known = policies.get(dataset) or parse_policy(STAYS, "stays")
                 columns = {name: column.type for name, column in known.spec.columns.items()}
-            fields = tuple(Field(name, parse_type(kind)) for name, kind in columns.items())
-            scans.append(Scan(table, dataset, dataset.split("/")[0], fields))
+            fields = tuple(Field(name, parse_type(kind.removesuffix(" unique"))) for name, kind in columns.items())
+            unique = frozenset(name for name, kind in columns.items() if kind.endswith(" unique"))
+            scans.append(Scan(table, dataset, dataset.split("/")[0], fields, unique))
         tables[table] = scans[0] if len(scans) == 1 else Concat(tuple(scans))
     return tables
 
@@ -81,7 +83,8 @@ def verdict_on(case: Path):
     datasets = tuple(dataset for each in spec.tables.values() for dataset in each)
     try:
         recipients, compute = spec.outputs.recipients, spec.mpc.compute
-        plan = compile_query(spec.query, tables, recipients, compute, protections_of(policies))
+        shown = {tuple(name.split(".")): parties for name, parties in spec.mpc.cleartext.items()}
+        plan = compile_query(spec.query, tables, recipients, compute, protections_of(policies), shown)
     except UnsupportedQuery:
         return "reject", {UNSUPPORTED}, None
     verdict = verify(plan, policies, Request(spec.purpose, datasets))

@@ -29,6 +29,13 @@ def test_anything_else_is_refused(purpose, value, signature):
         verify(key.public_key(), purpose, value, sign(key, "policy", VALUE) if signature is None else signature)
 
 
+@pytest.mark.parametrize("value", [1 << 70, float("nan"), "\ud800"])
+def test_what_cannot_be_signed_is_not_signed(value):
+    key = Ed25519PrivateKey.generate()
+    with pytest.raises(BadSignature, match="canonical JSON cannot"):
+        verify(key.public_key(), "policy", {"a": value}, sign(key, "policy", VALUE))
+
+
 def test_another_key_is_refused():
     with pytest.raises(BadSignature, match="another key"):
         verify(

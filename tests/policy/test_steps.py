@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from conclave.compile import compile_query
 from conclave.plan.steps import Disclosure, LocalStep, MpcStep, RevealStep, SendStep, ShareStep
 from policy.verify import Request, verify
-from tests.policy.conftest import plan, policy
+from tests.policy.conftest import COLUMNS, plan, policy, scan
 
 JOINED = "SELECT region, SUM(pay) AS s FROM visits JOIN people ON id = pid GROUP BY region"
 POLICIES = {
@@ -89,3 +90,33 @@ def test_sending_to_others_is_refused():
 def test_a_disclosure_of_another_kind_is_refused(joined):
     more = Disclosure(("bravo",), "join_key", "t1", "alpha")
     assert codes(replace(joined, disclosures=(*joined.disclosures, more))) == ["unknown-disclosure"]
+
+
+SHOWN = {("visits", "id"): ("bravo",), ("people", "pid"): ("bravo",)}
+SHOWING = POLICIES | {
+    "alpha/visits": policy(
+        "alpha/visits", {"id": ["join_key"], "pay": ["sum", "join_payload"]}, compute={"cleartextTo": {"id": ["bravo"]}}
+    )
+}
+
+
+def codes_of_keys(change=lambda made: made, policies=SHOWING):
+    tables = {dataset.split("/")[1]: scan(dataset, {"id", "pid"} & set(COLUMNS[dataset])) for dataset in COLUMNS}
+    made = compile_query(JOINED, tables, ("analyst",), ("alpha", "bravo", "carol"), cleartext=SHOWN)
+    assert next(step.seen_by for step in made.steps if isinstance(step, MpcStep)) == ("bravo",)
+    return [reason.code for reason in verify(change(made), policies, Request("research")).reasons]
+
+
+def test_keys_are_seen_by_whom_their_owner_shows_them_and_by_nobody_else():
+    assert codes_of_keys() == []
+    assert codes_of_keys(policies=POLICIES) == ["cleartext-not-granted"]
+    assert "unknown-disclosure" in codes_of_keys(lambda made: changed(made, MpcStep, seen_by=("analyst",)))
+    assert "cleartext-not-granted" in codes_of_keys(lambda made: changed(made, MpcStep, seen_by=("carol",)))
+    assert "unknown-disclosure" in codes_of_keys(lambda made: changed(made, MpcStep, seen_by=("alpha", "bravo")))
+
+
+def test_a_plan_that_does_not_tell_of_keys_it_shows_is_refused():
+    def silent(made):
+        return replace(made, disclosures=tuple(d for d in made.disclosures if d.kind != "keys"))
+
+    assert codes_of_keys(silent) == ["unknown-disclosure"]

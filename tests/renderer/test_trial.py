@@ -55,6 +55,24 @@ def test_a_key_of_two_columns_is_found_where_a_join_needs_it(folder):
     assert json.loads(result.stdout)["output"] == [{"s": 2 * sum(n * n for n in range(40))}]
 
 
+def test_the_query_may_be_an_argument_or_come_from_standard_input(folder):
+    sql, options = "SELECT COUNT(*) AS n FROM t", ["--table", parts(1, 2), "--json"]
+    (folder / "q.sql").write_text(sql)
+    asked = {"argument": [sql], "file": ["--query", "q.sql"], "input": ["--query", "-"]}
+    for how, arguments in asked.items():
+        result = CliRunner().invoke(app, ["try", *arguments, *options], input=sql if how == "input" else None)
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["output"] == [{"n": 4}], how
+
+
+@pytest.mark.parametrize("arguments", [[], ["SELECT 1 AS x", "--query", "q.sql"]])
+def test_one_query_is_asked_for_in_one_way(folder, arguments):
+    (folder / "q.sql").write_text("SELECT 1 AS x")
+    result = CliRunner().invoke(app, ["try", *arguments, "--table", parts(1)])
+    assert result.exit_code == 2
+    assert "either the query" in result.output
+
+
 def test_the_plan_is_shown_and_nothing_runs(folder):
     result = ccd_try(folder, SUMS, "--table", parts(1, 2), "--plan")
     assert result.exit_code == 0

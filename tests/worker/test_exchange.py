@@ -117,6 +117,12 @@ def test_a_policy_that_cannot_be_read_is_rejected(federation):
     assert_all_stop(endings, 30, "alpha/flights: its policy cannot be read")
 
 
+def test_a_policy_with_a_number_that_nothing_can_sign_is_rejected(federation):
+    text = POLICY.replace("DATASET", "bravo/flights").replace("version: 3", f"version: {1 << 70}")
+    endings, _ = exchange(federation, offers={"bravo": fetched(federation, "bravo", policy=text, signature="AA==")})
+    assert_all_stop(endings, 30, "bravo/flights: ")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -183,3 +189,11 @@ def test_a_query_that_does_not_compile_is_everyones_bad_document(federation):
 
 
 REASON = {"party": "bravo", "code": 30, "what": "no", "where": "", "rule": "", "flow": "", "fix": ""}
+
+
+def test_an_owner_that_names_no_approval_where_its_policy_asks_for_one_stops_all(federation):
+    text = POLICY.replace("DATASET", "alpha/flights") + "  approval: explicit\n"
+    key = load_private_key(federation.keys["alpha"])
+    word = {"policy": text, "signature": sign(key, "policy", parse_policy(text, "policy"))}
+    endings, _ = exchange(federation, offers={"alpha": fetched(federation, "alpha", **word)})
+    assert_all_stop(endings, 30, "alpha has a policy that asks for its approval, and names none")

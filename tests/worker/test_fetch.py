@@ -62,6 +62,19 @@ def test_data_that_is_not_as_declared_ends_with_20_and_shows_no_value(world, wri
     assert not work.data.exists()
 
 
+def test_more_rows_than_declared_end_with_20(world, written):
+    run = world.federation.run
+    for most, is_taken in ((3, True), (2, False)):
+        datasets = tuple(each.model_copy(update={"most_rows": most}) for each in run.datasets)
+        spec = world.spec("alpha")
+        work = WorkDir(world.federation.work("alpha"))
+        declared = spec.model_copy(update={"run": run.model_copy(update={"datasets": datasets})})
+        fetch(declared, work, world.secrets("alpha"), written.log)
+        assert (work.outcome() is None) == is_taken
+    assert work.outcome().code == 20
+    assert "has more rows than the 2 that are declared" in work.outcome().reasons[0].what
+
+
 def test_a_policy_that_another_key_signed_ends_with_10_before_data_moves(world, written):
     world.upload_policy("alpha", POLICY.replace("DATASET", "alpha/flights"), signer="bravo")
     work = run_fetch(world, "alpha", written)

@@ -115,6 +115,7 @@ def test_a_container_that_is_made_is_open_to_the_recipients_and_one_that_is_ther
     spec = world.spec("carol")
     place = spec.own.output.model_copy(update={"readers": ("alpha:*", "bravo:worker")})
     spec = spec.model_copy(update={"own": spec.own.model_copy(update={"output": place})})
+    (world.secrets("carol") / place.credentials / "READERS").write_text("alpha, bravo:worker\nelsewhere:*")
     publish(spec, left_by_compute(world, "carol", 0, b"a\n1\n"), world.secrets("carol"), written.log)
     rules = world.client("carol").head_container(world.answers)["x-container-read"]
     assert sorted(rules.split(",")) == ["alpha:*", "bravo:worker"]
@@ -127,7 +128,19 @@ def test_a_container_that_is_made_is_open_to_the_recipients_and_one_that_is_ther
     assert world.client("carol").head_container(narrow.container)["x-container-read"] == "alpha:*"
     (told,) = [event for event in written.events if event["event"].startswith("recipients not")]
     assert told["accounts"] == "bravo:worker"
-    assert told["fix"].endswith(f"bravo:worker' {narrow.container}")
+    assert f"bravo:worker' {narrow.container}" in told["fix"]
+
+
+def test_a_run_spec_alone_opens_a_container_to_nobody(world, written):
+    spec = world.spec("carol")
+    place = spec.own.output.model_copy(update={"readers": ("alpha:*", "mallory:*")})
+    spec = spec.model_copy(update={"own": spec.own.model_copy(update={"output": place})})
+    (world.secrets("carol") / place.credentials / "READERS").write_text("alpha:ann")
+    publish(spec, left_by_compute(world, "carol", 0, b"a\n1\n"), world.secrets("carol"), written.log)
+    assert "x-container-read" not in world.client("carol").head_container(world.answers)
+    (told,) = [event for event in written.events if event["event"].startswith("recipients not")]
+    assert told["accounts"] == "alpha:*, mallory:*"
+    assert "READERS" in told["fix"]
 
 
 def test_a_result_container_that_may_not_be_written_to_ends_with_50_and_leaves_the_result_alone(world, written):

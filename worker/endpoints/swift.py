@@ -9,7 +9,7 @@ from worker.endpoints import swift_upload
 from worker.endpoints.patience import Passing, Patience, Pause, Trying, Watch, unwatched
 from worker.endpoints.small import read_small
 from worker.endpoints.store import Download, PutResult
-from worker.endpoints.swift_access import missing_readers
+from worker.endpoints.swift_access import is_admitted, missing_readers
 from worker.endpoints.swift_answers import place
 from worker.endpoints.swift_download import download
 from worker.endpoints.swift_listing import names
@@ -35,7 +35,8 @@ class SwiftStore:
         account: str | None = None,
     ) -> None:
         trying = Trying(patience or Patience(), pause, watch)
-        self._session = SwiftSession(read_swift_secret(secrets, secret), trying, account)
+        opened = read_swift_secret(secrets, secret)
+        self._session, self._readers = SwiftSession(opened, trying, account), opened.readers
         self._sizes = sizes or swift_upload.Sizes()
 
     def download(self, container: str, name: str, path: Path) -> Download:
@@ -93,8 +94,13 @@ class SwiftStore:
         return self._session.until_done(partial(names, self._session, container, prefix), container, prefix)
 
     def put_once(self, container: str, name: str, content: bytes | Path, readers: Sequence[str] = ()) -> PutResult:
-        """Store an object once; see `worker.endpoints.swift_upload`."""
-        return swift_upload.put_once(self._session, container, name, content, readers, self._sizes)
+        """Store an object once; see `worker.endpoints.swift_upload`.
+
+        If the container is made, it is opened to those of `readers` whom the Secret names, too: what leads here is
+        written by others than the account's owner.
+        """
+        admitted = [reader for reader in readers if is_admitted(reader, self._readers)]
+        return swift_upload.put_once(self._session, container, name, content, admitted, self._sizes)
 
     def check_writable(self, container: str) -> None:
         """Raise StoreRefused if the container may not be written to, or made if it is missing."""

@@ -5,8 +5,9 @@ OS_AUTH_URL, …            as an openrc file has them: a user's password or an 
 ST_AUTH, ST_USER, ST_KEY  version 1 authentication
 TEMPURLS                  signed URLs, one a line, to read objects only: of one each, or of all with a prefix
 
-Beside any of them: OS_CACERT, the certificates (PEM) that the store's own is checked against, and PLAIN_HTTP (see
-`worker.endpoints.swift_address`). Errors name keys, never what they hold.
+Beside any of them: OS_CACERT, the certificates (PEM) that the store's own is checked against, PLAIN_HTTP (see
+`worker.endpoints.swift_address`), and READERS, the accounts that a container may be opened to which is made with this
+Secret. Errors name keys, never what they hold.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from worker.errors import BadDocument
 from worker.mounts import read_secret
 
 CACERT = "OS_CACERT"
+READERS = "READERS"
 FORMS = (
     "give the Secret one of: clouds.yaml; OS_AUTH_URL with OS_APPLICATION_CREDENTIAL_ID and"
     " OS_APPLICATION_CREDENTIAL_SECRET, or with OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME; ST_AUTH, ST_USER and"
@@ -72,6 +74,7 @@ class SwiftSecret:
     login: V1Login | KeystoneLogin | TempUrls
     addresses: Addresses
     cacert: Path | None = None  # the mounted file
+    readers: tuple[str, ...] = ()  # accounts, as `worker.endpoints.swift_access` has them
 
     @property
     def advice(self) -> str:
@@ -114,8 +117,7 @@ class _Reader:
         found = [form for form, is_there in forms.items() if is_there]
         if len(found) > 1:
             self._refuse(f"holds {' and '.join(found)}: it is not clear which opens the store", "keep one of them")
-        allowed = frozenset(self._get(PLAIN_HTTP).replace(",", " ").split() if PLAIN_HTTP in self.keys else ())
-        addresses = Addresses(self.name, allowed)
+        addresses = Addresses(self.name, frozenset(self._listed(PLAIN_HTTP)))
         cacert = self.secrets / self.name / CACERT if CACERT in self.keys else None
         login: V1Login | KeystoneLogin | TempUrls
         match found:
@@ -133,7 +135,7 @@ class _Reader:
             case _:
                 where = "is not mounted or holds no credentials of a store"
                 self._refuse(where, FORMS)
-        return SwiftSecret(self.name, login, addresses, cacert)
+        return SwiftSecret(self.name, login, addresses, cacert, self._listed(READERS))
 
     def _keystone(self, given: Mapping[str, str], key: Any) -> KeystoneLogin:
         for name, allowed in _FIXED.items():
@@ -205,6 +207,9 @@ class _Reader:
 
     def _get(self, key: str) -> str:
         return read_secret(self.secrets, self.name, key)
+
+    def _listed(self, key: str) -> tuple[str, ...]:
+        return tuple(self._get(key).replace(",", " ").split()) if key in self.keys else ()
 
     def _only(self, keys: set[str], prefix: str, known: Any) -> None:
         unknown = sorted(key for key in keys if key.startswith(prefix) and key not in known)

@@ -1,11 +1,14 @@
 """Our projects and ApplicationSets, held against Argo CD's own definitions: no field that it does not know, no warning."""
 
+import base64
 import shutil
 from pathlib import Path
 
 import pytest
 
+from policy.yaml import read_yaml
 from tests.cluster.client import Client, Refused
+from tests.cluster.fields import differences
 from tests.cluster.gitops.argo import ArgoCd
 from tests.cluster.gitops.forge import read_argo_cd
 from tests.cluster.tree import ROOT, Manifest
@@ -14,9 +17,12 @@ from tests.renderer.gitops import ccd
 
 
 def checked(client: Client, manifests: list[Manifest]) -> list[str]:
-    """Apply strictly without keeping anything; return the names, and hold the API server to have said nothing."""
+    """Apply strictly; return the names. Hold the API server to have said nothing and changed nothing.
+
+    Nothing is kept: the objects are read as they would be.
+    """
     for manifest in manifests:
-        client.apply(manifest, dry_run=True)
+        assert list(differences(manifest, client.apply(manifest, dry_run=True))) == []
     assert client.warnings == []
     return [f"{one['kind']}/{one['metadata']['name']}" for one in manifests]
 
@@ -26,6 +32,16 @@ def test_what_is_shipped_is_within_the_definitions(argo: ArgoCd):
 
     parties = ("airport-ewr", "airport-jfk", "airport-lga", "regulator")
     assert sorted(names) == sorted(f"{kind}/ccd-{one}" for kind in ("AppProject", "ApplicationSet") for one in parties)
+
+
+def test_the_entry_of_the_cluster_is_kept_as_we_wrote_it(argo: ArgoCd):
+    manifest = read_yaml((ROOT / "argocd/cluster.yaml").read_text(), "cluster.yaml")[0]
+    texts = manifest.pop("stringData")
+
+    answer = argo.plane.client().apply({**manifest, "stringData": texts}, dry_run=True)
+
+    assert {key: base64.b64decode(value).decode() for key, value in answer["data"].items()} == texts
+    assert list(differences(manifest, answer)) == []
 
 
 def test_projects_that_ask_for_signatures_are_too(argo: ArgoCd, tmp_path: Path):

@@ -41,6 +41,34 @@ def test_parquet_loads_as_the_declared_types(tmp_path):
     assert answer.schema.types == [pa.int32(), pa.string(), pa.decimal128(9, 2)]
 
 
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_parquet_is_read_where_it_lies_and_nothing_beside_it(tmp_path, monkeypatch, is_relative):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path.relative_to(tmp_path) if is_relative else tmp_path
+    for name in ("o'pay", "other"):
+        pq.write_table(pa.table({"id": [1, 2], "name": ["a", None], "pay": [1, 2]}), tmp_path / f"{name}.parquet")
+    with LocalEngine() as engine:
+        engine.register_file("alpha/pay", folder / "o'pay.parquet", PARQUET, SCHEMA)
+        for _ in range(2):
+            assert engine.run('SELECT SUM("id") AS "n" FROM "alpha/pay"').to_pylist() == [{"n": 3}]
+        for path in (folder / "other.parquet", folder / "o'pay.parquet.x", folder / "*.parquet"):
+            with pytest.raises(LocalError) as caught:
+                engine.run(f"SELECT * FROM read_parquet('{str(path).replace(chr(39), chr(39) * 2)}')")
+            assert caught.value.kind == "PermissionException"
+
+
+def test_a_value_of_another_type_in_parquet_is_an_error_of_the_query_that_reads_it(tmp_path):
+    table = pa.table({"id": [1, 2**40], "name": ["a", "4711" * 8], "pay": [1, 2]})
+    pq.write_table(table, tmp_path / "pay.parquet")
+    with LocalEngine() as engine:
+        engine.register_file("alpha/pay", tmp_path / "pay.parquet", PARQUET, SCHEMA)
+        assert engine.run('SELECT SUM("pay") AS "n" FROM "alpha/pay"').num_rows == 1
+        for column in ("id", "name"):
+            with pytest.raises(LocalError) as caught:
+                engine.run(f'SELECT "{column}" FROM "alpha/pay"', step="l1")
+            assert str(caught.value) == "local step l1 failed: InvalidInputException"
+
+
 @pytest.mark.parametrize("cell", ["4711.5", "secret", "99999999999"])
 def test_a_value_of_another_type_is_an_error_and_stays_unsaid(tmp_path, cell):
     path = tmp_path / "pay.csv"

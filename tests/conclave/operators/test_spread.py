@@ -68,6 +68,67 @@ def test_a_spread_of_doubles_keeps_the_error_that_its_mean_allows(function, samp
         assert got == (wanted if wanted is None else pytest.approx(wanted, rel=1e-6, abs=1e-3))
 
 
+def owners_sums(values, cut):
+    """Counts, sums and sums of squares as two owners bring them in, who add up doubles first, each its own."""
+    sums = [[0, 0, 0], [0, 0, 0]]
+    for part, row in zip((values[:cut], values[cut:]), sums, strict=True):
+        row[0], row[1] = len(part), round(sum(part) * ONE)
+        row[2] = round(sum(x * x for x in part) * ONE)
+    return [sum(column) for column in zip(*sums, strict=True)]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@given(
+    samples=st.lists(
+        st.tuples(st.floats(-30000, 30000, width=64), st.integers(2, 40), st.integers(0, 40)), min_size=1, max_size=6
+    )
+)
+@example(samples=[(0.1, 10, 3), (1e-9, 2, 1), (-29999.99, 2, 1), (1 / 3, 40, 20), (5461.3, 35, 17)])
+@settings(max_examples=8)
+def test_doubles_that_do_not_differ_have_no_spread_at_all(function, samples):
+    fitting = [(x, n, cut) for x, n, cut in samples if x * x * n < 2**30]
+    sums = [owners_sums([x] * n, cut) for x, n, cut in fitting]
+    inputs = [np.array(column, np.int64).reshape(-1) for column in zip(*sums, strict=True)]
+    if not inputs:
+        return
+    run = run_three_parties(lambda n, s, q, me: spread(function, n, s, q, Double(), me), *inputs)
+    assert run.opened[0].tolist() == [0] * len(fitting)
+    assert run.opened[1].tolist() == [1] * len(fitting)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@given(samples=st.lists(st.tuples(st.integers(-(2**31), 2**31 - 1), st.integers(2, 10**6)), min_size=1, max_size=6))
+@example(samples=[(2**31 - 1, 1), (-(2**31), 1), (0, 1), (0, 10**6), (1, 2), (-1, 10**6)])
+@settings(max_examples=8)
+def test_whole_numbers_that_do_not_differ_have_no_spread_at_all(function, samples):
+    samples = [(x, n) for x, n in samples if x * x * n < 2**62 and (n > 1 or function.endswith("pop"))]
+    sums = [[n, x * n, x * x * n] for x, n in samples]
+    inputs = [np.array(column, np.int64).reshape(-1) for column in zip(*sums, strict=True)]
+    for kind in (Integer(64), Decimal(18, 2)):
+        if inputs:
+            run = run_three_parties(lambda n, s, q, me, kind=kind: spread(function, n, s, q, kind, me), *inputs)
+            assert run.opened[0].tolist() == [0] * len(samples)
+            assert run.opened[1].tolist() == [1] * len(samples)
+
+
+@given(
+    samples=st.lists(
+        st.tuples(st.floats(-1000, 1000), st.lists(st.floats(-1, 1), min_size=2, max_size=8), st.integers(0, 8)),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(max_examples=10)
+def test_a_variance_of_doubles_is_off_by_its_error_and_no_more(samples):
+    """The error does not grow with what cancels: it is what the owners' rounding leaves, 2**-30 of the mean."""
+    numbers = [([mean + x for x in around], cut) for mean, around, cut in samples]
+    inputs = [np.array(column, np.int64) for column in zip(*(owners_sums(*each) for each in numbers), strict=True)]
+    run = run_three_parties(lambda n, s, q, me: spread("var_pop", n, s, q, Double(), me), *inputs)
+    for got, (values, _) in zip(run.opened[0].astype(np.int64) / ONE, numbers, strict=True):
+        wanted, mean = exact("var_pop", [Fraction(x) for x in values]), abs(sum(values) / len(values))
+        assert got == pytest.approx(wanted, rel=1e-9, abs=(mean + 8) * 2**-30)
+
+
 def test_a_variance_that_no_double_holds_is_none_and_one_that_it_just_holds_is_there():
     samples = [[0, 2 * n] for n in (32700, 32768, 10**6)] + [[10**9], [10**9, 10**9 + 2]]
     assert spreads("var_pop", samples, Integer(64)) == [

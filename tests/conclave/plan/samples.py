@@ -15,6 +15,7 @@ LABS = (Field("id", Integer(32), nullable=False), Field("value", Integer(32)))
 TABLES = {
     "visits": Concat(tuple(Scan("visits", f"{name}/visits", name, VISITS) for name in ("alpha", "bravo", "carol"))),
     "labs": Scan("labs", "carol/labs", "carol", LABS, frozenset({"id"})),
+    "drugs": Scan("drugs", "bravo/drugs", "bravo", LABS, frozenset({"id"}), most_rows=50),
 }
 
 

@@ -11,6 +11,9 @@ from tests.conclave.sql.federation import FIXTURES
 QUERIES = {
     "group-by": "SELECT ward, AVG(cost) AS mean FROM visits GROUP BY ward HAVING COUNT(*) >= 10 ORDER BY ward",
     "join": "SELECT SUM(value) AS total FROM visits JOIN labs ON visits.id = labs.id WHERE cost > 100",
+    "joins-by-size": (
+        "SELECT SUM(labs.value) AS total FROM visits JOIN labs ON visits.id = labs.id JOIN drugs ON drugs.id = labs.id"
+    ),
     "top": "SELECT id, cost FROM visits ORDER BY cost DESC LIMIT 3",
     "one-owner": "SELECT COUNT(*) AS n FROM labs WHERE value > 3",
     "window": "SELECT ward, id FROM visits QUALIFY ROW_NUMBER() OVER (PARTITION BY ward ORDER BY cost DESC, id) <= 3",

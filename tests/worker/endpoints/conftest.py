@@ -90,9 +90,11 @@ def proxy(swift) -> Iterator[FaultProxy]:
 def store_at(tmp_path, swift, swift_users) -> Callable[..., SwiftStore]:
     """Opens alpha's account at a port, with little patience and small segments."""
 
-    def open_store(port: int | None = None, login: str = "alpha:steward", patience: Patience = QUICK) -> SwiftStore:
+    def open_store(
+        port: int | None = None, login: str = "alpha:steward", patience: Patience = QUICK, **more_keys: str
+    ) -> SwiftStore:
         url = f"http://127.0.0.1:{port or swift.port}/auth/v1.0"
-        keys = v1(url, login, swift_users.of(login).key)
+        keys = v1(url, login, swift_users.of(login).key) | more_keys
         return SwiftStore(mount(tmp_path / "secrets" / login, keys), "store", patience=patience, sizes=SMALL)
 
     return open_store

@@ -130,8 +130,8 @@ def test_a_container_that_is_made_is_open_to_another_project_and_to_no_third(clo
     bob, rita = cloud.users["bob"], cloud.users["rita"]
     file = tmp_path / "result"
     file.write_bytes(secrets.token_bytes(450_000))  # in segments: these must be readable, too
-    store = opened(cloud.password_keys(ann))
     reader = f"{bob.project_id}:*"
+    store = opened(cloud.password_keys(ann) | {"READERS": reader})
     assert store.put_once(container, "run/result", file, [reader]) == "created"
     assert store.missing_readers(container, [reader, "stranger:*"]) == ("stranger:*",)
     account = cloud.client(ann).get_auth()[0]

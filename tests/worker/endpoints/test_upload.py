@@ -152,9 +152,10 @@ def test_what_is_there_is_neither_changed_nor_sent_again(store_at, proxy, client
 
 
 def test_a_container_is_made_with_its_readers_but_never_widened(store_at, client, container):
-    assert store_at().put_once(container, "o", b"x", ["bravo:*", "carol:worker"]) == "created"
+    readers = {"READERS": "bravo:*,carol, dora"}
+    assert store_at(**readers).put_once(container, "o", b"x", ["bravo:*", "carol:worker", "eve:*"]) == "created"
     assert client.head_container(container)["x-container-read"] == "bravo:*,carol:worker"
-    store_at().put_once(container, "p", b"x", ["dora:*"])
+    store_at(**readers).put_once(container, "p", b"x", ["dora:*"])
     assert client.head_container(container)["x-container-read"] == "bravo:*,carol:worker"
     assert store_at().missing_readers(container, ["bravo:ann", "carol:*", "dora:*"]) == ("carol:*", "dora:*")
 
@@ -164,7 +165,7 @@ def test_a_container_that_somebody_makes_meanwhile_keeps_its_rules(store_at, pro
         client.put_container(container, {"X-Container-Read": "bravo:*"})
 
     proxy.on(f"^PUT .*/{container}$", Fault(first=make))  # the store has said that there is none
-    store_at(proxy.port).put_once(container, "o", b"x", ["dora:*"])
+    store_at(proxy.port, READERS="dora").put_once(container, "o", b"x", ["dora:*"])
     assert client.head_container(container)["x-container-read"] == "bravo:*"
 
 

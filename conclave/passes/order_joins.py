@@ -1,0 +1,187 @@
+"""Join small tables first, and what one owner holds before all: (a join b) join c => (a join c) join b.
+
+After:    push_filter_down, so that conditions stand below joins and not between them.
+Reveals:  what one owner can join alone is joined before MPC; how many rows come of it is then the size of its input, in
+          place of the sizes of both tables.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import assert_never
+
+from conclave.ir.errors import Position
+from conclave.ir.expressions import Column
+from conclave.ir.nodes import (
+    Aggregate,
+    Collect,
+    Concat,
+    CrossOne,
+    Filter,
+    Input,
+    Join,
+    Limit,
+    Node,
+    Output,
+    Project,
+    Scan,
+    Sort,
+)
+from conclave.ir.noise import Noise
+from conclave.ir.walk import children, is_one_row, owner_of, with_children
+from conclave.ir.window import Window
+from conclave.plan.unique import unique_side
+
+# Of a dataset whose owner does not say how many rows it has at most.
+UNDECLARED_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Tables that are joined already."""
+
+    node: Node
+    names: frozenset[str]
+    n_rows: int
+    cost: int  # of the joins in it
+
+
+@dataclass(frozen=True)
+class _On:
+    """A pair of columns that a join has to find equal, and where the query says so."""
+
+    left: str
+    right: str
+    at: Position | None
+
+
+def order_joins(root: Node) -> Node:
+    """Return `root` with inner joins in an order that costs less, where one is found. Idempotent; `root` stays.
+
+    >>> from conclave.ir.show import show
+    >>> from conclave.ir.types import Field, Integer
+    >>> stays, labs, wards = (
+    ...     Scan(name, f"{owner}/{name}", owner, (Field(name[0], Integer()),), frozenset(name[0]))
+    ...     for name, owner in (("stays", "alpha"), ("labs", "bravo"), ("wards", "alpha"))
+    ... )
+    >>> print(show(order_joins(Join(Join(stays, labs, (("s", "l"),)), wards, (("s", "w"),)))))
+    project s, l, w
+      join on s = l
+        join on s = w
+          scan stays @alpha
+          scan wards @alpha
+        scan labs @bravo
+    """
+    done: dict[int, Node] = {}
+
+    def visit(node: Node) -> Node:
+        if id(node) not in done:
+            if _is_inner(node):
+                done[id(node)] = _reordered(over(node))
+            else:
+                done[id(node)] = with_children(node, tuple(visit(source) for source in children(node)))
+        return done[id(node)]
+
+    def over(node: Node) -> Node:
+        """Return a tree of inner joins over what comes of its leaves."""
+        return with_children(
+            node, tuple(over(source) if _is_inner(source) else visit(source) for source in children(node))
+        )
+
+    return visit(root)
+
+
+def most_rows(node: Node) -> int:
+    """Return how many rows a table has at most, or about how many where nobody has declared that."""
+    if is_one_row(node):
+        return 1
+    match node:
+        case Scan(most_rows=declared):
+            return UNDECLARED_ROWS if declared is None else declared
+        case Input():
+            return UNDECLARED_ROWS
+        case Concat(parts):
+            return sum(map(most_rows, parts))
+        case Project(source) | Filter(source) | Aggregate(source) | Window(source) | Sort(source) | Collect(source):
+            return most_rows(source)
+        case Noise():
+            return node.n_groups
+        case Limit(source, count):
+            return min(count, most_rows(source))
+        case CrossOne(left):
+            return most_rows(left)
+        case Join(left, right):
+            return _rows_of_join(node, most_rows(left), most_rows(right))
+        case _ as never:
+            assert_never(never)
+
+
+def _rows_of_join(join: Join, left: int, right: int) -> int:
+    side, _ = unique_side(join)
+    if join.how in ("semi", "anti") or side == "right":
+        return left
+    if side == "left":
+        return right + (left if join.how == "left" else 0)
+    # Under MPC there is a row for each pair; an owner that joins alone has those that match.
+    return max(left, right) if owner_of(join) is not None else left * right
+
+
+def _is_inner(node: Node) -> bool:
+    return isinstance(node, Join) and node.how == "inner"
+
+
+def _reordered(join: Node) -> Node:
+    """Return the inner joins below a node in the order in which joining two parts at a time costs least."""
+    leaves, pairs = list(_leaves(join)), list(_pairs(join))
+    if len(leaves) < 3:
+        return join
+    parts = [_Part(leaf, frozenset(f.name for f in leaf.schema), most_rows(leaf), 0) for leaf in leaves]
+    as_written = _cost(join)
+    while len(parts) > 1:
+        joined = [(each, a, b) for a, b in combinations(parts, 2) if (each := _joined(a, b, pairs)) is not None]
+        best, left, right = min(
+            joined, key=lambda found: (found[0].cost - found[1].cost - found[2].cost, found[0].n_rows)
+        )
+        parts = [best if part is left else part for part in parts if part is not right]
+    (whole,) = parts
+    if whole.cost >= as_written.cost:
+        return join
+    return Project(whole.node, tuple(Output(f.name, Column(f.name, f.type, f.nullable)) for f in join.schema))
+
+
+def _joined(a: _Part, b: _Part, pairs: Sequence[_On]) -> _Part | None:
+    """Return two parts joined by all pairs that are between them; None if there is none."""
+    own = [pair for pair in pairs if pair.left in a.names and pair.right in b.names]
+    turned = [_On(p.right, p.left, p.at) for p in pairs if p.right in a.names and p.left in b.names]
+    between = [*own, *turned]
+    if not between:
+        return None
+    on = tuple(dict.fromkeys((pair.left, pair.right) for pair in between))
+    return _part(Join(a.node, b.node, on, at=between[0].at), a, b)
+
+
+def _part(join: Join, a: _Part, b: _Part) -> _Part:
+    side, _ = unique_side(join)
+    own = 0 if owner_of(join) is not None else a.n_rows * b.n_rows if side is None else a.n_rows + b.n_rows
+    return _Part(join, a.names | b.names, _rows_of_join(join, a.n_rows, b.n_rows), a.cost + b.cost + own)
+
+
+def _cost(node: Node) -> _Part:
+    if isinstance(node, Join) and node.how == "inner":
+        return _part(node, _cost(node.left), _cost(node.right))
+    return _Part(node, frozenset(), most_rows(node), 0)
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    if isinstance(node, Join) and node.how == "inner":
+        yield from _leaves(node.left)
+        yield from _leaves(node.right)
+    else:
+        yield node
+
+
+def _pairs(node: Node) -> Iterator[_On]:
+    if isinstance(node, Join) and node.how == "inner":
+        yield from _pairs(node.left)
+        yield from _pairs(node.right)
+        yield from (_On(left, right, node.at) for left, right in node.on)

@@ -1,0 +1,239 @@
+"""Two answers held against one another: what whoever has both learns by taking one from the other.
+
+This is a check and no proof. It finds the same aggregate over nearly the same rows: a condition more or less, a shifted
+window, an owner left out, other groups. It takes rows for different where it cannot show that they are the same, and it
+knows nothing of what is in the data, of what recipients know otherwise, or of three answers that only together tell.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from conclave.ir.expressions import Column, columns_of
+from conclave.ir.show import show_expression
+from policy.domain import passed
+from policy.releases import Release
+from policy.rows import Conditions, Rows
+
+Kind = Literal["rows", "groups"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one workflow tells, and whom."""
+
+    name: str
+    recipients: tuple[str, ...]
+    releases: tuple[Release, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What two answers tell together beyond what each of them tells."""
+
+    kind: Kind  # the rows that only one is of; or the groups that only one shows
+    aggregates: tuple[str, ...]
+    affected: tuple[str, ...]  # whose rows these are: the datasets
+    how: tuple[str, ...]  # in what the two differ
+    learns: str
+    holders: tuple[str, ...]  # recipients of both answers
+    together: tuple[str, ...]  # recipients of one of them, who would have to put their answers together
+
+
+@dataclass(frozen=True)
+class _Found:
+    kind: Kind
+    affected: frozenset[str]
+    how: tuple[str, ...]
+    learns: str
+
+
+def differences(one: Answer, other: Answer, has_minimum: Callable[[str], bool]) -> tuple[Difference, ...]:
+    """Return how the answers differ by some rows of data that both are of; `has_minimum`: of a dataset's policy.
+
+    Whoever owns all the data that the difference is of learns nothing, and is not named.
+    """
+    found: dict[_Found, set[str]] = {}
+    for release in one.releases:
+        for against in other.releases:
+            if _is_alike(release, against):
+                for each in _compare(release, against, (one.name, other.name), has_minimum):
+                    found.setdefault(each, set()).update((_plain(release), _plain(against)))
+    made = (_difference(one, other, each, tuple(sorted(names))) for each, names in found.items())
+    return tuple(sorted((each for each in made if each is not None), key=lambda each: (each.how, each.aggregates)))
+
+
+def _difference(one: Answer, other: Answer, found: _Found, names: tuple[str, ...]) -> Difference | None:
+    affected = tuple(sorted(found.affected))
+    owners = {dataset.partition("/")[0] for dataset in affected}
+    told = {party for party in (*one.recipients, *other.recipients) if owners != {party}}
+    if not told:
+        return None
+    holders = tuple(sorted(told & set(one.recipients) & set(other.recipients)))
+    together = tuple(sorted({*one.recipients, *other.recipients})) if not holders else ()
+    learns = found.learns.format(names=" and ".join(names))
+    return Difference(found.kind, names, affected, found.how, learns, holders, together)
+
+
+def _is_alike(one: Release, other: Release) -> bool:
+    """Whether one aggregate can be taken from the other, were they of the same rows."""
+    common = set(one.rows.inputs) & set(other.rows.inputs)
+    if one.family != other.family or not common:
+        return False
+    if one.family == "count":
+        return True
+    mine, theirs = ({source for source in each.sources if source[0] in common} for each in (one, other))
+    if one.is_weighed or other.is_weighed:
+        return bool(mine & theirs)
+    return mine == theirs
+
+
+def _plain(release: Release) -> str:
+    """Return an aggregate as the columns' owner calls it."""
+    columns = ", ".join(sorted({column for _, column in release.sources}))
+    return f"{release.function}({columns or '*'})"
+
+
+def _compare(
+    one: Release, other: Release, names: tuple[str, str], has_minimum: Callable[[str], bool]
+) -> Iterator[_Found]:
+    common = sorted(set(one.rows.inputs) & set(other.rows.inputs))
+    if _are_disjoint(one.rows, other.rows, common) or _are_disjoint(other.rows, one.rows, common):
+        return
+    everything = frozenset(one.rows.datasets & other.rows.datasets)
+    changed = _changed_rows(one.rows, other.rows, common)
+    ways = [*_inputs(one.rows, other.rows, names), *_conditions(one.rows, other.rows, changed, names)]
+    others = [*_decided(one, other, names)]
+    affected = (everything if others else changed) | (set(one.rows.inputs) ^ set(other.rows.inputs))
+    if ways or others:
+        guarded = any(has_minimum(dataset) for dataset in affected)
+        if guarded or others or not (_is_in_groups_of(one, other, changed) or _is_in_groups_of(other, one, changed)):
+            learns = _learns(one.rows, other.rows, changed, names, bool(others))
+            yield _Found("rows", frozenset(affected), (*ways, *others), learns)
+        return
+    yield from _groups(one, other, names, everything, has_minimum)
+
+
+def _groups(
+    one: Release, other: Release, names: tuple[str, str], datasets: frozenset[str], has_minimum: Callable[[str], bool]
+) -> Iterator[_Found]:
+    """Yield what the same rows tell that are shown in other groups, or in not all of them."""
+    if one.shown != other.shown or one.shape != other.shape:
+        how = [
+            *_only("shows only groups or rows where ", one.shown, other.shown, names),
+            *_only_texts("shows only ", one.shape, other.shape, names),
+        ]
+        yield _Found("groups", datasets, tuple(how), "{names} of the groups or rows that only one of them shows")
+    elif one.keys != other.keys and any(map(has_minimum, datasets)):
+        how = [f"{name} groups by {_list(each.keys)}" for name, each in zip(names, (one, other), strict=True)]
+        learns = "{names} of groups that are too small to be shown, where they are all that is missing from a total"
+        yield _Found("groups", datasets, tuple(how), learns)
+
+
+def _are_disjoint(one: Rows, other: Rows, common: list[str]) -> bool:
+    """Whether it is certain that no row is among both: each is of a row of every table, and those of one differ."""
+    for table in one.tables:
+        shared = table & set(common)
+        is_one_table = any(shared <= theirs for theirs in other.tables)
+        if shared and is_one_table and all(one.passed[d].is_disjoint_from(other.passed[d]) for d in shared):
+            return True
+    return False
+
+
+def _changed_rows(one: Rows, other: Rows, common: list[str]) -> frozenset[str]:
+    """Return the datasets of which not certainly the same rows are among both."""
+    return frozenset(
+        dataset
+        for dataset in common
+        if one.inputs[dataset] != other.inputs[dataset]
+        and not (
+            one.passed[dataset].is_within(other.passed[dataset])
+            and other.passed[dataset].is_within(one.passed[dataset])
+        )
+    )
+
+
+def _inputs(one: Rows, other: Rows, names: tuple[str, str]) -> Iterator[str]:
+    for name, mine, theirs in ((names[0], one, other), (names[1], other, one)):
+        only = sorted(set(mine.inputs) - set(theirs.inputs))
+        if only:
+            yield f"only {name} is of {_list(only)}"
+
+
+def _conditions(one: Rows, other: Rows, changed: frozenset[str], names: tuple[str, str]) -> Iterator[str]:
+    by_text: dict[tuple[str, str], list[str]] = {}
+    for dataset in sorted(changed):
+        mine, theirs = one.passed[dataset], other.passed[dataset]
+        asked = " and ".join(theirs.beyond(mine)), " and ".join(mine.beyond(theirs))
+        by_text.setdefault(asked, []).append(dataset)
+    for asked, datasets in by_text.items():
+        said = [f"only {name} asks for {text}" for name, text in zip(names, asked, strict=True) if text]
+        yield f"{_list(datasets)}: {'; '.join(said)}"
+
+
+def _decided(one: Release, other: Release, names: tuple[str, str]) -> Iterator[str]:
+    """Yield in what else the rows differ that are aggregated: what they are joined with, what groups have to meet."""
+    yield from _only("asks for ", one.rows.shared, other.rows.shared, names)
+    yield from _only_texts("is of ", one.rows.shape, other.rows.shape, names)
+    if one.rows.beside != other.rows.beside:
+        beside = [_list(each.rows.beside) for each in (one, other)]
+        yield f"{names[0]} looks {beside[0]} up, {names[1]} {beside[1]}, with other conditions"
+    if (one.is_weighed or other.is_weighed) and one.name != other.name:
+        yield f"{names[0]} computes {one.name}, {names[1]} {other.name}"
+
+
+def _only(verb: str, one: Conditions, other: Conditions, names: tuple[str, str]) -> Iterator[str]:
+    mine, theirs = (frozenset(map(show_expression, each)) for each in (one, other))
+    yield from _only_texts(verb, mine, theirs, names)
+
+
+def _only_texts(verb: str, one: frozenset[str], other: frozenset[str], names: tuple[str, str]) -> Iterator[str]:
+    for name, texts in ((names[0], one - other), (names[1], other - one)):
+        if texts:
+            yield f"only {name} {verb}{' and '.join(sorted(texts))}"
+
+
+def _is_in_groups_of(one: Release, other: Release, changed: frozenset[str]) -> bool:
+    """Whether `one` shows groups out of which `other` can be added up, so that it tells nothing more."""
+    if set(one.rows.inputs) != set(other.rows.inputs) or one.shown or one.shape:
+        return False
+    for dataset in changed:
+        if one.rows.passed[dataset].beyond(other.rows.passed[dataset]) and (
+            other.rows.passed[dataset].beyond(one.rows.passed[dataset])
+        ):
+            return False
+        for condition in other.rows.inputs[dataset]:
+            is_new = not one.rows.passed[dataset].is_within(passed([condition]))
+            if is_new and not {_key(column) for column in columns_of(condition)} <= one.keys:
+                return False
+        if not other.rows.passed[dataset].is_within(one.rows.passed[dataset]):
+            return False
+    return True
+
+
+def _key(column: Column) -> str:
+    return show_expression(column)
+
+
+def _learns(one: Rows, other: Rows, changed: frozenset[str], names: tuple[str, str], is_unknown: bool) -> str:
+    """Return what the difference is of; `{names}` stands for the aggregates."""
+    alone = sorted(set(one.inputs) ^ set(other.inputs))
+    left = [f"the rows of {_list(alone)} alone"] if alone and not is_unknown else []
+    by_text: dict[str, list[str]] = {}
+    for dataset in sorted(changed):
+        mine, theirs = one.passed[dataset], other.passed[dataset]
+        missing = " and ".join(mine.beyond(theirs)), " and ".join(theirs.beyond(mine))
+        if all(missing):
+            text = f"meet only one of ({missing[1]}) and ({missing[0]})"
+        else:
+            text = f"do not meet {missing[0] or missing[1]}"
+        by_text.setdefault(text, []).append(dataset)
+    left += [f"the rows of {_list(datasets)} that {text}" for text, datasets in by_text.items()]
+    if is_unknown or not left:
+        left.append(f"the rows that only one of {names[0]} and {names[1]} is of")
+    # Conditions may hold braces, and a name is put in later.
+    return "{names} of " + "; ".join(left).replace("{", "{{").replace("}", "}}")
+
+
+def _list(items: Iterable[str]) -> str:
+    return ", ".join(sorted(items)) or "nothing"

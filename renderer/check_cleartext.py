@@ -1,0 +1,30 @@
+"""Which keys a workflow shows to whom: columns that are there, and parties that compute."""
+
+from collections.abc import Iterator
+
+from policy.problem import Path, Problem
+from renderer.documents import Document, Workspace
+from renderer.spec import choose_compute
+from renderer.workflow import Workflow
+
+
+def check_cleartext(workflow: Document[Workflow], workspace: Workspace) -> Iterator[Problem]:
+    """Yield what is wrong with `spec.mpc.cleartext`, of a workflow whose tables and compute parties are right."""
+    spec = workflow.model.spec
+    compute = spec.mpc.compute or choose_compute(workflow.model, workspace.party_models)
+    for name, parties in spec.mpc.cleartext.items():
+        path: Path = ("spec", "mpc", "cleartext", name)
+        table, _, column = name.partition(".")
+        if table not in spec.tables:
+            yield workflow.problem(path, f"there is no table {table}", f"the tables are: {', '.join(spec.tables)}")
+            continue
+        owner, _, dataset = spec.tables[table][0].partition("/")
+        columns = workspace.parties[owner].model.spec.datasets[dataset].columns
+        if column not in columns:
+            yield workflow.problem(path, f"{table} has no column {column}", f"its columns are: {', '.join(columns)}")
+        for index, party in enumerate(parties):
+            if party in parties[:index]:
+                yield workflow.problem((*path, index), f"{party} is listed twice", "keep one")
+            elif party not in compute:
+                fix = f"name one of the compute parties, or all: {', '.join(compute)}"
+                yield workflow.problem((*path, index), f"{party} does not compute, so it is shown no keys", fix)

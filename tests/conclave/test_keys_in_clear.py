@@ -1,0 +1,170 @@
+"""Queries whose keys a party may see, from SQL to answer: DuckDB's rows, at the announced views and costs."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from conclave.compile import compile_query
+from conclave.estimate import estimate
+from conclave.execute import execute
+from conclave.ir.nodes import Concat, Scan
+from conclave.ir.types import Field, parse_type
+from conclave.local.duckdb import LocalEngine
+from conclave.mpc.inprocess import connect_all
+from conclave.plan.show import learned, show_plan
+from conclave.plan.steps import MpcStep
+from tests.conclave.golden import assert_golden
+from tests.conclave.protected import ordered
+from tests.conclave.sql.federation import FIXTURES
+
+COMPUTE = ("ftc", "bank-a", "bank-b")
+PERSONS = {"ssn": "integer", "area": "varchar(12)", "born": "date"}
+SCORES = {"person": "integer", "kind": "varchar(2)", "score": "integer"}
+ARROW = {"integer": pa.int32(), "varchar(12)": pa.string(), "varchar(2)": pa.string(), "date": pa.date32()}
+
+
+def scan(dataset, columns, unique=()):
+    owner, table = dataset.split("/")
+    fields = tuple(Field(name, parse_type(kind)) for name, kind in columns.items())
+    return Scan(table, dataset, owner, fields, frozenset(unique), frozenset(unique))
+
+
+def tables(unique=("ssn",)):
+    return {
+        "persons": scan("ftc/persons", PERSONS, unique),
+        "scores": Concat((scan("bank-a/scores", SCORES), scan("bank-b/scores", SCORES))),
+    }
+
+
+KEYS = {("persons", "ssn"): ("ftc",), ("scores", "person"): ("ftc",)}
+AREAS = {**KEYS, ("persons", "area"): ("ftc",)}
+ALL = dict.fromkeys(AREAS, COMPUTE)
+KINDS = {**ALL, ("scores", "kind"): COMPUTE}
+
+QUERIES = {
+    "average by area": "SELECT area, AVG(score) AS mean, COUNT(*) AS n FROM persons JOIN scores ON ssn = person GROUP BY area",
+    "left join": "SELECT ssn, area, kind, score FROM scores LEFT JOIN persons ON person = ssn",
+    "left join of repeated keys": "SELECT ssn, area, kind, score FROM persons LEFT JOIN scores ON ssn = person",
+    "groups of one owner's column": "SELECT kind, MIN(score) AS low, MAX(score) AS high, COUNT(score) AS n FROM scores GROUP BY kind",
+    "in": "SELECT person, score FROM scores WHERE person IN (SELECT ssn FROM persons)",
+    "not exists": "SELECT area FROM persons WHERE NOT EXISTS (SELECT 1 FROM scores WHERE person = ssn)",
+    "two steps": (
+        "SELECT area, SUM(n) AS n FROM (SELECT person, COUNT(*) AS n FROM scores GROUP BY person) s"
+        " JOIN persons ON person = ssn GROUP BY area"
+    ),
+    "pairs of two keys": (
+        "SELECT a.score AS x, b.score AS y FROM scores a JOIN scores b ON a.person = b.person AND a.kind = b.kind"
+    ),
+}
+SEEN = {"one": AREAS | {("scores", "kind"): ("ftc",)}, "another": dict.fromkeys(KINDS, ("bank-b",)), "all": KINDS}
+
+
+def arrow(columns, rows):
+    return pa.table(
+        {name: pa.array([row[k] for row in rows], ARROW[kind]) for k, (name, kind) in enumerate(columns.items())}
+    )
+
+
+def run(plan, data):
+    networks = connect_all((*COMPUTE, "analyst"), 60.0)
+
+    def walk(name):
+        try:
+            with LocalEngine() as engine:
+                for dataset, rows in data.items():
+                    if dataset.startswith(f"{name}/"):
+                        engine.register_table(dataset, rows)
+                return execute(plan, name, networks[name], engine, b"test", lambda _: None)
+        finally:
+            networks[name].close()
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(networks, pool.map(walk, networks), strict=True))
+
+
+def pooled(sql, data):
+    with duckdb.connect() as connection:
+        for dataset, rows in data.items():
+            connection.register(dataset, rows)
+        connection.execute('CREATE VIEW persons AS FROM "ftc/persons"')
+        connection.execute('CREATE VIEW scores AS FROM "bank-a/scores" UNION ALL FROM "bank-b/scores"')
+        return ordered(connection.execute(sql).fetchall())
+
+
+NUMBERS = st.one_of(st.none(), st.integers(-3, 4))
+AREA = st.sampled_from([None, "", "north", "a longer one"])
+PERSON_ROWS = st.dictionaries(NUMBERS, st.tuples(AREA, st.none()), max_size=6).map(
+    lambda found: [(key, *rest) for key, rest in found.items()]
+)
+SCORE_ROWS = st.lists(st.tuples(NUMBERS, st.sampled_from([None, "x", "yy"]), NUMBERS), max_size=7)
+
+
+@pytest.mark.parametrize("seen", SEEN)
+@pytest.mark.parametrize("name", QUERIES)
+@given(persons=PERSON_ROWS, first=SCORE_ROWS, second=SCORE_ROWS)
+@example(persons=[], first=[], second=[])
+@example(persons=[(1, "north", None), (None, "", None)], first=[(1, "x", 5), (1, "x", 5), (None, "x", 2)], second=[])
+@settings(max_examples=1, deadline=None)
+def test_the_answer_is_what_a_database_says(name, seen, persons, first, second):
+    sql = QUERIES[name]
+    plan = compile_query(sql, tables(), ("analyst",), COMPUTE, cleartext=SEEN[seen])
+    assert any(isinstance(step, MpcStep) and step.seen_by for step in plan.steps)
+    data = {
+        "ftc/persons": arrow(PERSONS, persons),
+        "bank-a/scores": arrow(SCORES, first),
+        "bank-b/scores": arrow(SCORES, second),
+    }
+    answer = run(plan, data)["analyst"].answer
+    assert ordered(tuple(row.values()) for row in answer.to_pylist()) == pooled(sql, data)
+
+
+PLANS = {
+    "keys-seen-by-one": (QUERIES["average by area"], AREAS),
+    "keys-seen-by-all": (QUERIES["average by area"], ALL),
+    "keys-that-repeat": (QUERIES["left join of repeated keys"], KEYS),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_plan_says_who_sees_which_keys(name):
+    sql, cleartext = PLANS[name]
+    plan = compile_query(sql, tables(), ("analyst",), COMPUTE, cleartext=cleartext)
+    assert_golden(FIXTURES / "plans" / f"{name}.txt", f"{sql}\n\n{show_plan(plan, {})}")
+
+
+def test_nobody_sees_keys_that_are_not_shown_to_the_same_party():
+    sql = QUERIES["average by area"]
+    for cleartext in (
+        {},
+        {("persons", "ssn"): COMPUTE},
+        {("persons", "ssn"): ("ftc",), ("scores", "person"): ("bank-a",)},
+        {("persons", "ssn"): ("stranger",), ("scores", "person"): ("stranger",)},
+    ):
+        plan = compile_query(sql, tables(), ("analyst",), COMPUTE, cleartext=cleartext)
+        assert not any(isinstance(step, MpcStep) and step.seen_by for step in plan.steps)
+        assert not [fact for facts in learned(plan).values() for fact in facts if "random order" in fact]
+
+
+def test_a_computed_key_is_not_one_that_may_be_seen():
+    sql = "SELECT COUNT(*) AS n FROM persons JOIN scores ON ssn + 1 = person"
+    plan = compile_query(sql, tables(), ("analyst",), COMPUTE, cleartext=KEYS)
+    assert not any(isinstance(step, MpcStep) and step.seen_by for step in plan.steps)
+
+
+@pytest.mark.parametrize("seen", ["one", "another"])
+def test_the_rehearsal_costs_what_the_run_costs(seen):
+    plan = compile_query(QUERIES["average by area"], tables(), ("analyst",), COMPUTE, cleartext=SEEN[seen])
+    data = {
+        "ftc/persons": arrow(PERSONS, [(n, f"area {n % 3}", None) for n in range(20)]),
+        "bank-a/scores": arrow(SCORES, [(n, "x", n) for n in range(20)]),
+        "bank-b/scores": arrow(SCORES, [(n * 2, "x", n) for n in range(20)]),
+    }
+    expected, ended = estimate(plan, 20), run(plan, data)
+    for name in [step.name for step in plan.steps if isinstance(step, MpcStep)]:
+        taken = [r for party in COMPUTE for r in ended[party].steps if r.name == name]
+        assert {r.rounds for r in taken} == {expected[name].rounds}
+        assert max(r.bytes_sent for r in taken) == expected[name].bytes_sent

@@ -1,0 +1,172 @@
+"""Two answers together: what may differ by some rows is reported, what certainly does not is not."""
+
+import time
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conclave.compile import compile_query
+from conclave.ir.nodes import Concat
+from policy.across import Answer, differences
+from policy.releases import releases_of
+from tests.policy.conftest import COLUMNS, scan
+
+PARTIES = ("alpha", "bravo", "carol")
+
+
+def table(*owners, name="visits"):
+    scans = tuple(scan(f"{owner}/{name}", columns=COLUMNS["alpha/visits"]) for owner in owners)
+    return scans[0] if len(scans) == 1 else Concat(scans)
+
+
+def answer(name, sql, owners=("alpha",), to=("analyst",)):
+    tables = {"visits": table(*owners), "people": scan("bravo/people"), "others": table(*owners)}
+    return Answer(name, to, releases_of(compile_query(sql, tables, to, PARTIES).query))
+
+
+def found(one, other, minimum=False, **how):
+    return differences(answer("A", one, **how), answer("B", other, **how), lambda dataset: minimum)
+
+
+SUM = "SELECT SUM(pay) AS s FROM visits"
+BY_DEPT = "SELECT dept, SUM(pay) AS s FROM visits GROUP BY dept"
+REPORTED = [
+    ("one value is left out", SUM, f"{SUM} WHERE id <> 7", "alpha/visits: only B asks for id <> 7"),
+    ("one value is left out by NOT IN", f"{SUM} WHERE id NOT IN (7, 8)", f"{SUM} WHERE id <> 7",
+     "alpha/visits: only A asks for id <> 7 and id <> 8"),
+    ("a list is shorter", f"{SUM} WHERE dept IN ('a', 'b')", f"{SUM} WHERE dept IN ('a', 'b', 'c')",
+     "alpha/visits: only A asks for dept in ('a', 'b')"),
+    ("a window is shifted", f"{SUM} WHERE age BETWEEN 1 AND 9", f"{SUM} WHERE age BETWEEN 2 AND 10",
+     "alpha/visits: only A asks for age >= 1 and age <= 9; only B asks for age >= 2 and age <= 10"),
+    ("a window is wider", f"{SUM} WHERE age < 9", f"{SUM} WHERE age <= 9", "alpha/visits: only A asks for age <= 8"),
+    ("NULL is left out", SUM, f"{SUM} WHERE age IS NOT NULL", "alpha/visits: only B asks for age is not null"),
+    ("a mean is a sum and a count", "SELECT AVG(pay) AS m FROM visits", f"{SUM} WHERE id <> 7", "only B asks"),
+    ("a CASE is a condition", SUM, "SELECT SUM(CASE WHEN id <> 7 THEN pay ELSE 0 END) AS s FROM visits",
+     "alpha/visits: only B asks for id <> 7"),
+    ("so is a FILTER", SUM, "SELECT SUM(pay) FILTER (WHERE id <> 7) AS s FROM visits", "only B asks for id <> 7"),
+    ("a CASE of several branches weighs", SUM,
+     "SELECT SUM(CASE WHEN id = 7 THEN 0 WHEN id = 8 THEN 1 ELSE pay END) AS s FROM visits", "A computes sum(pay), B"),
+    ("a count of ones is a count", "SELECT COUNT(*) AS n FROM visits", "SELECT SUM(1) AS n FROM visits WHERE id <> 7",
+     "only B asks for id <> 7"),
+    ("a count of different ones", "SELECT COUNT(DISTINCT ssn) AS n FROM visits",
+     "SELECT COUNT(DISTINCT ssn) AS n FROM visits WHERE id <> 7", "only B asks for id <> 7"),
+    ("labels only", "SELECT DISTINCT dept FROM visits", "SELECT DISTINCT dept FROM visits WHERE id <> 7", "id <> 7"),
+    ("an extreme", "SELECT MAX(pay) AS m FROM visits", "SELECT MAX(pay) AS m FROM visits WHERE id <> 7", "id <> 7"),
+    ("whatever a subquery calls it", SUM, "SELECT SUM(p) AS t FROM (SELECT pay AS p, id AS k FROM visits) AS q WHERE k <> 7",
+     "alpha/visits: only B asks for id <> 7"),
+    ("groups of which one is incomplete", BY_DEPT, f"{SUM} WHERE id <> 7", "only B asks for id <> 7"),
+    ("HAVING", BY_DEPT, f"{BY_DEPT} HAVING COUNT(*) > 5", "only B shows only groups or rows where"),
+    ("a LIMIT", BY_DEPT, f"{BY_DEPT} ORDER BY s LIMIT 3", "only B shows only the first 3"),
+    ("a join partner", SUM, "SELECT SUM(pay) AS s FROM visits JOIN people ON id = pid", "only B is of bravo/people"),
+    ("a match that is asked for", SUM, f"{SUM} WHERE id IN (SELECT pid FROM people WHERE income > 9)",
+     "only B is of semi join with bravo/people"),
+    ("another match", f"{SUM} WHERE id NOT IN (SELECT pid FROM people WHERE income > 9)",
+     f"{SUM} WHERE id NOT IN (SELECT pid FROM people WHERE income > 8)", "anti join with bravo/people where income > 8"),
+    ("a condition on both sides of a join", "SELECT SUM(pay) AS s FROM visits JOIN people ON id = pid",
+     "SELECT SUM(pay) AS s FROM visits JOIN people ON id = pid WHERE income <> pay", "pay of alpha/visits"),
+    ("what is not understood is not the same", f"{SUM} WHERE age + 1 > 3", f"{SUM} WHERE age > 2", "only A asks for"),
+]  # fmt: skip
+NOT_REPORTED = [
+    ("the same question", f"{SUM} WHERE id <> 7", f"{SUM} WHERE NOT (7 = id)"),
+    ("other rows", f"{SUM} WHERE age < 9", f"{SUM} WHERE age >= 9"),
+    ("another list", f"{SUM} WHERE dept IN ('a', 'b')", f"{SUM} WHERE dept IN ('c')"),
+    ("another column", SUM, "SELECT SUM(age) AS s FROM visits WHERE id <> 7"),
+    ("another aggregate", "SELECT MIN(pay) AS s FROM visits", "SELECT MAX(pay) AS s FROM visits WHERE id <> 7"),
+    ("one of the groups", BY_DEPT, f"{SUM} WHERE dept = 'a'"),
+    ("other groups", BY_DEPT, SUM),
+    ("other rows on both sides of a join", "SELECT COUNT(*) AS n FROM visits JOIN people ON id = pid WHERE age < 9",
+     "SELECT COUNT(*) AS n FROM visits JOIN people ON id = pid WHERE age >= 9"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other", "how"), [case[1:] for case in REPORTED], ids=[case[0] for case in REPORTED])
+def test_answers_that_differ_by_some_rows_are_reported(one, other, how):
+    there, back = found(one, other), found(other, one)
+    assert any(how in each for difference in there for each in difference.how), there
+    assert len(there) == len(back)
+    assert all(difference.holders == ("analyst",) for difference in there)
+
+
+@pytest.mark.parametrize(("one", "other"), [case[1:] for case in NOT_REPORTED], ids=[case[0] for case in NOT_REPORTED])
+def test_answers_that_tell_nothing_together_are_not(one, other):
+    assert found(one, other) == found(other, one) == ()
+
+
+@pytest.mark.parametrize(("one", "other"), [(BY_DEPT, f"{SUM} WHERE dept = 'a'"), (BY_DEPT, SUM)])
+def test_under_a_minimum_a_total_tells_of_the_groups_that_are_not_shown(one, other):
+    assert found(one, other, minimum=True)
+
+
+def test_it_is_said_what_is_learnt():
+    (difference,) = found(SUM, f"{SUM} WHERE id <> 7")
+    assert difference.learns == "sum(pay) of the rows of alpha/visits that do not meet id <> 7"
+    assert difference.affected == ("alpha/visits",)
+
+
+def test_an_owner_left_out_is_what_the_difference_is_of():
+    both, one = answer("A", SUM, ("alpha", "bravo")), answer("B", SUM, ("alpha",))
+    (difference,) = differences(both, one, lambda dataset: False)
+    assert difference.affected == ("bravo/visits",)
+    assert difference.how == ("only A is of bravo/visits",)
+    replaced = answer("B", SUM, ("alpha", "carol"))
+    (difference,) = differences(both, replaced, lambda dataset: False)
+    assert difference.affected == ("bravo/visits", "carol/visits")
+
+
+def test_who_knows_the_rows_already_learns_nothing():
+    to = ("bravo",)
+    both, one = answer("A", SUM, ("alpha", "bravo"), to), answer("B", SUM, ("alpha",), to)
+    assert differences(both, one, lambda dataset: False) == ()
+
+
+def test_who_gets_one_answer_each_would_have_to_put_them_together():
+    one, other = answer("A", SUM, to=("analyst",)), answer("B", f"{SUM} WHERE id <> 7", to=("carol",))
+    (difference,) = differences(one, other, lambda dataset: False)
+    assert difference.holders == ()
+    assert difference.together == ("analyst", "carol")
+
+
+def test_a_logical_table_is_called_what_its_author_likes():
+    (difference,) = found(SUM, "SELECT SUM(pay) AS s FROM others WHERE id <> 7")
+    assert difference.affected == ("alpha/visits",)
+
+
+def test_what_is_computed_again_and_again_is_held_in_bounded_time():
+    steps = "SELECT pay AS x0, id FROM visits"
+    for n in range(25):
+        steps = f"SELECT x{n} * 1 + x{n} AS x{n + 1}, id FROM ({steps}) AS q{n}"
+    started = time.process_time()
+    query = f"SELECT SUM(x25) AS s FROM ({steps}) AS q"
+    assert found(query, f"{query} WHERE id <> 7")
+    assert time.process_time() - started < 10
+
+
+ROWS = [(n, n % 3, n % 4 if n % 5 else None) for n in range(40)]
+atoms = st.one_of(
+    st.builds("{} {} {}".format, st.just("id"), st.sampled_from(("<>", "=", "<", ">=")), st.integers(0, 39)),
+    st.builds("{} {} {}".format, st.just("age"), st.sampled_from(("<>", "=", "<=", ">")), st.integers(0, 3)),
+    st.sampled_from(("age IS NULL", "age IS NOT NULL", "pay IN (0, 1)", "pay NOT IN (2)", "age BETWEEN 1 AND 2")),
+)
+wheres = st.recursive(
+    atoms,
+    lambda inner: st.one_of(
+        inner.map("NOT ({})".format), st.builds("({}) {} ({})".format, inner, st.sampled_from(("AND", "OR")), inner)
+    ),
+    max_leaves=4,
+)
+
+
+def rows_of(where):
+    rows = ", ".join(f"({n}, {pay}, {'NULL' if age is None else age})" for n, pay, age in ROWS)
+    return {row[0] for row in duckdb.sql(f"SELECT id FROM (VALUES {rows}) AS t(id, pay, age) WHERE {where}").fetchall()}
+
+
+@settings(max_examples=80, deadline=None)
+@given(one=wheres, other=wheres)
+def test_what_is_not_reported_is_of_the_same_rows_or_of_none_in_common(one, other):
+    """The independent definition: on these rows, each answer is of the other's rows, or of none of them."""
+    if not found(f"{SUM} WHERE {one}", f"{SUM} WHERE {other}"):
+        mine, theirs = rows_of(one), rows_of(other)
+        assert mine == theirs or not mine & theirs

@@ -1,0 +1,116 @@
+"""A changed policy in a pull request: what it would newly allow or refuse of all that was ever merged."""
+
+import json
+from pathlib import Path
+
+from tests.renderer.conftest import edit
+from tests.renderer.gitops import ccd, commit_all, publish_policy
+
+WORKFLOW = "workflows/visits-by-ward.yaml"
+
+
+def plan(root: Path, *options: str) -> str:
+    result = ccd(root, "plan", "--rows", "2", "--base", "main", *options)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def change(root: Path) -> dict[str, object]:
+    (found,) = json.loads(plan(root, "--json"))["policies"]
+    return found
+
+
+def test_a_grant_more_newly_allows_a_merged_run(repository: Path) -> None:
+    publish_policy(repository, "alpha/visits", "mean")
+    commit_all(repository, "Publish")
+    file = publish_policy(repository, "alpha/visits", "mean, sum")
+    file.write_text(file.read_text().replace("version: 1", "version: 2"))
+
+    text, found = plan(repository, "--format", "markdown"), change(repository)
+
+    assert (found["before"], found["now"]) == (1, 2)
+    assert found["granted"] == [f"{name}, for planning: sum of cost" for name in ("alpha", "bravo", "carol")]
+    (run,) = found["runs"]
+    assert (run["workflow"], run["before"], run["now"], run["retired"]) == (
+        "visits-by-ward",
+        "refuses",
+        "accepts",
+        False,
+    )
+    assert run["allows"] == ["carol would learn sum(cost)"]
+    assert "## Policy of alpha/visits (v1 became v2)" in text
+    assert "- **now allowed**, if a workflow asks for it: carol, for planning: sum of cost" in text
+    assert "| **newly allowed** | allowed now: carol would learn sum(cost) |" in text
+
+
+def test_a_grant_less_newly_refuses_a_retired_run_too(repository: Path) -> None:
+    publish_policy(repository, "alpha/visits", "sum")
+    (repository / "workflows/more.yaml").write_text(
+        (repository / WORKFLOW).read_text().replace("name: visits-by-ward", "name: more")
+    )
+    assert ccd(repository, "render").exit_code == 0
+    commit_all(repository, "Publish, and ask for more")
+    (repository / "workflows/more.yaml").unlink()
+    assert ccd(repository, "render").exit_code == 0
+    commit_all(repository, "Retire it")
+    publish_policy(repository, "alpha/visits", "mean")
+
+    found = change(repository)
+
+    assert [(run["workflow"], run["retired"], run["now"]) for run in found["runs"]] == [
+        ("more", True, "refuses"),
+        ("visits-by-ward", False, "refuses"),
+    ]
+    assert found["withdrawn"] == [f"{name}, for planning: sum of cost" for name in ("alpha", "bravo", "carol")]
+    assert "  newly refused" in plan(repository)
+
+
+def test_another_clause_is_named_and_what_it_refuses(repository: Path) -> None:
+    publish_policy(repository, "alpha/visits", "sum")
+    commit_all(repository, "Publish")
+    file = repository / "workflows/policies/alpha.visits.policy.yaml"
+    file.write_text(file.read_text().replace("parties: [alpha, bravo, carol]", "parties: [alpha, bravo]"))
+
+    found = change(repository)
+
+    assert list(found["clauses"]) == ["compute"]
+    assert found["runs"][0]["refuses"] == ["carol would hold shares of alpha/visits"]
+
+
+def test_a_policy_that_is_new_is_held_against_what_was_merged(repository: Path) -> None:
+    publish_policy(repository, "alpha/visits", "mean")
+
+    found = change(repository)
+
+    assert (found["before"], found["runs"][0]["before"], found["runs"][0]["now"]) == (None, "not known", "refuses")
+
+
+def test_a_comment_changes_nothing(repository: Path) -> None:
+    file = publish_policy(repository, "alpha/visits", "sum")
+    commit_all(repository, "Publish")
+    file.write_text(file.read_text() + "# reviewed\n")
+
+    assert plan(repository, "--format", "markdown") == "No workflow asks for anything else than at `main`.\n"
+
+
+def test_words_of_a_policy_are_text_in_the_comment(repository: Path) -> None:
+    publish_policy(repository, "alpha/visits", "sum")
+    commit_all(repository, "Publish")
+    file = repository / "workflows/policies/alpha.visits.policy.yaml"
+    file.write_text(file.read_text().replace("purposes: [planning]", "purposes: ['<img src=x> @team']"))
+
+    text = plan(repository, "--format", "markdown")
+
+    assert "<img" not in text
+    assert "@team" not in text
+
+
+def test_runs_of_which_nothing_changes_are_counted_only(repository: Path) -> None:
+    publish_policy(repository, "alpha/visits", "sum")
+    commit_all(repository, "Publish")
+    publish_policy(repository, "alpha/visits", "sum, min")
+    edit(repository, "visits-by-ward.yaml", "jobSeconds: 600", "jobSeconds: 60")
+
+    text = plan(repository, "--format", "markdown")
+
+    assert "2 runs, merged or proposed, read alpha/visits; nothing changes for 2 of them." in text
