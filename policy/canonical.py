@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import rfc8785
@@ -19,7 +19,8 @@ def canonical_json(value: object) -> bytes:
              other types.
     """
     plain = _plain(value)
-    return _USUAL.encode(plain).encode() if _is_usual(plain) else rfc8785.dumps(plain)
+    text = _USUAL.encode(plain) if _is_usual(plain) else None
+    return text.encode() if text is not None and text.isascii() else rfc8785.dumps(plain)
 
 
 def digest(value: object) -> str:
@@ -38,17 +39,24 @@ _MAX_INTEGER = 2**53 - 1
 
 
 def _is_usual(plain: object) -> bool:
+    """Whether all is usual but for characters beyond ASCII, which are looked for in the whole text at once."""
     # Of these types themselves: what derives from them may have an idea of its own of how it is written.
-    if type(plain) is str:
-        return plain.isascii()
     if type(plain) is dict:
-        return all(type(key) is str and key.isascii() and _is_usual(item) for key, item in plain.items())
+        return _are_texts(plain) and all(_is_usual(item) for item in plain.values() if type(item) is not str)
     if type(plain) is list:
-        return all(map(_is_usual, plain))
-    return plain is None or type(plain) is bool or (type(plain) is int and -_MAX_INTEGER <= plain <= _MAX_INTEGER)
+        return all(_is_usual(item) for item in plain if type(item) is not str)
+    if type(plain) is int:
+        return -_MAX_INTEGER <= plain <= _MAX_INTEGER
+    return plain is None or type(plain) is str or type(plain) is bool
+
+
+def _are_texts(keys: Iterable[object]) -> bool:
+    return set(map(type, keys)) <= {str}
 
 
 def _plain(value: object) -> Any:
+    if type(value) is dict:  # first of all, as most of what holds something is one
+        return {key: item if type(item) is str else _plain(item) for key, item in value.items()}
     match value:
         case str() | int() | None:
             return value

@@ -1,5 +1,6 @@
 """The `ccd` command: documents in, manifests out, and everything that can be known before anything runs."""
 
+import gc
 import importlib.metadata
 from pathlib import Path
 from typing import Annotated
@@ -120,4 +121,7 @@ def settings(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    finally:
+        gc.freeze()  # the interpreter's end looks for no cycles in what it is going to drop anyway

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Generic, TypeVar
 
 FEWEST = 40  # things; for fewer a second process is no gain
+_SHARES = 32  # that each process takes, one after the other: with few of them one would wait for the other's last
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -39,7 +40,7 @@ class Spread(Generic[T, R]):
         yield self._work(self._things[0])
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(n, context, _begin, (self._work, self._things)) as pool:
-            yield from pool.map(_one, range(1, len(self._things)), chunksize=max(1, len(self._things) // (8 * n)))
+            yield from pool.map(_one, range(1, len(self._things)), chunksize=max(1, len(self._things) // (_SHARES * n)))
 
 
 def _begin(work: Callable[[Any], Any], things: Sequence[Any]) -> None:

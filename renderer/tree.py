@@ -67,14 +67,19 @@ def changes(root: Path, files: Iterable[RenderedFile]) -> tuple[Change, ...]:
 
 def write(root: Path, differences: Collection[Change], watch: Watch = unwatched) -> None:
     """Make the tree what the documents say; directories that become empty are removed."""
+    made = ""  # the directory of the file before: of thousands, most lie beside it
     for change in watch("files written", differences):
-        path = root / change.path
         if change.new is None:
+            path, made = root / change.path, ""
             path.unlink()
             _remove_empty(path.parent, root / names.RENDERED)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(change.new.encode("utf-8"))
+            continue
+        directory, _, name = f"{root}/{change.path}".rpartition("/")
+        if directory != made:
+            os.makedirs(directory, exist_ok=True)
+            made = directory
+        with open(f"{directory}/{name}", "wb") as file:
+            file.write(change.new.encode("utf-8"))
 
 
 def unified_diff(differences: Iterable[Change]) -> str:

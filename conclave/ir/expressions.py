@@ -329,13 +329,16 @@ def columns_of(expression: Expression) -> Iterator[Column]:
     """Yield every column that an expression reads, in the order they are written, with repeats."""
     if isinstance(expression, Column):
         yield expression
+        return
     for part in operands(expression):
         yield from columns_of(part)
 
 
 def names_in(expression: Expression) -> frozenset[str]:
     """Return the names of all columns that an expression reads."""
-    return frozenset(column.name for column in columns_of(expression))
+    if isinstance(expression, Column):  # nearly all that a projection has
+        return frozenset((expression.name,))
+    return frozenset([column.name for column in columns_of(expression)])
 
 
 def _is_date_shift(expression: Arithmetic) -> bool:

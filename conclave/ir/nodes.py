@@ -121,8 +121,11 @@ class Project:
     at: Position | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        known = {f.name for f in self.source.schema}
         for output in self.outputs:
-            check_names(names_in(output.expression), self.source, self.at)
+            names = names_in(output.expression)
+            if not names <= known:
+                check_names(names, self.source, self.at)
 
     @cached_property
     def schema(self) -> Schema:

@@ -40,17 +40,17 @@ from conclave.ir.window import Window
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the sources of `node`, left to right."""
-    match node:
-        case Scan() | Input():
-            return ()
+    match node:  # the frequent ones first: every pass asks this of every node
+        case Project() | Scan() | Filter() | Aggregate():
+            return () if isinstance(node, Scan) else (node.source,)
         case Concat(parts):
             return parts
         case Join(left, right) | CrossOne(left, right):
             return (left, right)
-        case Project(source) | Filter(source) | Aggregate(source) | Window(source) | Sort(source) | Limit(source):
+        case Window(source) | Sort(source) | Limit(source) | Noise(source) | Collect(source):
             return (source,)
-        case Noise(source) | Collect(source):
-            return (source,)
+        case Input():
+            return ()
         case _ as never:
             assert_never(never)
 
@@ -60,6 +60,10 @@ def with_children(node: Node, sources: tuple[Node, ...]) -> Node:
     old = children(node)
     if len(old) == len(sources) and all(map(is_, old, sources)):
         return node
+    return _over(node, sources)
+
+
+def _over(node: Node, sources: tuple[Node, ...]) -> Node:
     match node:
         case Scan() | Input():
             return node
@@ -80,8 +84,9 @@ def bottom_up(root: Node, rewrite: Callable[[Node], Node]) -> Node:
     def visit(node: Node) -> Node:
         made = done.get(id(node))
         if made is None:
-            sources = children(node)
-            made = rewrite(with_children(node, tuple([visit(source) for source in sources])) if sources else node)
+            old = children(node)
+            new = tuple([visit(source) for source in old])
+            made = rewrite(node if all(map(is_, old, new)) else _over(node, new))
             done[id(node)] = made
         return made
 

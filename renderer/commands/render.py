@@ -50,15 +50,15 @@ def render(
         workspace = load_workspace(root, watch=watch)
         files = rendered_files(workspace, watch) if anew else tree_files(workspace, base, watch)
         differences = changes(root, files)
-    if not check:
-        write(root, differences, watch)
+        if not check:
+            write(root, differences, watch)
     if as_json:
         typer.echo(json.dumps(_summary(differences, len(files), check), indent=2))
     elif check:
         typer.echo(unified_diff(differences), nl=False)
     else:
-        for change in differences:
-            typer.echo(f"{SIGNS[change.kind]} {change.path}")
+        # At once: for each line alone the terminal would be looked at anew.
+        typer.echo("".join(f"{SIGNS[change.kind]} {change.path}\n" for change in differences), nl=False)
     if check and differences:
         typer.echo(f"{len(differences)} files are not current (fix: ccd render)", err=True)
         raise typer.Exit(1)
