@@ -1,4 +1,4 @@
-"""From SQL text to the plan that every worker runs: bind, optimise, lower. Pure and deterministic."""
+"""From SQL text to the plan that every worker runs: bind, optimise, lower, check ranges. Pure and deterministic."""
 
 from collections.abc import Mapping
 
@@ -12,6 +12,7 @@ from conclave.passes.optimise import optimise
 from conclave.plan.cleartext import Cleartext
 from conclave.plan.lower import lower
 from conclave.plan.steps import MpcSetting, Plan
+from conclave.ranges import with_checks
 from conclave.sql.bind import bind
 
 
@@ -32,4 +33,4 @@ def compile_query(
     """
     asked = protections or {}
     bound = add_noise(clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked), asked)
-    return lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked, cleartext)
+    return with_checks(lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked, cleartext))

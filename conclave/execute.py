@@ -1,7 +1,7 @@
 """One party's walk through a plan. All parties walk the same steps in the same order; each does its own part.
 
-Between parties only four things cross: shares, opened shuffled permutations, an answer's shares to its recipients,
-and row counts. What is revealed is what `plan.disclosures` lists.
+Between parties only five things cross: shares, opened shuffled permutations, an answer's shares to its recipients,
+row counts, and single bits that end the run. What is revealed is what `plan.disclosures` lists.
 """
 
 import os
@@ -25,6 +25,7 @@ from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, exchange_inputs
 from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
+from conclave.operators.watch import Watch
 from conclave.plan.show import kind_of
 from conclave.plan.sizes import N_ROWS, without_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
@@ -69,7 +70,7 @@ def execute(
     `noise_key` is this party's own secret for this very run on this very data, so that another attempt adds the same
     noise again; None: fresh noise.
 
-    Raises:  ProtocolError if a peer is lost, late or out of step; LocalError or EncodeProblem, both without values.
+    Raises:  ProtocolError if a peer is lost, late or out of step, or for what the steps find out; LocalError or EncodeProblem, both without values.
     """
     walk = _Walk(plan, me, network, engine, Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES)))
     if plan.mpc is not None and me in plan.mpc.compute:
@@ -112,6 +113,7 @@ class _Walk:
     party: Party | None = None
     shared: dict[str, SecretTable] = field(default_factory=dict)
     clear: dict[str, pa.Table] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
 
     def takes_part(self, steps: tuple[Step, ...]) -> bool:
         """Whether this party has anything to do in the steps."""
@@ -150,7 +152,7 @@ class _Walk:
                 self._share([step for step in steps if isinstance(step, ShareStep)])
             case MpcStep() as step:
                 assert self.party is not None
-                self.shared[step.name] = apply(step, self.shared, self.party, draw=self.noise.draw)
+                self.shared[step.name] = apply(step, self.shared, self.party, watch=self.watch, draw=self.noise.draw)
             case RevealStep():
                 self._reveal(steps[0])
             case SendStep():
@@ -189,6 +191,7 @@ class _Walk:
     def _reveal(self, step: RevealStep) -> None:
         assert self.plan.mpc is not None
         if self.party is not None:
+            self.watch.end(self.party)
             names = [column.name for column in layout(step.schema, long_strings(step.schema))]
             revealed = reveal_to(self.shared[step.source].select(names), step.recipients, self.party)
         else:

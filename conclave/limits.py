@@ -4,7 +4,7 @@ Nobody sees an overflow of shares: a sum beyond 2**63 would come out as another 
 looks whether its own numbers keep the sizes below, which follow from the plan alone. They are chosen so that sums of
 shared columns, averages, conversions to a finer type and products of whole numbers stay in range.
 
-Not covered: products of doubles, quotients other than averages, and sums over what a join repeats or MPC has computed.
+What is computed under MPC and not covered here is looked at when it is computed: see `conclave.ranges`.
 Reveals: that an owner's numbers are too large, if they are; the run ends with that.
 """
 
@@ -44,6 +44,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.noise import Noise
+from conclave.ir.ranges import LIFT_MOST, WORD_MOST
 from conclave.ir.types import Decimal, Double, Integer, Schema, Type, common_type, is_numeric
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
@@ -52,10 +53,6 @@ from conclave.local.errors import EncodeProblem
 from conclave.mpc.laplace import TAIL
 from conclave.mpc.whole import DIVISOR_BITS
 from conclave.plan.steps import MpcStep, Plan, ShareStep
-
-WORD_MOST = (1 << 63) - 1
-# What protocols that lift numbers to 128 bits promise to take, such as a division's.
-LIFT_MOST = (1 << 62) - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -71,7 +68,7 @@ class Bound:
 
 def bounds(plan: Plan) -> tuple[Bound, ...]:
     """Return all bounds that the MPC steps of a plan need."""
-    walk = _Walk({step.name: step for step in plan.steps if isinstance(step, ShareStep | MpcStep)})
+    walk = walk_of(plan)
     for step in walk.steps.values():
         match step:
             case MpcStep(operator=Aggregate(Input(source, schema), _, outputs)):
@@ -97,6 +94,11 @@ def bounds(plan: Plan) -> tuple[Bound, ...]:
     return tuple(sorted(walk.found))
 
 
+def walk_of(plan: Plan) -> "Walk":
+    """Return a way to find where the columns of the plan's MPC steps come from."""
+    return Walk({step.name: step for step in plan.steps if isinstance(step, ShareStep | MpcStep)})
+
+
 def check_bounds(table: EncodedTable, step: ShareStep, wanted: tuple[Bound, ...]) -> None:
     """Check the words that `step` is about to share.
 
@@ -118,14 +120,16 @@ def check_bounds(table: EncodedTable, step: ShareStep, wanted: tuple[Bound, ...]
 
 
 @dataclass
-class _Walk:
+class Walk:
+    """A way through the steps, down to what owners share, and the bounds found on it."""
+
     steps: Mapping[str, ShareStep | MpcStep]
     found: set[Bound] = field(default_factory=set)
 
     def need(self, at: str, column: str, most: int, is_total: bool = False) -> None:
         """Keep every value of a column, or all of them together, at or below `most`."""
         most = max(most - self._noise_on(at, column), 0)
-        origins = list(self._origins(at, column, is_total))
+        origins = list(self.origins(at, column, is_total))
         n_summed = max(sum(summed for _, _, summed in origins), 1)
         for share, name, summed in origins:
             self.found.add(Bound(share, name, most // n_summed if summed else most, summed))
@@ -159,6 +163,8 @@ class _Walk:
             case Spread(total=total, squares=squares):
                 for side in (total, squares):
                     self._need_converted(side, side.type, LIFT_MOST, at)
+            case Negate(operand):
+                self._need_converted(operand, operand.type, WORD_MOST, at)
             case Cast(operand, kind):
                 self._need_converted(operand, kind, LIFT_MOST, at)
             case Case(branches, default):
@@ -173,6 +179,8 @@ class _Walk:
     def _arithmetic(self, operator: str, left: Expression, right: Expression, kind: Type, at: str) -> None:
         if operator == "*" and not isinstance(kind, Double):
             self._product(left, right, at)
+            return
+        if operator == "&":
             return
         if operator in ("//", "%"):
             self._need_converted(left, left.type, LIFT_MOST, at)
@@ -215,7 +223,11 @@ class _Walk:
         most = _converted_most(total.type, Double(), LIFT_MOST)
         if not (isinstance(total, Column) and isinstance(count, Column)) or isinstance(total.type, Double):
             return
-        aggregate = self._aggregate_below(at)
+        step = self.steps[at]
+        if isinstance(step, MpcStep) and isinstance(step.operator, Window):
+            self._window_mean(step.operator, total.name, count.name, most)
+            return
+        aggregate = self.aggregate_below(at)
         if aggregate is None:
             return
         made = {output.name: output for output in aggregate.outputs}
@@ -227,12 +239,21 @@ class _Walk:
         if counted.function == "count":
             self.need(below, summed.over, most)
         elif counted.is_total_of_counts and counted.over is not None:
-            counts = {share: name for share, name, _ in self._origins(below, counted.over, is_total=False)}
-            for share, name, _ in self._origins(below, summed.over, is_total=False):
+            counts = {share: name for share, name, _ in self.origins(below, counted.over, is_total=False)}
+            for share, name, _ in self.origins(below, summed.over, is_total=False):
                 if share in counts:
                     self.found.add(Bound(share, name, most, per=counts[share]))
 
-    def _aggregate_below(self, at: str) -> Aggregate | None:
+    def _window_mean(self, node: Window, total: str, count: str, most: int) -> None:
+        made = {output.name: output for output in node.outputs}
+        summed, counted = made.get(total), made.get(count)
+        if summed is None or counted is None or (summed.function, counted.function) != ("sum", "count"):
+            return
+        if summed.over is not None and (summed.over, summed.frame) == (counted.over, counted.frame):
+            self.need(_name(node.source), summed.over, most)
+
+    def aggregate_below(self, at: str) -> Aggregate | None:
+        """Return the aggregate that a table's rows are the groups of."""
         match self.steps[at]:
             case MpcStep(operator=Aggregate() as aggregate):
                 return aggregate
@@ -240,7 +261,7 @@ class _Walk:
                 operator=Filter(Input(source)) | Noise(Input(source)) | Sort(Input(source)) | Limit(Input(source))
             ):
                 # With noise, too: where so little is counted that a mean is beyond all values, it says nothing anyway.
-                return self._aggregate_below(source)
+                return self.aggregate_below(source)
         return None
 
     def _need_converted(self, side: Expression, kind: Type, most: int, at: str) -> None:
@@ -252,14 +273,23 @@ class _Walk:
             if _largest(side) > fitting:
                 self.need(at, side.name, fitting)
 
-    def _origins(self, at: str, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
+    def is_covered(self, at: str, column: str, is_total: bool) -> bool:
+        """Whether all of a column's values come from shared ones, so that the owners' bounds are bounds of it."""
+        step = self.steps[at]
+        if isinstance(step, ShareStep):
+            return True
+        below = list(_below(step, column, is_total))
+        n_parts = len(step.operator.parts) if isinstance(step.operator, Concat) else 1
+        return len(below) >= n_parts and all(self.is_covered(*each) for each in below)
+
+    def origins(self, at: str, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
         """Yield the shared columns that a column's values come from, and whether they are added up on the way."""
         step = self.steps[at]
         if isinstance(step, ShareStep):
             yield at, column, is_total
             return
         for source, name, summed in _below(step, column, is_total):
-            yield from self._origins(source, name, summed)
+            yield from self.origins(source, name, summed)
 
 
 _MOVED, _KEPT = ("lag", "lead"), ("sum", "min", "max")  # window functions: each value once, or any number of times

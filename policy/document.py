@@ -41,6 +41,17 @@ class PolicyColumn(Model):
     values: Annotated[tuple[bool | int | str, ...], Field(min_length=1, max_length=10_000)] | None = None  # for noise
 
 
+Granularity = Literal["day", "week", "month", "quarter", "year"]
+Listed = Annotated[str, Field(max_length=4096)] | bool | int | float | None  # None: IS NULL
+
+
+class FilterRule(Model):
+    """In which ways a column may decide which rows count: compared with these values, or in these steps. Either will do."""
+
+    values: Annotated[tuple[Listed, ...], Field(min_length=1, max_length=1000)] | None = None
+    granularity: Granularity | Annotated[int | float, Field(gt=0)] | None = None
+
+
 class Grant(Model):
     """What some recipients may learn for some purposes: a set of capabilities for each column."""
 
@@ -48,6 +59,12 @@ class Grant(Model):
     purposes: Annotated[tuple[str, ...], Field(min_length=1)]
     columns: dict[str, tuple[Capability, ...]]
     expressions: bool = False  # whether an aggregate may be over an expression instead of a plain column
+    filters: dict[str, FilterRule] = {}  # of columns with `filter`: in which ways; left out: in any
+
+    @model_serializer(mode="wrap")
+    def _without_no_filters(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out rules where there are none: a policy of before there were any keeps its signature."""
+        return {name: value for name, value in dump(self).items() if name != "filters" or value}
 
 
 class Minimum(Model):

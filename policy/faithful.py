@@ -59,12 +59,12 @@ def tables_made(plan: Plan) -> dict[str, Node]:
             match step:
                 case LocalStep(name, _, query):
                     made[name] = _put_together(query, made)
-                case ShareStep(name, _, source) if source in made:
-                    made[name] = made[source]
+                case ShareStep(name, _, source):
+                    made[name] = made.get(source, Input(source, step.schema))
                 case MpcStep(name, operator):
                     made[name] = _put_together(operator, made)
-                case ShareStep() | RevealStep() | SendStep():
-                    pass
+                case RevealStep(name) | SendStep(name):
+                    made[name] = Input(name, step.schema)
     return made
 
 

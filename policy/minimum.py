@@ -76,6 +76,14 @@ def check_minimum(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Rea
             yield from tracing.refusals(thread, thread.lost or "every row of the answer is of a single one")
 
 
+def refusals_of(node: Node, policies: Mapping[str, Policy], told: str, why: str, fix: str) -> Iterator[Reason]:
+    """Yield a refusal for each policy whose minimum would not stand behind what `told` sees of a relation's rows."""
+    tracing = _Tracing(told, policies)
+    for thread in tracing.rows(node).threads:
+        for reason in tracing.refusals(thread, why):
+            yield replace(reason, fix=fix, flow=(*thread.steps, f"the end of the run, which {told} sees"))
+
+
 def groupings(root: Collect, policies: Mapping[str, Policy]) -> dict[str, list[Aggregate]]:
     """Return, by dataset, the aggregates by which its rows become groups of enough subjects."""
     found: dict[str, list[Aggregate]] = {}

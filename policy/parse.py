@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from conclave.ir.errors import TypeProblem
 from conclave.ir.types import is_numeric, parse_type
-from policy.document import Grant, Policy, PolicyColumn, PolicySpec
+from policy.comparisons import rule_problem
+from policy.document import FilterRule, Grant, Policy, PolicyColumn, PolicySpec
 from policy.limits import limit_problems
 from policy.load import load_with_lines
 from policy.problem import DocumentError, Path, Problem
@@ -107,8 +108,28 @@ def _grant_problems(grant: Grant, columns: dict[str, PolicyColumn], path: Path, 
         if not capabilities:
             what = "grants nothing"
             yield lines.problem((*path, "columns", name), what, "name a capability, or leave the column out")
+    for name, rule in grant.filters.items():
+        yield from _filter_problems(name, rule, grant, columns, (*path, "filters", name), lines)
     if not grant.columns:
         yield lines.problem((*path, "columns"), "grants nothing", "name columns, or leave the grant out")
+
+
+def _filter_problems(
+    name: str, rule: FilterRule, grant: Grant, columns: dict[str, PolicyColumn], path: Path, lines: Lines
+) -> Iterator[Problem]:
+    held = grant.columns.get(name, ())
+    if "open" in held:
+        what = "says how a column may decide that the same grant opens"
+        yield lines.problem(path, what, "who may see it can filter it; leave the rule out, or grant less than open")
+    elif "filter" not in held:
+        yield lines.problem(path, "says how a column may decide that may not", "grant it filter in this grant, too")
+    if name in columns:
+        problem = rule_problem(rule, columns[name].type)
+        if problem is not None:
+            fix = (
+                "write values: [...] of the column's type, or granularity: a number, or day, week, month, quarter, year"
+            )
+            yield lines.problem(path, problem, fix)
 
 
 def _party_problems(parties: tuple[str, ...], path: Path, lines: Lines) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ Code = Literal[
     "header-mismatch",  # the policy's columns are not the declared ones
     "not-granted",  # a capability is missing
     "expressions-not-granted",  # the aggregate is granted, but over plain columns only
+    "comparison-not-granted",  # the column may decide, but not in this way
     "cleartext-not-granted",  # a party would see keys that their owner does not show it
     "protocol-not-allowed",
     "party-not-allowed",  # one that computes

@@ -22,7 +22,9 @@ from policy.minimum import check_minimum
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
 from policy.protections import obligations_of
+from policy.ranges import check_ranges
 from policy.release import held_by, refuse
+from policy.rules import rules_of
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
@@ -52,12 +54,13 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_steps_compute(plan),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
+        *check_ranges(plan, valid),
         *check_differencing(plan.query, valid),
         *check_noise(plan, valid),
     ]
     try:
         personal = _personal(scans, valid)
-        reasons += _flow_reasons(plan, trace(plan.query, personal), valid, request)
+        reasons += _flow_reasons(plan, trace(plan.query, personal, rules_of(valid)), valid, request)
         reasons += _size_reasons(plan, personal, valid, request)
         reasons += _key_check_reasons(plan, personal, valid, request)
         reasons += check_keys(plan, valid, personal, request.purpose)
@@ -134,7 +137,7 @@ def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy]
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
     for step in plan.steps:
         if isinstance(step, ShareStep) and not step.is_one_row and step.source in queries:
-            uses = trace(queries[step.source], personal).influences
+            uses = trace(queries[step.source], personal, rules_of(policies)).influences
             yield from _unasked(plan, uses, f"how many rows {step.party} puts into MPC, seen", policies, request)
 
 
@@ -150,7 +153,7 @@ def _key_check_reasons(
             continue
         side, certain = unique_side(join)
         if certain == Uniqueness.DECLARED:
-            checked = trace(join.right if side == "right" else join.left, personal)
+            checked = trace(join.right if side == "right" else join.left, personal, rules_of(policies))
             keys = (checked.values[right if side == "right" else left] for left, right in join.on)
             step = "checked to tell rows apart"
             uses = merged(checked.influences, *(influences_of(key, "join_key", step, join.at) for key in keys))

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from conclave.ir.errors import QueryProblem
 from conclave.local.errors import DataMismatch as FileMismatch
 from conclave.local.errors import EncodeProblem, LocalError, TooFewSubjectsLocally
-from conclave.mpc.errors import ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
+from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
 from policy.identity import BadIdentity
 from policy.manifest import Code, Reason, Status
 from policy.problem import DocumentError
@@ -48,6 +48,9 @@ def explain(error: BaseException, party: str) -> Outcome:
             return _one(party, DATA_MISMATCH, str(error))
         case RepeatedKeys():
             fix = "declare `unique: true` where a value is unique in its own dataset only, or mend the data"
+            return _one(party, DATA_MISMATCH, str(error), fix=fix)
+        case Outgrown():
+            fix = "ask for less at once, or in larger units; or declare narrower types or bounds for what is multiplied"
             return _one(party, DATA_MISMATCH, str(error), fix=fix)
         case TooManyPairs():
             fix = "declare the column that tells one table's rows apart: `unique: true`, or `table` if owners share it"

@@ -7,6 +7,7 @@ It knows who owns a scan and nothing of who may see it. It does no I/O and impor
 - expressions: scalar expressions, typed
 - guard: what owners ask of all that is computed of their rows
 - words: how one value of each type is held in a word
+- ranges: how large the words of an expression can become
 - checks: what all nodes have in common
 - window: window functions
 - noise: noise on totals

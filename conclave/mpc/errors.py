@@ -68,6 +68,21 @@ class TooFewSubjects(ProtocolError):
         super().__init__("a group has fewer subjects than a policy asks for, and that policy ends the run")
 
 
+class OpenedDiffers(ProtocolError):
+    """Somebody was sent another part of an opened value than the second holder of that part has."""
+
+    def __init__(self, at: tuple[str, ...]) -> None:
+        super().__init__(f"{', '.join(at)}: what was opened differs between its two holders")
+        self.at = at
+
+
+class Outgrown(ProtocolError):
+    """A number computed on the way to the answer does not fit its word; which, and where, nobody knows."""
+
+    def __init__(self) -> None:
+        super().__init__("a number that this query computes under MPC does not fit its 64-bit word")
+
+
 class TooManyPairs(ProtocolError):
     """A join whose keys repeat on both sides would compare more pairs of rows than any machine here holds."""
 

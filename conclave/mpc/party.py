@@ -1,7 +1,9 @@
 """One of the three compute parties: its place in the ring, its network and its randomness."""
 
+import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -14,6 +16,15 @@ from conclave.mpc.memory import keep_freed_memory
 from conclave.mpc.randomness import SEED_BYTES, Streams, derive
 
 
+@dataclass
+class Openings:
+    """Running digests of what was opened: what this party could have sent to the previous one, and what it received."""
+
+    held: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    received: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    count: int = 0
+
+
 class Party:
     """This process as compute party `index`; `names` are the three in ring order."""
 
@@ -22,6 +33,7 @@ class Party:
         self.names = names
         self.network = network
         self.streams = streams
+        self.openings = Openings()
 
     @staticmethod
     def setup(network: Network, names: tuple[str, str, str], context: bytes) -> "Party":

@@ -17,6 +17,7 @@ from conclave.mpc.arrays import Array
 from conclave.mpc.costs import costs
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
+from conclave.mpc.witness import note
 
 Public = int | Array
 
@@ -206,7 +207,9 @@ def open_arithmetic(x: AShare, me: Party) -> Array:
     Shapes:  n secrets; returns n public ring elements.
     Reveals: x, to all three compute parties.
     """
-    return x.own + x.next + me.send_next_receive_prev(x.own)
+    missing = me.send_next_receive_prev(x.own)
+    note(x.next, missing, me)
+    return x.own + x.next + missing
 
 
 @costs(rounds=1, bytes_sent=lambda n: 8 * n)
@@ -216,7 +219,9 @@ def open_words(x: BShare, me: Party) -> Array:
     Shapes:  n words; returns n public words.
     Reveals: x, to all three compute parties.
     """
-    return np.asarray(x.own ^ x.next ^ me.send_next_receive_prev(x.own))
+    missing = me.send_next_receive_prev(x.own)
+    note(x.next, missing, me)
+    return np.asarray(x.own ^ x.next ^ missing)
 
 
 @costs(rounds=1, bytes_sent=lambda n: (n + 7) // 8)
@@ -227,6 +232,7 @@ def open_bits(x: BitShare, me: Party) -> Array:
     Reveals: x, to all three compute parties.
     """
     packed = me.send_next_receive_prev(pack_bits(x.own))
+    note(pack_bits(x.next), packed, me)
     return np.asarray(x.own ^ x.next ^ unpack_bits(packed, x.n))
 
 

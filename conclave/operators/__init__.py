@@ -21,7 +21,11 @@ In reading order:
 - hybrid: joins by keys that somebody may see
 - spread: variance and deviation from sums
 - quantile: quantiles by group
+- watch: what outgrew its word becomes one bit, opened at the end
+- words: a column of words, and what is known of each
+- arithmetic: sums, products and quotients of words
 - evaluate: scalar expressions
+- looking: sums that are looked at
 - aggregates_of: the aggregates of a query
 - apply: an operator of the IR to the protocol that runs it
 """

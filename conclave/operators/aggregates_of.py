@@ -10,10 +10,12 @@ from conclave.mpc.errors import ShapeError
 from conclave.mpc.known import Knowledge
 from conclave.mpc.party import Party
 from conclave.operators.aggregate import AggregateSpec
-from conclave.operators.evaluate import Rows, Words, convert, words_of
+from conclave.operators.evaluate import Rows, words_of
 from conclave.operators.groupby import group_by
+from conclave.operators.looking import Looking, high_name
 from conclave.operators.quantile import QuantileSpec, between, with_picks
 from conclave.operators.table import SecretColumn, SecretTable
+from conclave.operators.words import Words, convert
 
 
 def aggregate_rows(
@@ -24,14 +26,16 @@ def aggregate_rows(
     carried: Sequence[str],
     me: Party,
     who: Knowledge | None = None,
+    looking: Looking | None = None,
 ) -> SecretTable:
-    """Return one row for each group, with the keys, what is carried beside them, and the outputs.
+    """Return one row for each group, with the keys, what is carried beside them, the outputs, and the high parts
+    of the sums that are looked at.
 
     Shapes:  as `group_by`. Reveals nothing; to `who`, the keys, if there are no quantiles.
     """
     specs: list[AggregateSpec] = []
     quantiles: list[QuantileSpec] = []
-    rows = Rows(table, me)
+    rows, added = Rows(table, me, looking.ranges if looking else None), []
     for output in outputs:
         assert not output.is_distinct, "expand_distinct leaves none"
         match output.function:
@@ -40,29 +44,38 @@ def aggregate_rows(
                 assert output.fraction is not None
                 is_between = output.function == "quantile_cont"
                 quantiles.append(QuantileSpec(output.name, output.over, Fraction(output.fraction), is_between))
+                if is_between and looking is not None:
+                    looking.at_rows(looking.as_double(_column(output, schema), rows), table, me)
             case "sum_squares":
                 squares = f"{output.name}\0squares"
-                table = table.with_columns({squares: _squares(output, schema, rows)})
+                words = words_of(Arithmetic("*", _column(output, schema), _column(output, schema)), rows)
+                table = table.with_columns({squares: SecretColumn(words.values, words.present)})
                 specs.append(AggregateSpec(output.name, "sum", squares))
+                if looking is not None:
+                    looking.at_rows(words, table, me)
             case "sum" | "count" | "min" | "max":
                 function = "count_star" if output.over is None else output.function
                 specs.append(AggregateSpec(output.name, function, output.over))
             case "avg" | "var_samp" | "var_pop" | "stddev_samp" | "stddev_pop":
                 raise ShapeError(f"the passes leave no {output.function}")
+        if looking is not None and output.name in looking.sums:
+            high = high_name(output.name)
+            table = table.with_columns({high: looking.high_part(specs[-1].over, _column(output, schema), table, me)})
+            added.append(AggregateSpec(high, "sum", high))
+    specs += added
     if not quantiles:
         return group_by(table, keys, specs, me, carried, who)
     assert who is None, "quantiles need the order of values"
     table = with_picks(table, keys, quantiles, me)
     groups = group_by(table, keys, [*specs, *(each for q in quantiles for each in q.sums())], me, carried)
     found = {q.out: _quantile(q, groups, schema, me) for q in quantiles}
-    return groups.with_columns(found).select([*keys, *carried, *(output.name for output in outputs)])
+    names = [*keys, *carried, *(output.name for output in outputs), *(spec.out for spec in added)]
+    return groups.with_columns(found).select(names)
 
 
-def _squares(output: AggregateOutput, schema: Schema, rows: Rows) -> SecretColumn:
+def _column(output: AggregateOutput, schema: Schema) -> Column:
     over = next(f for f in schema if f.name == output.over)
-    column = Column(over.name, over.type, over.nullable)
-    words = words_of(Arithmetic("*", column, column), rows)
-    return SecretColumn(words.values, words.present)
+    return Column(over.name, over.type, over.nullable)
 
 
 def _quantile(spec: QuantileSpec, groups: SecretTable, schema: Schema, me: Party) -> SecretColumn:

@@ -1,9 +1,10 @@
 """From one operator of the plan to the protocol that runs it: `conclave.ir.nodes` meets the operators of this package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
+from conclave.ir.expressions import Column
 from conclave.ir.nodes import (
     Aggregate,
     Collect,
@@ -26,8 +27,7 @@ from conclave.ir.words import n_text_words, text_column
 from conclave.mpc.known import AllKnow, Knowledge, OneKnows
 from conclave.mpc.party import Party
 from conclave.operators.aggregates_of import aggregate_rows
-from conclave.operators.evaluate import Rows, project, truth_of
-from conclave.operators.filter import filter_rows
+from conclave.operators.evaluate import choose, project
 from conclave.operators.guard import OnTooFew, guarded_rows, refuse_too_few
 from conclave.operators.hybrid import seen_join
 from conclave.operators.join import (
@@ -39,10 +39,12 @@ from conclave.operators.join import (
     semi_join,
     with_unmatched,
 )
+from conclave.operators.looking import Looking, high_name
 from conclave.operators.match import OnRepeated, refuse_repeated
 from conclave.operators.noise import Draw, noised
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
+from conclave.operators.watch import Watch
 from conclave.operators.window import window
 from conclave.plan.steps import MpcStep
 
@@ -53,22 +55,27 @@ def apply(
     me: Party,
     on_repeated: OnRepeated = refuse_repeated,
     on_too_few: OnTooFew = refuse_too_few,
+    watch: Watch | None = None,
     *,
     draw: Draw,
 ) -> SecretTable:
     """Run one step on the shared tables that its operator's Inputs name. `draw` is this party's own noise.
+
+    What the step has to look at, it says to `watch`, whose end opens the one bit that becomes of it.
 
     Reveals: nothing; a step whose keys somebody sees, those, see `hybrid` and `groupby`; one that checks keys, to the
              three, whether they repeat; one whose guard ends the run, whether a group falls short of it.
     Raises:  RepeatedKeys, TooFewSubjects if so, unless `on_repeated`, `on_too_few` say otherwise.
     """
     check = on_repeated if step.checks_keys else None
+    watch = watch or Watch()
+    looking = Looking.of(step.checked, watch)
+    ranges = looking.ranges if looking is not None else None
     match step.operator:
         case Project(source, outputs):
-            return project(_table(source, tables), outputs, me)
+            return project(_table(source, tables), outputs, me, ranges, watch)
         case Filter(source, predicate):
-            table = _table(source, tables)
-            return filter_rows(table, truth_of(predicate, Rows(table, me)).true, me)
+            return choose(_table(source, tables), predicate, me, ranges, watch)
         case Concat(parts):
             return _concat([_table(part, tables) for part in parts], me)
         case Aggregate(source, keys, aggregates):
@@ -77,8 +84,10 @@ def apply(
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
             if step.operator.guards:
                 guards = step.operator.guards
-                return guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few)
-            return aggregate_rows(table, source.schema, keys, aggregates, carried, me, _who(step, me))
+                groups = guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few, looking)
+            else:
+                groups = aggregate_rows(table, source.schema, keys, aggregates, carried, me, _who(step, me), looking)
+            return groups if looking is None else looking.settle(groups, table.n_rows, me)
         case Noise(source):
             return noised(_table(source, tables), step.operator, step.name, me, draw)
         case Join(left, right, on, how):
@@ -92,7 +101,10 @@ def apply(
             return sort_table(_table(source, tables), _ordering(source, keys), me)
         case Window(source, partition, keys, made):
             texts = {o.over: _texts_of(source.schema, o.over) for o in made if o.over is not None}
-            return window(_table(source, tables), partition, _ordering(source, keys), made, me, texts)
+            table = _table(source, tables)
+            if looking is None:
+                return window(table, partition, _ordering(source, keys), made, me, texts)
+            return _window_looked_at(table, step.operator, looking, me, texts)
         case Limit(source, count):
             return _table(source, tables).first(count)
         case Scan() | Input() | Collect():
@@ -128,6 +140,22 @@ def _texts_of(schema: Schema, name: str) -> list[str]:
     if not isinstance(kind, Varchar) or is_packed(kind):
         return []
     return [text_column(name, k) for k in range(n_text_words(kind.max_bytes))]
+
+
+def _window_looked_at(
+    table: SecretTable, node: Window, looking: Looking, me: Party, texts: Mapping[str, Sequence[str]]
+) -> SecretTable:
+    """Return the rows of a window some of whose sums are looked at."""
+    fields, high, parts = {f.name: f for f in node.source.schema}, [], {}
+    for output in node.outputs:
+        if output.name in looking.sums and output.over is not None:
+            over, part = fields[output.over], f"{high_name(output.name)}\0part"
+            parts[part] = looking.high_part(over.name, Column(over.name, over.type, over.nullable), table, me)
+            high.append(replace(output, name=high_name(output.name), over=part))
+    widened = table.with_columns(parts)
+    rows = window(widened, node.partition, _ordering(node.source, node.order), (*node.outputs, *high), me, texts)
+    settled = looking.settle(rows, table.n_rows, me)
+    return settled.select([name for name in settled.columns if name not in parts])
 
 
 def _ordering(source: Node, keys: tuple[IrSortKey, ...]) -> list[SortKey]:

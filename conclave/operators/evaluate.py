@@ -23,39 +23,30 @@ from conclave.ir.expressions import (
     Spread,
 )
 from conclave.ir.nodes import Output
+from conclave.ir.ranges import CERTAIN, LIFT_MOST, WORD_MOST, Fit, Ranges
 from conclave.ir.types import (
     Boolean,
-    Decimal,
     Double,
-    Integer,
     Type,
     Varchar,
     common_type,
     is_packed,
     key_bits,
 )
-from conclave.ir.words import FRACTION_BITS, n_text_words, text_column, text_words, word_of
-from conclave.mpc.bits import and_bits, or_bits
+from conclave.ir.words import n_text_words, text_column, text_words, word_of
+from conclave.mpc.bits import and_bits, or_bits, select_bits
 from conclave.mpc.compare import is_negative, is_zero, less_than
 from conclave.mpc.convert import bit_to_arithmetic, multiply_by_bit
-from conclave.mpc.divide import divide, multiply_fixed
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.root import square_root
 from conclave.mpc.shares import AShare, BitShare, public_bits, public_share
-from conclave.mpc.whole import DIVISOR_BITS, divide_whole, divide_whole_by
+from conclave.operators.arithmetic import compute
+from conclave.operators.filter import filter_rows
 from conclave.operators.spread import spread
 from conclave.operators.table import SecretColumn, SecretTable
-
-
-@dataclass(frozen=True)
-class Words:
-    """A column of values; `present` is None where none is NULL. `texts` are the bytes of long strings, if at hand."""
-
-    values: AShare
-    present: BitShare | None
-    type: Type
-    texts: tuple[AShare, ...] = ()
+from conclave.operators.watch import Watch
+from conclave.operators.words import Words, both, convert, either, within
 
 
 @dataclass(frozen=True)
@@ -64,6 +55,7 @@ class Truth:
 
     true: BitShare
     false: BitShare | None
+    outgrown: BitShare | None = None  # as of `Words`
 
 
 @dataclass(frozen=True)
@@ -72,17 +64,49 @@ class Rows:
 
     table: SecretTable
     me: Party
+    ranges: Ranges | None = None  # of the columns; None if nothing has to be looked at
     known: dict[Expression, Words] = field(default_factory=dict)
 
+    def fit(self, expression: Arithmetic) -> Fit:
+        """Return what has to be looked at in an operation."""
+        return CERTAIN if self.ranges is None else self.ranges.fit(expression)
 
-def project(source: SecretTable, outputs: tuple[Output, ...], me: Party) -> SecretTable:
+    def limited(self, expression: Expression, most: int) -> Fit:
+        """Return whether the expression has to be looked at to be no larger than `most`."""
+        return CERTAIN if self.ranges is None else self.ranges.limited(expression, most)
+
+    def converted(self, expression: Expression, kind: Type) -> Fit:
+        """Return whether the expression has to be looked at before it becomes another type."""
+        return CERTAIN if self.ranges is None else self.ranges.converted(expression, kind)
+
+
+def project(
+    source: SecretTable, outputs: tuple[Output, ...], me: Party, ranges: Ranges | None, watch: Watch
+) -> SecretTable:
     """Return the table with the given expressions as its columns. Reveals nothing."""
     columns: dict[str, SecretColumn] = {}
-    rows = Rows(source, me)
+    rows = Rows(source, me, ranges)
+    outgrown: BitShare | None = None
     for output in outputs:
         words = words_of(output.expression, rows)
         columns |= _columns(output.name, words)
+        outgrown = either(outgrown, words.outgrown, me)
+    watch_rows(outgrown, source, watch, me)
     return SecretTable(source.n_rows, columns, source.valid)
+
+
+def choose(source: SecretTable, predicate: Expression, me: Party, ranges: Ranges | None, watch: Watch) -> SecretTable:
+    """Return the table with those rows only for which the predicate is true. Reveals nothing."""
+    truth = truth_of(predicate, Rows(source, me, ranges))
+    watch_rows(truth.outgrown, source, watch, me)
+    return filter_rows(source, truth.true, me)
+
+
+def watch_rows(outgrown: BitShare | None, table: SecretTable, watch: Watch, me: Party) -> None:
+    """Let the end know if something outgrew its word in a row that exists."""
+    there = both(outgrown, table.valid, me) if outgrown is not None else None
+    if there is not None:
+        watch.add(there, me)
 
 
 def words_of(expression: Expression, rows: Rows) -> Words:
@@ -100,24 +124,26 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
         case Literal(value, kind):
             return _constant(word_of(value, kind), expression, rows)
         case Arithmetic():
-            return _arithmetic(expression, rows)
+            left, right = words_of(expression.left, rows), words_of(expression.right, rows)
+            return compute(expression, left, right, rows.fit(expression), me)
         case Negate(operand):
-            words = words_of(operand, rows)
+            words = _limited(operand, WORD_MOST, rows)
             return replace(words, values=-words.values)
         case Cast(operand, kind):
-            return convert(words_of(operand, rows), kind, me)
+            return _converted(operand, kind, rows)
         case Case():
             return _case(expression, rows)
         case Compare() | Logic() | Not() | IsNull():
             truth = truth_of(expression, rows)
             present = None if truth.false is None else truth.true ^ truth.false  # never both
-            return Words(bit_to_arithmetic(truth.true, me), present, Boolean())
+            return Words(bit_to_arithmetic(truth.true, me), present, Boolean(), outgrown=truth.outgrown)
         case Spread(function, count, total, squares):
-            n, added, squared = (words_of(part, rows).values for part in (count, total, squares))
-            values, present = spread(function, n, added, squared, total.type, me)
-            return Words(values, present, Double())
+            n = words_of(count, rows).values
+            added, squared = (_limited(part, LIFT_MOST, rows) for part in (total, squares))
+            values, present = spread(function, n, added.values, squared.values, total.type, me)
+            return Words(values, present, Double(), outgrown=either(added.outgrown, squared.outgrown, me))
         case Call("sqrt", (operand,)):
-            return _square_root(words_of(operand, rows), me)
+            return _square_root(_limited(operand, LIFT_MOST, rows), me)
         case Call():
             raise AssertionError("no function of MPC")
         case _ as never:
@@ -134,7 +160,7 @@ def truth_of(expression: Expression, rows: Rows) -> Truth:
             return _logic(operator, truth_of(left, rows), truth_of(right, rows), me)
         case Not(operand):
             truth = truth_of(operand, rows)
-            return Truth(_is_false(truth, me), None if truth.false is None else truth.true)
+            return _swap(truth, me)
         case IsNull(Literal() as literal):
             return Truth(public_bits(int(literal.value is None), rows.table.n_rows, rows.me), None)
         case IsNull(operand):
@@ -143,9 +169,17 @@ def truth_of(expression: Expression, rows: Rows) -> Truth:
         case Column() | Literal() | Arithmetic() | Negate() | Cast() | Case() | Call() | Spread():
             # A boolean word is 0 or 1, so its lowest bit is the truth, and taking it is free.
             words = words_of(expression, rows)
-            return _where_present(words.values.lowest_bit(), words.present, me)
+            return replace(_where_present(words.values.lowest_bit(), words.present, me), outgrown=words.outgrown)
         case _ as never:
             assert_never(never)
+
+
+def _limited(expression: Expression, most: int, rows: Rows) -> Words:
+    return within(words_of(expression, rows), rows.limited(expression, most).left, rows.me)
+
+
+def _converted(expression: Expression, kind: Type, rows: Rows) -> Words:
+    return convert(words_of(expression, rows), kind, rows.me, rows.converted(expression, kind))
 
 
 def _columns(name: str, words: Words) -> dict[str, SecretColumn]:
@@ -172,115 +206,12 @@ def _constant(word: int, literal: Literal, rows: Rows) -> Words:
     return Words(public_share(word, n, me), present, kind, texts)
 
 
-def _arithmetic(expression: Arithmetic, rows: Rows) -> Words:
-    me = rows.me
-    if isinstance(expression.left, Literal) or isinstance(expression.right, Literal):
-        by_constant = _times_constant(expression, rows)
-        if by_constant is not None:
-            return by_constant
-    left, right = words_of(expression.left, rows), words_of(expression.right, rows)
-    present = _both(left.present, right.present, me)
-    kind = expression.type
-    match expression.operator:
-        case "+" | "-" as operator:
-            if isinstance(kind, Integer | Decimal | Double):
-                left, right = convert(left, kind, me), convert(right, kind, me)
-            values = left.values + right.values if operator == "+" else left.values - right.values
-        case "*" if isinstance(kind, Double):
-            left, right = convert(left, kind, me), convert(right, kind, me)
-            values = multiply_fixed(left.values, right.values, me)
-        case "*":
-            values = multiply(left.values, right.values, me)  # scales of decimals add up by themselves
-        case "/":
-            return _divide(left, right, present, me)
-        case "//" | "%":
-            return _divide_whole(expression, left, right, present, me)
-        case _ as never:
-            assert_never(never)
-    return Words(values, present, kind)
-
-
-def _times_constant(expression: Arithmetic, rows: Rows) -> Words | None:
-    """Multiply by a whole constant without a round: the word is scaled where it lies."""
-    if expression.operator != "*":
-        return None
-    for literal, other in ((expression.left, expression.right), (expression.right, expression.left)):
-        if not isinstance(literal, Literal) or literal.value is None or isinstance(literal.type, Double):
-            continue
-        words = words_of(other, rows)
-        if isinstance(words.type, Double):
-            if literal.value != int(literal.value):  # type: ignore[arg-type]
-                return None
-            factor = int(literal.value)  # type: ignore[arg-type]
-        else:
-            factor = word_of(literal.value, literal.type)
-        return Words(words.values * factor, words.present, expression.type)
-    return None
-
-
-def _divide(left: Words, right: Words, present: BitShare | None, me: Party) -> Words:
-    zero = is_zero(right.values, me)
-    is_left_real, is_right_real = isinstance(left.type, Double), isinstance(right.type, Double)
-    fraction_bits = FRACTION_BITS
-    if is_left_real and isinstance(right.type, Integer):
-        fraction_bits = 0  # the dividend's own fraction bits become the quotient's
-    elif is_left_real or is_right_real:
-        left, right = convert(left, Double(), me), convert(right, Double(), me)
-    else:
-        common = common_type(left.type, right.type)
-        left, right = convert(left, common, me), convert(right, common, me)
-    # A divisor of 1 in place of 0 keeps the division in its range; the row is NULL anyway.
-    divisor = right.values + bit_to_arithmetic(zero, me)
-    quotient = divide(left.values, divisor, me, fraction_bits)
-    return Words(quotient, _both(present, zero.invert(me), me), Double())
-
-
-def _divide_whole(expression: Arithmetic, left: Words, right: Words, present: BitShare | None, me: Party) -> Words:
-    divisor = expression.right.value if isinstance(expression.right, Literal) else None
-    if isinstance(divisor, int) and 0 < abs(divisor) < 1 << DIVISOR_BITS:
-        quotient, rest = divide_whole_by(left.values, divisor, me)
-    else:
-        zero = is_zero(right.values, me)
-        # As for any division.
-        quotient, rest = divide_whole(left.values, right.values + bit_to_arithmetic(zero, me), me)
-        present = _both(present, zero.invert(me), me)
-    return Words(quotient if expression.operator == "//" else rest, present, Integer(64))
-
-
 def _square_root(words: Words, me: Party) -> Words:
     """Return the root of doubles, NULL for what is negative; of that, a root of zero is taken."""
     negative = is_negative(words.values, me)
     size = multiply_by_bit(words.values, negative.invert(me), me)
-    return Words(square_root(size, me), _both(words.present, negative.invert(me), me), Double())
-
-
-def convert(words: Words, target: Type, me: Party) -> Words:
-    """Return the same values as words of a wider type."""
-    if words.type == target:
-        return words
-    match words.type, target:
-        case Integer(), (Integer() | Decimal(_, 0)):
-            values = words.values
-        case Integer(), Decimal(_, scale):
-            values = words.values * 10**scale
-        case Decimal(_, before), Decimal(_, after):
-            values = words.values * 10 ** (after - before)
-        case Integer(), Double():
-            values = words.values * 2**FRACTION_BITS
-        case Decimal(_, scale), Double():
-            power = public_share(10**scale, words.values.n, me)
-            values = divide(words.values, power, me, FRACTION_BITS)
-        case Varchar(before), Varchar(after) if is_packed(words.type) and is_packed(target):
-            values = words.values * 256 ** (after - before)
-        case Varchar(), Varchar():
-            values = words.values
-        case _:
-            raise AssertionError(f"{words.type} is no part of {target}")
-    if isinstance(target, Varchar) and words.texts:
-        zero = public_share(0, words.values.n, me)
-        padding = (zero,) * (n_text_words(target.max_bytes) - len(words.texts))
-        return Words(values, words.present, target, words.texts + padding)
-    return Words(values, words.present, target)
+    present = both(words.present, negative.invert(me), me)
+    return Words(square_root(size, me), present, Double(), outgrown=words.outgrown)
 
 
 def _compare(expression: Compare, rows: Rows) -> Truth:
@@ -291,7 +222,7 @@ def _compare(expression: Compare, rows: Rows) -> Truth:
         none = public_bits(int(expression.operator == "<>"), rows.table.n_rows, rows.me)
         present = (left or right).present if (left or right) else None  # type: ignore[union-attr]
         return _where_present(none, present, me)
-    present = _both(left.present, right.present, me)
+    present = both(left.present, right.present, me)
     match expression.operator:
         case "=":
             bits = is_zero(left.values - right.values, me)
@@ -307,7 +238,8 @@ def _compare(expression: Compare, rows: Rows) -> Truth:
             bits = less_than(left.values, right.values, me).invert(me)
         case _ as never:
             assert_never(never)
-    return _where_present(bits, present, me)
+    outgrown = either(left.outgrown, right.outgrown, me)
+    return replace(_where_present(bits, present, me), outgrown=outgrown)
 
 
 def _side(expression: Expression, kind: Type, rows: Rows) -> Words | None:
@@ -315,25 +247,25 @@ def _side(expression: Expression, kind: Type, rows: Rows) -> Words | None:
     if isinstance(expression, Literal):
         if isinstance(expression.type, Varchar) and isinstance(kind, Varchar) and expression.value is not None:
             return words_of(replace(expression, type=kind), rows)
-        return convert(words_of(expression, rows), kind, rows.me)
-    words = words_of(expression, rows)
-    if isinstance(kind, Varchar) and isinstance(words.type, Varchar) and is_packed(words.type) != is_packed(kind):
+        return _converted(expression, kind, rows)
+    own = expression.type
+    if isinstance(kind, Varchar) and isinstance(own, Varchar) and is_packed(own) != is_packed(kind):
         return None
-    return convert(words, kind, rows.me)
+    return _converted(expression, kind, rows)
 
 
 def _logic(operator: str, left: Truth, right: Truth, me: Party) -> Truth:
     if operator == "or":  # De Morgan: not (not left and not right)
         negated = _logic("and", _swap(left, me), _swap(right, me), me)
         return _swap(negated, me)
-    true = and_bits(left.true, right.true, me)
+    true, outgrown = and_bits(left.true, right.true, me), either(left.outgrown, right.outgrown, me)
     if left.false is None and right.false is None:
-        return Truth(true, None)
-    return Truth(true, or_bits(_is_false(left, me), _is_false(right, me), me))
+        return Truth(true, None, outgrown)
+    return Truth(true, or_bits(_is_false(left, me), _is_false(right, me), me), outgrown)
 
 
 def _swap(truth: Truth, me: Party) -> Truth:
-    return Truth(_is_false(truth, me), None if truth.false is None else truth.true)
+    return Truth(_is_false(truth, me), None if truth.false is None else truth.true, truth.outgrown)
 
 
 def _is_false(truth: Truth, me: Party) -> BitShare:
@@ -351,15 +283,16 @@ def _case(expression: Case, rows: Rows) -> Words:
     kind, me = expression.type, rows.me
     result = _branch(expression.default, kind, rows)
     for condition, value in reversed(expression.branches):
-        chosen = truth_of(condition, rows).true
-        result = _choose(chosen, _branch(value, kind, rows), result, me)
+        truth = truth_of(condition, rows)
+        result = _choose(truth.true, _branch(value, kind, rows), result, me)
+        result = replace(result, outgrown=either(result.outgrown, truth.outgrown, me))
     return result
 
 
 def _branch(expression: Expression, kind: Type, rows: Rows) -> Words:
     if isinstance(expression, Literal) and (expression.value is None or isinstance(kind, Varchar)):
         return words_of(replace(expression, type=kind), rows)
-    return convert(words_of(expression, rows), kind, rows.me)
+    return _converted(expression, kind, rows)
 
 
 def _choose(chosen: BitShare, yes: Words, no: Words, me: Party) -> Words:
@@ -368,16 +301,14 @@ def _choose(chosen: BitShare, yes: Words, no: Words, me: Party) -> Words:
     if yes.texts and no.texts:
         texts = tuple(b + multiply(weight, a - b, me) for a, b in zip(yes.texts, no.texts, strict=True))
     values = no.values + multiply(weight, yes.values - no.values, me)
+    n, outgrown = no.values.n, None
+    if yes.outgrown is not None or no.outgrown is not None:
+        none = public_bits(0, n, me)
+        first, second = (none if side.outgrown is None else side.outgrown for side in (yes, no))
+        outgrown = select_bits(chosen, first, second, me)
     if yes.present is None and no.present is None:
-        return Words(values, None, no.type, texts)
-    n = no.values.n
+        return Words(values, None, no.type, texts, outgrown)
     yes_present = yes.present if yes.present is not None else public_bits(1, n, me)
     no_present = no.present if no.present is not None else public_bits(1, n, me)
     present = no_present ^ and_bits(chosen, yes_present ^ no_present, me)
-    return Words(values, present, no.type, texts)
-
-
-def _both(left: BitShare | None, right: BitShare | None, me: Party) -> BitShare | None:
-    if left is None or right is None:
-        return right if left is None else left
-    return and_bits(left, right, me)
+    return Words(values, present, no.type, texts, outgrown)

@@ -18,6 +18,7 @@ from conclave.mpc.shares import AShare, BitShare, concat_arithmetic, concat_bits
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.aggregates_of import aggregate_rows
 from conclave.operators.groupby import group_by, last_of_each
+from conclave.operators.looking import Looking
 from conclave.operators.table import SecretColumn, SecretTable, both
 
 COUNT_BITS = 63  # counts of rows, which are compared as numbers of less than a word
@@ -40,6 +41,7 @@ def guarded_rows(
     me: Party,
     carried: Sequence[str] = (),
     on_too_few: OnTooFew = refuse_too_few,
+    looking: Looking | None = None,
 ) -> SecretTable:
     """Return `aggregate_rows`' table without the groups that fall short of a guard; without keys, with NULL for values.
 
@@ -49,7 +51,7 @@ def guarded_rows(
     Reveals: nothing; with a guard that ends the run, whether something fell short. Then `on_too_few` is called.
     """
     plain = [output for output in outputs if not output.is_distinct]
-    groups = aggregate_rows(table, schema, keys, plain, carried, me)
+    groups = aggregate_rows(table, schema, keys, plain, carried, me, looking=looking)
     over = {output.name: output.over for output in outputs if output.over is not None}
     distinct = {output.name: output.over for output in outputs if output.is_distinct and output.over is not None}
     partial = sorted({name for name in over.values() if table.columns[name].present is not None})

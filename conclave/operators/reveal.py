@@ -14,11 +14,12 @@ import numpy.typing as npt
 from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.convert import bit_to_arithmetic
-from conclave.mpc.errors import AgreementError, ShapeError
+from conclave.mpc.errors import AgreementError, OpenedDiffers, ShapeError
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.shares import BitShare, Share, concat_arithmetic, concat_bits, pack_bits, unpack_bits
 from conclave.mpc.shuffle import SecretShuffle, shuffle
+from conclave.mpc.witness import DIGEST_BYTES, compare_openings, digest_of
 from conclave.operators.table import SecretTable, both_in_one_round
 
 # Values as int64, and which of them are NULL.
@@ -84,27 +85,37 @@ def reveal_to(table: SecretTable, recipients: Sequence[str], me: Party, keep_ord
     Shapes:  returns the valid rows if this party is a recipient, else None.
     Reveals: to recipients the valid rows, in random order, and n_rows. With `keep_order` also their places:
              only for a table that was just sorted, where the places of rows are part of the result.
+    Raises:  OpenedDiffers if what was opened so far, or is now, differs between its two holders.
     """
     table = _zero_what_is_not_there(table, me)
     if not keep_order and table.n_rows > 1:
         by = SecretShuffle.draw(table.n_rows, me)
         table = table.with_shares(shuffle(list(table.shares()), by, me))
+    compare_openings(me)
     outside = [name for name in recipients if name not in me.names]
     layout = _layout_of(table)
     me.network.exchange_control(dict.fromkeys(outside, layout.encode()), [], HEADER_LIMIT)
     shares = list(table.shares())
-    # Fresh masks: parts of rows that were copied or taken twice would show where they come from.
-    masked = b"".join(_masked_part(share, me) for share in shares)
-    unmasked = b"".join(_encode(share.own, share) for share in shares)
-    outgoing = dict.fromkeys(outside, masked)
-    if me.names[me.next] in recipients:
-        outgoing[me.names[me.next]] = unmasked  # it lacks just this part of the three
+    if outside:
+        # Fresh parts: those of rows that were copied or taken twice would show where they come from.
+        shares = _refreshed(shares, layout, me)
+    mine, witnessed = (b"".join(_encode(part, s) for part, s in parts) for parts in _parts(shares))
+    own_digest, next_digest = digest_of(mine), digest_of(witnessed)
+    before, after = me.names[me.prev], me.names[me.next]
+    outgoing: dict[str, bytes] = dict.fromkeys(outside, mine + next_digest)
+    if after in recipients:
+        outgoing[after] = mine + next_digest  # it lacks just this part of the three; the other one it holds, too
+    if before in recipients:
+        outgoing[before] = next_digest + own_digest  # of the part that it lacks, and of the one that it holds, too
     is_recipient = me.network.me in recipients
-    incoming = {me.names[me.prev]: len(unmasked)} if is_recipient else {}
+    incoming = {before: len(mine) + DIGEST_BYTES, after: 2 * DIGEST_BYTES} if is_recipient else {}
     received = me.network.exchange(outgoing, incoming)
     if not is_recipient:
         return None
-    missing = layout.decode(received[me.names[me.prev]])
+    part, of_own = received[before][:-DIGEST_BYTES], received[before][-DIGEST_BYTES:]
+    if of_own != own_digest or received[after] != digest_of(part) + next_digest:
+        raise OpenedDiffers((me.network.me,))
+    missing = layout.decode(part)
     known = layout.join([share.own for share in shares], [share.next for share in shares])
     return layout.rows(layout.join(known, missing))
 
@@ -114,7 +125,7 @@ def receive_revealed(network: Network, compute: tuple[str, str, str], max_rows: 
 
     Reveals: the valid rows, to this party.
     Raises:  AgreementError if the compute parties announce different tables; ShapeError if there are too
-             many rows.
+             many rows; OpenedDiffers if two of them do not hold the same of it.
     """
     headers = network.exchange_control({}, compute, HEADER_LIMIT)
     if len(set(headers.values())) != 1:
@@ -122,7 +133,11 @@ def receive_revealed(network: Network, compute: tuple[str, str, str], max_rows: 
     layout = _parse(headers[compute[0]], compute)
     if layout.n_rows > max_rows:
         raise ShapeError(f"a result of {layout.n_rows} rows was announced, at most {max_rows} are accepted")
-    received = network.exchange({}, dict.fromkeys(compute, layout.size_bytes))
+    received = network.exchange({}, dict.fromkeys(compute, layout.size_bytes + DIGEST_BYTES))
+    for index, name in enumerate(compute):
+        # Whose next part is this one's own: the party before it.
+        if digest_of(received[name][:-DIGEST_BYTES]) != received[compute[index - 1]][-DIGEST_BYTES:]:
+            raise OpenedDiffers((network.me,))
     first, second, third = (layout.decode(received[name]) for name in compute)
     return layout.rows(layout.join(layout.join(first, second), third))
 
@@ -150,11 +165,22 @@ def _zero_what_is_not_there(table: SecretTable, me: Party) -> SecretTable:
     return replace(table, columns=columns)
 
 
-def _masked_part(share: Share, me: Party) -> bytes:
+def _refreshed(shares: Sequence[Share], layout: Layout, me: Party) -> list[Share]:
+    """Return the same secrets in parts that tell nothing of the old ones. One round."""
+    masked = [_masked_part(share, me) for share in shares]
+    sent = np.frombuffer(b"".join(_encode(part, s) for part, s in zip(masked, shares, strict=True)), np.uint8)
+    after = layout.decode(bytearray(me.send_prev_receive_next(sent)))
+    return [replace(s, own=own, next=nxt) for s, own, nxt in zip(shares, masked, after, strict=True)]
+
+
+def _masked_part(share: Share, me: Party) -> Array:
     if isinstance(share, BitShare):
-        packed = pack_bits(share.own)
-        return bytes((packed ^ me.xor_mask(packed.shape, np.uint8)).tobytes())
-    return bytes((share.own + me.zero_mask(share.n, share.dtype)).tobytes())
+        return share.own ^ unpack_bits(me.xor_mask((share.n + 7) // 8, np.uint8), share.n)
+    return np.asarray(share.own + me.zero_mask(share.n, share.dtype))
+
+
+def _parts(shares: Sequence[Share]) -> tuple[list[tuple[Array, Share]], list[tuple[Array, Share]]]:
+    return [(s.own, s) for s in shares], [(s.next, s) for s in shares]
 
 
 def _encode(part: Array, share: Share) -> bytes:

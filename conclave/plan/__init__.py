@@ -14,4 +14,5 @@ In reading order:
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
 - show: the plan as text for people
+- graph: the plan as boxes in lanes
 """

@@ -60,6 +60,8 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
                 others.append(f"how many rows {disclosure.subject} has")
             case "minimum_check":
                 others.append(f"whether a group in {disclosure.step} has too few subjects, which ends the run")
+            case "range_check":
+                others.append(f"whether a number computed in {disclosure.subject} is too large, which ends the run")
             case "noise":
                 others.append(disclosure.subject)
             case "row_count" if disclosure.step == "offer":

@@ -50,6 +50,16 @@ class ShareStep:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What an MPC step looks at, so that no number outgrows its word; sizes are of words, and follow from the plan."""
+
+    columns: tuple[tuple[str, int], ...]  # how large the numbers of the step's source are at most
+    means: tuple[tuple[str, str, int], ...] = ()  # a sum's and a count's column, and how large their quotient is
+    sums: tuple[str, ...] = ()  # outputs that are sums, and looked at by group
+    is_by_row: bool = False  # whether anything is looked at before it is summed: the numbers of single rows
+
+
+@dataclass(frozen=True)
 class MpcStep:
     """The compute parties run one relational operator on shared tables; they learn nothing but what it names."""
 
@@ -58,6 +68,7 @@ class MpcStep:
     unique_side: str | None = None  # of a join: "left" or "right", whose keys hold no value twice
     checks_keys: bool = False  # that side's keys are the word of several owners, and are checked first
     seen_by: tuple[str, ...] = ()  # of a join or grouping: who sees the keys of all rows; one compute party, or all
+    checked: Checked | None = None  # None: all that the step computes fits its words, whatever the data
 
     @property
     def schema(self) -> Schema:
@@ -94,7 +105,9 @@ class Disclosure:
     """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
 
     to: tuple[str, ...]
-    kind: Literal["answer", "row_count", "table_size", "key_check", "minimum_check", "keys", "pairs", "noise"]
+    kind: Literal[
+        "answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs", "noise"
+    ]
     step: str
     subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer; what the noise on one is
     columns: tuple[str, ...] = ()

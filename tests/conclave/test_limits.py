@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from conclave.limits import bounds
+from conclave.plan.steps import MpcStep
 from renderer.answer import rows_of
 from renderer.trial import TrialProblem, parse_tables, prepare
 
@@ -124,3 +125,73 @@ def test_what_a_join_repeats_is_not_bounded_as_if_it_came_once(trial):
     o = values((1, "8::BIGINT"), (2, "9::BIGINT"), columns="j, c")
     found = bounds(trial("SELECT SUM(b) AS x, SUM(c) AS y FROM t JOIN o ON k = j", t, o).plan)
     assert {(bound.column, bound.is_total) for bound in found} == {("b", True)}
+
+
+def double(value):
+    return f"{value}::DOUBLE"
+
+
+# What is computed under MPC, from numbers that are all small enough by themselves: just fits, and just does not.
+COMPUTED = {
+    "a product of doubles": (JOINED.format("b * c"), double(30000), double(35000), double(36000)),
+    "a quotient of doubles": (JOINED.format("b / c"), double(1), double(1.2e-9), double(9e-10)),
+    "a product of products": (JOINED.format("b * c * b"), "100000::BIGINT", "100000000::BIGINT", "900000000::BIGINT"),
+    "a sum of what a join repeats": ("SELECT SUM(c) AS x FROM t JOIN o ON k = j", "1", f"{2**60}::BIGINT", f"{2**62 - 9}::BIGINT"),
+    "a sum in groups of products": (
+        "SELECT k, SUM(b * c) AS x FROM t JOIN o ON k = j GROUP BY k", "1000000000::BIGINT", "1000000000::BIGINT", "3000000000::BIGINT",
+    ),
+    "a condition on a product": ("SELECT k FROM t JOIN o ON k = j WHERE b * c > 7", double(30000), double(35000), double(36000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "value", "fits", "outgrows"), COMPUTED.values(), ids=COMPUTED)
+def test_what_outgrows_its_word_under_mpc_ends_the_run_without_an_answer(query, value, fits, outgrows, trial):
+    t = [values((1, value)), values((1, value))]
+    fitting = trial(query, t, values((1, fits), (3, fits), columns="j, c"))
+    assert [d.kind for d in fitting.plan.disclosures].count("range_check") == 1
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE t AS {t[0]} UNION ALL {t[1]}")
+        connection.execute(f"CREATE TABLE o AS {values((1, fits), (3, fits), columns='j, c')}")
+        wanted = [tuple(map(float, row)) for row in connection.sql(query).fetchall()]
+    assert [tuple(map(float, row)) for row in answer_of(fitting)] == [pytest.approx(row, rel=0.2) for row in wanted]
+    with pytest.raises(TrialProblem, match="does not fit its 64-bit word"):
+        trial(query, t, values((1, outgrows), (3, fits), columns="j, c")).run(lambda _: None)
+
+
+IRRELEVANT = {
+    "a row that has no partner": (JOINED.format("b * c"), (2, double(10**9))),
+    "a row that a condition drops": (f"{JOINED.format('b * c')} WHERE b < 10", (1, double(10**9))),
+    "a branch that is not taken": (JOINED.format("CASE WHEN b < 10 THEN b * c ELSE 0 END"), (1, double(10**9))),
+    "a value that is not there": (JOINED.format("b * c"), (1, "NULL::DOUBLE")),
+}
+
+
+@pytest.mark.parametrize(("query", "row"), IRRELEVANT.values(), ids=IRRELEVANT)
+def test_what_is_not_part_of_the_answer_may_be_as_large_as_it_will(query, row, trial):
+    made = trial(
+        query, [values((1, double(5))), values(row)], values((1, double(10**8)), (3, double(1)), columns="j, c")
+    )
+    assert "range_check" in {disclosure.kind for disclosure in made.plan.disclosures}
+    assert (1, 5e8) in [tuple(map(float, each)) for each in answer_of(made) if None not in each]
+
+
+FITTING = (
+    "SELECT k, SUM(b) AS s, AVG(b) AS a, COUNT(*) AS n, MIN(b) AS low, MAX(b) AS high FROM t GROUP BY k",
+    "SELECT k, SUM(c) AS s, AVG(c) AS a FROM t JOIN o ON k = j GROUP BY k",
+    "SELECT k, MEDIAN(b) AS m, QUANTILE_DISC(b, 0.5) AS q FROM t GROUP BY k",
+    JOINED.format("b + c"),
+    JOINED.format("b * c"),
+    JOINED.format("b / 7"),
+    JOINED.format("b // c"),
+    "SELECT k, SUM(b) OVER (PARTITION BY k ORDER BY b) AS s, AVG(b) OVER (PARTITION BY k) AS a FROM t",
+    "SELECT k FROM t GROUP BY k HAVING SUM(b) > 3.5",
+)
+
+
+@pytest.mark.parametrize("query", FITTING)
+def test_where_nothing_can_outgrow_its_word_nothing_is_looked_at(query, trial):
+    made = trial(
+        query, [values((1, "5::INT")), values((2, "6::INT"))], values((1, "7::INT"), (2, "8::INT"), columns="j, c")
+    )
+    assert all(step.checked is None for step in made.plan.steps if isinstance(step, MpcStep))
+    assert "range_check" not in {disclosure.kind for disclosure in made.plan.disclosures}

@@ -14,6 +14,7 @@ from conclave.mpc.channel import Channel, Network
 from conclave.mpc.costs import Cost
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, BShare, open_arithmetic, open_bits, open_words
+from conclave.mpc.witness import compare_openings
 
 NAMES = ("alpha", "bravo", "carol")
 TIMEOUT_S = 20.0
@@ -95,7 +96,9 @@ def run_three_parties(fn: Callable[..., Any], *inputs: Any, **options: Any) -> R
         result = fn(*mine, me, **options)
         cost = Cost(network.rounds - start.rounds, network.bytes_sent - start.bytes_sent)
         transcript = list(network.transcript)
-        return open_result(result, me), cost, transcript, result
+        opened = open_result(result, me)
+        compare_openings(me)
+        return opened, cost, transcript, result
 
     results = run_parties(work, NAMES, RecordingNetwork)
     ordered = [results[name] for name in NAMES]
