@@ -62,7 +62,7 @@ def test_an_unknown_field_stands_at_its_key_and_gets_a_suggestion():
         (14, "spec.compute.partys", "there is no such field here", "did you mean parties?")
     ]
     assert problems(POLICY.replace("type: varchar", "type: varchar, qqq: 1"))[0][3] == (
-        "the fields here are bounds, subject, type"
+        "the fields here are bounds, subject, type, values"
     )
 
 
