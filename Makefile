@@ -44,11 +44,12 @@ deep: $(READY)
 # A process for each control plane: Argo CD's has more rights there than the others' may have, and pods need a node.
 # The first build takes minutes, so it comes first and says so.
 cluster-test: $(READY)
-	@$(BIN)/python -m tests.cluster.binaries
+	@$(BIN)/python -m tests.cluster.binaries plane argocd
 	@$(BIN)/pytest -q -m cluster tests/cluster --ignore tests/cluster/gitops --ignore tests/cluster/pods
 	@$(BIN)/pytest -q -m cluster tests/cluster/gitops
 
 pods-test: $(READY)
+	@$(BIN)/python -m tests.cluster.binaries
 	@$(BIN)/pytest -q -m cluster tests/cluster/pods
 
 # The types take as long as all the others, which are looked at beside them.
