@@ -16,4 +16,5 @@ In reading order:
 - ranges: where numbers are looked at under MPC, because they could outgrow their words
 - execute: one party's walk through the steps of a plan
 - estimate: what the steps of a plan will cost
+- forecast: what they will cost with many rows
 """

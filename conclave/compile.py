@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from conclave.ir.guard import Protection
 from conclave.ir.nodes import Node
 from conclave.local.sqltext import to_sql
+from conclave.passes.add_noise import add_noise
 from conclave.passes.clamp_scans import clamp_scans
 from conclave.passes.guard_groups import guard_groups
 from conclave.passes.optimise import optimise
@@ -31,5 +32,5 @@ def compile_query(
     Raises:  QueryProblem (with line and column) for a query that is wrong, or that this compiler does not take.
     """
     asked = protections or {}
-    bound = clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked)
+    bound = add_noise(clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked), asked)
     return with_checks(lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked, cleartext))

@@ -1,9 +1,10 @@
-"""What the MPC steps of a plan will cost, found by rehearsing them: three parties in one process, tables of zeros.
+"""What the MPC steps of a plan will cost, found by rehearsing them: three parties in one process, rows made up.
 
 Protocols are oblivious: rounds and bytes depend on nothing but the shapes of tables. So a rehearsal with the right
 numbers of rows does not guess, and there are no formulas that could drift from the code.
 """
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +16,7 @@ from conclave.mpc.inprocess import connect_all
 from conclave.mpc.party import Party
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, PlainTable, exchange_inputs
+from conclave.operators.noise import no_noise
 from conclave.operators.reveal import reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
@@ -29,17 +31,22 @@ def estimate(plan: Plan, n_rows: int = REHEARSED_ROWS) -> dict[str, Cost]:
 
     An owner shares one row where its part of the query has exactly one, as for an aggregate without groups.
     """
+    costs = rehearse(plan, {step.name: n_rows for step in plan.steps if isinstance(step, ShareStep)})
+    return {name: max((each[name] for each in costs), key=lambda cost: cost.bytes_sent) for name in costs[0]}
+
+
+def rehearse(plan: Plan, n_rows: Mapping[str, int]) -> tuple[dict[str, Cost], ...]:
+    """Return what each step costs each compute party, if so many rows are shared in each ShareStep."""
     if plan.mpc is None:
-        return {}
+        return ({},)
     setting = plan.mpc
     networks = connect_all(setting.compute, TIMEOUT_S)
     with ThreadPoolExecutor(len(networks)) as pool:
         futures = [pool.submit(_rehearse, plan, setting, network, n_rows) for network in networks.values()]
-        costs = [future.result() for future in futures]
-    return {name: max((each[name] for each in costs), key=lambda cost: cost.bytes_sent) for name in costs[0]}
+        return tuple(future.result() for future in futures)
 
 
-def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) -> dict[str, Cost]:
+def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: Mapping[str, int]) -> dict[str, Cost]:
     try:
         me = Party.setup(network, setting.compute, b"rehearsal")
         tables: dict[str, SecretTable] = {}
@@ -49,10 +56,10 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
             rounds, size_bytes = network.rounds, network.bytes_sent
             match step:
                 case ShareStep():
-                    tables |= _share(step, plan, network, setting, n_rows)
+                    tables |= _share(step, network, setting, n_rows[step.name])
                 case MpcStep():
-                    # All rows are zeros here, so their keys do repeat, and are of one subject.
-                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None, watch)
+                    # Rows are made up: keys may repeat, and are of few subjects.
+                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None, watch, draw=no_noise)
                 case RevealStep(_, source):
                     watch.end(me)
                     # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
@@ -65,14 +72,18 @@ def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: int) ->
         network.close()
 
 
-def _share(step: ShareStep, plan: Plan, network: Network, setting: MpcSetting, n_rows: int) -> dict[str, SecretTable]:
+def _share(step: ShareStep, network: Network, setting: MpcSetting, n_rows: int) -> dict[str, SecretTable]:
     columns = layout(step.schema, step.texts)
     # Whoever owns the rows, in the rehearsal the first party has them: the others receive as they will.
     table = InputTable(step.name, setting.compute[0], columns, MOST_ROWS, step.padding, step.hides_filters)
     rows = 1 if step.is_one_row else n_rows
-    zeros: PlainTable = {
-        column.name: (np.zeros(rows, np.int64), np.zeros(rows, np.bool_) if column.nullable else None)
+    # Different numbers, as far as they fit: of keys that one party sees, those that are equal make pairs.
+    numbers: PlainTable = {
+        column.name: (
+            np.arange(rows) % (1 << max(min(column.width - 1, 62), 0)),
+            np.zeros(rows, np.bool_) if column.nullable else None,
+        )
         for column in columns
     }
-    mine = {step.name: zeros} if network.me == setting.compute[0] else {}
+    mine = {step.name: numbers} if network.me == setting.compute[0] else {}
     return exchange_inputs([table], mine, network, setting.compute)

@@ -4,6 +4,7 @@ Between parties only five things cross: shares, opened shuffled permutations, an
 row counts, and single bits that end the run. What is revealed is what `plan.disclosures` lists.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
 from conclave.local.sqltext import to_sql
 from conclave.mpc.channel import Network
+from conclave.mpc.laplace import Noise
 from conclave.mpc.party import Party
+from conclave.mpc.randomness import SEED_BYTES
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, exchange_inputs
 from conclave.operators.reveal import receive_revealed, reveal_to
@@ -59,14 +62,17 @@ def execute(
     engine: LocalEngine,
     context: bytes,
     progress: Callable[[StepReport], None],
+    noise_key: bytes | None = None,
 ) -> Execution:
     """Run `me`'s part of `plan` with the peers in `network`.
 
     `engine` holds this party's datasets; `context` (run id and plan digest) is bound into the MPC session's keys.
+    `noise_key` is this party's own secret for this very run on this very data, so that another attempt adds the same
+    noise again; None: fresh noise.
 
     Raises:  ProtocolError if a peer is lost, late or out of step, or for what the steps find out; LocalError or EncodeProblem, both without values.
     """
-    walk = _Walk(plan, me, network, engine)
+    walk = _Walk(plan, me, network, engine, Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES)))
     if plan.mpc is not None and me in plan.mpc.compute:
         walk.party = Party.setup(network, plan.mpc.compute, context)
     reports: list[StepReport] = []
@@ -103,6 +109,7 @@ class _Walk:
     me: str
     network: Network
     engine: LocalEngine
+    noise: Noise
     party: Party | None = None
     shared: dict[str, SecretTable] = field(default_factory=dict)
     clear: dict[str, pa.Table] = field(default_factory=dict)
@@ -145,7 +152,7 @@ class _Walk:
                 self._share([step for step in steps if isinstance(step, ShareStep)])
             case MpcStep() as step:
                 assert self.party is not None
-                self.shared[step.name] = apply(step, self.shared, self.party, watch=self.watch)
+                self.shared[step.name] = apply(step, self.shared, self.party, watch=self.watch, draw=self.noise.draw)
             case RevealStep():
                 self._reveal(steps[0])
             case SendStep():

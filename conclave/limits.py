@@ -12,7 +12,7 @@ import decimal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import isqrt
+from math import ceil, isqrt
 from typing import assert_never
 
 import numpy as np
@@ -43,12 +43,14 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.ranges import LIFT_MOST, WORD_MOST
 from conclave.ir.types import Decimal, Double, Integer, Schema, Type, common_type, is_numeric
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.local.encode import EncodedTable
 from conclave.local.errors import EncodeProblem
+from conclave.mpc.laplace import TAIL
 from conclave.mpc.whole import DIVISOR_BITS
 from conclave.plan.steps import MpcStep, Plan, ShareStep
 
@@ -80,6 +82,10 @@ def bounds(plan: Plan) -> tuple[Bound, ...]:
                 for window in made:
                     if window.function == "sum" and window.over is not None:
                         walk.need(source, window.over, WORD_MOST, is_total=True)
+            case MpcStep(operator=Noise(Input(source), _, _, columns)):
+                for noised in columns:
+                    # What does not fit a word with its noise would come out as another number.
+                    walk.need(source, noised.column, WORD_MOST - ceil(TAIL * noised.scale))
             case MpcStep(operator=Project(Input(source), outputs)):
                 for projected in outputs:
                     walk.visit(projected.expression, source)
@@ -122,10 +128,21 @@ class Walk:
 
     def need(self, at: str, column: str, most: int, is_total: bool = False) -> None:
         """Keep every value of a column, or all of them together, at or below `most`."""
+        most = max(most - self._noise_on(at, column), 0)
         origins = list(self.origins(at, column, is_total))
         n_summed = max(sum(summed for _, _, summed in origins), 1)
         for share, name, summed in origins:
             self.found.add(Bound(share, name, most // n_summed if summed else most, summed))
+
+    def _noise_on(self, at: str, column: str) -> int:
+        """Return how much noise a column's values may hold, those of all groups together."""
+        step, own = self.steps[at], 0
+        if isinstance(step, ShareStep):
+            return 0
+        if isinstance(step.operator, Noise):
+            own = sum(ceil(TAIL * each.scale) for each in step.operator.columns if each.column == column)
+            own *= step.operator.n_groups
+        return own + max((self._noise_on(below, name) for below, name, _ in _below(step, column, False)), default=0)
 
     def need_double(self, schema: Schema, column: str, at: str) -> None:
         """Keep a column so small that its values are doubles, too."""
@@ -240,7 +257,10 @@ class Walk:
         match self.steps[at]:
             case MpcStep(operator=Aggregate() as aggregate):
                 return aggregate
-            case MpcStep(operator=Filter(Input(source)) | Sort(Input(source)) | Limit(Input(source))):
+            case MpcStep(
+                operator=Filter(Input(source)) | Noise(Input(source)) | Sort(Input(source)) | Limit(Input(source))
+            ):
+                # With noise, too: where so little is counted that a mean is beyond all values, it says nothing anyway.
                 return self.aggregate_below(source)
         return None
 
@@ -278,7 +298,7 @@ _MOVED, _KEPT = ("lag", "lead"), ("sum", "min", "max")  # window functions: each
 def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, str, bool]]:
     """Yield the steps and columns right below that a column's values come from; nothing if they are computed."""
     match step.operator:
-        case Filter(Input(source)) | Sort(Input(source)) | Limit(Input(source)):
+        case Filter(Input(source)) | Noise(Input(source)) | Sort(Input(source)) | Limit(Input(source)):
             yield source, column, is_total
         case Concat(parts):
             yield from ((_name(part), column, is_total) for part in parts)
@@ -309,7 +329,7 @@ def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, st
             for side, is_repeated in ((left, False), (right, True)):
                 if column in {f.name for f in side.schema} and not (is_total and is_repeated):
                     yield _name(side), column, is_total
-        case Scan() | Input() | Collect() | Project() | Filter() | Aggregate() | Window() | Sort() | Limit():
+        case Scan() | Input() | Collect() | Project() | Filter() | Aggregate() | Noise() | Window() | Sort() | Limit():
             raise AssertionError("an operator of MPC reads Inputs")
         case _ as never:
             assert_never(never)

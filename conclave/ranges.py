@@ -7,6 +7,7 @@ MPC; of all that is found one bit is opened, before the answer, and if it is set
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import ceil
 from typing import assert_never
 
 from conclave.ir.expressions import Arithmetic, Column
@@ -26,12 +27,14 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.ranges import COUNT_MOST, LIFT_MOST, WORD_MOST, Ranges, most_of, scaled
 from conclave.ir.types import Double, is_numeric
 from conclave.ir.walk import children, scans_in
 from conclave.ir.window import Window, WindowOutput
 from conclave.ir.words import word_of
 from conclave.limits import bounds, walk_of
+from conclave.mpc.laplace import TAIL
 from conclave.plan.steps import Checked, Disclosure, LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 Sizes = Mapping[str, int]
@@ -132,6 +135,10 @@ class _Walk:
             case Aggregate(source, keys, outputs):
                 below = self._sizes(source)
                 return {key: below[key] for key in keys} | {o.name: self._of_output(o, node, below) for o in outputs}
+            case Noise(source, keys, _, columns):
+                below, fields = self._sizes(source), {f.name: f for f in node.schema}
+                most = {each.column: below[each.column] + ceil(TAIL * each.scale) for each in columns}
+                return {key: most_of(fields[key].type) for key in keys} | most
             case Window(source, _, _, made):
                 below = self._sizes(source)
                 return {**below, **{o.name: self._of_output(o, node, below) for o in made}}

@@ -11,11 +11,13 @@ Files, in reading order:
 - secrets: credentials that have no place in a document
 - load: a YAML document as a pydantic model
 - document: the policy's model
+- comparisons: how a column may decide which rows count
 - protections: what of a policy the compiler builds into a plan
 - parse: a policy's text, with the checks that its schema cannot say
 - limits: how often and until when, over all runs
 - approval: an owner's signed approval of one run
 - uses: the forms in which a source column gets on its way to an answer
+- rules: which of the owners' rules a use obeys
 - mean: the mean in a sum by a count, and the variance
 - aggregates: what each aggregate function makes of a column
 - personal: what stands for single rows or persons
@@ -27,13 +29,14 @@ Files, in reading order:
 - weights: expressions by which some rows count for more than others
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
+- noise: whether what is told has enough noise
 - domain: what conditions leave of rows
 - rows: which rows an aggregate is of
 - releases: the aggregates that an answer is made of
 - across: whether the difference of two answers is
 - faithful: the plan's steps against the query that is judged
-- ranges: whether looking at how large numbers are tells of enough subjects
 - keys: who may see which keys in the clear
+- ranges: whether looking at how large numbers are tells of enough subjects
 - verdict: what the verifier says
 - verify: all of it together
 - suggest: the least that would have to be granted

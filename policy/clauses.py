@@ -1,4 +1,4 @@
-"""The clauses of a policy that are about the run as a whole: columns, protocol, parties, and what is not enforced yet."""
+"""The clauses of a policy that are about the run as a whole: columns, protocol, parties."""
 
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -13,7 +13,6 @@ from policy.verdict import Code, Reason
 
 def check_clauses(policy: Policy, mpc: MpcSetting | None) -> Iterator[Reason]:
     """Yield what the policy's own clauses have against a run, whatever its query."""
-    yield from _unenforced(policy)
     if mpc is not None:
         yield from _compute(policy, mpc)
 
@@ -30,19 +29,6 @@ def check_header(policy: Policy, scan: Scan) -> Iterator[Reason]:
             # Only the first: after a column too many, all others differ.
             yield _reason(policy, "header-mismatch", "spec.columns", says, what, fix)
             return
-
-
-def _unenforced(policy: Policy) -> Iterator[Reason]:
-    spec = policy.spec
-    asked = {
-        "spec.noise": ("noise", spec.noise is not None),
-    }
-    for clause, (what, is_asked) in sorted(asked.items()):
-        if is_asked:
-            says = f"asks for {what}"
-            fix = "run it with a version that enforces this clause; only the owner may take it out"
-            problem = f"{policy.metadata.dataset} asks for {what}, which this version does not enforce"
-            yield _reason(policy, "not-enforced", clause, says, problem, fix)
 
 
 def _compute(policy: Policy, mpc: MpcSetting) -> Iterator[Reason]:

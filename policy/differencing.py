@@ -23,6 +23,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression, show_node
 from conclave.ir.walk import conjuncts, substitute
 from conclave.ir.window import Window
@@ -88,7 +89,7 @@ class _Lineage:
                 return ((name, frozenset()),)
             case Concat(parts):
                 return tuple(row for part in parts for row in self.rows(part))
-            case Project(source) | Window(source) | Sort(source) | Collect(source):
+            case Project(source) | Noise(source) | Window(source) | Sort(source) | Collect(source):
                 return self.rows(source)
             case Filter(source, predicate):
                 passed = [self._values(source, condition) for condition in conjuncts(predicate)]
@@ -116,7 +117,7 @@ class _Lineage:
                 return tuple(text for part in parts for text in self.column(part, name))
             case Project(source, outputs):
                 return self._values(source, next(o.expression for o in outputs if o.name == name))
-            case Filter(source) | Sort(source) | Collect(source):
+            case Filter(source) | Noise(source) | Sort(source) | Collect(source):
                 return self.column(source, name)
             case Window(source, partition, order, made_by_window):
                 made_here = next((output for output in made_by_window if output.name == name), None)

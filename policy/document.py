@@ -38,6 +38,18 @@ class PolicyColumn(Model):
     type: str
     subject: bool = False
     bounds: tuple[float, float] | None = None
+    values: Annotated[tuple[bool | int | str, ...], Field(min_length=1, max_length=10_000)] | None = None  # for noise
+
+
+Granularity = Literal["day", "week", "month", "quarter", "year"]
+Listed = Annotated[str, Field(max_length=4096)] | bool | int | float | None  # None: IS NULL
+
+
+class FilterRule(Model):
+    """In which ways a column may decide which rows count: compared with these values, or in these steps. Either will do."""
+
+    values: Annotated[tuple[Listed, ...], Field(min_length=1, max_length=1000)] | None = None
+    granularity: Granularity | Annotated[int | float, Field(gt=0)] | None = None
 
 
 class Grant(Model):
@@ -47,6 +59,12 @@ class Grant(Model):
     purposes: Annotated[tuple[str, ...], Field(min_length=1)]
     columns: dict[str, tuple[Capability, ...]]
     expressions: bool = False  # whether an aggregate may be over an expression instead of a plain column
+    filters: dict[str, FilterRule] = {}  # of columns with `filter`: in which ways; left out: in any
+
+    @model_serializer(mode="wrap")
+    def _without_no_filters(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out rules where there are none: a policy of before there were any keeps its signature."""
+        return {name: value for name, value in dump(self).items() if name != "filters" or value}
 
 
 class Minimum(Model):
@@ -74,16 +92,19 @@ class Limits(Model):
     """How often and until when, over all runs: `policy.limits`."""
 
     runs: Annotated[int, Field(ge=1)] | None = None
-    epsilon: Annotated[float, Field(gt=0)] | None = None  # of all runs' noise together
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # of all runs' noise together
     per: str | None = None  # None: ever
     until: str | None = None
     container: Annotated[str, Field(pattern=r"^[^/]{1,256}$")] | None = None  # of what was spent; None: the data's own
 
 
 class Noise(Model):
-    """Differential privacy on the released aggregates."""
+    """Differential privacy on the released aggregates: what one run may tell of one subject, or of one row."""
 
-    epsilon: Annotated[float, Field(gt=0)]
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    unit: Literal["subject", "row"] = "subject"
+    rows: Annotated[int, Field(ge=1, le=1_000_000)] | None = None  # of a subject that are read at most
+    mechanism: Literal["laplace"] = "laplace"  # discrete, of each compute party at full scale
 
 
 class PolicyMetadata(Model):

@@ -59,12 +59,12 @@ def tables_made(plan: Plan) -> dict[str, Node]:
             match step:
                 case LocalStep(name, _, query):
                     made[name] = _put_together(query, made)
-                case ShareStep(name, _, source) if source in made:
-                    made[name] = made[source]
+                case ShareStep(name, _, source):
+                    made[name] = made.get(source, Input(source, step.schema))
                 case MpcStep(name, operator):
                     made[name] = _put_together(operator, made)
-                case ShareStep() | RevealStep() | SendStep():
-                    pass
+                case RevealStep(name) | SendStep(name):
+                    made[name] = Input(name, step.schema)
     return made
 
 
@@ -77,6 +77,9 @@ def check_protections(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Re
             columns = ", ".join(clamp.column for clamp in wanted.clamps) or "no column"
             what = f"{scan.dataset} would be read without the bounds that its policy sets"
             yield _reason(policies, scan.dataset, "spec.columns", f"sets bounds on {columns}", what)
+        if scan.kept != wanted.kept:
+            what = f"{scan.dataset} would be read without the limits on its rows that its policy sets"
+            yield _reason(policies, scan.dataset, "spec.noise", "says which rows are read", what)
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
     for step in plan.steps:
         if isinstance(step, ShareStep) and step.source in queries and not is_one_row(queries[step.source]):

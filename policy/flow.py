@@ -48,12 +48,15 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts
 from conclave.ir.window import Window
 from policy.aggregates import COMBINES, KIND_OF_FUNCTION, tells_rows_of
+from policy.comparisons import column_in
 from policy.mean import mean_of, variance_of, without_casts
 from policy.personal import Personal, Source, is_among, standing_for_rows
+from policy.rules import Rules, held_to_rules
 from policy.uses import Relation, Use, Value, influences_of, merged, sources_of, together
 from policy.windows import windowed
 
@@ -66,12 +69,13 @@ class UnknownOperator(Exception):
         self.name = name
 
 
-def trace(root: Node, personal: Personal = frozenset()) -> Relation:
+def trace(root: Node, personal: Personal = frozenset(), rules: Rules | None = None) -> Relation:
     """Return what `root` holds of its scans. `personal`: the columns, or keys of several, of one row or person each.
 
+    `rules`: all that owners ask of conditions on a column, whoever it is granted to.
     Raises:  UnknownOperator.
     """
-    return _Tracing(personal).relation(root)
+    return _Tracing(personal, rules or {}).relation(root)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class _Group:
 @dataclass
 class _Tracing:
     personal: Personal
+    rules: Rules
     done: dict[int, Relation] = field(default_factory=dict)  # by id: subtrees are shared
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -103,7 +108,7 @@ class _Tracing:
     def _relation(self, node: Node) -> Relation:
         match node:
             case Scan():
-                return _scan(node)
+                return _scan(node, self.rules)
             case Concat(parts):
                 return _concat(tuple(self._apart(part) for part in parts), node)
             case Project(source):
@@ -113,6 +118,9 @@ class _Tracing:
                 return _filter(relation, node, standing_for_rows(self.personal, relation.values.values()))
             case Aggregate(source):
                 return self._aggregate(self.relation(source), node)
+            case Noise(source):
+                # Less is told than without it; what is asked of a column to be told at all stays the same.
+                return self.relation(source)
             case Window(source):
                 return windowed(self.relation(source), node)
             case Join(left, right):
@@ -192,9 +200,11 @@ def _marked(uses: tuple[Use, ...], number: int) -> tuple[Use, ...]:
     return merged(use if use.total is None else replace(use, total=(number, use.total)) for use in uses)
 
 
-def _scan(node: Scan) -> Relation:
-    names = (f.name for f in node.schema)
-    values = {n: Value((Use(node.dataset, n, "plain", steps=(f"{node.dataset}.{n}",)),)) for n in names}
+def _scan(node: Scan, rules: Rules) -> Relation:
+    values = {}
+    for name in (f.name for f in node.schema):
+        of_column = rules.get((node.dataset, name), ())
+        values[name] = Value((Use(node.dataset, name, "plain", rules=of_column, steps=(f"{node.dataset}.{name}",)),))
     return Relation(values, rows=(Use(node.dataset, None, "count", steps=(f"rows of {node.dataset}",)),))
 
 
@@ -364,6 +374,9 @@ def _value_of(expression: Expression, source: Relation) -> Value:
 
 def _computed(expression: Expression, source: Relation, deciding: tuple[Expression, ...]) -> Value:
     values = {id(part): _value_of(part, source) for part in operands(expression)}
+    column = column_in(expression)
+    if column is not None:
+        values = {part: held_to_rules(value, source.values[column.name], expression) for part, value in values.items()}
     parts = together(*values.values())
     uses = (replace(_derived(use), total=None) for use in parts.uses)
     influences = [parts.influences]

@@ -6,6 +6,7 @@ Whoever asks must have written down what it is about to spend before it counts; 
 import datetime
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,6 +32,7 @@ class Reached:
     used: float
     allowed: float
     since: datetime.datetime | None = None  # None: ever
+    left: float = 0  # of what is allowed, and less than one more run needs
 
 
 def period_of(limits: Limits) -> datetime.timedelta | None:
@@ -62,10 +64,29 @@ def reached(policy: Policy, spent: Collection[Spent], now: datetime.datetime) ->
     if limits.runs is not None and len(counted) >= limits.runs:
         return Reached("spec.limits.runs", len(counted), limits.runs, since)
     if limits.epsilon is not None:
-        used = sum(each.epsilon for each in counted)
-        if used + epsilon_of(policy) > limits.epsilon:
-            return Reached("spec.limits.epsilon", used, limits.epsilon, since)
+        used, allowed = sum((exact(each.epsilon) for each in counted), Fraction(0)), exact(limits.epsilon)
+        if used + exact(epsilon_of(policy)) > allowed:
+            left = float(max(allowed - used, Fraction(0)))
+            return Reached("spec.limits.epsilon", float(used), limits.epsilon, since, left)
     return None
+
+
+def exact(epsilon: float) -> Fraction:
+    """Return the number that was written, and not the double next to it: ten times 0.1 is 1.
+
+    >>> sum([exact(0.1)] * 10) == exact(1.0)
+    True
+    """
+    return Fraction(repr(epsilon))
+
+
+def decimal_of(number: Fraction) -> str:
+    """Return a number as people write it.
+
+    >>> decimal_of(Fraction(1, 2)), decimal_of(Fraction(3))
+    ('0.5', '3')
+    """
+    return f"{float(number):.6g}"
 
 
 def counts(limits: Limits, at: datetime.datetime, now: datetime.datetime) -> bool:

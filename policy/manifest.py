@@ -56,6 +56,14 @@ class DataRef(Model):
     version: Annotated[str | None, Field(exclude_if=lambda version: version is None)] = None
 
 
+class ApprovalRef(Model):
+    """The approval with which a party's own worker let its data be used."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # of the document, its signature included
+    signer: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # the fingerprint of the certificate whose key signed it
+    expires: Annotated[str, Field(max_length=20)]  # in UTC
+
+
 class Statement(Model):
     """What one party says after it has read every policy. Signed with purpose "verdict"."""
 
@@ -67,6 +75,8 @@ class Statement(Model):
     data: tuple[DataRef, ...]
     verdict: Literal["accept", "reject"]
     reasons: tuple[Reason, ...] = ()
+    # Of a policy that asks for one. Left out, not null, where none does: that is what others have signed.
+    approval: Annotated[ApprovalRef | None, Field(exclude_if=lambda approval: approval is None)] = None
 
 
 class PartyRecord(Model):
@@ -247,6 +257,8 @@ def _statement_problems(manifest: Manifest, party: PartyRecord, certificate: str
         return
     if not is_signed(certificate, VERDICT_PURPOSE, as_json(statement), party.signature or ""):
         yield f"{name}'s signature does not fit its verdict"
+    if statement.approval is not None and statement.approval.signer != load_certificate(certificate).fingerprint:
+        yield f"{name} names an approval that another key than its own has signed"
     for what, said, stands in (
         ("run id", statement.run_id, manifest.run_id),
         ("run", statement.run, manifest.run),

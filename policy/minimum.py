@@ -32,6 +32,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.show import show_node
 from conclave.ir.walk import children
 from conclave.ir.window import Window
@@ -122,7 +123,7 @@ class _Tracing:
                 return _concat(sources)
             case Project():
                 return _project(sources[0], node)
-            case Filter() | Sort() | Limit() | Collect():
+            case Filter() | Noise() | Sort() | Limit() | Collect():
                 return sources[0]
             case Window():
                 return self._window(sources[0], node)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from conclave.ir.errors import TypeProblem
 from conclave.ir.types import is_numeric, parse_type
-from policy.document import Grant, Policy, PolicyColumn
+from policy.comparisons import rule_problem
+from policy.document import FilterRule, Grant, Policy, PolicyColumn, PolicySpec
 from policy.limits import limit_problems
 from policy.load import load_with_lines
 from policy.problem import DocumentError, Path, Problem
-from policy.protections import clamp_of
+from policy.protections import clamp_of, listed_of
 from policy.yaml import Lines
 
 _PARTY = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -44,6 +45,7 @@ def _problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
     if spec.minimum and not any(column.subject for column in spec.columns.values()):
         what = "counts subjects, but no column says whom the rows are about"
         yield lines.problem(("spec", "minimum"), what, "mark that column with subject: true")
+    yield from _noise_problems(spec, lines)
     for path, what, fix in limit_problems(policy):
         yield lines.problem(path, what, fix)
 
@@ -54,6 +56,7 @@ def _column_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator
     except TypeProblem as problem:
         yield lines.problem((*path, "type"), problem.what, problem.fix)
         return
+    yield from _value_problems(column, path, lines)
     if column.bounds is None:
         return
     low, high = column.bounds
@@ -67,6 +70,35 @@ def _column_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator
         yield lines.problem((*path, "bounds"), f"there is no {kind} within them", "write wider ones")
 
 
+def _value_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator[Problem]:
+    for index, value in enumerate(column.values or ()):
+        try:
+            listed_of("", column.model_copy(update={"values": (value,)}))
+        except (TypeProblem, ValueError):
+            fix = "list whole numbers, strings, true and false, or days as 'YYYY-MM-DD', as the type has it"
+            yield lines.problem((*path, "values", index), f"is no {column.type}", fix)
+        if value in (column.values or ())[:index]:
+            yield lines.problem((*path, "values", index), "is written twice", "keep one")
+
+
+def _noise_problems(spec: PolicySpec, lines: Lines) -> Iterator[Problem]:
+    noise, subjects = spec.noise, [name for name, column in spec.columns.items() if column.subject]
+    if noise is None:
+        return
+    path: Path = ("spec", "noise")
+    if spec.minimum is not None:
+        what = "stands beside a minimum, whose exact count of subjects tells what the noise is to hide"
+        yield lines.problem(path, what, "keep one of the two")
+    if noise.unit == "row" and noise.rows is not None:
+        yield lines.problem((*path, "rows"), "limits the rows of a subject, and the unit is a row", "leave it out")
+    if noise.unit == "subject" and len(subjects) != 1:
+        what = f"hides one subject, and {len(subjects) or 'no'} columns say whom rows are about"
+        yield lines.problem(path, what, "mark one column with subject: true, or write unit: row")
+    if noise.unit == "subject" and noise.rows is None:
+        fix = "write rows: 1, or how many rows of a subject are to count; others are not read"
+        yield lines.problem(path, "does not say how many rows of one subject count", fix)
+
+
 def _grant_problems(grant: Grant, columns: dict[str, PolicyColumn], path: Path, lines: Lines) -> Iterator[Problem]:
     yield from _party_problems(grant.to, (*path, "to"), lines)
     yield from _repeats(grant.purposes, (*path, "purposes"), lines)
@@ -76,8 +108,28 @@ def _grant_problems(grant: Grant, columns: dict[str, PolicyColumn], path: Path, 
         if not capabilities:
             what = "grants nothing"
             yield lines.problem((*path, "columns", name), what, "name a capability, or leave the column out")
+    for name, rule in grant.filters.items():
+        yield from _filter_problems(name, rule, grant, columns, (*path, "filters", name), lines)
     if not grant.columns:
         yield lines.problem((*path, "columns"), "grants nothing", "name columns, or leave the grant out")
+
+
+def _filter_problems(
+    name: str, rule: FilterRule, grant: Grant, columns: dict[str, PolicyColumn], path: Path, lines: Lines
+) -> Iterator[Problem]:
+    held = grant.columns.get(name, ())
+    if "open" in held:
+        what = "says how a column may decide that the same grant opens"
+        yield lines.problem(path, what, "who may see it can filter it; leave the rule out, or grant less than open")
+    elif "filter" not in held:
+        yield lines.problem(path, "says how a column may decide that may not", "grant it filter in this grant, too")
+    if name in columns:
+        problem = rule_problem(rule, columns[name].type)
+        if problem is not None:
+            fix = (
+                "write values: [...] of the column's type, or granularity: a number, or day, week, month, quarter, year"
+            )
+            yield lines.problem(path, problem, fix)
 
 
 def _party_problems(parties: tuple[str, ...], path: Path, lines: Lines) -> Iterator[Problem]:

@@ -1,13 +1,16 @@
-"""What policies ask for that the compiler can build into a plan: minimum subjects, bounds, padding."""
+"""What policies ask for that the compiler can build into a plan: minimum subjects, bounds, padding, noise."""
 
+import datetime
 import decimal
 import math
 from collections.abc import Iterator, Mapping
 
 from conclave.ir.expressions import Literal
-from conclave.ir.guard import Clamp, Protection
-from conclave.ir.types import Decimal, Double, Integer, Type, parse_type
+from conclave.ir.guard import Clamp, Listed, NoiseAsked, Protection
+from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar, parse_type
+from conclave.ir.words import word_of
 from policy.document import Policy, PolicyColumn, PolicySpec
+from policy.limits import decimal_of, exact
 from policy.verdict import Obligation
 
 
@@ -46,6 +49,19 @@ def obligations_of(policies: Mapping[str, Policy]) -> Iterator[Obligation]:
         if protection.padding > 1:
             what = f"the number of rows put into MPC is rounded up to a multiple of {protection.padding}"
             yield Obligation(dataset, "spec.padding.rows", what)
+        for listed in protection.listed:
+            what = f"rows in which {listed.column} is none of the {len(listed.values)} listed values are not read"
+            yield Obligation(dataset, f"spec.columns.{listed.column}.values", what)
+        if protection.noise is not None:
+            yield from _noise_obligations(dataset, protection.noise)
+
+
+def _noise_obligations(dataset: str, noise: NoiseAsked) -> Iterator[Obligation]:
+    of = "row" if noise.subject is None else noise.subject
+    yield Obligation(dataset, "spec.noise.epsilon", f"a run spends epsilon {decimal_of(noise.epsilon)} on each {of}")
+    if noise.subject is not None:
+        rows = "1 row" if noise.most_rows == 1 else f"{noise.most_rows} rows"
+        yield Obligation(dataset, "spec.noise.rows", f"{rows} at most of each {noise.subject} are read")
 
 
 def _protection(spec: PolicySpec) -> Protection:
@@ -57,7 +73,46 @@ def _protection(spec: PolicySpec) -> Protection:
         ends_run=minimum is not None and minimum.otherwise == "reject",
         clamps=tuple(clamp for name, column in spec.columns.items() if (clamp := clamp_of(name, column))),
         padding=spec.padding.rows if spec.padding else 1,
+        listed=tuple(each for name, column in spec.columns.items() if (each := listed_of(name, column))),
+        noise=_noise_asked(spec),
     )
+
+
+def listed_of(name: str, column: PolicyColumn) -> Listed | None:
+    """Return the values of a column that may be told, as values of its type; None if it lists none.
+
+    Raises:  TypeProblem, ValueError if one is no value of the type.
+    """
+    if column.values is None:
+        return None
+    kind = parse_type(column.type)
+    return Listed(name, tuple(Literal(_listed_value(value, kind), kind) for value in column.values))
+
+
+def _noise_asked(spec: PolicySpec) -> NoiseAsked | None:
+    if spec.noise is None:
+        return None
+    if spec.noise.unit == "row":
+        return NoiseAsked(exact(spec.noise.epsilon), None)
+    subject = next((name for name, column in spec.columns.items() if column.subject), None)
+    return NoiseAsked(exact(spec.noise.epsilon), subject, spec.noise.rows or 1)
+
+
+def _listed_value(value: bool | int | str, kind: Type) -> bool | int | str | datetime.date:
+    match kind:
+        case Boolean() if isinstance(value, bool):
+            return value
+        case Integer() if isinstance(value, int) and not isinstance(value, bool):
+            word_of(value, kind)
+            if not -(1 << (kind.bits - 1)) <= value < 1 << (kind.bits - 1):
+                raise ValueError
+            return value
+        case Varchar() if isinstance(value, str) and "\0" not in value:
+            word_of(value, kind)
+            return value
+        case Date() if isinstance(value, str):
+            return datetime.date.fromisoformat(value)
+    raise ValueError
 
 
 def _value(bound: float, kind: Type, up: bool) -> int | float | decimal.Decimal | None:

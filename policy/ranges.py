@@ -5,8 +5,10 @@ that is huge for one person alone. So under a minimum nothing may be looked at b
 held to it; numbers of such groups may.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from conclave.ir.nodes import Node, Scan
+from conclave.ir.noise import Noise
 from conclave.ir.walk import children
 from conclave.plan.steps import MpcStep, Plan
 from policy.document import Policy
@@ -32,12 +34,31 @@ def check_ranges(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]
     tables, refused = tables_made(plan), set[str]()
     for step in steps:
         assert step.checked is not None
-        node = tables.get(step.name)
-        if node is None:
-            continue  # the steps do not fit together, which is refused elsewhere
+        node = tables.get(step.name, step.operator)
         why = f"whether a number in {step.name} outgrows its word, seen in rows that are not counted"
-        for source in children(node) if step.checked.is_by_row else (node,):
+        looked_at = children(node) if step.checked.is_by_row else (node,)
+        yield from _without_noise(looked_at, policies)
+        for source in looked_at:
             for reason in refusals_of(source, policies, _TOLD, why, _FIX):
                 if reason.dataset not in refused:
                     refused.add(reason.dataset)
                     yield reason
+
+
+def _without_noise(looked_at: Iterable[Node], policies: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield a refusal for each dataset that asks for noise, if sizes are looked at before there is any on them."""
+    for dataset in sorted({name for node in looked_at for name in _read_plainly(node)}):
+        policy = policies.get(dataset)
+        if policy is not None and policy.spec.noise is not None:
+            what = f"whether numbers computed of {dataset} outgrow their words would be told without noise"
+            yield Reason("noise-not-met", dataset, what, _FIX)
+
+
+def _read_plainly(node: Node) -> Iterator[str]:
+    match node:
+        case Noise():
+            return
+        case Scan(dataset=dataset):
+            yield dataset
+    for child in children(node):
+        yield from _read_plainly(child)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policy.comparisons import in_words
 from policy.document import Grant, Policy
 from policy.uses import Use
 from policy.verdict import Reason
@@ -56,9 +57,12 @@ def refuse(policy: Policy, use: Use, recipient: str, purpose: str, disclosure: s
 
     `disclosure` says where the recipient sees it, the flow's last step.
     """
-    need, held = need_of(use), held_by(policy, use.column, recipient, purpose)
+    need, held = need_of(use), held_by(policy, use.column, recipient, purpose, use)
     if held.releases(need):
         return None
+    at_all = held_by(policy, use.column, recipient, purpose)
+    if at_all.releases(need):
+        return _otherwise(policy, use, recipient, purpose, disclosure)
     missing = _missing(need, held)
     dataset, owner = use.dataset, use.dataset.split("/")[0]
     only_expressions = missing <= held.capabilities
@@ -80,13 +84,41 @@ def refuse(policy: Policy, use: Use, recipient: str, purpose: str, disclosure: s
     )
 
 
-def held_by(policy: Policy, column: str | None, recipient: str, purpose: str) -> Held:
-    """Return what `recipient` holds of a column for `purpose`: the union of all grants to it, or to all."""
+def _otherwise(policy: Policy, use: Use, recipient: str, purpose: str, disclosure: str) -> Reason:
+    """Return the refusal of a column that may decide, but not in this way."""
+    column, owner = use.column or "", use.dataset.split("/")[0]
+    rules = [
+        (clause, grant.filters[column])
+        for clause, grant in _applying(policy, recipient, purpose)
+        if column in grant.filters
+    ]
+    said = " or ".join(in_words(rule) for _, rule in rules)
+    return Reason(
+        code="comparison-not-granted",
+        dataset=use.dataset,
+        version=policy.metadata.version,
+        clause=f"{rules[0][0]}.filters.{column}",
+        says=f"lets {recipient} filter by {column} {said}, and in no other way",
+        column=column,
+        capability="filter",
+        recipient=recipient,
+        flow=(*use.steps, f"{disclosure} to {recipient}"),
+        where=use.at,
+        what=f"{recipient} would learn {_learnt(use)} in a way that is not granted",
+        fix=f"compare {column} itself, {said}; or ask {owner} to grant {recipient} more",
+    )
+
+
+def held_by(policy: Policy, column: str | None, recipient: str, purpose: str, use: Use | None = None) -> Held:
+    """Return what `recipient` holds of a column for `purpose`: the union of all grants to it, or to all.
+
+    With `use`, a grant to filter counts only if the use obeys its rule; without, it always does.
+    """
     plain: set[str] = set()
     over_expressions: set[str] = set()
     clauses: list[str] = []
     for clause, grant in _applying(policy, recipient, purpose):
-        granted = [grant.columns.get(column, ())] if column is not None else list(grant.columns.values())
+        granted = [_of_column(grant, column, use)] if column is not None else list(grant.columns.values())
         for capabilities in granted:
             plain.update(capabilities)
             over_expressions.update(capabilities if grant.expressions else ())
@@ -95,6 +127,12 @@ def held_by(policy: Policy, column: str | None, recipient: str, purpose: str) ->
     # The clause that says most of this column.
     clause = max(clauses, key=len) if clauses else "spec.grants"
     return Held(frozenset(plain), frozenset(over_expressions), clause)
+
+
+def _of_column(grant: Grant, column: str, use: Use | None) -> tuple[str, ...]:
+    rule = grant.filters.get(column)
+    is_free = use is None or rule is None or rule in use.obeys
+    return tuple(each for each in grant.columns.get(column, ()) if is_free or each != "filter")
 
 
 def _applying(policy: Policy, recipient: str, purpose: str) -> Iterator[tuple[str, Grant]]:

@@ -26,6 +26,7 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts, rebuild, substitute
 from conclave.ir.window import Window
@@ -126,7 +127,7 @@ class _Reading:
                 return _project(self.relation(source), node)
             case Filter(source, predicate):
                 return _filter(self.relation(source), predicate)
-            case Sort(source) | Collect(source):
+            case Noise(source) | Sort(source) | Collect(source):
                 return self.relation(source)
             case Limit(source, count):
                 return _limited(self.relation(source), source, count)

@@ -30,7 +30,7 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
             code, what = problem
             yield Reason(code, "", what, "this is a fault of the compiler: report it, with the query")
     yield from _seen_problems(plan)
-    known = ("answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs")
+    known = ("answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs", "noise")
     for kind in sorted({d.kind for d in plan.disclosures if d.kind not in known}):
         yield Reason("unknown-disclosure", "", f"the plan discloses {kind}", "no rule covers this; report it")
 

@@ -13,7 +13,7 @@ from policy.verdict import Reason
 from policy.verify import Request, verify
 
 MOST_ROUNDS = 20  # each finds what is missing of what was granted in the one before: join_payload, say
-_GRANTABLE = ("not-granted", "expressions-not-granted")
+_GRANTABLE = ("not-granted", "expressions-not-granted", "comparison-not-granted")
 
 
 @dataclass(frozen=True, order=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from conclave.ir.errors import Position
+from policy.document import FilterRule
 
 # Forms of content: the value itself; something computed from single rows; a group's label; aggregates.
 # Forms of influence: a predicate, the match of a join, an order.
@@ -42,6 +43,8 @@ class Use:
     of_all_rows: bool = False  # of a total: that column is never NULL
     computed: bool = False  # of a label: it is not the column's own value
     to_knowing: tuple[tuple[str, str], ...] = ()  # learnt only by who knows these (dataset, column), row by row
+    obeys: frozenset[FilterRule] = frozenset()  # it tells no more apart than each of these allows
+    rules: tuple[FilterRule, ...] = field(default=(), compare=False)  # all that there are on the column
     steps: tuple[str, ...] = field(default=(), compare=False)  # the way here, printed
     at: Position | None = field(default=None, compare=False)
 
@@ -102,7 +105,8 @@ def influences_of(value: Value, kind: Kind, step: str, at: Position | None) -> t
     for use in value.uses:
         if use.is_of_rows or use.kind == "group_key":
             joined = use.joined and kind == "group_key"
-            use = replace(use, kind=kind, over_expression=False, joined=joined, computed=False)
+            obeys = use.obeys if kind == "filter" else frozenset[FilterRule]()
+            use = replace(use, kind=kind, over_expression=False, joined=joined, computed=False, obeys=obeys)
         found.append(replace(use, total=None).via(step, at))
     # What the value had already is kept, unless this says the same in fewer words.
     return merged(found, (use for use in value.influences if use not in found))
@@ -113,5 +117,5 @@ def _way(use: Use) -> tuple[int, tuple[str, ...], tuple[int, int]]:
 
 
 def _order(use: Use) -> tuple[str, ...]:
-    flags = f"{use.over_expression:d}{use.joined:d}{use.computed:d}{use.to_knowing}"
+    flags = f"{use.over_expression:d}{use.joined:d}{use.computed:d}{use.to_knowing}{sorted(map(str, use.obeys))}"
     return (use.dataset, use.column or "", use.kind, flags, repr(use.total))

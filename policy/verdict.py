@@ -12,12 +12,14 @@ Code = Literal[
     "header-mismatch",  # the policy's columns are not the declared ones
     "not-granted",  # a capability is missing
     "expressions-not-granted",  # the aggregate is granted, but over plain columns only
+    "comparison-not-granted",  # the column may decide, but not in this way
     "cleartext-not-granted",  # a party would see keys that their owner does not show it
     "protocol-not-allowed",
     "party-not-allowed",  # one that computes
     "not-enforced",  # the policy asks for something that this version cannot do, or this plan does not
     "minimum-not-met",  # something would be told of fewer subjects than a policy asks for
     "minimum-not-countable",  # subjects behind an aggregate cannot be counted: some count for more than others
+    "noise-not-met",  # something would be told with less noise than a policy asks for, or with none
     "differencing",  # the difference of what is told would be of fewer subjects
     "unfaithful",  # the steps do not compute the query
     "cleartext",  # a step would run in clear where it may not

@@ -19,10 +19,12 @@ from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
 from policy.minimum import check_minimum
+from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
 from policy.protections import obligations_of
 from policy.ranges import check_ranges
 from policy.release import held_by, refuse
+from policy.rules import rules_of
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
@@ -54,10 +56,11 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_minimum(plan.query, valid),
         *check_ranges(plan, valid),
         *check_differencing(plan.query, valid),
+        *check_noise(plan, valid),
     ]
     try:
         personal = _personal(scans, valid)
-        reasons += _flow_reasons(plan, trace(plan.query, personal), valid, request)
+        reasons += _flow_reasons(plan, trace(plan.query, personal, rules_of(valid)), valid, request)
         reasons += _size_reasons(plan, personal, valid, request)
         reasons += _key_check_reasons(plan, personal, valid, request)
         reasons += check_keys(plan, valid, personal, request.purpose)
@@ -65,7 +68,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         fix = "write the query without it, or add a rule for it to policy.flow"
         reasons.append(Reason("unknown-operator", "", str(unknown), fix))
     stamps = (PolicyStamp(name, policy.metadata.version, digest(policy)) for name, policy in valid.items())
-    kept = tuple(obligations_of(valid)) if not reasons else ()
+    kept = (*obligations_of(valid), *noise_obligations(plan, valid)) if not reasons else ()
     return Verdict(request.purpose, tuple(stamps), _sorted(reasons), kept)
 
 
@@ -134,7 +137,7 @@ def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy]
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
     for step in plan.steps:
         if isinstance(step, ShareStep) and not step.is_one_row and step.source in queries:
-            uses = trace(queries[step.source], personal).influences
+            uses = trace(queries[step.source], personal, rules_of(policies)).influences
             yield from _unasked(plan, uses, f"how many rows {step.party} puts into MPC, seen", policies, request)
 
 
@@ -150,7 +153,7 @@ def _key_check_reasons(
             continue
         side, certain = unique_side(join)
         if certain == Uniqueness.DECLARED:
-            checked = trace(join.right if side == "right" else join.left, personal)
+            checked = trace(join.right if side == "right" else join.left, personal, rules_of(policies))
             keys = (checked.values[right if side == "right" else left] for left, right in join.on)
             step = "checked to tell rows apart"
             uses = merged(checked.influences, *(influences_of(key, "join_key", step, join.at) for key in keys))

@@ -5,6 +5,8 @@ check everything again for themselves. (`renderer.dev` and `renderer.local` run 
 
 Documents:
 - fields: the kinds of text that documents are made of
+- steps: the operators that a workflow may list in SQL's place
+- steps_sql: the SQL that they mean
 - workflow: what some parties ask to compute together
 - dataset: where a dataset lies, and what its rows look like
 - dns: where a cluster's name servers are
@@ -16,6 +18,7 @@ Documents:
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
 - check_cleartext: which keys a workflow shows to whom
+- check_steps: how the steps of a workflow hang together
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together
 - published: copies of policies, for their verdict in a pull request
@@ -63,6 +66,8 @@ Commands:
 - approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations
 - plan: the plan of a committed workflow
+- taken: what steps were estimated to cost, beside what they took
+- plan_svg: a plan's graph as a picture
 - review: what a pull request asks for, beside what was asked before
 - markdown: text of others in a forge's Markdown
 - policy_change: what a changed policy would change
@@ -73,6 +78,7 @@ Commands:
 - across_text: what was found, in words
 - submission: a change as a commit on a branch of its own
 - committed: a run's files in a commit
+- approved: the approvals that a manifest names
 - history: a manifest held against Git
 - ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process

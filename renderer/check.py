@@ -11,6 +11,7 @@ from policy.identity import BadIdentity, load_certificate
 from policy.problem import DocumentError, Path, Problem
 from renderer.check_cleartext import check_cleartext
 from renderer.check_dataset import check_dataset
+from renderer.check_steps import check_steps
 from renderer.dataset import Dataset, source_of
 from renderer.documents import Document, Workspace, read_workspace
 from renderer.party import Party
@@ -59,7 +60,11 @@ def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch =
         warnings += soon
     of_parties, whole = tuple(problems), list[tuple[Document[Workflow], Run]]()
     for name, workflow in workspace.workflows.items():
-        broken = [*_check_references(workflow, workspace), *_check_outputs(workflow, workspace)]
+        broken = [
+            *_check_references(workflow, workspace),
+            *_check_outputs(workflow, workspace),
+            *check_steps(workflow),
+        ]
         # Who computes depends on who is there at all.
         broken = broken or [*_check_compute(workflow, workspace)]
         broken = broken or [*check_cleartext(workflow, workspace)]

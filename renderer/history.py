@@ -16,6 +16,7 @@ from typing import Any
 from policy.manifest import Manifest, as_json, verify_manifest
 from policy.problem import DocumentError
 from renderer import names
+from renderer.approved import Check, check_named, named_approvals
 from renderer.check import load_workspace
 from renderer.committed import image_problems, run_spec_problems
 from renderer.documents import WORKFLOWS
@@ -26,14 +27,6 @@ from renderer.spec import PlannedRun
 from worker.runspec import run_digest
 
 _RUN_ID = re.compile(r"[a-z][-a-z0-9]*")
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at."""
-
-    what: str
-    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,6 +59,7 @@ class Provenance:
             "introduced": _commit_json(self.introduced),
             "merged": _commit_json(self.merged),
             "approvals": list(self.approvals),
+            "ownersApprovals": {name: as_json(each) for name, each in named_approvals(self.manifest).items()},
             "resources": as_json(self.manifest.resources) if self.manifest.resources else None,
             "checks": [{"what": check.what, "problems": list(check.problems)} for check in self.checks],
         }
@@ -85,6 +79,7 @@ def trace_manifest(root: Path, manifest: Manifest, result: bytes | None) -> Prov
     else:
         planned, check = _rendered_at(repository, introduced, manifest)
         checks += [Check("the run is in the history", ()), check, *_committed(repository, introduced, manifest)]
+        checks += check_named(repository, (merged or introduced).sha, manifest)
         checks.append(_commit_signatures(introduced, merged))
     if planned is not None:
         certificates = {member.name: member.certificate for member in planned.run.members}

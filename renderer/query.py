@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from conclave.compile import compile_query
 from conclave.ir.errors import Position, QueryProblem
-from policy.problem import Problem, field_name
+from policy.problem import Path, Problem, field_name
 from policy.yaml import Place
 from renderer.documents import Document
+from renderer.steps_sql import field_at
 from renderer.workflow import Workflow
 from worker.runspec import Run, cleartext_of, tables_of
 
@@ -25,6 +26,10 @@ def check_query(workflow: Document[Workflow], run: Run) -> Iterator[Problem]:
 
 def query_problem(workflow: Document[Workflow], error: QueryProblem) -> Problem:
     """Return a problem of the query as one of the document that it stands in."""
+    steps = workflow.model.spec.steps
+    if steps is not None:
+        path: Path = ("spec", "steps", *(field_at(steps, error.at) if error.at else ()))
+        return workflow.problem(path, error.what, error.fix)
     place = _place(workflow, error.at) if error.at else None
     if place is not None:
         return Problem(workflow.file, place.line, place.column, field_name(_PATH), error.what, error.fix)

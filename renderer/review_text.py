@@ -229,7 +229,7 @@ def _markdown_steps(one: Review) -> Iterator[str]:
 
 def _policy_lines(one: Review) -> Iterator[str]:
     for opinion in one.opinions:
-        yield f"  {opinion.dataset or 'all':<22} {opinion.says:<15} {_stamp(opinion)}".rstrip()
+        yield f"  {opinion.dataset or 'all':<22} {opinion.says:<15} {_stamp(opinion)}".rstrip() + _spends(opinion)
     for problem in refusals(one.document, one.opinions):
         fix = f" (fix: {problem.fix})" if problem.fix else ""
         yield f"  {problem.file}:{problem.line}:{problem.column}: {problem.what}{fix}"
@@ -276,4 +276,10 @@ def _stamp(opinion: Opinion) -> str:
 
 
 def _verdict(opinion: Opinion) -> str:
-    return {"accept": "accepts", "reject": "**refuses**", "not published": "not published: not known"}[opinion.says]
+    said = {"accept": "accepts", "reject": "**refuses**", "not published": "not published: not known"}[opinion.says]
+    return said + _spends(opinion)
+
+
+def _spends(opinion: Opinion) -> str:
+    noise = opinion.published.policy.spec.noise if opinion.published and opinion.says == "accept" else None
+    return "" if noise is None else f"; each run spends epsilon {noise.epsilon:g}"

@@ -117,7 +117,7 @@ class Planner:
             run_id=run_id,
             workflow=workflow.metadata.name,
             purpose=spec.purpose,
-            query=spec.query,
+            query=spec.sql,
             tables=tuple(TableSpec(name=name, datasets=datasets) for name, datasets in sorted(spec.tables.items())),
             datasets=tuple(map(self._dataset, _references(workflow))),
             members=tuple(_member_spec(run_id, self._parties[name]) for name in member_names),

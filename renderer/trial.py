@@ -82,7 +82,11 @@ class Trial:
     files: tuple[Loaded, ...]
 
     def run(self, progress: Callable[[StepReport], None]) -> Execution:
-        """Run every party in a thread of its own; return what the first recipient gets."""
+        """Run every party in a thread of its own; return the first recipient's walk."""
+        return self.run_all(progress)[self.plan.query.recipients[0]]
+
+    def run_all(self, progress: Callable[[StepReport], None]) -> dict[str, Execution]:
+        """Run every party in a thread of its own; return each one's walk."""
         networks = connect_all(self.parties, RECEIVE_TIMEOUT_S)
         with ThreadPoolExecutor(len(self.parties)) as pool:
             futures = {
@@ -101,7 +105,17 @@ class Trial:
                     fix = "join on a column that tells one table's rows apart, or group that table by its key first"
                     raise TrialProblem(str(error), fix) from None
                 raise error
-        return futures[self.plan.query.recipients[0]].result()
+        return {name: future.result() for name, future in futures.items()}
+
+    def rows(self) -> dict[str, int]:
+        """Return how many rows each dataset has."""
+        found = {}
+        for file in self.files:
+            with LocalEngine() as engine:
+                engine.register_file(file.dataset, file.path, file.file_format, file.schema)
+                [counted] = engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}").to_pylist()  # noqa: S608 - quoted
+            found[file.dataset] = int(counted["n"])
+        return found
 
     def _run_party(self, name: str, network: Network, progress: Callable[[StepReport], None]) -> Execution:
         try:

@@ -1,10 +1,9 @@
 """The workflow: what some parties ask to compute together, in one file that all of them review."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import ConfigDict, Field
 
-from policy.problem import RuleBroken
 from renderer.fields import (
     ColumnReference,
     ContainerName,
@@ -16,11 +15,9 @@ from renderer.fields import (
     Text,
     WorkflowName,
 )
+from renderer.steps import Steps
+from renderer.steps_sql import sql_of
 from worker.runspec import Model
-
-
-def _refuse_steps(value: Any) -> None:
-    raise RuleBroken("a list of steps is not supported yet", "write the computation as SQL in spec.query")
 
 
 class WorkflowMetadata(Model):
@@ -58,17 +55,25 @@ class WorkflowDeadlines(Model):
 class WorkflowSpec(Model):
     """What is asked: over which data, for what purpose, to whom."""
 
+    # For editors; `renderer.check_steps` says the same in words.
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["query"]}, {"required": ["steps"]}]})
+
     purpose: Line
     tables: Annotated[
         dict[TableName, Annotated[tuple[DatasetReference, ...], Field(min_length=1)]], Field(min_length=1)
     ]
-    query: Text
-    steps: Annotated[None, BeforeValidator(_refuse_steps), Field(description="not supported yet")] = None
+    query: Annotated[Text | None, Field(description="the computation as SQL; or else give steps")] = None
+    steps: Annotated[Steps | None, Field(description="the computation as Conclave's operators")] = None
     outputs: Outputs
     mpc: Mpc = Mpc()
     deadlines: WorkflowDeadlines = WorkflowDeadlines()
     run: Annotated[int, Field(ge=1, le=1_000_000)] = 1  # raise it to run again
     bill_to: LabelValue | None = None  # who pays for the run; a label of every object
+
+    @property
+    def sql(self) -> str:
+        """The computation as SQL, as it is written or as the steps mean it."""
+        return sql_of(self.steps) if self.steps is not None else self.query or ""
 
 
 class Workflow(Model):

@@ -15,6 +15,7 @@ from conclave.execute import Execution, StepReport, execute
 from conclave.local.duckdb import LocalEngine
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
+from conclave.mpc.randomness import derive
 from policy.identity import load_certificate, load_private_key
 from policy.manifest import Manifest, Opening
 from worker.conversation import Conversation
@@ -131,7 +132,7 @@ def _run(
         if isinstance(fetched, FetchedAll):
             _load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
-        execution = _execute(agreement, spec.own.party, conversation, engine, log)
+        execution = _execute(agreement, spec.own.party, key, conversation, engine, log)
     work.remove_data()
     seen.opening = _open_to_recipients(spec, work, agreement, execution, conversation)
     commitment = seen.opening.commitment() if seen.opening is not None else None
@@ -170,7 +171,23 @@ def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine
     work.remove_data(keep=kept)
 
 
-def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: LocalEngine, log: Log) -> Execution:
+def noise_key(key: Ed25519PrivateKey, agreement: Agreement) -> bytes:
+    """Return what the party's noise is drawn with: the same for each attempt at one run, and nobody else's to know.
+
+    An attempt that ends after the answer was opened is made again. With other noise, both answers together would tell
+    more than the run has paid for. On other data the noise is another: with the same, their difference would be exact.
+    """
+    return derive(key.private_bytes_raw(), b"ccd noise v1 " + agreement.same)
+
+
+def _execute(
+    agreement: Agreement,
+    me: str,
+    key: Ed25519PrivateKey,
+    conversation: Conversation,
+    engine: LocalEngine,
+    log: Log,
+) -> Execution:
     def progress(step: StepReport) -> None:
         log.event(
             "step",
@@ -183,7 +200,8 @@ def _execute(agreement: Agreement, me: str, conversation: Conversation, engine: 
         )
 
     try:
-        return execute(agreement.plan, me, conversation.network, engine, agreement.context, progress)
+        own = noise_key(key, agreement)
+        return execute(agreement.plan, me, conversation.network, engine, agreement.context, progress, own)
     except ProtocolError as error:
         if not isinstance(error, FOUND_OUT_TOGETHER):
             raise conversation.lost(error, in_a_step=True) from None

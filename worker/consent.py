@@ -15,6 +15,8 @@ from conclave.plan.wire import digest as plan_digest
 from policy.approval import Approval, Subject, faults, has_expired
 from policy.canonical import digest
 from policy.document import Policy
+from policy.identity import load_certificate
+from policy.manifest import ApprovalRef
 from worker.compiling import compile_run
 from worker.errors import REJECTED, WorkerError
 from worker.log import Log
@@ -31,7 +33,7 @@ class Refused(WorkerError):
     code = REJECTED
 
 
-@dataclass(frozen=True)
+@dataclass
 class Consent:
     """Holds the party's policies against this run."""
 
@@ -40,6 +42,7 @@ class Consent:
     log: Log
     now: datetime.datetime
     stores: Stores  # where what was spent of limits is kept
+    given: ApprovalRef | None = None  # the approval that a policy has asked for, and that has been found to hold
 
     def check(self, policy: Policy) -> None:
         """Return if the policy's owner has agreed to this run in the way that the policy asks for.
@@ -65,7 +68,9 @@ class Consent:
             raise Refused(
                 f"{party}'s approval does not let {metadata.dataset} be used: {problems[0]}", where, rule, fix
             )
-        self.log.event("approved", dataset=metadata.dataset, expires=approval.spec.expires)
+        signer = load_certificate(self._certificate()).fingerprint
+        self.given = ApprovalRef(digest=digest(approval), signer=signer, expires=approval.spec.expires)
+        self.log.event("approved", dataset=metadata.dataset, expires=approval.spec.expires, digest=self.given.digest)
 
     def _read(self, dataset: str, where: str, rule: str, fix: str) -> Approval:
         try:

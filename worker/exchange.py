@@ -19,7 +19,7 @@ from policy.signature import sign
 from worker.compiling import compile_run
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
-from worker.judge import judge, protections_in
+from worker.judge import is_explicit, judge, protections_in
 from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode
 from worker.runspec import Run, run_digest
 from worker.workdir import FetchedAll, Outcome
@@ -43,6 +43,7 @@ class Agreement:
 
     plan: Plan
     context: bytes  # of this attempt alone: bound into the MPC session's keys
+    same: bytes  # of all attempts at this run on this data: bound into the key of a party's noise
 
 
 def agree(
@@ -75,16 +76,24 @@ def agree(
         data=judged.data,
         verdict="reject" if judged.reasons else "accept",
         reasons=judged.reasons,
+        approval=fetched.approval,
     )
     own = Verdict(statement=statement, signature=sign(key, VERDICT_PURPOSE, as_json(statement)))
     verdicts = conversation.round(own)
     _check_verdicts(run, own.statement, verdicts, conversation)
+    _check_approvals(offers, verdicts, conversation)
     seen.verdicts = verdicts
     refusals = {reason for verdict in verdicts.values() for reason in verdict.statement.reasons}
     if any(verdict.statement.verdict == "reject" for verdict in verdicts.values()):
         raise Stopped(REJECTED, sorted(refusals, key=repr))
     context = {"runId": run.run_id, "session": session, "plan": seen.plan_digest}
-    return Agreement(seen.plan, hashlib.sha256(canonical_json(context)).digest())
+    same = {
+        "runId": run.run_id,
+        "run": run_digest(run),
+        "plan": seen.plan_digest,
+        "data": [as_json(each) for each in judged.data],
+    }
+    return Agreement(seen.plan, *(hashlib.sha256(canonical_json(each)).digest() for each in (context, same)))
 
 
 def say_hello(run: Run, conversation: Conversation) -> dict[str, Hello]:
@@ -151,6 +160,17 @@ def _check_verdicts(run: Run, own: Statement, verdicts: Mapping[str, Verdict], c
     if reasons:
         # What we found ourselves is often why the others differ.
         conversation.stop(REJECTED, [*own.reasons, *reasons])
+
+
+def _check_approvals(offers: Mapping[str, Offer], verdicts: Mapping[str, Verdict], conversation: Conversation) -> None:
+    """Stop if an owner whose policy asks for its approval accepts without naming one: the manifest is to say which."""
+    reasons = []
+    for name, verdict in verdicts.items():
+        is_asked = any(is_explicit(each) for each in offers[name].datasets)
+        if verdict.statement.verdict == "accept" and is_asked and verdict.statement.approval is None:
+            reasons.append(_differs(conversation.me, name, "a policy that asks for its approval, and names none"))
+    if reasons:
+        conversation.stop(REJECTED, reasons)
 
 
 def confirm(verdicts: Mapping[str, Verdict], conversation: Conversation) -> None:

@@ -47,7 +47,7 @@ def fetch(
         _check_writable(spec, stores)
         consent = Consent(spec, approval, log, datetime.datetime.now(datetime.UTC), stores)
         datasets = tuple(_take_in(spec, source, origins, work, secrets, log, consent) for source in spec.own.sources)
-        work.write_fetched(FetchedAll(datasets=datasets))
+        work.write_fetched(FetchedAll(datasets=datasets, approval=consent.given))
     except BaseException as error:
         work.remove_data()
         if isinstance(error, Terminated) or not isinstance(error, Exception):

@@ -69,6 +69,13 @@ def protections_in(offers: Mapping[str, Offer]) -> dict[str, Protection]:
     return protections_of(policies)
 
 
+def is_explicit(offer: DatasetOffer) -> bool:
+    """Whether an offered policy asks for its owner's approval. One that cannot be read is for `judge` to refuse."""
+    with contextlib.suppress(DocumentError):
+        return parse_policy(offer.policy, f"policy of {offer.dataset}").spec.approval == "explicit"
+    return False
+
+
 def check_signature(run: Run, policy: Policy, signature: str) -> None:
     """Return if the owner of the policy's dataset has signed it.
 

@@ -47,6 +47,7 @@ def spend(spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime,
         clause=found.clause,
         used=found.used,
         allowed=found.allowed,
+        left=found.left,
         since=since,
         entries=place,
     )

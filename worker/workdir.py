@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from policy.canonical import canonical_json
-from policy.manifest import Code, Manifest, Reason, Status, encode_manifest
+from policy.manifest import ApprovalRef, Code, Manifest, Reason, Status, encode_manifest
 from policy.resources import Usage
 from worker.runspec import Model
 
@@ -34,6 +34,7 @@ class FetchedAll(Model):
     """`fetched.json`: from fetch to compute."""
 
     datasets: tuple[Fetched, ...]
+    approval: ApprovalRef | None = None  # that let them be used, if a policy asks for one
 
 
 class Outcome(Model):

@@ -10,6 +10,7 @@ It knows who owns a scan and nothing of who may see it. It does no I/O and impor
 - ranges: how large the words of an expression can become
 - checks: what all nodes have in common
 - window: window functions
+- noise: noise on totals
 - nodes: relational operators, each with its schema
 - walk: go over trees and expressions, and rebuild them
 - show: print a tree

@@ -1,6 +1,7 @@
 """What owners ask of all that is computed of their rows, as far as the compiler can build it into a plan."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from conclave.ir.expressions import Literal
 
@@ -28,6 +29,32 @@ class Clamp:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """The values of a column that everybody may know to exist; rows with others, and with NULL, are not read."""
+
+    column: str
+    values: tuple[Literal, ...]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Which rows of a dataset are read at all, so that whoever they are about is in few of them."""
+
+    subject: str | None  # of rows that agree in this column, NULL being a value, `rows` are read; None: all are
+    rows: int
+    listed: tuple[Listed, ...] = ()
+
+
+@dataclass(frozen=True)
+class NoiseAsked:
+    """What all that is told of a dataset in one run may tell of one subject, or of one row."""
+
+    epsilon: Fraction
+    subject: str | None  # the column with it; None: it is of each row
+    most_rows: int = 1  # of a subject that are read
+
+
+@dataclass(frozen=True)
 class Protection:
     """What the owner of one dataset asks for."""
 
@@ -36,6 +63,15 @@ class Protection:
     ends_run: bool = False
     clamps: tuple[Clamp, ...] = ()
     padding: int = 1  # the number of rows that go into MPC is a multiple of this
+    listed: tuple[Listed, ...] = ()
+    noise: NoiseAsked | None = None
+
+    @property
+    def kept(self) -> Kept | None:
+        """Which rows are read; None: all."""
+        if self.noise is not None and self.noise.subject is not None:
+            return Kept(self.noise.subject, self.noise.most_rows, self.listed)
+        return Kept(None, 1, self.listed) if self.listed else None
 
     @property
     def has_minimum(self) -> bool:

@@ -12,7 +12,8 @@ from typing import assert_never
 from conclave.ir.checks import check_disjoint, check_names, hashed_once
 from conclave.ir.errors import Position, TypeProblem
 from conclave.ir.expressions import Expression, SpreadFunction, names_in
-from conclave.ir.guard import Clamp, Guard
+from conclave.ir.guard import Clamp, Guard, Kept
+from conclave.ir.noise import Noise
 from conclave.ir.types import (
     Boolean,
     Double,
@@ -53,6 +54,7 @@ class Scan:
     clamps: tuple[Clamp, ...] = ()  # by column; what is read is within these
     keys: frozenset[tuple[str, ...]] = frozenset()  # columns that no two rows of this dataset agree in all of
     keys_in_table: frozenset[tuple[str, ...]] = frozenset()  # nor rows of other datasets of the table
+    kept: Kept | None = None  # which rows are read; None: all
     most_rows: int | None = None  # as its owner declares; its worker holds the file to it
     at: Position | None = field(default=None, compare=False, repr=False)
 
@@ -350,7 +352,7 @@ class Collect:
         return self.source.owners
 
 
-Node = Scan | Input | Concat | Project | Filter | Aggregate | Window | Join | CrossOne | Sort | Limit | Collect
+Node = Scan | Input | Concat | Project | Filter | Aggregate | Noise | Window | Join | CrossOne | Sort | Limit | Collect
 
 
 def field_of(node: Node, name: str) -> Field:

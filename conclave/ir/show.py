@@ -19,7 +19,7 @@ from conclave.ir.expressions import (
     Not,
     Spread,
 )
-from conclave.ir.guard import Clamp, Guard
+from conclave.ir.guard import Clamp, Guard, Kept
 from conclave.ir.nodes import (
     Aggregate,
     AggregateOutput,
@@ -36,6 +36,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise, Noised
 from conclave.ir.types import Double
 from conclave.ir.walk import children
 from conclave.ir.window import SortKey, Window, WindowOutput
@@ -67,7 +68,7 @@ def show_node(node: Node) -> str:
     match node:
         case Scan(table, dataset, owner):
             place = owner if dataset == f"{owner}/{table}" else dataset
-            return f"scan {_name(table)} @{place}{''.join(map(_clamp, node.clamps))}"
+            return f"scan {_name(table)} @{place}{''.join(map(_clamp, node.clamps))}{_kept(node.kept)}"
         case Input(name):
             return f"input {_name(name)}"
         case Concat():
@@ -80,6 +81,10 @@ def show_node(node: Node) -> str:
             by = f" by {', '.join(map(_name, keys))}" if keys else ""
             made = f": {', '.join(map(_aggregate, outputs))}" if outputs else ""
             return f"aggregate{by}{made}{''.join(map(_guard, node.guards))}"
+        case Noise(_, keys, domains, noised):
+            each = [f"{_name(key)} of {len(domain)}" for key, domain in zip(keys, domains, strict=True)]
+            groups = f"each {' and '.join(each)}: " if each else ""
+            return f"noise on {groups}{', '.join(map(_noised, noised)) or 'nothing'}"
         case Join(_, _, on, how):
             kind = "" if how == "inner" else f"{how} "
             return f"{kind}join on {', '.join(f'{_name(left)} = {_name(right)}' for left, right in on)}"
@@ -97,6 +102,21 @@ def show_node(node: Node) -> str:
             return f"collect for {', '.join(recipients)}"
         case _ as never:
             assert_never(never)
+
+
+def _kept(kept: Kept | None) -> str:
+    if kept is None:
+        return ""
+    most = (
+        ""
+        if kept.subject is None
+        else f", {kept.rows} {'rows' if kept.rows > 1 else 'row'} of each {_name(kept.subject)}"
+    )
+    return most + "".join(f", {listed.column} one of {len(listed.values)}" for listed in kept.listed)
+
+
+def _noised(noised: Noised) -> str:
+    return f"{_name(noised.column)} of scale {noised.scale}"
 
 
 def show_expression(expression: Expression) -> str:

@@ -34,6 +34,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.window import Window
 
 
@@ -48,7 +49,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return (left, right)
         case Project(source) | Filter(source) | Aggregate(source) | Window(source) | Sort(source) | Limit(source):
             return (source,)
-        case Collect(source):
+        case Noise(source) | Collect(source):
             return (source,)
         case _ as never:
             assert_never(never)
@@ -66,7 +67,7 @@ def with_children(node: Node, sources: tuple[Node, ...]) -> Node:
             return replace(node, parts=sources)
         case Join() | CrossOne():
             return replace(node, left=sources[0], right=sources[1])
-        case Project() | Filter() | Aggregate() | Window() | Sort() | Limit() | Collect():
+        case Project() | Filter() | Aggregate() | Noise() | Window() | Sort() | Limit() | Collect():
             return replace(node, source=sources[0])
         case _ as never:
             assert_never(never)
@@ -117,7 +118,7 @@ def owner_of(root: Node) -> str | None:
 def is_one_row(node: Node) -> bool:
     """Whether `node` has exactly one row whatever the data: what the right side of a CrossOne must have."""
     match node:
-        case Aggregate(keys=keys):
+        case Aggregate(keys=keys) | Noise(keys=keys):
             return not keys
         case Project(source) | Window(source) | Sort(source) | Collect(source):
             return is_one_row(source)

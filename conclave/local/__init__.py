@@ -4,7 +4,7 @@ It must not talk to anybody, know of policies, or let a value of the data into a
 
 - errors: what can go wrong, said without a value
 - sqlexpr: a scalar expression as SQL
-- sqlguard: minimum subjects and bounds as SQL
+- sqlguard: minimum subjects, bounds and few rows of a subject as SQL
 - sqltext: a relational query as one SELECT, as the plan shows it
 - format: how a file is written down
 - reading: a file as a stream, and somebody watching how far it is

@@ -31,7 +31,10 @@ def connect(memory_limit: str, threads: int, temp_directory: Path | None) -> duc
         "allow_community_extensions": False,
         "allow_unsigned_extensions": False,
     }
-    return duckdb.connect(config=config)
+    connection = duckdb.connect(config=config)
+    # It would go to stdout, after two seconds, where a program may read what the command prints.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def seal(connection: duckdb.DuckDBPyConnection, readable: Collection[Path] = ()) -> None:

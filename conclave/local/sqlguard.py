@@ -1,9 +1,10 @@
-"""What owners ask for, as DuckDB's SQL: groups of too few subjects are left out, values are kept within bounds."""
+"""What owners ask for, as DuckDB's SQL: groups of too few subjects are left out, values are kept within bounds, few rows
+of one subject are read."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from conclave.ir.expressions import Case, Column, Compare
+from conclave.ir.expressions import Case, Column, Compare, Literal
 from conclave.ir.guard import Clamp, Guard
 from conclave.ir.nodes import Aggregate, AggregateOutput, Scan, field_of
 from conclave.local.sqlexpr import Sql, column, render_expression, view_name
@@ -26,15 +27,39 @@ def guard_outputs(node: Aggregate, outputs: Mapping[str, Sql], columns: Mapping[
     return {output.name: _guarded(node, output, outputs[output.name], columns) for output in node.outputs}
 
 
-def clamped_scan(scan: Scan) -> str:
-    """Return a SELECT of the dataset with its values within bounds."""
+def read_scan(scan: Scan) -> str:
+    """Return a SELECT of the dataset: of the rows that are read at all, with their values within bounds."""
     clamps = {clamp.column: clamp for clamp in scan.clamps}
     items = []
     for f in scan.schema:
         plain = column(f.name)
         clamp = clamps.get(f.name)
         items.append(plain.text if clamp is None else f"{_clamped(clamp, scan, plain).text} AS {plain.text}")
-    return f"SELECT {', '.join(items)} FROM {view_name(scan.dataset)}"  # noqa: S608 - quoted names
+    return f"SELECT {', '.join(items)} FROM {_kept_rows(scan)}"  # noqa: S608 - quoted names
+
+
+def _kept_rows(scan: Scan) -> str:
+    """Return the dataset, or what of it is read.
+
+    Which rows of a subject are read hangs on these rows alone: another's never change it. Their hash decides, so that
+    neither small nor large values are preferred.
+    """
+    kept, view = scan.kept, view_name(scan.dataset)
+    if kept is None:
+        return view
+    listed = [
+        f"{column(each.column).text} IN ({', '.join(_literal(value) for value in each.values)})" for each in kept.listed
+    ]
+    where = f" WHERE {' AND '.join(listed)}" if listed else ""
+    if kept.subject is None:
+        return f"(SELECT * FROM {view}{where})"  # noqa: S608 - quoted names
+    every = ", ".join(column(f.name).text for f in scan.schema)
+    number = f"ROW_NUMBER() OVER (PARTITION BY {column(kept.subject).text} ORDER BY HASH({every}), {every})"
+    return f"(SELECT * FROM {view}{where} QUALIFY {number} <= {kept.rows})"  # noqa: S608 - quoted names
+
+
+def _literal(value: Literal) -> str:
+    return render_expression(value, {}).text
 
 
 def _guarded(node: Aggregate, output: AggregateOutput, made: Sql, columns: Mapping[str, Sql]) -> Sql:

@@ -29,10 +29,11 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.types import Double, Field, Integer
 from conclave.ir.window import SortKey, Window, WindowOutput
 from conclave.local.sqlexpr import Sql, and_parts, cast, column, duckdb_type, render_expression, view_name
-from conclave.local.sqlguard import clamped_scan, guard_groups, guard_outputs
+from conclave.local.sqlguard import guard_groups, guard_outputs, read_scan
 
 _COLUMN = re.compile(r'(\w+\.)?"([^"]|"")*"')
 MAX_WIDTH = 100  # of a list that stays on one line
@@ -99,9 +100,9 @@ def _part(part: Node) -> str:
 def _select(node: Node, alias: str) -> _Select:
     """Build `node`; `alias` qualifies the columns of its relation, "" leaves them as they are."""
     match node:
-        case Scan(clamps=clamps) if clamps:
+        case Scan(clamps=clamps, kept=kept) if clamps or kept is not None:
             # A subquery: no alias of what is made of a column may capture the column.
-            return _from(f"({clamped_scan(node)})", node, alias)
+            return _from(f"({read_scan(node)})", node, alias)
         case Scan(dataset=name) | Input(name=name):
             return _from(view_name(name), node, alias)
         case Collect(source):
@@ -120,6 +121,8 @@ def _select(node: Node, alias: str) -> _Select:
             return replace(inner, node=node, where=inner.where + conditions)
         case Aggregate():
             return _aggregate(node, alias)
+        case Noise():
+            raise AssertionError("no owner adds noise by itself")
         case Window():
             return _window(node, alias)
         case Join() | CrossOne():

@@ -34,6 +34,7 @@ In reading order:
 - divide: quotients
 - whole: quotients and rests of whole numbers
 - root: square roots
+- laplace: noise, exactly sampled
 - shuffle: secret permutations of columns
 - known: orders and rows that one party knows
 - move: rows to secret places

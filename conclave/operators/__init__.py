@@ -13,6 +13,7 @@ In reading order:
 - aggregate: a whole table to one row
 - groupby: one row for each group
 - guard: groups of too few subjects stop existing
+- noise: noise on totals, before anybody sees them
 - runs: what the first or last of a run of rows holds
 - window: window functions
 - match: which row of the right each left row meets

@@ -25,8 +25,8 @@ def aggregate_rows(
     outputs: Sequence[AggregateOutput],
     carried: Sequence[str],
     me: Party,
-    looking: Looking | None = None,
     who: Knowledge | None = None,
+    looking: Looking | None = None,
 ) -> SecretTable:
     """Return one row for each group, with the keys, what is carried beside them, the outputs, and the high parts
     of the sums that are looked at.

@@ -19,6 +19,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.types import Schema, Varchar, is_packed
 from conclave.ir.window import SortKey as IrSortKey
 from conclave.ir.window import Window
@@ -40,6 +41,7 @@ from conclave.operators.join import (
 )
 from conclave.operators.looking import Looking, high_name
 from conclave.operators.match import OnRepeated, refuse_repeated
+from conclave.operators.noise import Draw, noised
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
 from conclave.operators.watch import Watch
@@ -54,8 +56,10 @@ def apply(
     on_repeated: OnRepeated = refuse_repeated,
     on_too_few: OnTooFew = refuse_too_few,
     watch: Watch | None = None,
+    *,
+    draw: Draw,
 ) -> SecretTable:
-    """Run one step on the shared tables that its operator's Inputs name.
+    """Run one step on the shared tables that its operator's Inputs name. `draw` is this party's own noise.
 
     What the step has to look at, it says to `watch`, whose end opens the one bit that becomes of it.
 
@@ -82,8 +86,10 @@ def apply(
                 guards = step.operator.guards
                 groups = guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few, looking)
             else:
-                groups = aggregate_rows(table, source.schema, keys, aggregates, carried, me, looking, _who(step, me))
+                groups = aggregate_rows(table, source.schema, keys, aggregates, carried, me, _who(step, me), looking)
             return groups if looking is None else looking.settle(groups, table.n_rows, me)
+        case Noise(source):
+            return noised(_table(source, tables), step.operator, step.name, me, draw)
         case Join(left, right, on, how):
             who, (a, b) = _who(step, me), (_table(left, tables), _table(right, tables))
             if who is not None:

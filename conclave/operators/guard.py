@@ -51,7 +51,7 @@ def guarded_rows(
     Reveals: nothing; with a guard that ends the run, whether something fell short. Then `on_too_few` is called.
     """
     plain = [output for output in outputs if not output.is_distinct]
-    groups = aggregate_rows(table, schema, keys, plain, carried, me, looking)
+    groups = aggregate_rows(table, schema, keys, plain, carried, me, looking=looking)
     over = {output.name: output.over for output in outputs if output.over is not None}
     distinct = {output.name: output.over for output in outputs if output.is_distinct and output.over is not None}
     partial = sorted({name for name in over.values() if table.columns[name].present is not None})

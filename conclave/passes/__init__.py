@@ -2,11 +2,12 @@
 
 A pass takes a tree and returns one with the same rows and the same answer's columns; it is idempotent and reads no
 data. Passes know who owns a scan and nothing of policies. Each is safe by itself; `optimise` puts them in order, after
-the two that build in what owners ask for, which change the answer and come first.
+the three that build in what owners ask for, which change the answer and come first.
 
 - optimise: all passes, in their order, until nothing changes
 - guard_groups: groups of too few subjects are suppressed, as owners ask
 - clamp_scans: values are kept within bounds, as owners ask
+- add_noise: totals get noise, as owners ask
 - expand_avg: an average is a sum by a count
 - expand_variance: a variance is made of a count, a sum and a sum of squares
 - expand_distinct: values that count once are grouped first

@@ -1,4 +1,4 @@
-"""Keep values within the bounds that their owner has set: scan => scan, x within low and high.
+"""Keep values within the bounds that their owner has set, and rows of one subject few: scan => scan, x within low and high.
 
 After:    nothing. The owner reads its own rows that way, so it needs nobody to keep to it.
 Reveals:  nothing.
@@ -28,7 +28,8 @@ def clamp_scans(root: Collect, protections: Mapping[str, Protection]) -> Collect
 
     def clamp(node: Node) -> Node:
         if isinstance(node, Scan) and node.dataset in protections:
-            return replace(node, clamps=protections[node.dataset].clamps)
+            asked = protections[node.dataset]
+            return replace(node, clamps=asked.clamps, kept=asked.kept)
         return node
 
     clamped = bottom_up(root, clamp)

@@ -29,6 +29,7 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.walk import children, nodes_in, scans_in, with_children
 from conclave.ir.window import Window
 
@@ -109,7 +110,7 @@ class _Guarding:
                 shown = {o.expression.name: o.name for o in outputs if isinstance(o.expression, Column)}
                 kept = tuple(replace(m, same=frozenset(shown[n] for n in m.same if n in shown)) for m in marks)
                 return Project(source, (*outputs, *carried), node.at), kept
-            case Filter() | Window() | Sort() | Limit() | Collect():
+            case Filter() | Noise() | Window() | Sort() | Limit() | Collect():
                 sources, (marks,) = self.sources(node, is_marked)
                 return with_children(node, sources), marks
             case Input():

@@ -27,6 +27,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.walk import children, is_one_row, owner_of, with_children
 from conclave.ir.window import Window
 from conclave.plan.unique import unique_side
@@ -103,6 +104,8 @@ def most_rows(node: Node) -> int:
             return sum(map(most_rows, parts))
         case Project(source) | Filter(source) | Aggregate(source) | Window(source) | Sort(source) | Collect(source):
             return most_rows(source)
+        case Noise():
+            return node.n_groups
         case Limit(source, count):
             return min(count, most_rows(source))
         case CrossOne(left):

@@ -25,6 +25,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.types import Boolean
 from conclave.ir.walk import children, nodes_in, owner_of, with_children
 from conclave.ir.window import Window, WindowOutput
@@ -70,6 +71,8 @@ def _needs_of_sources(node: Node, needed: Names) -> tuple[Names | None, ...]:
             outputs = _kept_aggregate(node, needed).outputs
             overs = (o.over for o in outputs if o.over is not None)
             return (frozenset((*keys, *overs, *(guard.subject for guard in node.guards))),)
+        case Noise(_, keys):
+            return (frozenset((*keys, *(each.column for each in _kept_noise(node, needed).columns))),)
         case Window(source, partition, order):
             kept = _kept_window(node, needed)
             if not kept:
@@ -125,6 +128,8 @@ class _Pruning:
                 return node if pruned is source and outputs == node.outputs else Project(pruned, outputs, node.at)
             case Aggregate(source):
                 return with_children(_kept_aggregate(node, needed), (self._above_scan(source, below[0]),))
+            case Noise(source):
+                return with_children(_kept_noise(node, needed), (self._exactly(source, below[0] or frozenset()),))
             case Window(source):
                 outputs_of_window = _kept_window(node, needed)
                 pruned = self._above_scan(source, below[0])
@@ -173,6 +178,13 @@ def _kept(node: Project, needed: Names) -> tuple[Output, ...]:
 
 def _kept_window(node: Window, needed: Names) -> tuple[WindowOutput, ...]:
     return tuple(output for output in node.outputs if output.name in needed)
+
+
+def _kept_noise(node: Noise, needed: Names) -> Noise:
+    columns = tuple(each for each in node.columns if each.column in needed)
+    if not columns and not node.keys:
+        columns = node.columns[:1]
+    return node if len(columns) == len(node.columns) else replace(node, columns=columns)
 
 
 def _kept_aggregate(node: Aggregate, needed: Names) -> Aggregate:

@@ -23,6 +23,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.walk import all_of, bottom_up, conjuncts, owner_of, substitute
 from conclave.ir.window import Window
 
@@ -101,7 +102,7 @@ def _below(node: Node, condition: Expression) -> Node | None:
         case Filter(source):
             below = _below(source, condition)
             return None if below is None else replace(node, source=below)
-        case Scan() | Input() | Limit() | Collect():
-            return None
+        case Scan() | Input() | Limit() | Noise() | Collect():
+            return None  # a condition on noisy totals is none on the totals; nor may one go round what noise is on
         case _ as never:
             assert_never(never)

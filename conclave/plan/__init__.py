@@ -7,9 +7,12 @@ In reading order:
 - support: which operators MPC can run, and what a query author could write instead
 - unique: which columns tell rows apart
 - sizes: what decides how many rows an owner puts into MPC
+- ranges: within which numbers a column's values lie
+- sensitivity: how much one subject can move what is computed
 - cleartext: which keys who may see
 - disclose: what the steps disclose
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
 - show: the plan as text for people
+- graph: the plan as boxes in lanes
 """

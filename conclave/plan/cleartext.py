@@ -22,6 +22,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.window import Window
 from conclave.plan.steps import MpcStep
 
@@ -90,7 +91,7 @@ def origins(node: Node, name: str) -> frozenset[tuple[str, str]]:
             return origins(source, name) if name in keys else frozenset()
         case Window(source):
             return origins(source, name) if name in {f.name for f in source.schema} else frozenset()
-        case Filter(source) | Sort(source) | Limit(source) | Collect(source):
+        case Filter(source) | Noise(source) | Sort(source) | Limit(source) | Collect(source):
             return origins(source, name)
         case Join(left, right) | CrossOne(left, right):
             return origins(left if name in {f.name for f in left.schema} else right, name)

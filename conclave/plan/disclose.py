@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from conclave.ir.nodes import Aggregate, Collect, Join
+from conclave.ir.noise import Noise
 from conclave.ir.types import Schema
 from conclave.ir.walk import scans_in
 from conclave.plan.cleartext import who_counts
+from conclave.plan.show import noise_of
 from conclave.plan.steps import Disclosure, LocalStep, MpcSetting, MpcStep, RevealStep, SendStep, ShareStep, Step
 
 
@@ -33,6 +35,9 @@ def disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> 
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
             case MpcStep(name, Aggregate(guards=guards)) if any(guard.ends_run for guard in guards):
                 found.append(Disclosure(tuple(sorted(setting.compute)), "minimum_check", name, name))
+            case MpcStep(name, Noise() as noise):
+                told = ((each.column, noise_of(noise, each)) for each in noise.columns)
+                found += (Disclosure(root.recipients, "noise", name, text, (column,)) for column, text in told)
             case MpcStep(name, Join(on=on), side, True):
                 columns = tuple(right if side == "right" else left for left, right in on)
                 found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))

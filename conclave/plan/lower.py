@@ -23,11 +23,13 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.types import Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import SortKey, Window
 from conclave.plan.cleartext import Cleartext, seers_of
 from conclave.plan.disclose import disclosures
+from conclave.plan.sensitivity import Sensitivity, Unbounded
 from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import (
     LocalStep,
@@ -124,13 +126,23 @@ class _Lowering:
         texts = self.texts.get(node, frozenset())
         # A single row is there whatever the data.
         asked = [] if is_one_row(node) else [self.asked.get(scan.dataset, Protection()) for scan in scans_in(node)]
-        hides = any(each.has_minimum for each in asked) and has_conditions(node)
-        multiple = lcm(*(each.padding for each in asked))
+        n_groups = self._groups_of(node) if any(each.noise for each in asked) else None
+        hides = any(each.has_minimum or (each.noise and n_groups is None) for each in asked) and has_conditions(node)
+        multiple = lcm(*(each.padding for each in asked), n_groups or 1)
         step = ShareStep(
             f"s{len(self.shares) + 1}", owner, local, node.schema, texts, is_one_row(node), multiple, hides
         )
         self.shares.append(step)
         return step.name
+
+    def _groups_of(self, node: Node) -> int | None:
+        """Return how many groups there may be of protected rows, whatever they are; None if `node` is no totals of them."""
+        try:
+            held = Sensitivity(self.asked).held(node)
+        except Unbounded:
+            return None
+        totals = held.totals
+        return None if totals is None else held.n_groups(f.name for f in node.schema if f.name not in totals)
 
     def _compute(self, node: Node) -> str:
         inputs: tuple[Input, ...]
@@ -179,6 +191,8 @@ def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
             return frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
         case Aggregate(_, keys):
             return names & frozenset(keys)
+        case Noise():
+            return frozenset()  # which groups there are is public, and so are their labels
         case Window(_, _, order, outputs):
             moved = {o.over for o in outputs if o.name in names and o.over is not None}
             return names | moved | {key.column for key in order}

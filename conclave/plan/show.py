@@ -1,13 +1,17 @@
 """A plan as text: which step runs where, and what each party learns. Deterministic, so it can be reviewed and diffed."""
 
+import decimal
 import textwrap
 from collections.abc import Mapping
 from typing import assert_never
 
-from conclave.ir.nodes import Aggregate, Input, Join
+from conclave.ir.nodes import Aggregate, Input, Join, field_of
+from conclave.ir.noise import Noise, Noised
 from conclave.ir.show import show_node
+from conclave.ir.types import Decimal
 from conclave.ir.walk import nodes_in
 from conclave.mpc.costs import Cost
+from conclave.mpc.laplace import deviation
 from conclave.plan.steps import Disclosure, LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 
@@ -58,6 +62,8 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
                 others.append(f"whether a group in {disclosure.step} has too few subjects, which ends the run")
             case "range_check":
                 others.append(f"whether a number computed in {disclosure.subject} is too large, which ends the run")
+            case "noise":
+                others.append(disclosure.subject)
             case "row_count" if disclosure.step == "offer":
                 datasets.append(disclosure.subject)
             case "row_count":
@@ -90,6 +96,31 @@ def _suppressed(plan: Plan) -> list[str]:
     """Return what the answer does not tell, as sentences."""
     guards = sorted({g.least for node in nodes_in(plan.query) if isinstance(node, Aggregate) for g in node.guards})
     return [f"groups under {least} subjects are suppressed" for least in guards]
+
+
+def noise_of(node: Noise, noised: Noised) -> str:
+    """Return how far off a total is by its noise, in its own units.
+
+    >>> from conclave.ir.nodes import AggregateOutput, Scan
+    >>> from conclave.ir.types import Field, Integer
+    >>> from fractions import Fraction
+    >>> stays = Scan("stays", "alpha/stays", "alpha", (Field("ward", Integer()),))
+    >>> noised = Noised("n", Fraction(10), Fraction(1, 2))
+    >>> noise_of(Noise(Aggregate(stays, (), (AggregateOutput("n", "count", None),)), (), (), (noised,)), noised)
+    'n, with noise of a standard deviation of 24.5: three discrete Laplace noises of scale 10, at epsilon 0.5'
+    """
+    kind = field_of(node, noised.column).type
+    unit = 10**kind.scale if isinstance(kind, Decimal) else 1
+    spread, scale = _digits(deviation(noised.scale) / unit, 3), _digits(float(noised.scale / unit), 6)
+    return (
+        f"{noised.column}, with noise of a standard deviation of {spread}: "
+        f"three discrete Laplace noises of scale {scale}, at epsilon {_digits(float(noised.epsilon), 6)}"
+    )
+
+
+def _digits(number: float, count: int) -> str:
+    """Return a number without an exponent."""
+    return f"{decimal.Decimal(f'{number:.{count}g}'):f}"
 
 
 def _and(names: list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Join, Limit, Node
+from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Join, Limit, Node, Scan
 from conclave.ir.walk import bottom_up, nodes_in
 
 N_ROWS = "n_rows"
@@ -18,7 +18,7 @@ def has_conditions(node: Node) -> bool:
     >>> has_conditions(visits), has_conditions(Filter(visits, Literal(True, Boolean())))
     (False, True)
     """
-    return any(isinstance(each, Filter | Join | Limit | Aggregate) for each in nodes_in(node))
+    return any(isinstance(each, Filter | Join | Limit | Aggregate) or _is_kept_short(each) for each in nodes_in(node))
 
 
 def without_conditions(node: Node) -> Node:
@@ -33,8 +33,14 @@ def without_conditions(node: Node) -> Node:
                 return source
             case Join(left, how="semi" | "anti"):
                 return left
+            case Scan():
+                return replace(each, kept=None)
             case Aggregate(guards=guards) if guards:
                 return replace(each, guards=())
         return each
 
     return Aggregate(bottom_up(node, drop), (), (AggregateOutput(N_ROWS, "count", None),))
+
+
+def _is_kept_short(node: Node) -> bool:
+    return isinstance(node, Scan) and node.kept is not None

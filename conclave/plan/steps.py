@@ -105,9 +105,11 @@ class Disclosure:
     """Something that `to` learns when `step` runs: the answer, or a size on the way to it."""
 
     to: tuple[str, ...]
-    kind: Literal["answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs"]
+    kind: Literal[
+        "answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs", "noise"
+    ]
     step: str
-    subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer
+    subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer; what the noise on one is
     columns: tuple[str, ...] = ()
 
 

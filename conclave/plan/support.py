@@ -21,6 +21,7 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.types import Decimal, Double, Integer, Type, Varchar, common_type, is_packed
 from conclave.ir.window import Window
 
@@ -57,7 +58,7 @@ def check_supported(operator: Node) -> None:
         case Join(left, right, on):
             for left_name, right_name in on:
                 _check_same_word(field_of(left, left_name).type, field_of(right, right_name).type, operator.at)
-        case Concat() | CrossOne() | Limit() | Scan() | Input() | Collect():
+        case Concat() | CrossOne() | Limit() | Noise() | Scan() | Input() | Collect():
             pass
         case _ as never:
             assert_never(never)

@@ -22,6 +22,7 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
+from conclave.ir.noise import Noise
 from conclave.ir.walk import children, is_one_row, nodes_in
 from conclave.ir.window import Window
 
@@ -47,7 +48,7 @@ def uniqueness(node: Node, names: frozenset[str]) -> Uniqueness:
     match node:
         case Scan(unique=unique, keys=keys):
             return _known(bool(unique & names) or any(names >= set(key) for key in keys))
-        case Aggregate(_, keys):
+        case Aggregate(_, keys) | Noise(_, keys):
             return _known(names >= set(keys))
         case Project(source, outputs):
             below = {o.expression.name for o in outputs if o.name in names and isinstance(o.expression, Column)}

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import hashlib
 from dataclasses import fields, is_dataclass
+from fractions import Fraction
 from typing import Any
 
 import rfc8785
@@ -27,6 +28,8 @@ def to_json(value: object) -> Any:
             return {"int": str(value)}
         case float():
             return {"double": value.hex()}
+        case Fraction():
+            return {"fraction": str(value)}
         case decimal.Decimal():
             return {"decimal": str(value)}
         case datetime.date():

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from conclave.estimate import REHEARSED_ROWS
+from conclave.plan.graph import graph_of
 from renderer.errors import CommandError
+from renderer.plan_svg import svg_of
 from renderer.policy_change import policy_changes
 from renderer.policy_change_text import change_as_text
 from renderer.progress import Terminal
@@ -46,6 +48,9 @@ def plan(
         str | None, typer.Option(metavar="REV", help="Say what is disclosed beyond the Git revision REV.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    graph: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the plan, too: a lane for each party and for MPC.")
+    ] = None,
 ) -> None:
     """Show which step of a workflow runs where, what each party learns, and what it will cost.
 
@@ -57,11 +62,16 @@ def plan(
     """
     if workflow is None and base is None:
         raise CommandError("which workflow?", "name its file, or name a revision to compare all with: --base main", 2)
+    if graph is not None and (workflow is None or graph.suffix != ".svg"):
+        raise CommandError("--graph draws one workflow as SVG", "name the workflow, and a file that ends in .svg", 2)
     files = () if workflow is None else (workflow,)
     root = settings_of(context).root
     reviews, retired = review(root, files, rows, base)
     # Asked for one workflow, it is of that alone; a pull request is asked about without one.
     changes = policy_changes(root, base, Terminal()) if base is not None and not files else ()
+    if graph is not None:
+        ask = reviews[0].ask
+        graph.write_text(svg_of(graph_of(ask.plan), f"{ask.run.workflow}: what runs where"), encoding="utf-8")
     if as_json or shown_as is Format.JSON:
         shown = [one.to_json() for one in reviews]
         policies = [change.to_json() for change in changes]

@@ -8,7 +8,10 @@ import typer
 from rich.console import Console
 
 from conclave.estimate import estimate
+from conclave.forecast import forecast
 from conclave.plan.show import show_plan
+from conclave.plan.steps import Plan
+from conclave.plan.wire import digest
 from renderer.dev.session import running_swift
 from renderer.errors import CommandError
 from renderer.local.observe import Observer
@@ -17,6 +20,7 @@ from renderer.local.report import print_ended
 from renderer.local.run import Ended, Local, execute_run, prepare_run, require_secrets
 from renderer.plan import compile_run
 from renderer.settings import settings_of
+from renderer.taken import table_of_taken, taken_of
 
 INTERRUPTED = 130
 NOT_VERIFIED = 70
@@ -63,9 +67,21 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
     with Progress(console, local.party_of) as progress:
         ended = _interruptible(local, progress, keep)
     print_ended(ended, local, console)
+    _print_taken(plan, ended, console)
     if keep:
         console.print(f"kept      {local.pods}", soft_wrap=True)
     return ended
+
+
+def _print_taken(plan: Plan, ended: Ended, console: Console) -> None:
+    """Print what the steps took beside what they were estimated to: with policies that change no step of the plan."""
+    manifest = ended.filed.manifest or {}
+    if ended.was_done or ended.exit_code != 0 or manifest.get("plan") != digest(plan):
+        return
+    statements = [party["statement"] for party in manifest["parties"] if party["statement"]]
+    rows = {each["dataset"]: each["rows"] for statement in statements for each in statement["data"]}
+    console.print()
+    console.print(table_of_taken(taken_of(manifest, forecast(plan, rows))))
 
 
 def _interruptible(local: Local, watch: Observer, keep: bool) -> Ended:

@@ -11,9 +11,11 @@ from rich.console import Console
 
 from conclave.estimate import estimate
 from conclave.execute import StepReport
+from conclave.forecast import forecast
 from conclave.plan.show import show_plan
 from renderer.answer import rows_of, table_of
 from renderer.settings import settings_of
+from renderer.taken import table_of_taken, taken_in
 from renderer.trial import Trial, parse_cleartext, parse_tables, prepare
 from renderer.trial_workflow import prepare_workflow
 
@@ -95,17 +97,22 @@ def try_query(
         def progress(report: StepReport) -> None:
             status.update(f"{report.name}: {report.kind}")
 
-        execution = trial.run(progress)
+        executions = trial.run_all(progress)
     seconds = time.monotonic() - started
+    execution = executions[trial.plan.query.recipients[0]]
     assert execution.answer is not None
+    steps = taken_in(executions.values(), forecast(trial.plan, trial.rows()))
     rows = rows_of(execution.answer)
     columns = tuple(field.name for field in trial.plan.answer)
     if as_json:
         described = [{"name": field.name, "type": str(field.type)} for field in trial.plan.answer]
-        typer.echo(json.dumps({"output": rows, "columns": described, "seconds": round(seconds, 3)}, allow_nan=False))
+        told = {"output": rows, "columns": described, "seconds": round(seconds, 3)}
+        typer.echo(json.dumps({**told, "steps": [step.to_json() for step in steps]}, allow_nan=False))
         return
     typer.echo(text)
     Console().print(table_of(rows, columns))
+    console.print()
+    console.print(table_of_taken(steps))
     console.print(f"{len(rows)} rows in {seconds:.1f} s; parties: {', '.join(trial.parties)}", style="dim")
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from policy.manifest import Manifest
+from renderer.approved import named_approvals
 from renderer.errors import BAD_DOCUMENT, NOT_VERIFIED, CommandError
 from renderer.git import Commit
 from renderer.history import Provenance, trace_manifest
@@ -56,6 +57,9 @@ def _print(provenance: Provenance) -> None:
     if provenance.merged is not None:
         _print_commit(console, "merged", provenance.merged)
     console.print(f"approved   {', '.join(provenance.approvals) or 'the commits do not say by whom; see the forge'}")
+    for name, approval in named_approvals(manifest).items():
+        console.print(f"allowed    {name}, by its approval {approval.digest[:16]} until {approval.expires}")
+        console.print(f"           signed by the key of certificate {approval.signer[:16]}")
     if manifest.resources is not None:
         console.print(f"used       {manifest.resources.party}: {manifest.resources.fetch_and_compute}")
     for check in provenance.checks:

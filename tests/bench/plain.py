@@ -17,6 +17,7 @@ def main() -> None:
     told = json.load(sys.stdin)
     run = Run.model_validate(told["run"])
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         pool(connection, run, Path(told["folder"]), "parquet")
         wall, cpu = time.perf_counter(), time.process_time()
         rows = connection.sql(run.query).fetchall()

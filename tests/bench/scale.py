@@ -62,6 +62,7 @@ def run_scale(workflow: str, rows: int, repeat: int, scratch: Path | None = None
         fixed = math.inf
         for warm in (True, False):
             with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(root / "spill")}) as connection:
+                connection.execute("SET enable_progress_bar = false")
                 QUESTIONS[workflow].write(root / CLAIM, WARM_ROWS if warm else rows, "parquet", connection)
             runs = [_once(workflow, root) for _ in range(1 if warm else repeat)]
             if warm:

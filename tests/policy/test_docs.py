@@ -68,6 +68,12 @@ def test_the_refusal_in_the_docs_is_what_is_printed():
     assert f"```\n{printed}\n```" in DOCS
 
 
+def test_the_noise_in_the_docs_is_what_a_plan_says():
+    query = next(query for query in QUERIES if query["policies"] == "noise" and query["word"] == "accepted")
+    printed = [o.what for o in verdict_on(query).obligations if o.what.startswith("stays, with noise")]
+    assert f"```\n{printed[0]}\n```" in DOCS
+
+
 def test_the_docs_name_every_capability():
     table = DOCS.split("## Capabilities")[1].split("###")[0]
     assert all(f"`{capability}`" in table for capability in get_args(Capability))

@@ -50,9 +50,25 @@ def test_the_last_day_is_a_day_on_which_it_runs(until, is_over):
 
 
 def test_epsilon_is_added_up_with_what_this_run_would_spend():
-    limited = policy("{epsilon: 2.0, per: P7D}", "  noise: {epsilon: 0.5}\n")
+    limited = policy("{epsilon: 2.0, per: P7D}", "  noise: {epsilon: 0.5, unit: row}\n")
     assert reached(limited, ago(1, 2, 3, 8), NOW) is None
     assert reached(limited, ago(1, 2, 3, 4), NOW) == Reached("spec.limits.epsilon", 2.0, 2.0, NOW - 7 * DAY)
+
+
+def test_epsilon_is_added_up_as_it_is_written():
+    """As doubles ten times 0.1 is below 1, and three times 0.1 above 0.3."""
+    three = policy("{epsilon: 0.3}", "  noise: {epsilon: 0.1, unit: row}\n")
+    spent = [Spent(NOW, 0.1)] * 3
+    assert reached(three, spent[:2], NOW) is None
+    assert reached(three, spent, NOW) == Reached("spec.limits.epsilon", 0.3, 0.3)
+    ten = policy("{epsilon: 1.0}", "  noise: {epsilon: 0.1, unit: row}\n")
+    assert reached(ten, [Spent(NOW, 0.1)] * 9, NOW) is None
+    assert reached(ten, [Spent(NOW, 0.1)] * 10, NOW) == Reached("spec.limits.epsilon", 1.0, 1.0)
+
+
+def test_what_is_left_of_epsilon_is_said():
+    most = policy("{epsilon: 1.0}", "  noise: {epsilon: 0.4, unit: row}\n")
+    assert reached(most, [Spent(NOW, 0.35)] * 2, NOW) == Reached("spec.limits.epsilon", 0.7, 1.0, left=0.3)
 
 
 def test_a_policy_without_limits_limits_nothing():

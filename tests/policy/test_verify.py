@@ -196,17 +196,6 @@ def test_grants_add_up():
     assert judge("SELECT dept, SUM(pay) AS s FROM visits GROUP BY dept", both).decision == "accept"
 
 
-@pytest.mark.parametrize(
-    ("clause", "path"),
-    [
-        ({"noise": {"epsilon": 1.0}}, "spec.noise"),
-    ],
-)
-def test_a_clause_that_is_not_enforced_is_refused_not_ignored(clause, path):
-    verdict = judge(SUM, policy("alpha/visits", {"pay": ["sum"]}, **clause))
-    assert [(r.code, r.clause) for r in verdict.reasons] == [("not-enforced", path)]
-
-
 def test_a_dataset_without_a_policy_is_refused():
     verdict = judge(SUM)
     assert [(r.code, r.dataset) for r in verdict.reasons] == [("no-policy", "alpha/visits")]

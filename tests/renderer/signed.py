@@ -1,6 +1,7 @@
 """A federation whose parties have keys, and the manifests that they would sign."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -9,6 +10,7 @@ from policy.identity import load_private_key, new_identity
 from policy.manifest import (
     MANIFEST_PURPOSE,
     VERDICT_PURPOSE,
+    ApprovalRef,
     Manifest,
     Opening,
     OutputRecord,
@@ -55,7 +57,12 @@ def renew_identities(repository: Path) -> Keys:
 
 
 def manifest_of(
-    root: Path, keys: Keys, has_opening: bool = True, result: bytes = RESULT, used_by: str | None = None
+    root: Path,
+    keys: Keys,
+    has_opening: bool = True,
+    result: bytes = RESULT,
+    used_by: str | None = None,
+    approvals: Mapping[str, ApprovalRef] | None = None,
 ) -> Path:
     """Write the manifest that the parties would sign for the workflow as it is now; `used_by`'s own copy of it."""
     run = plan(load_workspace(root)).run
@@ -64,6 +71,7 @@ def manifest_of(
     statement = Statement(
         run_id=run.run_id, run=run_digest(run), session="s", plan="p", policies=(), data=(), verdict="accept"
     )
+    statements = {name: statement.model_copy(update={"approval": (approvals or {}).get(name)}) for name in keys}
     manifest = Manifest(
         run_id=run.run_id,
         workflow=run.workflow,
@@ -74,7 +82,11 @@ def manifest_of(
         plan="p",
         image=run.image,
         parties=tuple(
-            PartyRecord(name=name, statement=statement, signature=sign(key, VERDICT_PURPOSE, as_json(statement)))
+            PartyRecord(
+                name=name,
+                statement=statements[name],
+                signature=sign(key, VERDICT_PURPOSE, as_json(statements[name])),
+            )
             for name, key in keys.items()
         ),
         outputs=(OutputRecord.of("result.csv", opening.commitment(), opening if has_opening else None),),

@@ -50,6 +50,42 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
             "(fix: its rows would count twice: keep one)"
         ],
     ),
+    "keys of a table that is not there": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  mpc: {cleartext: {beds.ward: [alpha]}}",
+        [
+            "visits-by-ward.yaml:20:21: spec.mpc.cleartext.beds.ward: there is no table beds "
+            "(fix: the tables are: visits)"
+        ],
+    ),
+    "keys of a column that is not there": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  mpc: {cleartext: {visits.beds: [alpha]}}",
+        [
+            "visits-by-ward.yaml:20:21: spec.mpc.cleartext.visits.beds: visits has no column beds "
+            "(fix: its columns are: ward, kind, cost)"
+        ],
+    ),
+    "keys shown to a party that does not compute": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  mpc: {cleartext: {visits.ward: [alpha, dora, alpha]}}",
+        [
+            "visits-by-ward.yaml:20:42: spec.mpc.cleartext.visits.ward[1]: dora does not compute, so it is shown no keys "
+            "(fix: name one of the compute parties, or all: alpha, bravo, carol)",
+            "visits-by-ward.yaml:20:48: spec.mpc.cleartext.visits.ward[2]: alpha is listed twice (fix: keep one)",
+        ],
+    ),
+    "keys of something that is no column": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  mpc: {cleartext: {ward: [alpha]}}",
+        [
+            "visits-by-ward.yaml:20:21: spec.mpc.cleartext.ward: must match the pattern ^[A-Za-z_][A-Za-z0-9_]*\\.[^\\n]+$"
+        ],
+    ),
     "parts of one table with other columns": (
         WORKFLOW,
         "bravo/visits]",
@@ -158,13 +194,13 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "SUM(costs) AS cost",
         ["visits-by-ward.yaml:11:37: spec.query: no column costs here; there are ward, kind, cost (fix: write cost)"],
     ),
-    "a list of steps": (
+    "a list of steps beside a query": (
         WORKFLOW,
         "  deadlines: {jobSeconds: 600}",
-        "  steps: [{filter: x}]",
+        "  steps: [{op: create, name: visits}, {op: collect, from: visits}]",
         [
-            "visits-by-ward.yaml:20:3: spec.steps: a list of steps is not supported yet "
-            "(fix: write the computation as SQL in spec.query)"
+            "visits-by-ward.yaml:10:3: spec.query: stands beside spec.steps "
+            "(fix: say the computation once, as SQL or as steps)"
         ],
     ),
     "a field that does not exist": (

@@ -57,6 +57,14 @@ def test_its_plan_is_the_one_that_was_reviewed(examples: Workspace, workflow: st
 
 
 @pytest.mark.parametrize("workflow", QUESTIONS)
+def test_its_picture_is_the_one_that_was_looked_at(workflow: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.svg"
+    result = CliRunner().invoke(app, ["-C", str(ROOT), "plan", f"workflows/{workflow}.yaml", "--graph", str(file)])
+    assert result.exit_code == 0, result.output
+    assert_golden(GOLDEN / f"{workflow}.svg", file.read_text())
+
+
+@pytest.mark.parametrize("workflow", QUESTIONS)
 def test_the_policies_beside_it_accept_it(examples: Workspace, workflow: str) -> None:
     run, published = plan(examples, workflow).run, read_published(examples)
     said = opinions(compile_run(run, policies_of(published)), run, published)

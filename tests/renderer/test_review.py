@@ -154,6 +154,21 @@ def test_what_published_policies_ask_for_is_in_the_plan(repository: Path) -> Non
     assert {policy["says"] for policy in after["policies"]} == {"accept"}
 
 
+def test_the_plan_says_what_a_run_costs_and_how_far_off_its_answer_may_be(repository: Path) -> None:
+    for dataset in ("alpha/visits", "bravo/visits"):
+        file = publish_policy(repository, dataset, "sum, filter")
+        text = file.read_text().replace("varchar(8)}", "varchar(8), values: [A, B]}")
+        bounded = text.replace('"decimal(10,2)"}', '"decimal(10,2)", bounds: [0, 100]}')
+        file.write_text(f"{bounded}  noise: {{epsilon: 0.5, unit: row}}\n")
+    learned = json.loads(plan(repository, WORKFLOW, "--json"))["learned"]
+
+    assert any(", with noise of a standard deviation of " in fact for fact in learned["carol"])
+    assert "| alpha/visits | v1, not signed | accepts; each run spends epsilon 0.5 |" in plan(
+        repository, WORKFLOW, "--format", "markdown"
+    )
+    assert "each run spends epsilon 0.5" in plan(repository, WORKFLOW)
+
+
 def test_a_published_policy_is_signed_by_its_owner_or_not(repository: Path, tmp_path: Path) -> None:
     file = publish_policy(repository, "alpha/visits", "sum")
     key, certificate = new_identity("alpha", 30)

@@ -6,7 +6,9 @@ import json
 import pytest
 
 from policy.approval import APPROVAL_PURPOSE, Approval, ApprovalMetadata, ApprovalSpec, signed_part
-from policy.identity import load_private_key, new_identity
+from policy.canonical import digest
+from policy.identity import load_certificate, load_private_key, new_identity
+from policy.manifest import ApprovalRef, Manifest, verify_manifest
 from policy.signature import sign
 from tests.worker.conftest import PARTIES, Written, in_parallel
 from tests.worker.endpoints.faults import FaultProxy
@@ -77,6 +79,22 @@ def test_an_approved_run_runs(world):
     events = attempt.events("alpha")
     assert events.index("policy fetched") < events.index("approved") < events.index("data fetched")
     assert "approved" not in attempt.events("bravo")  # whose policy asks for nothing
+
+
+def test_everybodys_manifest_names_the_approval_and_who_signed_it(world):
+    approval = approval_of(world)
+    assert Attempt(world, approval).go() == dict.fromkeys(PARTIES, 0)
+    name = f"{world.federation.run.run_id}/manifest.json"
+    manifest = Manifest.model_validate_json(world.objects("carol", world.answers)[name])
+    named = {party.name: party.statement.approval for party in manifest.parties}
+    certificates = {member.name: member.certificate for member in world.federation.run.members}
+    fingerprint = load_certificate(certificates["alpha"]).fingerprint
+    assert named == {
+        "alpha": ApprovalRef(digest=digest(approval), signer=fingerprint, expires=approval.spec.expires),
+        "bravo": None,
+        "carol": None,
+    }
+    assert verify_manifest(manifest, certificates) == []
 
 
 def refused(world: World, approval: Approval | str | None) -> str:

@@ -189,3 +189,11 @@ def test_a_query_that_does_not_compile_is_everyones_bad_document(federation):
 
 
 REASON = {"party": "bravo", "code": 30, "what": "no", "where": "", "rule": "", "flow": "", "fix": ""}
+
+
+def test_an_owner_that_names_no_approval_where_its_policy_asks_for_one_stops_all(federation):
+    text = POLICY.replace("DATASET", "alpha/flights") + "  approval: explicit\n"
+    key = load_private_key(federation.keys["alpha"])
+    word = {"policy": text, "signature": sign(key, "policy", parse_policy(text, "policy"))}
+    endings, _ = exchange(federation, offers={"alpha": fetched(federation, "alpha", **word)})
+    assert_all_stop(endings, 30, "alpha has a policy that asks for its approval, and names none")

@@ -61,3 +61,54 @@ def test_bounds_and_padding_are_kept(world):
     assert runs.go() == {"alpha": 0, "bravo": 0, "carol": 0}
     result = results(world)[f"{world.federation.run.run_id}/result.csv"]
     assert result == b"carrier,total,n\nAA,110,3\nDL,4,4\nUA,5,2\nZZ,14,3\n"
+
+
+CARRIERS = "{type: varchar(2), values: [AA, UA, YY]}"
+BOUNDED = "{type: integer, bounds: [-10, 100]}"
+
+
+def ask_for_noise(world: World, epsilon: float, clauses: str = "") -> None:
+    for party in ROWS:
+        text = POLICY.replace("DATASET", f"{party}/flights").replace("{type: varchar(2)}", CARRIERS)
+        noise = f"  noise: {{epsilon: {epsilon}, unit: row}}\n"
+        world.upload_policy(party, text.replace("delay: {type: integer}", f"delay: {BOUNDED}") + noise + clauses)
+
+
+def forget(world: World) -> None:
+    """Leave neither result nor manifest, as if all had died after the answer was opened; what was spent stays."""
+    for party in ("alpha", "bravo", "carol"):
+        for container in (world.answers, world.records):
+            for name in world.objects(party, container):
+                world.client(party).delete_object(container, name)
+        for file in world.federation.work(party).iterdir():
+            file.unlink()
+
+
+def test_with_hardly_any_noise_the_result_is_of_the_listed_groups(world):
+    """At such an epsilon a noise that is not 0 has a chance below 10**-100; nobody has a flight of YY."""
+    ask_for_noise(world, 1_000_000)
+    runs = Runs(world)
+    assert runs.go() == {"alpha": 0, "bravo": 0, "carol": 0}
+    result = results(world)[f"{world.federation.run.run_id}/result.csv"]
+    assert result == b"carrier,total,n\nAA,117,3\nUA,2,2\nYY,0,0\n"
+    told = [each.subject for each in runs.manifest("carol").learned if each.kind == "noise" and each.to == ("carol",)]
+    (of_total,) = [fact for fact in told if fact.startswith("total, with noise")]
+    assert of_total.endswith("three discrete Laplace noises of scale 0.0008, at epsilon 500000")
+
+
+def test_another_attempt_at_a_run_gives_the_same_noise_and_costs_nothing_more(world):
+    """The answer was opened, and then nothing of it was kept: with new noise the two together would tell more."""
+    ask_for_noise(world, 0.5, "  limits: {epsilon: 0.5}\n")
+    run_id = world.federation.run.run_id
+    found = []
+    for _ in range(2):
+        runs = Runs(world)
+        assert runs.go() == {"alpha": 0, "bravo": 0, "carol": 0}
+        found.append(results(world)[f"{run_id}/result.csv"])
+        forget(world)
+    assert found[0] == found[1]
+    world.federation = world.federation.with_run(run_id="delays-2222222222")
+    runs = Runs(world)
+    assert runs.go() == {"alpha": 30, "bravo": 30, "carol": 30}
+    (told,) = [event for event in runs.logs["alpha"].events if event["event"] == "limit reached"]
+    assert [told[each] for each in ("clause", "used", "allowed", "left")] == ["spec.limits.epsilon", 0.5, 0.5, 0]

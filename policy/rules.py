@@ -1,0 +1,41 @@
+"""Which of the owners' rules on conditions a use of a column obeys: noted where it is compared, and kept from there on."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from conclave.ir.expressions import Expression
+from policy.comparisons import is_allowed
+from policy.document import FilterRule, Policy
+from policy.personal import Source
+from policy.uses import Use, Value
+
+Rules = Mapping[Source, tuple[FilterRule, ...]]
+
+
+def rules_of(policies: Mapping[str, Policy]) -> Rules:
+    """Return the rules on conditions that any grant has, by column."""
+    found: dict[Source, dict[FilterRule, None]] = {}
+    for dataset, policy in policies.items():
+        for grant in policy.spec.grants:
+            for column, rule in grant.filters.items():
+                found.setdefault((dataset, column), {})[rule] = None
+    return {column: tuple(rules) for column, rules in found.items()}
+
+
+def held_to_rules(value: Value, column: Value, condition: Expression) -> Value:
+    """Return what a condition compares with a constant, noting which rules on its column it obeys.
+
+    What is computed of it further can tell no more apart than the condition does.
+    """
+    own = {(use.dataset, use.column) for use in column.uses if use.kind == "plain" or _is_label(use)}
+    computed = {(use.dataset, use.column) for use in column.uses if use.kind != "plain" and not _is_label(use)}
+    uses = []
+    for use in value.uses:
+        if use.rules and (use.dataset, use.column) in own - computed:
+            use = replace(use, obeys=frozenset(rule for rule in use.rules if is_allowed(rule, condition)))
+        uses.append(use)
+    return Value(tuple(uses), value.influences)
+
+
+def _is_label(use: Use) -> bool:
+    return use.kind == "group_key" and not use.computed
