@@ -1,8 +1,8 @@
 # The only commands to know. All of them make .venv from the lock file first, if it is not there or not current.
 #
 #   make demo     three airports answer a question together, over a real Swift on this machine
-#   make test     everything: style, types, imports, documents, tests (under 5 minutes on 2 cores)
-#   make deep     the longer random and statistical tests that `make test` leaves out; CI runs both
+#   make test     everything: style, types, imports, documents, tests (some 9 minutes on 2 idle cores)
+#   make deep     what `make test` leaves out: longer random tests, statistics, more whole runs; CI runs both
 #   make check    the part of `make test` that runs no tests: seconds
 #   make golden   write the golden files anew; read the diff before you commit it
 #   make bench    the MPC engine's speed
@@ -24,7 +24,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep cluster-test pods-test check golden bench e2e image image-test lock clean
+.PHONY: help demo test deep cluster-test pods-test check check-types check-style check-imports check-documents golden bench e2e image image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -36,7 +36,8 @@ test: check
 	@echo "tests"
 	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep and not cluster and not image"
 
-# What takes longer than a developer waits: random queries, statistics. CI runs it, too.
+# What takes longer than a developer waits: random queries, statistics, whole runs whose parts have quick tests.
+# CI runs it, too.
 deep: $(READY)
 	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster and not image"
 
@@ -50,15 +51,25 @@ cluster-test: $(READY)
 pods-test: $(READY)
 	@$(BIN)/pytest -q -m cluster tests/cluster/pods
 
+# The types take as long as all the others, which are looked at beside them.
 check: $(READY)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-style check-imports check-documents
+
+check-types: $(READY)
+	@echo "types"
+	@$(BIN)/mypy --no-error-summary
+
+check-style: $(READY)
 	@echo "style"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "not formatted (fix: $(BIN)/ruff format)" >&2; exit 1; }
 	@$(BIN)/yamllint --strict .
-	@echo "types"
-	@$(BIN)/mypy --no-error-summary
+
+check-imports: $(READY)
 	@echo "imports"
 	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+
+check-documents: $(READY)
 	@echo "documents"
 	@$(BIN)/ccd validate
 	@$(BIN)/ccd schema --check

@@ -180,6 +180,8 @@ class Walk:
         if operator == "*" and not isinstance(kind, Double):
             self._product(left, right, at)
             return
+        if operator == "&":
+            return
         if operator in ("//", "%"):
             self._need_converted(left, left.type, LIFT_MOST, at)
             self._need_converted(right, right.type, (1 << DIVISOR_BITS) - 1, at)

@@ -16,6 +16,7 @@ from policy.releases import Release
 from policy.rows import Conditions, Rows
 
 Kind = Literal["rows", "groups"]
+_EXTREMES = frozenset({"min", "max", "quantile"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def differences(one: Answer, other: Answer, has_minimum: Callable[[str], bool]) 
     found: dict[_Found, set[str]] = {}
     for release in one.releases:
         for against in other.releases:
-            if _is_alike(release, against):
+            if _is_alike(release, against) and not _is_known(release, other) and not _is_known(against, one):
                 for each in _compare(release, against, (one.name, other.name), has_minimum):
                     found.setdefault(each, set()).update((_plain(release), _plain(against)))
     made = (_difference(one, other, each, tuple(sorted(names))) for each, names in found.items())
@@ -75,17 +76,31 @@ def _difference(one: Answer, other: Answer, found: _Found, names: tuple[str, ...
     return Difference(found.kind, names, affected, found.how, learns, holders, together)
 
 
+def _is_known(release: Release, answer: Answer) -> bool:
+    """Whether an answer tells an aggregate itself: then whoever has that answer learns nothing from having it twice."""
+    return any(_is_alike(release, each) and _is_same(release, each) for each in answer.releases)
+
+
+def _is_same(one: Release, other: Release) -> bool:
+    mine, theirs = ((r.function, r.sources, r.keys, r.rows, r.shown, r.shape) for r in (one, other))
+    return mine == theirs and (not one.is_weighed or one.name == other.name)
+
+
 def _is_alike(one: Release, other: Release) -> bool:
-    """Whether one aggregate can be taken from the other, were they of the same rows."""
+    """Whether one aggregate could be taken from the other, were they of the same rows."""
     common = set(one.rows.inputs) & set(other.rows.inputs)
-    if one.family != other.family or not common:
+    if not common:
         return False
-    if one.family == "count":
+    families = {one.family, other.family}
+    if families == {"count"}:
         return True
-    mine, theirs = ({source for source in each.sources if source[0] in common} for each in (one, other))
-    if one.is_weighed or other.is_weighed:
-        return bool(mine & theirs)
-    return mine == theirs
+    if families == {"sum", "count"}:
+        # SUM(1 + 0 * id) counts.
+        return not (one if one.family == "sum" else other).is_plain
+    if len(families) > 1 and not ("quantile" in families and families <= _EXTREMES):
+        return False
+    # Over one column more it may be the same: pay + 0 * id.
+    return any(source in other.sources for source in one.sources if source[0] in common)
 
 
 def _plain(release: Release) -> str:

@@ -23,6 +23,7 @@ from policy.faithful import tables_made
 from policy.flow import trace
 from policy.personal import Personal
 from policy.release import refuse
+from policy.rules import rules_of
 from policy.uses import Kind, Relation, Use, influences_of, merged
 from policy.verdict import Reason
 
@@ -38,7 +39,7 @@ def check_keys(plan: Plan, policies: Mapping[str, Policy], personal: Personal, p
         if not isinstance(step, MpcStep) or not step.seen_by:
             continue
         sides = [
-            _Side(trace(made.get(name, Input(name, ())), personal), keys, kind)
+            _Side(trace(made.get(name, Input(name, ())), personal, rules_of(policies)), keys, kind)
             for name, keys, kind in _sides(step.operator)
         ]
         for party in step.seen_by:

@@ -34,7 +34,9 @@ def check_ranges(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]
     tables, refused = tables_made(plan), set[str]()
     for step in steps:
         assert step.checked is not None
-        node = tables.get(step.name, step.operator)
+        node = tables.get(step.name)
+        if node is None:
+            continue  # the steps do not fit together, which is refused elsewhere
         why = f"whether a number in {step.name} outgrows its word, seen in rows that are not counted"
         looked_at = children(node) if step.checked.is_by_row else (node,)
         yield from _without_noise(looked_at, policies)

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from conclave.ir.expressions import Case, Column, Compare, Expression, Literal, names_in, operands
 from conclave.ir.nodes import (
+    SPREADS,
     Aggregate,
     AggregateOutput,
     Collect,
@@ -38,7 +39,14 @@ from policy.weights import weighs
 Source = tuple[str, str]  # dataset, column
 MOST_PARTS = 200  # of an expression that is followed through further ones
 _TOTALS = {("sum", "sum"), ("count", "sum"), ("sum_squares", "sum"), ("min", "min"), ("max", "max")}
-_FAMILY = {"quantile_cont": "quantile", "quantile_disc": "quantile", "avg": "mean"}
+# Where one owner has all rows, means and variances stay what they are; elsewhere they are sums and counts.
+_FAMILY: dict[str, str] = {
+    "quantile_cont": "quantile",
+    "quantile_disc": "quantile",
+    "avg": "sum",
+    "sum_squares": "sum",
+    **dict.fromkeys(SPREADS, "sum"),
+}
 
 
 @dataclass(frozen=True, eq=False)  # each is itself: what it is made of may be shared many times over
@@ -49,6 +57,7 @@ class Release:
     function: str
     family: str  # equal for what can be subtracted from one another
     sources: frozenset[Source]  # the columns that it is over
+    is_plain: bool  # over a column itself
     is_weighed: bool  # some rows may count for more than others
     keys: frozenset[str]  # by which columns it is told
     rows: Rows
@@ -103,7 +112,7 @@ def _listing(relation: _Relation) -> Release:
     sources = reduce(frozenset.union, (relation.origins[name] for name in names), frozenset[Source]())
     family = "groups" if relation.level else "rows"
     name, rows = f"{family} by {', '.join(names)}", relation.rows
-    return Release(short(name), family, family, sources, False, frozenset(names), rows, rows)
+    return Release(short(name), family, family, sources, True, False, frozenset(names), rows, rows)
 
 
 @dataclass
@@ -215,15 +224,17 @@ def _aggregate(source: _Relation, node: Aggregate) -> _Relation:
 
 
 def _total(source: _Relation, output: AggregateOutput, by: frozenset[str]) -> Release | None:
-    """Return the aggregate that partial results add up to, if that is what this is."""
+    """Return the aggregate of rows that partial results add up to, whatever groups were left out in between."""
     over = without_casts(source.values[output.over]) if output.over is not None else None
     partials = source.made.get(over.name, ()) if isinstance(over, Column) else ()
-    if len(partials) != 1:
+    if not partials or (partials[0].function, output.function) not in _TOTALS:
         return None
-    (partial,) = partials
-    if (partial.function, output.function) not in _TOTALS or partial.read != source.rows or not by <= partial.keys:
-        return None
-    return replace(partial, keys=by)
+    partial, *others = partials
+    rows = partial.rows
+    if partial.read != source.rows:
+        inputs = {**source.rows.inputs, **partial.rows.inputs}
+        rows = replace(source.rows, inputs=inputs, shared=source.rows.shared | partial.rows.shared)
+    return replace(partial, keys=by, rows=rows, read=source.rows, made_of=(*partial.made_of, *others))
 
 
 def _made(source: _Relation, output: AggregateOutput, by: frozenset[str]) -> Release:
@@ -234,9 +245,8 @@ def _made(source: _Relation, output: AggregateOutput, by: frozenset[str]) -> Rel
     family = _FAMILY.get(function, function)
     if (over is None or not names_in(over)) and family in ("sum", "count"):
         family, shown = "count", "*"
-    if output.is_distinct or source.level:
-        # Of groups, not of rows: how many different ones there are, for one.
-        family = f"{family} of groups, {source.level + output.is_distinct}"
+    if family == "count" and (output.is_distinct or (source.level and output.function == "count")):
+        family = "count of groups"  # not of rows: how many different ones there are
     name = f"{'count' if shown == '*' else function}({'distinct ' if output.is_distinct else ''}{shown})"
     made_of = tuple(_within(source, source.values[output.over])) if output.over is not None else ()
     return Release(
@@ -244,6 +254,7 @@ def _made(source: _Relation, output: AggregateOutput, by: frozenset[str]) -> Rel
         function="count" if shown == "*" else function,
         family=family,
         sources=sources,
+        is_plain=over is not None and isinstance(without_casts(over), Column) and not made_of,
         is_weighed=over is not None and weighs(over, frozenset(), frozenset()),
         keys=by,
         rows=_passing(source, conditions),

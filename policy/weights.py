@@ -47,7 +47,7 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return weighs(value, subjects, weighed)
         case Case() | Compare() | Logic() | Not() | IsNull():
             return True
-        case Arithmetic("//" | "%") | Call("floor" | "ceil" | "round" | "like" | "ilike"):
+        case Arithmetic("//" | "%" | "&") | Call("floor" | "ceil" | "round" | "like" | "ilike"):
             return True  # steps are conditions: cost * (days // 90) is nothing but for long stays
         case Cast(operand):
             return weighs(operand, subjects, weighed)

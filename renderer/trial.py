@@ -22,7 +22,7 @@ from conclave.local.errors import EncodeProblem, LocalError
 from conclave.local.format import FileFormat, file_format
 from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import Outgrown, ProtocolError, TooManyPairs
+from conclave.mpc.errors import ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.cleartext import Cleartext
 from conclave.plan.steps import Plan
@@ -98,9 +98,6 @@ class Trial:
             for error in sorted(errors, key=_is_consequence):
                 if isinstance(error, LocalError | EncodeProblem):
                     raise TrialProblem(str(error)) from None
-                if isinstance(error, Outgrown):
-                    fix = "ask for less at once, or in larger units: of `x / 1000`, say"
-                    raise TrialProblem(str(error), fix) from None
                 if isinstance(error, TooManyPairs):
                     fix = "join on a column that tells one table's rows apart, or group that table by its key first"
                     raise TrialProblem(str(error), fix) from None
@@ -109,13 +106,15 @@ class Trial:
 
     def rows(self) -> dict[str, int]:
         """Return how many rows each dataset has."""
-        found = {}
-        for file in self.files:
-            with LocalEngine() as engine:
+        with LocalEngine() as engine:
+            for file in self.files:
                 engine.register_file(file.dataset, file.path, file.file_format, file.schema)
-                [counted] = engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}").to_pylist()  # noqa: S608 - quoted
-            found[file.dataset] = int(counted["n"])
-        return found
+            return {
+                file.dataset: int(
+                    engine.run(f"SELECT COUNT(*) AS n FROM {view_name(file.dataset)}")["n"][0].as_py()  # noqa: S608 - quoted
+                )
+                for file in self.files
+            }
 
     def _run_party(self, name: str, network: Network, progress: Callable[[StepReport], None]) -> Execution:
         try:

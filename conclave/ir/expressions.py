@@ -23,7 +23,7 @@ from conclave.ir.types import (
     is_numeric,
 )
 
-ArithmeticOperator = OneOf["+", "-", "*", "/", "//", "%"]
+ArithmeticOperator = OneOf["+", "-", "*", "/", "//", "%", "&"]
 ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
 LogicOperator = OneOf["and", "or"]
 SpreadFunction = OneOf["var_samp", "var_pop", "stddev_samp", "stddev_pop"]
@@ -64,7 +64,8 @@ class Literal:
 class Arithmetic:
     """`left operator right` on numbers. Division yields a double; by zero any yields NULL.
 
-    `//` and `%` are of whole numbers: the quotient is cut off towards zero, and the rest has the sign of `left`.
+    `//`, `%` and `&` are of whole numbers: the quotient is cut off towards zero, and the rest has the sign of `left`; `&`
+    is the AND of their bits, in two's complement.
     """
 
     operator: ArithmeticOperator
@@ -76,7 +77,7 @@ class Arithmetic:
         for side in (self.left, self.right):
             if not is_numeric(side.type) and not _is_date_shift(self):
                 raise TypeProblem(f"{self.operator!r} needs numbers, got {side.type}", self.at)
-            if self.operator in ("//", "%") and not isinstance(side.type, Integer):
+            if self.operator in ("//", "%", "&") and not isinstance(side.type, Integer):
                 fix = "use /, which gives a double" if self.operator == "//" else None
                 raise TypeProblem(f"{self.operator!r} needs whole numbers, got {side.type}", self.at, fix)
 

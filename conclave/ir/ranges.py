@@ -134,8 +134,15 @@ class Ranges:
                 a, b = self.limited(left, LIFT_MOST), self.limited(right, DIVISOR_MOST)
                 most = a.most if expression.operator == "//" else min(a.most, b.most)
                 return Fit(most, a.left, b.left)
+            case "&":
+                return Fit(self._bits(left, right))
             case _ as never:
                 assert_never(never)
+
+    def _bits(self, left: Expression, right: Expression) -> int:
+        """Return how large the AND of two numbers' bits is at most: no larger than one that is not negative."""
+        masks = [s.value for s in (left, right) if isinstance(s, Literal) and isinstance(s.value, int) and s.value >= 0]
+        return min([1 << max(self.most(side).bit_length() for side in (left, right)), *masks])
 
     def _product(self, left: Expression, right: Expression, kind: Type) -> Fit:
         is_double = isinstance(kind, Double)

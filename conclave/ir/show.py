@@ -137,6 +137,8 @@ def _show(expression: Expression) -> tuple[str, int]:
         case Literal():
             return _literal(expression), _ATOM
         case Arithmetic(operator, left, right):
+            if operator == "&":
+                return f"({_within(left, _ATOM)} & {_within(right, _ATOM)})", _ATOM
             level = _ADD if operator in "+-" else _MULTIPLY
             return f"{_within(left, level)} {operator} {_within(right, level + 1)}", level
         case Negate(operand):

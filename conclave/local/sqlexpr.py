@@ -27,7 +27,17 @@ from conclave.ir.expressions import (
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar
 
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _ATOM = range(1, 8)
-_LEVELS = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT}
+_LEVELS = {
+    "or": _OR,
+    "and": _AND,
+    "+": _SUM,
+    "-": _SUM,
+    "*": _PRODUCT,
+    "/": _PRODUCT,
+    "//": _PRODUCT,
+    "%": _PRODUCT,
+    "&": _ATOM,
+}
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,9 @@ def _arithmetic(expression: Arithmetic, columns: Mapping[str, Sql]) -> Sql:
             left = left if expression.left.type == Double() and left.is_exact else cast(left, Double())
             if not (isinstance(expression.right, Literal) and expression.right.value):
                 right = Sql(f"NULLIF({right.text}, 0)")
+        case "&", _, _:
+            left = left if _is_bigint(expression.left) else cast(left, Integer(64))
+            return Sql(f"({_at_least(_ATOM, left)} & {_at_least(_ATOM, right)})", _ATOM, is_exact)
         case "//" | "%", _, _:
             left = left if _is_bigint(expression.left) else cast(left, Integer(64))
             if not (isinstance(expression.right, Literal) and expression.right.value):

@@ -10,14 +10,14 @@ from conclave.ir.expressions import Arithmetic, Literal
 from conclave.ir.ranges import Fit
 from conclave.ir.types import Decimal, Double, Integer, common_type
 from conclave.ir.words import FRACTION_BITS, word_of
-from conclave.mpc.bits import and_bits
+from conclave.mpc.bits import and_bits, and_words
 from conclave.mpc.compare import is_negative, is_zero
-from conclave.mpc.convert import bit_to_arithmetic
+from conclave.mpc.convert import arithmetic_to_bits, bit_to_arithmetic, bits_to_arithmetic
 from conclave.mpc.divide import divide
 from conclave.mpc.fixed import WideShare, lift, multiply_and_truncate
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
-from conclave.mpc.shares import AShare, BitShare, concat_arithmetic
+from conclave.mpc.shares import AShare, BitShare, BShare, concat_arithmetic, in_ring
 from conclave.mpc.whole import DIVISOR_BITS, divide_whole, divide_whole_by
 from conclave.operators.watch import outside
 from conclave.operators.words import Words, both, convert, either, marked, within
@@ -48,6 +48,8 @@ def compute(expression: Arithmetic, left: Words, right: Words, fit: Fit, me: Par
             return _marked_before(_quotient(left, right, present, fit, me), outgrown, me)
         case "//" | "%":
             return _marked_before(_whole_quotient(expression, left, right, present, me), outgrown, me)
+        case "&":
+            words = Words(_and(expression, left.values, right.values, me), None, expression.type)
     return _marked_before(replace(words, present=present), outgrown, me)
 
 
@@ -134,6 +136,16 @@ def _is_too_large(x: AShare, y: AShare, me: Party) -> BitShare:
     )
     is_small, is_below = is_negative(asked, me).split(2)
     return and_bits(is_small, is_below.invert(me), me)
+
+
+def _and(expression: Arithmetic, x: AShare, y: AShare, me: Party) -> AShare:
+    """Return the AND of bits; by a constant it needs no product."""
+    for literal, other in ((expression.left, y), (expression.right, x)):
+        if isinstance(literal, Literal) and isinstance(literal.value, int):
+            mask, bits = in_ring(literal.value), arithmetic_to_bits(other, me)
+            return bits_to_arithmetic(BShare(bits.own & mask, bits.next & mask), me)
+    both_bits = arithmetic_to_bits(concat_arithmetic([x, y]), me)
+    return bits_to_arithmetic(and_words(both_bits[: x.n], both_bits[x.n :], me), me)
 
 
 def _whole_quotient(expression: Arithmetic, left: Words, right: Words, present: BitShare | None, me: Party) -> Words:

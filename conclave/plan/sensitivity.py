@@ -143,6 +143,9 @@ class Sensitivity:
     def _noise(self, source: Held, node: Noise) -> Held:
         if source.totals is None:
             _refuse("noise is for totals of protected rows", node.at, "report it, with the query")
+        for key in node.keys:
+            if source.columns[key].listed is None:
+                _refuse(f"a group is there only where {key} is as it is named, without noise", node.at, "report it")
         for each in node.columns:
             if each.column not in source.totals:
                 _refuse(f"{each.column} is no total of protected rows", node.at, "report it, with the query")

@@ -8,6 +8,7 @@ optimise, and knows nothing of policies.
 - scope: which columns a name can mean
 - literals: constants of the query's text
 - dates: INTERVAL beside a date
+- bits: bit operations
 - functions: functions and casts, said in the IR's few expressions
 - local_functions: functions that owners compute on their own rows
 - questions: EXISTS and IN inside an expression

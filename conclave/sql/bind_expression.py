@@ -25,6 +25,7 @@ from conclave.ir.expressions import (
 from conclave.ir.nodes import CrossOne, Node, Output, Project
 from conclave.ir.types import Boolean, Date
 from conclave.ir.walk import is_one_row
+from conclave.sql.bits import BIT_OPERATIONS, bind_bits
 from conclave.sql.dates import shifted
 from conclave.sql.functions import bind_function, same_or_both_null
 from conclave.sql.keys import Pair, columns_of, join_on
@@ -185,6 +186,8 @@ class ExpressionBinder:
                 return self._subquery(part, at)
         if kind in _ARITHMETIC:
             return self._arithmetic(part, at)
+        if isinstance(part, BIT_OPERATIONS):
+            return bind_bits(part, self.bind, at)
         if kind in _COMPARISON or kind in (exp.NullSafeEQ, exp.NullSafeNEQ):
             return self._comparison(part, at)
         if kind in _LOGIC:

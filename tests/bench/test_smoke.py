@@ -12,7 +12,7 @@ from tests.bench.scale import line_of as scale_line
 from tests.bench.scale import run_scale
 
 
-@pytest.mark.parametrize(("op", "tls"), [("join", False), ("sort", True)])
+@pytest.mark.parametrize(("op", "tls"), [pytest.param("join", False, marks=pytest.mark.deep), ("sort", True)])
 def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     report = run_bench(op, rows=64, key_bits=16, tls=tls, repeat=1)
     assert report["seconds"] > 0
@@ -42,6 +42,7 @@ def test_every_query_of_tpch_compiles_in_a_moment():
     assert max(slow.values()) < compiling.MOST_MS
 
 
+@pytest.mark.deep  # five processes, each of which imports all of ccd
 def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
     write_federation(tmp_path, 2, 3)
     *commands, peer = measure(tmp_path, repeat=1)
@@ -55,6 +56,7 @@ def test_the_bench_of_rendering_runs_each_command_beside_its_peer(tmp_path):
     assert all(row.cpu_s > 0 and row.ratio > 0 for row in commands)
 
 
+@pytest.mark.deep
 @pytest.mark.e2e
 def test_a_worked_example_is_run_by_real_workers_and_agrees_with_duckdb(tmp_path):
     report = run_scale("market-concentration", rows=5_000, repeat=1, scratch=tmp_path)

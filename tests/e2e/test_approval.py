@@ -4,7 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import AIRPORTS, MARKET
+
+# The worker's part has quick tests in tests/worker/test_consent.py, the commands' in tests/renderer/test_approve.py.
+pytestmark = pytest.mark.deep
 
 CCD = Path(sys.executable).with_name("ccd")
 EVERYONE = (*AIRPORTS, "regulator")

@@ -106,6 +106,7 @@ def mixed(federation, few_flights) -> Iterator[Mixed]:
         yield Mixed(federation, dataverse, storage, dataset, token, federation.run(MARKET))
 
 
+@pytest.mark.deep  # each store has quick tests in tests/worker/endpoints, and fetching from it in test_fetch_elsewhere.py
 def test_the_answer_is_what_duckdb_finds_wherever_the_parts_lie(mixed, few_flights):
     assert mixed.ended.exit_code == 0
     assert mixed.ended.filed.problems == ()

@@ -13,6 +13,9 @@ from tests.worker.endpoints.keystone import Cloud, start_cloud
 from tests.worker.endpoints.mounting import mount
 from tests.worker.endpoints.test_keystone import clouds_yaml
 
+# Each form of credentials has quick tests in tests/worker/endpoints/test_keystone.py.
+pytestmark = pytest.mark.deep
+
 OPENSTACK = ("OS_AUTH_URL", "OS_CLOUD", "ST_AUTH")
 
 

@@ -31,6 +31,7 @@ def declare_sealed(federation) -> pyrage.x25519.Identity:
     return identity
 
 
+@pytest.mark.deep  # sealing has quick tests in tests/renderer/test_data.py, opening in tests/worker/test_sealed.py
 def test_a_sealed_part_is_computed_on_and_opened_by_fetch_alone(federation, few_flights, tmp_path, monkeypatch):
     identity = declare_sealed(federation)
     packed = tmp_path / "flights.csv.gz"

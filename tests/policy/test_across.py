@@ -66,6 +66,17 @@ REPORTED = [
      f"{SUM} WHERE id NOT IN (SELECT pid FROM people WHERE income > 8)", "anti join with bravo/people where income > 8"),
     ("a condition on both sides of a join", "SELECT SUM(pay) AS s FROM visits JOIN people ON id = pid",
      "SELECT SUM(pay) AS s FROM visits JOIN people ON id = pid WHERE income <> pay", "pay of alpha/visits"),
+    ("one more column that adds nothing", SUM, "SELECT SUM(pay + 0 * id) AS s FROM visits WHERE id <> 7", "id <> 7"),
+    ("a sum that counts", "SELECT COUNT(*) AS n FROM visits", "SELECT SUM(1 + 0 * id) AS n FROM visits WHERE id <> 7",
+     "id <> 7"),
+    ("a sum of squares", "SELECT VAR_POP(pay) AS v FROM visits", "SELECT SUM(pay * pay) AS s FROM visits WHERE id <> 7",
+     "id <> 7"),
+    ("the last quantile", "SELECT MAX(pay) AS m FROM visits",
+     "SELECT QUANTILE_DISC(pay, 1.0) AS m FROM visits WHERE id <> 7", "id <> 7"),
+    ("a total of groups of which one is left out", SUM,
+     "SELECT SUM(p) AS s FROM (SELECT id, SUM(pay) AS p FROM visits GROUP BY id) AS q WHERE p <> 100", "<> 100"),
+    ("and is computed with", SUM,
+     "SELECT SUM(2 * p) AS s FROM (SELECT id, SUM(pay) AS p FROM visits GROUP BY id) AS q WHERE p <> 100", "<> 100"),
     ("what is not understood is not the same", f"{SUM} WHERE age + 1 > 3", f"{SUM} WHERE age > 2", "only A asks for"),
 ]  # fmt: skip
 NOT_REPORTED = [
@@ -97,6 +108,15 @@ def test_answers_that_tell_nothing_together_are_not(one, other):
 @pytest.mark.parametrize(("one", "other"), [(BY_DEPT, f"{SUM} WHERE dept = 'a'"), (BY_DEPT, SUM)])
 def test_under_a_minimum_a_total_tells_of_the_groups_that_are_not_shown(one, other):
     assert found(one, other, minimum=True)
+
+
+def test_what_one_answer_tells_alone_is_no_matter_of_two():
+    """A query of several groupings is for the verifier; asked again, it tells nothing more."""
+    shares = "SELECT dept, n, total FROM (SELECT dept, COUNT(*) AS n FROM visits GROUP BY dept) AS g"
+    twice = f"{shares} CROSS JOIN (SELECT COUNT(*) AS total FROM visits) AS t"
+    assert found(twice, twice, minimum=True) == ()
+    assert found(twice, "SELECT COUNT(*) AS n FROM visits", minimum=True) == ()
+    assert found(twice, "SELECT COUNT(*) AS n FROM visits WHERE id <> 7", minimum=True)
 
 
 def test_it_is_said_what_is_learnt():

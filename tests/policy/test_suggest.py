@@ -12,7 +12,7 @@ from renderer.workflow import Workflow
 from tests.policy import test_corpus, test_docs
 from tests.policy.conftest import plan, policy
 
-GRANTABLE = {"not-granted", "expressions-not-granted"}
+GRANTABLE = {"not-granted", "expressions-not-granted", "comparison-not-granted"}
 
 
 def bare(policies):

@@ -22,17 +22,37 @@ def federation(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What each `repository` begins as. Nobody changes it: rendering and committing take longer than most tests."""
+    root = tmp_path_factory.mktemp("committed") / "federation"
+    shutil.copytree(FEDERATION, root)
+    name_reviewers(root)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_environment(monkeypatch)
+        git(root, "init", "--quiet", "--initial-branch=main")
+        assert ccd(root, "render").exit_code == 0
+        assert ccd(root, "codeowners").exit_code == 0
+        commit_all(root, "Begin")
+    return root
+
+
 @pytest.fixture
-def repository(federation: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(committed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The federation as a Git repository on its branch main: reviewers named, rendered, all of it committed."""
+    set_environment(monkeypatch)
+    return copy_repository(committed, tmp_path / "federation")
+
+
+def copy_repository(source: Path, root: Path) -> Path:
+    shutil.copytree(source, root)
+    git(root, "update-index", "-q", "--refresh")  # the index knows the files that were copied, not these
+    return root
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in {**ALONE, **IDENTITY}.items():
         monkeypatch.setenv(key, value)
-    name_reviewers(federation)
-    git(federation, "init", "--quiet", "--initial-branch=main")
-    assert ccd(federation, "render").exit_code == 0
-    assert ccd(federation, "codeowners").exit_code == 0
-    commit_all(federation, "Begin")
-    return federation
 
 
 @pytest.fixture(scope="session")

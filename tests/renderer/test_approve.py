@@ -16,7 +16,7 @@ from renderer.check import load_workspace
 from renderer.codeowners import owners_of
 from renderer.documents import read_workspace
 from renderer.names import run_directory
-from tests.renderer.conftest import edit
+from tests.renderer.conftest import copy_repository, edit, set_environment
 from tests.renderer.gitops import ccd, commit_all, git, publish_policy
 from tests.renderer.signed import manifest_of, renew_identities
 from worker.consent import subject_of
@@ -62,19 +62,29 @@ def name_key(root: Path, party: str, directory: str) -> None:
     path.write_bytes(key)
 
 
+@pytest.fixture(scope="module")
+def submitted(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The branch that asks for the run, for copies."""
+    root = copy_repository(committed, tmp_path_factory.mktemp("submitted") / "federation")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_environment(monkeypatch)
+        (root / ".gitignore").write_text("secrets/\n")
+        git(root, "switch", "--quiet", "--create", "submit")
+        name_key(root, "alpha", "hospital-a")
+        policy = publish_policy(root, "alpha/visits", "sum")
+        policy.write_text(policy.read_text() + "  approval: explicit\n")
+        publish_policy(root, "bravo/visits", "sum")
+        edit(root, f"{WORKFLOW}.yaml", "SUM(cost) AS cost", "SUM(cost) AS total")
+        assert ccd(root, "render").exit_code == 0
+        assert ccd(root, "codeowners").exit_code == 0
+        commit_all(root, "Submit")
+    return root
+
+
 @pytest.fixture
-def owner(repository: Path) -> Owner:
-    (repository / ".gitignore").write_text("secrets/\n")
-    git(repository, "switch", "--quiet", "--create", "submit")
-    name_key(repository, "alpha", "hospital-a")
-    policy = publish_policy(repository, "alpha/visits", "sum")
-    policy.write_text(policy.read_text() + "  approval: explicit\n")
-    publish_policy(repository, "bravo/visits", "sum")
-    edit(repository, f"{WORKFLOW}.yaml", "SUM(cost) AS cost", "SUM(cost) AS total")
-    assert ccd(repository, "render").exit_code == 0
-    assert ccd(repository, "codeowners").exit_code == 0
-    commit_all(repository, "Submit")
-    return Owner(repository)
+def owner(submitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Owner:
+    set_environment(monkeypatch)
+    return Owner(copy_repository(submitted, tmp_path / "federation"))
 
 
 def test_an_approval_is_written_where_its_party_owns_it_and_reaches_the_worker_without_a_new_run(owner):
@@ -115,23 +125,27 @@ def test_the_owner_is_shown_what_it_signs(owner):
     assert document["files"][0] == str(owner.file.relative_to(owner.root))
 
 
-def told(owner: Owner) -> tuple[str, str, int]:
+def line_told(owner: Owner) -> str:
+    """Return what a pull request's comment says of alpha's approval."""
     markdown = ccd(owner.root, "plan", "--rows", "2", f"workflows/{WORKFLOW}.yaml", "--format", "markdown").stdout
-    (line,) = [line for line in markdown.splitlines() if line.startswith("| alpha | ") and "asked" not in line[:10]][
-        -1:
-    ]
-    return line, ccd(owner.root, "validate").stderr, ccd(owner.root, "policy", "published", "--base", "main").exit_code
+    return [line for line in markdown.splitlines() if line.startswith("| alpha | ") and "asked" not in line[:10]][-1]
+
+
+def warned(owner: Owner) -> str:
+    return ccd(owner.root, "validate").stderr
+
+
+def judged(owner: Owner) -> int:
+    return ccd(owner.root, "policy", "published", "--base", "main").exit_code
 
 
 def test_a_pull_request_is_told_whose_approval_is_missing_and_that_it_is_there(owner):
-    line, warnings, code = told(owner)
-    assert line == "| alpha | by its published policy | **missing** |  |"
-    assert "alpha is asked for its approval of this run, and it is missing" in warnings
-    assert code == 30
+    assert line_told(owner) == "| alpha | by its published policy | **missing** |  |"
+    assert "alpha is asked for its approval of this run, and it is missing" in warned(owner)
+    assert judged(owner) == 30
     owner.approve()
-    line, warnings, code = told(owner)
-    assert line.startswith("| alpha | by its published policy | approved | 20")
-    assert (warnings, code) == ("", 0)
+    assert line_told(owner).startswith("| alpha | by its published policy | approved | 20")
+    assert (warned(owner), judged(owner)) == ("", 0)
     shown = json.loads(ccd(owner.root, "plan", "--rows", "2", f"workflows/{WORKFLOW}.yaml", "--json").stdout)
     assert [(each["party"], each["state"], each["asked"]) for each in shown["approvals"]] == [
         ("alpha", "approved", True)
@@ -155,9 +169,8 @@ def test_an_approval_that_does_not_hold_is_named_by_its_file(owner, what):
     result = ccd(owner.root, "validate")
     assert result.exit_code == 10
     assert str(owner.file.relative_to(owner.root)) in result.stderr
-    line, _, code = told(owner)
-    assert "**does not hold**" in line
-    assert code == 30
+    assert "**does not hold**" in line_told(owner)
+    assert judged(owner) == 30
 
 
 def test_an_approval_in_another_partys_directory_is_refused(owner):
@@ -175,7 +188,7 @@ def test_a_changed_workflow_is_another_run_and_its_old_approval_is_not_rendered_
     edit(owner.root, f"{WORKFLOW}.yaml", "SUM(cost) AS total", "SUM(cost) AS sum")
     assert ccd(owner.root, "render").exit_code == 0
     assert "approval.json" not in owner.config_map()
-    assert "**missing**" in told(owner)[0]
+    assert "**missing**" in line_told(owner)
 
 
 def test_nobody_signs_for_manifests_that_are_not_what_the_documents_make(owner):

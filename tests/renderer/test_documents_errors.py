@@ -231,11 +231,11 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         [
             "parties/bravo.yaml:22:5: spec.datasets.visits.path: is missing",
             "parties/bravo.yaml:25:7: spec.datasets.visits.container: there is no such field here "
-            "(fix: the fields here are backend, columns, compression, format, keys, nullText, path, sealed, text, volume)",
+            "(fix: the fields here are backend, columns, compression, format, keys, mostRows, nullText, path, sealed, text, volume)",
             "parties/bravo.yaml:26:7: spec.datasets.visits.object: there is no such field here "
-            "(fix: the fields here are backend, columns, compression, format, keys, nullText, path, sealed, text, volume)",
+            "(fix: the fields here are backend, columns, compression, format, keys, mostRows, nullText, path, sealed, text, volume)",
             "parties/bravo.yaml:27:7: spec.datasets.visits.credentials: there is no such field here "
-            "(fix: the fields here are backend, columns, compression, format, keys, nullText, path, sealed, text, volume)",
+            "(fix: the fields here are backend, columns, compression, format, keys, mostRows, nullText, path, sealed, text, volume)",
         ],
     ),
     "a site that egress does not open": (

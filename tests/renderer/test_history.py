@@ -6,14 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.renderer.conftest import edit
+from tests.renderer.conftest import copy_repository, edit, set_environment
 from tests.renderer.gitops import ccd, commit_all, git
 from tests.renderer.signed import RESULT, Keys, manifest_of, renew_identities
 
 
+@pytest.fixture(scope="module")
+def renewed(committed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Keys]:
+    """The repository with new identities, for copies."""
+    root = copy_repository(committed, tmp_path_factory.mktemp("renewed") / "federation")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_environment(monkeypatch)
+        return root, renew_identities(root)
+
+
 @pytest.fixture
-def keys(repository: Path) -> Keys:
-    return renew_identities(repository)
+def repository(renewed: tuple[Path, Keys], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    set_environment(monkeypatch)
+    return copy_repository(renewed[0], tmp_path / "federation")
+
+
+@pytest.fixture
+def keys(renewed: tuple[Path, Keys]) -> Keys:
+    return dict(renewed[1])
 
 
 def test_a_manifest_leads_to_its_commits_author_and_approvals(repository: Path, keys: Keys) -> None:

@@ -20,7 +20,7 @@ from conclave.mpc.channel import HEADER, VERSION, Channel, Kind, Network
 from conclave.mpc.errors import ProtocolError
 from policy.canonical import canonical_json
 from policy.identity import load_private_key
-from policy.manifest import Reason, Statement
+from policy.manifest import ApprovalRef, Reason, Statement
 from tests.worker.actors import all_do, fetched, meet
 from tests.worker.conftest import PARTIES, make_federation
 from worker.errors import PeerMissing, Stopped
@@ -46,7 +46,8 @@ HEX, SECRET = "0" * 64, "do-not-repeat-me"
 OFFERED = DatasetOffer(
     dataset="alpha/flights", policy="kind: Policy", signature="AA==", header=("a", "b"), sha256=HEX, n_rows=3
 )
-SAID = Statement(run_id="r", run=HEX, session=HEX, plan=HEX, policies=(), data=(), verdict="accept")
+NAMED = ApprovalRef(digest=HEX, signer=HEX, expires="2030-01-01T00:00:00Z")
+SAID = Statement(run_id="r", run=HEX, session=HEX, plan=HEX, policies=(), data=(), verdict="accept", approval=NAMED)
 MESSAGES = [
     Hello(protocol=1, version="1", run_id="r", run=HEX, image="i", nonce="0" * 32),
     Offer(datasets=(OFFERED,)),

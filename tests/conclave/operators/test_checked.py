@@ -95,6 +95,21 @@ def test_quotients_of_whole_numbers_are_right_or_noticed(rows):
             assert not is_noticed
 
 
+@given(rows=PAIRS, mask=EDGE.filter(lambda word: abs(word) < 1 << 62))
+@example(rows=[(SMALLEST, -1), (LARGEST, SMALLEST), (-1, -1), (0, -1), (12, 10)], mask=255)
+@settings(max_examples=10)
+def test_the_and_of_bits_is_right_for_every_word(rows, mask):
+    a, b = column("a", BIG), column("b", BIG)
+    for expression, wanted in (
+        (Arithmetic("&", a, b), lambda x, y: x & y),
+        (Arithmetic("&", a, Literal(mask, BIG)), lambda x, _: x & mask),
+        (Arithmetic("&", Literal(mask, BIG), b), lambda _, y: y & mask),
+    ):
+        assert [value for value, _, _ in found_of(expression, rows)] == [wanted(x, y) for x, y in rows]
+        most = Ranges({}).most(expression)
+        assert all(abs(wanted(x, y)) <= most for x, y in rows)
+
+
 CHANGES = {
     "as finer decimals": (Cast(column("a", BIG), FINE), lambda a: a * 10_000),
     "as doubles": (Cast(column("a", BIG), REAL), lambda a: a * ONE),

@@ -1,5 +1,6 @@
 """Each pass has cases in tests/fixtures/passes/<pass>.txt: a title, the SQL, and the tree before and after it."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -38,6 +39,13 @@ def before(rewrite: Pass, root: Collect) -> Node:
     return node
 
 
+@functools.cache
+def before_and_after(rewrite: Pass, sql: str) -> tuple[Node, Node]:
+    """Return the tree as it reaches the pass, and as it leaves it."""
+    tree = before(rewrite, bind(sql, TABLES, RECIPIENTS))
+    return tree, rewrite(tree)
+
+
 REWRITES: tuple[Pass, ...] = (*dict.fromkeys(PASSES), optimise)
 
 
@@ -45,8 +53,8 @@ REWRITES: tuple[Pass, ...] = (*dict.fromkeys(PASSES), optimise)
 def test_a_pass_rewrites_as_its_cases_show(rewrite: Pass):
     blocks = []
     for case in cases(rewrite.__name__):
-        tree = before(rewrite, bind(case.sql, TABLES, RECIPIENTS))
-        trees = f"-- before\n{show(tree)}\n-- after\n{show(rewrite(tree))}"
+        tree, after = before_and_after(rewrite, case.sql)
+        trees = f"-- before\n{show(tree)}\n-- after\n{show(after)}"
         blocks.append(f"== {case.title}\n{case.sql}\n{trees}")
     assert_golden(FIXTURES / "passes" / f"{rewrite.__name__}.txt", "\n\n".join(blocks) + "\n")
 
@@ -60,8 +68,7 @@ def database(request):
 @pytest.mark.parametrize("rewrite", REWRITES, ids=lambda rewrite: rewrite.__name__)
 def test_a_pass_is_idempotent_and_keeps_the_answer(rewrite: Pass, database: duckdb.DuckDBPyConnection):
     for case in cases(rewrite.__name__):
-        tree = before(rewrite, bind(case.sql, TABLES, RECIPIENTS))
-        after = rewrite(tree)
+        tree, after = before_and_after(rewrite, case.sql)
         assert rewrite(after) == after, case.title
         assert [(f.name, f.type) for f in after.schema] == [(f.name, f.type) for f in tree.schema]
         assert_same_rows(run(database, to_sql(after)), run(database, to_sql(tree)), ordered=False)

@@ -1,5 +1,6 @@
 """How much one subject moves an answer: what is said, against all that neighbouring datasets really do in DuckDB."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import duckdb
@@ -178,6 +179,15 @@ def test_what_is_not_bounded_is_said_and_gets_no_noise(sql, asked, why):
         traced(root, asked)
     assert why in caught.value.what
     assert caught.value.fix
+
+
+def test_totals_are_no_keys_of_groups_with_noise():
+    """Whether there is a group of this very total would be told, and all others left out."""
+    root = noisy("SELECT COUNT(*) AS n, SUM(days) AS s FROM stays", ASKED)
+    (node,) = (each for each in nodes_in(root) if isinstance(each, Noise))
+    named = replace(node, keys=("n",), domains=((Literal(7, Integer()),),), columns=node.columns[1:])
+    with pytest.raises(Unbounded, match="without noise"):
+        Sensitivity(ASKED).held(named)
 
 
 def test_more_groups_than_can_all_be_told_are_refused():
