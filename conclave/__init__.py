@@ -13,6 +13,7 @@ In reading order:
 - operators: relational operators on shared tables
 - carry: an owner's typed tables as plain columns for sharing and opening, and back
 - limits: how large an owner's numbers may be, so that words do not overflow
+- held: an owner's numbers, held to that before they are shared
 - ranges: where numbers are looked at under MPC, because they could outgrow their words
 - execute: one party's walk through the steps of a plan
 - estimate: what the steps of a plan will cost

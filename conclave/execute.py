@@ -13,7 +13,8 @@ from itertools import groupby
 import pyarrow as pa
 
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
-from conclave.limits import bounds, check_bounds
+from conclave.held import check_bounds
+from conclave.limits import bounds
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
 from conclave.local.sqltext import to_sql

@@ -1,7 +1,7 @@
 """How large an owner's numbers may be, so that what a plan computes with them fits MPC's 64-bit words.
 
 Nobody sees an overflow of shares: a sum beyond 2**63 would come out as another number. So each owner, before it shares,
-looks whether its own numbers keep the sizes below, which follow from the plan alone. They are chosen so that sums of
+looks whether its own numbers keep the sizes below (`conclave.held`), which follow from the plan alone. They are chosen so that sums of
 shared columns, averages, conversions to a finer type and products of whole numbers stay in range.
 
 What is computed under MPC and not covered here is looked at when it is computed: see `conclave.ranges`.
@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, isqrt
 from typing import assert_never
-
-import numpy as np
 
 from conclave.ir.expressions import (
     Arithmetic,
@@ -43,15 +41,11 @@ from conclave.ir.nodes import (
     Scan,
     Sort,
 )
-from conclave.ir.noise import Noise
-from conclave.ir.ranges import LIFT_MOST, WORD_MOST
+from conclave.ir.noise import TAIL, Noise
+from conclave.ir.ranges import DIVISOR_MOST, LIFT_MOST, WORD_MOST
 from conclave.ir.types import Decimal, Double, Integer, Schema, Type, common_type, is_numeric
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
-from conclave.local.encode import EncodedTable
-from conclave.local.errors import EncodeProblem
-from conclave.mpc.laplace import TAIL
-from conclave.mpc.whole import DIVISOR_BITS
 from conclave.plan.steps import MpcStep, Plan, ShareStep
 
 
@@ -97,26 +91,6 @@ def bounds(plan: Plan) -> tuple[Bound, ...]:
 def walk_of(plan: Plan) -> "Walk":
     """Return a way to find where the columns of the plan's MPC steps come from."""
     return Walk({step.name: step for step in plan.steps if isinstance(step, ShareStep | MpcStep)})
-
-
-def check_bounds(table: EncodedTable, step: ShareStep, wanted: tuple[Bound, ...]) -> None:
-    """Check the words that `step` is about to share.
-
-    Raises:  EncodeProblem, naming the column and the bound, and no value.
-    """
-    kinds = {f.name: f.type for f in step.schema}
-    for bound in wanted:
-        if bound.share != step.name:
-            continue
-        sizes = np.abs(table.columns[bound.column].words).view(np.uint64)  # right for -2**63, too
-        if bound.is_total:
-            is_kept = _exact_sum(sizes) <= bound.most
-        else:
-            counts = table.columns[bound.per].words.view(np.uint64) if bound.per else np.ones(1, np.uint64)
-            # By division: the product of a count and `most` may pass 64 bits.
-            is_kept = bool(np.all(_divide_up(sizes, bound.most) <= np.maximum(counts, 1)))
-        if not is_kept:
-            raise EncodeProblem(bound.column, _say(bound, kinds[bound.column]))
 
 
 @dataclass
@@ -184,7 +158,7 @@ class Walk:
             return
         if operator in ("//", "%"):
             self._need_converted(left, left.type, LIFT_MOST, at)
-            self._need_converted(right, right.type, (1 << DIVISOR_BITS) - 1, at)
+            self._need_converted(right, right.type, DIVISOR_MOST, at)
             return
         self._constant(operator, left, right, kind, at)
         if operator == "/":
@@ -372,26 +346,3 @@ def _converted_most(source: Type, target: Type, most: int) -> int:
 
 def _ten_to(digits: int) -> int:
     return int(10**digits)
-
-
-def _exact_sum(sizes: np.typing.NDArray[np.uint64]) -> int:
-    half = np.uint64(32)
-    return (int((sizes >> half).sum()) << 32) + int((sizes & np.uint64(0xFFFFFFFF)).sum())
-
-
-def _divide_up(sizes: np.typing.NDArray[np.uint64], by: int) -> np.typing.NDArray[np.uint64]:
-    return np.asarray(sizes // np.uint64(by) + (sizes % np.uint64(by) != 0), np.uint64)
-
-
-def _say(bound: Bound, kind: Type) -> str:
-    match kind:
-        case Double():
-            most = f"{bound.most >> FRACTION_BITS}"
-        case Decimal(_, scale):
-            most = f"{bound.most // _ten_to(scale)}"
-        case _:
-            most = f"{bound.most}"
-    what = "has numbers whose sizes add up to more" if bound.is_total else "has a number larger in size"
-    if bound.per:
-        what = "has a mean larger in size"
-    return f"{what} than {most}, beyond which this query's numbers would not fit the 64-bit words of MPC"

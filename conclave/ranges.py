@@ -27,14 +27,13 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
-from conclave.ir.noise import Noise
+from conclave.ir.noise import TAIL, Noise
 from conclave.ir.ranges import COUNT_MOST, LIFT_MOST, WORD_MOST, Ranges, most_of, scaled
 from conclave.ir.types import Double, is_numeric
 from conclave.ir.walk import children, scans_in
 from conclave.ir.window import Window, WindowOutput
 from conclave.ir.words import word_of
 from conclave.limits import bounds, walk_of
-from conclave.mpc.laplace import TAIL
 from conclave.plan.steps import Checked, Disclosure, LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 Sizes = Mapping[str, int]

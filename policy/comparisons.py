@@ -173,7 +173,12 @@ def _is_step(granularity: str | float, operator: str, constant: Any, kind: Type)
             return False
     if isinstance(granularity, str):
         return isinstance(value, datetime.date) and _begins(value, granularity)
-    return isinstance(value, decimal.Decimal) and value % decimal.Decimal(str(granularity)) == 0
+    if not isinstance(value, decimal.Decimal):
+        return False
+    try:
+        return value % decimal.Decimal(str(granularity)) == 0
+    except decimal.InvalidOperation:  # so many digits that it is not certain
+        return False
 
 
 def _begins(day: datetime.date, granularity: str) -> bool:

@@ -361,18 +361,38 @@ def _value_of(expression: Expression, source: Relation) -> Value:
             mean = mean_of(expression, source)
             if mean is not None:
                 return mean
-            return _computed(expression, source, deciding=())
+            return _computed(expression, source, deciding=(), telling_apart=_steps_of(expression))
         case Compare() | Logic() | Not() | IsNull() | Call("like" | "ilike"):
             return _computed(expression, source, deciding=operands(expression))
-        case Call():
-            return _computed(expression, source, deciding=())
+        case Call(arguments=arguments):
+            return _computed(expression, source, deciding=(), telling_apart=arguments)
         case Case(branches):
             return _computed(expression, source, deciding=tuple(condition for condition, _ in branches))
         case _ as never:
             _unknown(never)
 
 
-def _computed(expression: Expression, source: Relation, deciding: tuple[Expression, ...]) -> Value:
+def _steps_of(expression: Arithmetic | Negate) -> tuple[Expression, ...]:
+    """Return the operands of which the result tells values apart as a condition would: by steps, bits, or becoming NULL."""
+    match expression:
+        case Arithmetic("/", _, divisor):
+            return (divisor,)
+        case Arithmetic("//" | "%" | "&", left, right):
+            return (left, right)
+    return ()
+
+
+def _computed(
+    expression: Expression,
+    source: Relation,
+    deciding: tuple[Expression, ...],
+    telling_apart: tuple[Expression, ...] = (),
+) -> Value:
+    """Return the value that is computed of others.
+
+    `deciding`: operands that are conditions. `telling_apart`: those that could stand for one, which matters for
+    columns with rules on conditions alone: `SUM(pay * (age % 2))` is of whose age is odd.
+    """
     values = {id(part): _value_of(part, source) for part in operands(expression)}
     column = column_in(expression)
     if column is not None:
@@ -387,6 +407,9 @@ def _computed(expression: Expression, source: Relation, deciding: tuple[Expressi
         said = condition if isinstance(expression, Case) else expression
         step = f"condition {show_expression(said)}"
         influences.append(influences_of(of_rows, "filter", step, expression.at))
+    for part in telling_apart:
+        ruled = Value(tuple(use for use in values[id(part)].uses if use.is_of_rows and use.rules))
+        influences.append(influences_of(ruled, "filter", f"computed {show_expression(expression)}", expression.at))
     return Value(merged(uses), merged(*influences))
 
 

@@ -11,9 +11,8 @@ from fractions import Fraction
 from conclave.ir.errors import QueryProblem
 from conclave.ir.guard import Protection
 from conclave.ir.nodes import Concat, Filter, Input, Node, Project, Scan, Sort
-from conclave.ir.noise import Noise
+from conclave.ir.noise import MOST_SCALE, Noise
 from conclave.ir.walk import bottom_up, children, is_one_row, nodes_in, scans_in
-from conclave.mpc.laplace import MOST_SCALE
 from conclave.plan.sensitivity import Changes, Sensitivity
 from conclave.plan.show import noise_of
 from conclave.plan.sizes import has_conditions

@@ -10,7 +10,7 @@ from policy.yaml import Place
 from renderer.documents import Document
 from renderer.steps_sql import field_at
 from renderer.workflow import Workflow
-from worker.runspec import Run, cleartext_of, tables_of
+from worker.runspec import Run, cleartext_of, tables_of, tables_unread
 
 _PATH = ("spec", "query")
 _LITERAL = re.compile(r"\|[-+]?[ \t]*(#.*)?$")
@@ -19,9 +19,15 @@ _LITERAL = re.compile(r"\|[-+]?[ \t]*(#.*)?$")
 def check_query(workflow: Document[Workflow], run: Run) -> Iterator[Problem]:
     """Yield what is wrong with the query, if anything."""
     try:
-        compile_query(run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, cleartext=cleartext_of(run))
+        plan = compile_query(
+            run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, cleartext=cleartext_of(run)
+        )
     except QueryProblem as error:
         yield query_problem(workflow, error)
+        return
+    for table in tables_unread(run, plan.query):
+        what = f"the query does not read {table}, whose owners would take part nevertheless"
+        yield workflow.problem(("spec", "tables", table), what, "leave it out")
 
 
 def query_problem(workflow: Document[Workflow], error: QueryProblem) -> Problem:

@@ -22,7 +22,7 @@ from conclave.local.errors import EncodeProblem, LocalError
 from conclave.local.format import FileFormat, file_format
 from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import ProtocolError, TooManyPairs
+from conclave.mpc.errors import Outgrown, ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.cleartext import Cleartext
 from conclave.plan.steps import Plan
@@ -98,6 +98,9 @@ class Trial:
             for error in sorted(errors, key=_is_consequence):
                 if isinstance(error, LocalError | EncodeProblem):
                     raise TrialProblem(str(error)) from None
+                if isinstance(error, Outgrown):
+                    fix = "ask for less at once, or in larger units: of `x / 1000`, say"
+                    raise TrialProblem(str(error), fix) from None
                 if isinstance(error, TooManyPairs):
                     fix = "join on a column that tells one table's rows apart, or group that table by its key first"
                     raise TrialProblem(str(error), fix) from None

@@ -7,7 +7,7 @@ from conclave.ir.errors import QueryProblem
 from conclave.ir.guard import Protection
 from conclave.plan.steps import Plan
 from worker.errors import BadDocument
-from worker.runspec import Run, cleartext_of, tables_of
+from worker.runspec import Run, cleartext_of, tables_of, tables_unread
 
 
 def compile_run(run: Run, protections: Mapping[str, Protection] | None = None) -> Plan:
@@ -18,9 +18,14 @@ def compile_run(run: Run, protections: Mapping[str, Protection] | None = None) -
     Raises:  BadDocument, with the place in the query.
     """
     try:
-        return compile_query(
+        plan = compile_query(
             run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, protections, cleartext_of(run)
         )
     except QueryProblem as problem:
         where = f"{run.workflow}, query" + (f", {problem.at}" if problem.at else "")
         raise BadDocument(problem.what, where, fix=problem.fix or "") from None
+    unread = tables_unread(run, plan.query)
+    if unread:
+        what = f"the query does not read {', '.join(unread)}, whose owners would take part nevertheless"
+        raise BadDocument(what, f"{run.workflow}, tables", fix="leave out of spec.tables what the query does not read")
+    return plan

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from conclave.ir.nodes import Concat, Node, Scan
 from conclave.ir.types import Field as ColumnField
 from conclave.ir.types import parse_type
+from conclave.ir.walk import scans_in
 from conclave.local.format import Compression, FileFormat, Kind
 from policy.canonical import digest
 from policy.document import DATASET_NAME
@@ -286,6 +287,16 @@ def tables_of(run: Run) -> dict[str, Node]:
         scans = tuple(_scan(table.name, datasets[name]) for name in table.datasets)
         tables[table.name] = scans[0] if len(scans) == 1 else Concat(scans)
     return tables
+
+
+def tables_unread(run: Run, query: Node) -> list[str]:
+    """Return the tables that the run names and its query does not read.
+
+    Their owners would take part and see the sizes of a computation that has nothing to do with them, and nobody who
+    reads the plan would know.
+    """
+    read = {scan.table for scan in scans_in(query)}
+    return [table.name for table in run.tables if table.name not in read]
 
 
 def cleartext_of(run: Run) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """Noise on the totals of groups that are the same whatever the data: what alone is told of rows under such a promise."""
 
+import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -13,6 +14,12 @@ from conclave.ir.types import Schema
 
 if TYPE_CHECKING:
     from conclave.ir.nodes import Node, Owners
+
+# A deviation of 2**40 words leaves 22 bits above it: noise of a single party passes 2**62 once in exp(2**21) draws.
+MOST_SCALE = 1 << 40
+# How many scales the noise of all three parties stays within, but for one draw in 10**20.
+TAIL = 150
+SAMPLERS = 3  # each compute party adds noise of its own
 
 
 @dataclass(frozen=True)
@@ -59,3 +66,24 @@ class Noise:
     def owners(self) -> "Owners":
         """The source's, and nobody in particular: no owner could add the noise by itself."""
         return self.source.owners | {None}
+
+
+def variance(scale: Fraction) -> float:
+    """Return the variance of one draw: 2 q / (1 - q)**2 with q = exp(-1 / scale), about 2 * scale**2.
+
+    >>> round(variance(Fraction(10)), 2)
+    199.83
+    """
+    if scale == 0:
+        return 0.0
+    rest = -math.expm1(-1 / float(scale))
+    return 2 * (1 - rest) / rest**2
+
+
+def deviation(scale: Fraction) -> float:
+    """Return the standard deviation of what three parties add, each with this scale.
+
+    >>> round(deviation(Fraction(10)), 2)
+    24.48
+    """
+    return math.sqrt(SAMPLERS * variance(scale))

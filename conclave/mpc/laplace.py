@@ -6,7 +6,6 @@ Floating-point samplers are not used, because which doubles they can return tell
 (Mironov, CCS 2012). How long sampling takes hangs on the noise: nobody but its own party can time one draw.
 """
 
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -15,11 +14,6 @@ from conclave.mpc.arrays import Array
 from conclave.mpc.randomness import Stream, derive
 
 BUFFER_BYTES = 4096
-# A deviation of 2**40 words leaves 22 bits above it: noise of a single party passes 2**62 once in exp(2**21) draws.
-MOST_SCALE = 1 << 40
-# How many scales the noise of all three parties stays within, but for one draw in 10**20.
-TAIL = 150
-SAMPLERS = 3  # each compute party adds noise of its own
 
 
 class Coins:
@@ -68,27 +62,6 @@ def sample(scale: Fraction, coins: Coins) -> int:
         is_negative = coins.below(2) == 1
         if size or not is_negative:  # zero has one sign
             return -size if is_negative else size
-
-
-def variance(scale: Fraction) -> float:
-    """Return the variance of one draw: 2 q / (1 - q)**2 with q = exp(-1 / scale), about 2 * scale**2.
-
-    >>> round(variance(Fraction(10)), 2)
-    199.83
-    """
-    if scale == 0:
-        return 0.0
-    rest = -math.expm1(-1 / float(scale))
-    return 2 * (1 - rest) / rest**2
-
-
-def deviation(scale: Fraction) -> float:
-    """Return the standard deviation of what three parties add, each with this scale.
-
-    >>> round(deviation(Fraction(10)), 2)
-    24.48
-    """
-    return math.sqrt(SAMPLERS * variance(scale))
 
 
 class Noise:

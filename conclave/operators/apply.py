@@ -42,6 +42,7 @@ from conclave.operators.join import (
 from conclave.operators.looking import Looking, high_name
 from conclave.operators.match import OnRepeated, refuse_repeated
 from conclave.operators.noise import Draw, noised
+from conclave.operators.seen import shuffle_rows
 from conclave.operators.sort import SortKey, sort_table
 from conclave.operators.table import SecretTable, concat
 from conclave.operators.watch import Watch
@@ -98,10 +99,10 @@ def apply(
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
-            return sort_table(_table(source, tables), _ordering(source, keys), me)
+            return sort_table(_in_no_order(_table(source, tables), me), _ordering(source, keys), me)
         case Window(source, partition, keys, made):
             texts = {o.over: _texts_of(source.schema, o.over) for o in made if o.over is not None}
-            table = _table(source, tables)
+            table = _in_no_order(_table(source, tables), me)
             if looking is None:
                 return window(table, partition, _ordering(source, keys), made, me, texts)
             return _window_looked_at(table, step.operator, looking, me, texts)
@@ -111,6 +112,15 @@ def apply(
             raise AssertionError("no operator of MPC")
         case _ as never:
             assert_never(never)
+
+
+def _in_no_order(table: SecretTable, me: Party) -> SecretTable:
+    """Return the rows in an order that nobody knows.
+
+    A sort is stable, so among rows that it takes for equal it keeps the order there is. That may be an owner's, or what
+    who sees keys knows: with `ROW_NUMBER` or `LIMIT` the answer would tell which of their rows is which.
+    """
+    return shuffle_rows(table, [], me)[0]
 
 
 def _who(step: MpcStep, me: Party) -> Knowledge | None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from conclave.ir.nodes import Aggregate, Input, Join, field_of
-from conclave.ir.noise import Noise, Noised
+from conclave.ir.noise import Noise, Noised, deviation
 from conclave.ir.show import show_node
 from conclave.ir.types import Decimal
 from conclave.ir.walk import nodes_in
 from conclave.mpc.costs import Cost
-from conclave.mpc.laplace import deviation
 from conclave.plan.steps import Disclosure, LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 

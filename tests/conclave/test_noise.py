@@ -11,7 +11,7 @@ from conclave.execute import execute
 from conclave.ir.expressions import Literal
 from conclave.ir.guard import Clamp, Listed, NoiseAsked, Protection
 from conclave.ir.nodes import Scan
-from conclave.ir.noise import Noise
+from conclave.ir.noise import Noise, deviation
 from conclave.ir.types import Integer, Varchar
 from conclave.ir.walk import nodes_in
 from conclave.local.duckdb import LocalEngine
@@ -19,7 +19,6 @@ from conclave.local.sqltext import to_sql
 from conclave.mpc.deal import deal
 from conclave.mpc.inprocess import connect_all
 from conclave.mpc.laplace import Noise as OwnNoise
-from conclave.mpc.laplace import deviation
 from conclave.mpc.party import Party
 from conclave.operators.noise import no_noise
 from conclave.plan.show import show_plan

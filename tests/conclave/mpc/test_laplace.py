@@ -7,7 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from conclave.mpc.laplace import Coins, Noise, deviation, sample, variance
+from conclave.ir.noise import deviation, variance
+from conclave.mpc.laplace import Coins, Noise, sample
 from conclave.mpc.randomness import Stream
 
 N_DRAWS = 20_000
