@@ -64,6 +64,14 @@ def is_allowed(rule: FilterRule, condition: Expression) -> bool:
     return rule.granularity is not None and _is_step(rule.granularity, operator, constant, column.type)
 
 
+def is_coarse(rule: FilterRule, expression: Expression) -> bool:
+    """Whether an expression is a part of a column's date that tells no more apart than the rule allows."""
+    if not isinstance(expression, Call) or not isinstance(rule.granularity, str):
+        return False
+    part = _part(expression)
+    return part is not None and _column(expression.arguments[-1]) is not None and _is_whole(part, rule.granularity)
+
+
 def rule_problem(rule: FilterRule, kind: str) -> str | None:
     """Return what is wrong with a rule on a column of this type, or None."""
     try:

@@ -56,7 +56,7 @@ from policy.aggregates import COMBINES, KIND_OF_FUNCTION, tells_rows_of
 from policy.comparisons import column_in
 from policy.mean import mean_of, variance_of, without_casts
 from policy.personal import Personal, Source, is_among, standing_for_rows
-from policy.rules import Rules, held_to_rules
+from policy.rules import Rules, held_to_rules, noting_parts
 from policy.uses import Relation, Use, Value, influences_of, merged, sources_of, together
 from policy.windows import windowed
 
@@ -408,7 +408,7 @@ def _computed(
         step = f"condition {show_expression(said)}"
         influences.append(influences_of(of_rows, "filter", step, expression.at))
     for part in telling_apart:
-        ruled = Value(tuple(use for use in values[id(part)].uses if use.is_of_rows and use.rules))
+        ruled = Value(noting_parts(values[id(part)].uses, expression))
         influences.append(influences_of(ruled, "filter", f"computed {show_expression(expression)}", expression.at))
     return Value(merged(uses), merged(*influences))
 

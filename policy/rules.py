@@ -1,10 +1,10 @@
 """Which of the owners' rules on conditions a use of a column obeys: noted where it is compared, and kept from there on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from conclave.ir.expressions import Expression
-from policy.comparisons import is_allowed
+from policy.comparisons import is_allowed, is_coarse
 from policy.document import FilterRule, Policy
 from policy.personal import Source
 from policy.uses import Use, Value
@@ -35,6 +35,17 @@ def held_to_rules(value: Value, column: Value, condition: Expression) -> Value:
             use = replace(use, obeys=frozenset(rule for rule in use.rules if is_allowed(rule, condition)))
         uses.append(use)
     return Value(tuple(uses), value.influences)
+
+
+def noting_parts(uses: Iterable[Use], expression: Expression) -> tuple[Use, ...]:
+    """Return the uses of columns with rules, noting which rules a part of a date obeys; what else is computed obeys none."""
+    return tuple(
+        replace(
+            use, obeys=use.obeys | {rule for rule in use.rules if use.kind == "plain" and is_coarse(rule, expression)}
+        )
+        for use in uses
+        if use.is_of_rows and use.rules
+    )
 
 
 def _is_label(use: Use) -> bool:

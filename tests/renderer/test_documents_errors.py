@@ -41,6 +41,15 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
             "(fix: the datasets are: alpha/visits, alpha/beds, bravo/visits)"
         ],
     ),
+    "a table that the query does not read": (
+        WORKFLOW,
+        "bravo/visits]",
+        "bravo/visits]\n    beds: [alpha/beds]",
+        [
+            "visits-by-ward.yaml:10:5: spec.tables.beds: the query does not read beds, whose owners would take part "
+            "nevertheless (fix: leave it out)"
+        ],
+    ),
     "a dataset twice in one table": (
         WORKFLOW,
         "bravo/visits]",

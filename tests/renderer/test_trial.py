@@ -109,3 +109,22 @@ def test_a_query_that_is_not_taken_names_line_and_column(folder):
     assert result.exit_code == 10
     assert "line 2" in result.output
     assert "ASOF JOIN is not supported" in result.output
+
+
+@pytest.mark.parametrize(
+    ("sql", "files"),
+    [
+        ("SELECT v, ROW_NUMBER() OVER (ORDER BY k) AS r FROM t", "t=p1:a.csv,p2:b.csv"),
+        ("SELECT v, ROW_NUMBER() OVER (ORDER BY k) AS r FROM t JOIN u ON v = w", "t=p1:a.csv"),
+    ],
+    ids=["of owners", "of a join"],
+)
+def test_rows_that_a_sort_takes_for_equal_are_not_told_in_an_order_that_anybody_knows(folder, sql, files):
+    (folder / "a.csv").write_text("k,v\n" + "".join(f"a,{v}\n" for v in range(40)))
+    (folder / "b.csv").write_text("k,v\na,40\n")
+    (folder / "u.csv").write_text("w\n" + "".join(f"{w}\n" for w in range(40)))
+    tables = ["--table", files, *(["--table", "u=p2:u.csv"] if " u " in sql else [])]
+    rows = json.loads(ccd_try(folder, sql, *tables, "--json").stdout)["output"]
+    by_place = [row["v"] for row in sorted(rows, key=lambda row: row["r"])]
+    assert sorted(by_place) == list(range(len(rows)))
+    assert by_place != sorted(by_place)  # by chance once in 40!

@@ -14,6 +14,7 @@ from tests.worker.stores import POLICY
 from worker.errors import Stopped
 from worker.exchange import Seen, agree, confirm
 from worker.failure import explain, outcome
+from worker.runspec import TableSpec
 
 HELLO, OFFER, VERDICT, GO = range(4)
 
@@ -186,6 +187,12 @@ def test_a_query_that_does_not_compile_is_everyones_bad_document(federation):
     federation = federation.with_run(query="SELECT carrier, SUM(wait) FROM flights GROUP BY carrier")
     endings, _ = exchange(federation)
     assert_all_stop(endings, 10, "wait")
+
+
+def test_a_table_that_the_query_does_not_read_is_everyones_bad_document(federation):
+    unread = TableSpec(name="unread", datasets=("bravo/flights",))
+    endings, _ = exchange(federation.with_run(tables=(*federation.run.tables, unread)))
+    assert_all_stop(endings, 10, "the query does not read unread")
 
 
 REASON = {"party": "bravo", "code": 30, "what": "no", "where": "", "rule": "", "flow": "", "fix": ""}
