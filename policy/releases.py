@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import assert_never
 
-from conclave.ir.expressions import Case, Column, Compare, Expression, Literal, names_in, operands
+from conclave.ir.expressions import Arithmetic, Call, Case, Column, Compare, Expression, Literal, names_in, operands
 from conclave.ir.nodes import (
     SPREADS,
     Aggregate,
@@ -237,6 +237,14 @@ def _total(source: _Relation, output: AggregateOutput, by: frozenset[str]) -> Re
     return replace(partial, keys=by, rows=rows, read=source.rows, made_of=(*partial.made_of, *others))
 
 
+def _leaves_rows_out(expression: Expression) -> bool:
+    """Whether it may be NULL where its columns are not, which is a condition of its own: of `pay / (id - 7)`, id <> 7."""
+    match expression:
+        case Case() | Arithmetic("/" | "//" | "%") | Call():
+            return True
+    return any(map(_leaves_rows_out, operands(expression)))
+
+
 def _made(source: _Relation, output: AggregateOutput, by: frozenset[str]) -> Release:
     over, conditions = _bare(output, source.values[output.over] if output.over is not None else None)
     sources = _sources(source, over) if over is not None else frozenset[Source]()
@@ -255,7 +263,7 @@ def _made(source: _Relation, output: AggregateOutput, by: frozenset[str]) -> Rel
         family=family,
         sources=sources,
         is_plain=over is not None and isinstance(without_casts(over), Column) and not made_of,
-        is_weighed=over is not None and weighs(over, frozenset(), frozenset()),
+        is_weighed=over is not None and (weighs(over, frozenset(), frozenset()) or _leaves_rows_out(over)),
         keys=by,
         rows=_passing(source, conditions),
         read=source.rows,

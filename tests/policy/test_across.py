@@ -78,6 +78,12 @@ REPORTED = [
     ("and is computed with", SUM,
      "SELECT SUM(2 * p) AS s FROM (SELECT id, SUM(pay) AS p FROM visits GROUP BY id) AS q WHERE p <> 100", "<> 100"),
     ("what is not understood is not the same", f"{SUM} WHERE age + 1 > 3", f"{SUM} WHERE age > 2", "only A asks for"),
+    ("a CASE within arithmetic leaves rows out", SUM,
+     "SELECT SUM(pay * CASE WHEN id <> 7 THEN 1 END) AS s FROM visits", "A computes sum(pay), B"),
+    ("so does division by zero", SUM, "SELECT SUM(pay * (id - 7) / (id - 7)) AS s FROM visits", "A computes sum(pay), B"),
+    ("a subquery asks for other groups",
+     f"{SUM} WHERE id NOT IN (SELECT pid FROM people GROUP BY pid HAVING SUM(income) > 9)",
+     f"{SUM} WHERE id NOT IN (SELECT pid FROM people GROUP BY pid HAVING SUM(income) > 8)", ""),
 ]  # fmt: skip
 NOT_REPORTED = [
     ("the same question", f"{SUM} WHERE id <> 7", f"{SUM} WHERE NOT (7 = id)"),
