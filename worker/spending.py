@@ -35,7 +35,8 @@ def spend(spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime,
     dataset = policy.metadata.dataset
     ledger = _ledger(spec, stores, policy)
     # The whole of what this worker is told: elsewhere for records or results, what was done already would not be found.
-    found = ledger.spend(policy, spec.run.run_id, digest(spec), now)
+    # And the policy: under another one noise is drawn anew, and more may be paid for it.
+    found = ledger.spend(policy, spec.run.run_id, digest([digest(spec), digest(policy)]), now)
     place = f"{ledger.container}/{ledger.prefix}/"
     if found is None:
         log.event("limits spent", dataset=dataset, entries=place)

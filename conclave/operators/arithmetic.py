@@ -45,9 +45,9 @@ def compute(expression: Arithmetic, left: Words, right: Words, fit: Fit, me: Par
         case "*":
             words = _product(expression, left, right, fit, me)
         case "/":
-            return _marked_before(_quotient(left, right, present, fit, me), outgrown, me)
+            return _quotient_marked(_quotient(left, right, present, fit, me), outgrown, present, me)
         case "//" | "%":
-            return _marked_before(_whole_quotient(expression, left, right, present, me), outgrown, me)
+            return _quotient_marked(_whole_quotient(expression, left, right, present, me), outgrown, present, me)
         case "&":
             words = Words(_and(expression, left.values, right.values, me), None, expression.type)
     return _marked_before(replace(words, present=present), outgrown, me)
@@ -58,6 +58,16 @@ def _marked_before(words: Words, outgrown: BitShare | None, me: Party) -> Words:
     if words.outgrown is not None:
         words = replace(words, outgrown=both(words.outgrown, words.present, me))
     return words if outgrown is None else marked(words, outgrown, me)
+
+
+def _quotient_marked(words: Words, outgrown: BitShare | None, present: BitShare | None, me: Party) -> Words:
+    """Return a quotient marked also where both operands are there and one of them was.
+
+    Not only where the quotient is there: a divisor that is wrong may have become zero, and the quotient NULL with it.
+    """
+    own = both(words.outgrown, words.present, me) if words.outgrown is not None else None
+    before = both(outgrown, present, me) if outgrown is not None else None
+    return replace(words, outgrown=either(own, before, me))
 
 
 def _sum(expression: Arithmetic, left: Words, right: Words, me: Party) -> Words:

@@ -53,6 +53,16 @@ def column(name, kind):
     return Column(name, kind, nullable=False)
 
 
+@pytest.mark.parametrize("operator", ["//", "%", "/"])
+def test_a_divisor_that_wraps_to_zero_is_noticed_and_not_taken_for_zero(operator):
+    a, b = column("a", BIG), column("b", BIG)
+    for divisor, word in ((Arithmetic("*", b, b), 1 << 32), (Arithmetic("*", b, Literal(1 << 40, BIG)), 1 << 24)):
+        outgrown = [row[1] for row in found_of(Arithmetic(operator, a, divisor), [(10, word), (10, 3)])]
+        assert outgrown == [1, 0]
+    zero = found_of(Arithmetic(operator, a, b), [(10, 0)])
+    assert [row[1:] for row in zero] == [(0, 0)]
+
+
 @pytest.mark.parametrize("operator", ["+", "-", "*"])
 @given(rows=PAIRS)
 @example(rows=[(3_037_000_499, 3_037_000_499), (1 << 60, 16), (LARGEST, 1), (SMALLEST, -1), (1 << 62, 1 << 62)])
