@@ -37,6 +37,7 @@ Files, in reading order:
 - faithful: the plan's steps against the query that is judged
 - keys: who may see which keys in the clear
 - ranges: whether looking at how large numbers are tells of enough subjects
+- local_sizes: whether what is computed in clear could fail on a row that an author has picked
 - verdict: what the verifier says
 - verify: all of it together
 - suggest: the least that would have to be granted

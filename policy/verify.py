@@ -18,6 +18,7 @@ from policy.document import Policy
 from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
+from policy.local_sizes import check_local_sizes
 from policy.minimum import check_minimum
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
@@ -55,6 +56,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
         *check_ranges(plan, valid),
+        *check_local_sizes(plan, valid),
         *check_differencing(plan.query, valid),
         *check_noise(plan, valid),
     ]

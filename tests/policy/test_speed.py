@@ -45,7 +45,7 @@ def tpch(tmp_path_factory):
     scans = {}
     for table in (*OWNERS, *SPLIT):
         of_table = tuple(part for part in tables(folder) if part.table == table)
-        scans[table] = tuple(scan for _, scan in prepare(f"SELECT * FROM {table}", of_table, None).parts)
+        scans[table] = tuple(scans_in(prepare(f"SELECT * FROM {table}", of_table, None).plan.query))
     return {table: found[0] if len(found) == 1 else Concat(found) for table, found in scans.items()}
 
 

@@ -1,0 +1,125 @@
+"""Whether what an owner's own engine computes could fail on a row that an author has picked.
+
+A run that fails tells all its members so. An author can tie that to one person's row: by a constant that is so large that
+it fits for all but one. So where policies ask for a minimum of subjects, or for noise, whatever is computed in clear must
+fit its type by the types and constants alone.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Expression, Literal, Negate, operands
+from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Project, Scan
+from conclave.ir.types import Date, Decimal, Integer, Type
+from conclave.ir.walk import children, nodes_in, scans_in
+from conclave.plan.steps import LocalStep, Plan
+from policy.document import Policy
+from policy.verdict import Code, Reason
+
+_FIX = "compute with smaller constants, or with columns of a narrower type"
+_MOST_ROWS = 1 << 31
+_MOST_DAYS = 1 << 20  # either way, a date stays one
+_SUMS = ("sum", "sum_squares", "avg")
+
+
+def check_local_sizes(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield a refusal for each protected dataset of whose rows something is computed that may not fit."""
+    refused: set[str] = set()
+    for step in plan.steps:
+        if not isinstance(step, LocalStep):
+            continue
+        read = {scan.dataset for scan in scans_in(step.query)}
+        asking = {name for name in read - refused if name in policies and _asks_for(policies[name]) is not None}
+        if asking and not all(map(_is_certain_node, nodes_in(step.query))):
+            refused |= asking
+            for dataset in sorted(asking):
+                what = (
+                    f"whether numbers computed of rows of {dataset} fit their types would be told by how the run ends"
+                )
+                yield Reason(_asks_for(policies[dataset]) or "noise-not-met", dataset, what, _FIX)
+
+
+def _asks_for(policy: Policy) -> Code | None:
+    if policy.spec.noise is not None:
+        return "noise-not-met"
+    return "minimum-not-met" if policy.spec.minimum is not None else None
+
+
+def _is_certain_node(node: Node) -> bool:
+    below = (each for source in children(node) for each in nodes_in(source))
+    if any(isinstance(each, Aggregate) and each.guards for each in below):
+        return True  # numbers of groups that are of enough subjects are nobody's
+    match node:
+        case Project(_, outputs):
+            return all(_is_certain(output.expression) for output in outputs)
+        case Filter(_, predicate):
+            return _is_certain(predicate)
+        case Aggregate(source, _, outputs):
+            return all(_is_certain_sum(output, source) for output in outputs)
+    return True
+
+
+def _is_certain(expression: Expression) -> bool:
+    can_fail = isinstance(expression, Arithmetic | Negate) and isinstance(expression.type, Integer | Decimal | Date)
+    if can_fail and not _most(expression) <= _room(expression.type):
+        return False
+    return all(map(_is_certain, operands(expression)))
+
+
+def _is_certain_sum(output: AggregateOutput, source: Node) -> bool:
+    """Whether a sum fits. How large an owner's own numbers are together no author decides, but where it computes them."""
+    if output.function not in _SUMS or output.over is None:
+        return True
+    made = _made_by(source, output.over)
+    if made is None or isinstance(made, Column):
+        return True
+    most = _most(made) ** (2 if output.function == "sum_squares" else 1)
+    return not isinstance(made.type, Integer | Decimal) or most * _MOST_ROWS <= _room(Integer(64))
+
+
+def _made_by(node: Node, name: str) -> Expression | None:
+    """Return the expression whose values a column has; None for an owner's own."""
+    match node:
+        case Project(source, outputs):
+            made = next(output.expression for output in outputs if output.name == name)
+            return _made_by(source, made.name) or made if isinstance(made, Column) else made
+        case Scan():
+            return None
+    for source in children(node):
+        if name in {f.name for f in source.schema}:
+            return _made_by(source, name)
+    return None
+
+
+def _room(kind: Type) -> float:
+    match kind:
+        case Integer(bits):
+            return (1 << (bits - 1)) - 1
+        case Decimal(precision, scale):
+            return int(10 ** (precision - scale)) - 1
+        case Date():
+            return _MOST_DAYS
+    return float("inf")  # doubles never fail
+
+
+def _most(expression: Expression) -> float:
+    """Return how large in size the values can be; of a date, by how many days it is moved."""
+    match expression:
+        case Literal(value):
+            return abs(value) if isinstance(value, int) else float(abs(value)) if _is_number(value) else 0  # type: ignore[arg-type]
+        case Column(type=kind):
+            return 0 if isinstance(kind, Date) else _room(kind)
+        case Arithmetic("+" | "-", left, right):
+            return _most(left) + _most(right)
+        case Arithmetic("*", left, right):
+            return _most(left) * _most(right)
+        case Arithmetic("//" | "%" | "&", left, right):
+            return max(_most(left), _most(right) if expression.operator == "&" else 0)
+        case Negate(operand) | Cast(operand):
+            return _most(operand)
+        case Case(branches, otherwise):
+            return max(_most(value) for value in (*(value for _, value in branches), otherwise))
+    return _room(expression.type)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) or hasattr(value, "as_tuple")
