@@ -36,6 +36,8 @@ def test_it_does_not_outlive_tests_that_are_ended_by(end: signal.Signals, tmp_pa
         assert tests.stdout is not None
         pid = int(tests.stdout.readline())
         assert is_alive(pid)
+        # Not a moment before the kernel has been told to end it with its parent.
+        wait_until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n", "the server runs", 60.0)
         os.kill(tests.pid, end)
 
     wait_until(lambda: not is_alive(pid), "the server has ended", 10.0)
