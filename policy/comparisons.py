@@ -14,6 +14,8 @@ from conclave.ir.expressions import Call, Cast, Column, Compare, Expression, IsN
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar, parse_type
 from policy.document import FilterRule
 
+# Of any double, and whatever the caller's own context is: equal documents have equal verdicts.
+_EXACT = decimal.Context(prec=700, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[decimal.InvalidOperation])
 _FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 # Of which parts of a date whatever lies within one step has the same.
 _PARTS = {
@@ -184,7 +186,7 @@ def _is_step(granularity: str | float, operator: str, constant: Any, kind: Type)
     if not isinstance(value, decimal.Decimal):
         return False
     try:
-        return value % decimal.Decimal(str(granularity)) == 0
+        return _EXACT.remainder(value, decimal.Decimal(str(granularity))) == 0
     except decimal.InvalidOperation:  # so many digits that it is not certain
         return False
 

@@ -1,14 +1,18 @@
 """Rules on conditions: what is let through tells apart no more than they allow, with DuckDB as the judge."""
 
+import decimal
+
 import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conclave.compile import compile_query
+from conclave.ir.expressions import Column, Compare, Literal
 from conclave.ir.nodes import Scan
-from conclave.ir.types import Field, parse_type
-from policy.document import Policy
+from conclave.ir.types import Double, Field, parse_type
+from policy.comparisons import is_allowed
+from policy.document import FilterRule, Policy
 from policy.parse import parse_policy
 from policy.problem import DocumentError
 from policy.verify import Request, verify
@@ -188,3 +192,11 @@ spec:
     with pytest.raises(DocumentError) as caught:
         parse_policy(text, "p.yaml")
     assert any(what in problem.what and problem.line >= 15 for problem in caught.value.problems), caught.value
+
+
+@pytest.mark.parametrize("precision", [1, 28, 4000])
+def test_steps_do_not_hang_on_the_callers_decimal_context(precision):
+    rule, kind = FilterRule(granularity=10), Double()
+    asked = [Compare(">=", Column("w", kind), Literal(value, kind)) for value in (1e40, 1e300, 1e40 + 1e25, 25.0)]
+    with decimal.localcontext(decimal.Context(prec=precision)):
+        assert [is_allowed(rule, each) for each in asked] == [True, True, True, False]
