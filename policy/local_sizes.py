@@ -23,19 +23,14 @@ _SUMS = ("sum", "sum_squares", "avg")
 
 def check_local_sizes(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each protected dataset of whose rows something is computed that may not fit."""
-    refused: set[str] = set()
+    asking = {name: code for name, policy in policies.items() if (code := _asks_for(policy)) is not None}
     for step in plan.steps:
-        if not isinstance(step, LocalStep):
-            continue
-        read = {scan.dataset for scan in scans_in(step.query)}
-        asking = {name for name in read - refused if name in policies and _asks_for(policies[name]) is not None}
-        if asking and not all(map(_is_certain_node, nodes_in(step.query))):
-            refused |= asking
-            for dataset in sorted(asking):
+        if isinstance(step, LocalStep) and not all(map(_is_certain_node, nodes_in(step.query))):
+            for dataset in sorted({scan.dataset for scan in scans_in(step.query)} & asking.keys()):
                 what = (
                     f"whether numbers computed of rows of {dataset} fit their types would be told by how the run ends"
                 )
-                yield Reason(_asks_for(policies[dataset]) or "noise-not-met", dataset, what, _FIX)
+                yield Reason(asking.pop(dataset), dataset, what, _FIX)
 
 
 def _asks_for(policy: Policy) -> Code | None:

@@ -20,7 +20,7 @@ from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, BShare, concat_arithmetic, in_ring
 from conclave.mpc.whole import DIVISOR_BITS, divide_whole, divide_whole_by
 from conclave.operators.watch import outside
-from conclave.operators.words import Words, both, convert, either, marked, within
+from conclave.operators.words import Words, both, convert, either, within
 
 # Of a product this many bits are left out to see its size: what is left of any product fits a word, two units off.
 _SEEN_FROM = 61
@@ -45,25 +45,18 @@ def compute(expression: Arithmetic, left: Words, right: Words, fit: Fit, me: Par
         case "*":
             words = _product(expression, left, right, fit, me)
         case "/":
-            return _quotient_marked(_quotient(left, right, present, fit, me), outgrown, present, me)
+            return _marked_before(_quotient(left, right, present, fit, me), outgrown, present, me)
         case "//" | "%":
-            return _quotient_marked(_whole_quotient(expression, left, right, present, me), outgrown, present, me)
+            return _marked_before(_whole_quotient(expression, left, right, present, me), outgrown, present, me)
         case "&":
             words = Words(_and(expression, left.values, right.values, me), None, expression.type)
-    return _marked_before(replace(words, present=present), outgrown, me)
+    return _marked_before(replace(words, present=present), outgrown, present, me)
 
 
-def _marked_before(words: Words, outgrown: BitShare | None, me: Party) -> Words:
-    """Return a result that is marked for itself, marked also where an operand was; what is NULL is not."""
-    if words.outgrown is not None:
-        words = replace(words, outgrown=both(words.outgrown, words.present, me))
-    return words if outgrown is None else marked(words, outgrown, me)
+def _marked_before(words: Words, outgrown: BitShare | None, present: BitShare | None, me: Party) -> Words:
+    """Return a result that is marked for itself where it is there, marked also where both operands are and one of them was.
 
-
-def _quotient_marked(words: Words, outgrown: BitShare | None, present: BitShare | None, me: Party) -> Words:
-    """Return a quotient marked also where both operands are there and one of them was.
-
-    Not only where the quotient is there: a divisor that is wrong may have become zero, and the quotient NULL with it.
+    Not only where the result is there: a divisor that is wrong may have become zero, and the quotient NULL with it.
     """
     own = both(words.outgrown, words.present, me) if words.outgrown is not None else None
     before = both(outgrown, present, me) if outgrown is not None else None
