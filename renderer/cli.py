@@ -2,6 +2,7 @@
 
 import gc
 import importlib.metadata
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -124,4 +125,5 @@ def main() -> None:
     try:
         app()
     finally:
-        gc.freeze()  # the interpreter's end looks for no cycles in what it is going to drop anyway
+        if "duckdb" not in sys.modules:  # whose binding would report all that is not dropped, line by line
+            gc.freeze()  # the interpreter's end looks for no cycles in what it is going to drop anyway
