@@ -70,8 +70,7 @@ cat "$bundle" >"$private/ca"
 } >"$private/pip"
 
 # Always from the beginning: kept layers are found by a step's words, not by what it mounts from another stage.
-# Without a system call filter, since image/finish.py asks for addresses that are not random, as the default one forbids.
-buildah build --quiet --no-cache --layers=false --isolation "${BUILDAH_ISOLATION:-chroot}" --security-opt seccomp=unconfined \
+buildah build --quiet --no-cache --layers=false --isolation "${BUILDAH_ISOLATION:-chroot}" \
     --identity-label=false \
     ${base:+--build-arg "BASE=$base"} --build-arg "REVISION=$revision" --build-arg "SOURCE=${CCD_IMAGE_SOURCE:-}" \
     --timestamp "${epoch:-0}" --secret "id=pip,src=$private/pip" --secret "id=ca,src=$private/ca" \

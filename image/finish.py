@@ -3,7 +3,6 @@
 Runs inside the build, with the base's own Python and nothing else.
 """
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -31,7 +30,6 @@ UNUSED = (
 )
 # Scripts of libraries; a worker has one command.
 KEPT_SCRIPTS = ("python", "python3", "python3.11", "ccd-worker")
-ADDR_NO_RANDOMIZE = 0x0040000  # of personality(2)
 LEVELS = ("x86-64-v2", "x86-64-v3")  # as in conclave/mpc/compiled.py
 TRACES = (
     "var/cache",
@@ -72,10 +70,6 @@ def strip(prefix: Path) -> None:
 
 def warm(prefix: Path) -> None:
     """Compile the worker: its loops to machine code for each level of processors, its modules to byte code."""
-    # numba writes addresses into some names. Where the builder's sandbox insists on random ones, the image works as
-    # well, but two builds differ in those few bytes.
-    if ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE) == -1:
-        print("addresses stay random here: this build is not reproducible to the last byte", file=sys.stderr)
     for level in LEVELS:
         settings = {"NUMBA_CPU_NAME": level, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
         warming = [str(prefix / "bin/python"), "-m", "conclave.mpc.warm"]

@@ -12,7 +12,8 @@ In reading order:
 - channel: frames, deadlines and counters on non-blocking sockets
 - inprocess: all parties in one process, for trials and tests
 - arrays: their type and layout
-- compiled: how loops are compiled, and kept
+- compiled: how loops run, and where their machine code is kept
+- compiler: from Python to machine code, with numba
 - kernels: the loops over rows
 - randomness: streams that two neighbours have in common; permutations; sharings of zero
 - memory: keeping freed memory

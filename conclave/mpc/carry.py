@@ -45,7 +45,7 @@ def sign_of_sum(view: Array, me: Party) -> BitShare:
         is_left = me.index == LEFT
         mask = _mask(DEALER, me, planes.shape[1])
         rest = mask.copy()
-        kernels.enter_blocks(own if is_left else after, planes, is_left, rest)
+        kernels.enter_blocks(own if is_left else after, planes, int(is_left), rest)
         other = LEFT + RIGHT - me.index
         theirs = np.frombuffer(me.round({other: rest}, {other: rest.nbytes})[other], np.uint64)
         rest ^= theirs.reshape(rest.shape)

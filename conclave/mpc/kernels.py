@@ -1,13 +1,13 @@
 """Loops over rows that numpy would do in many passes over memory, compiled: no secrets decide a branch.
 
-Arrays are dense (`arrays.dense`): every other layout would be compiled for itself. A branch or an address may depend on a permutation that this party knows, on an opened digit or place, and on
-nothing else.
+Arrays are dense (`arrays.dense`), and a loop allocates none: what it writes to is given last. A branch or an address
+may depend on a permutation that this party knows, on an opened digit or place, and on nothing else.
 """
 
 import numpy as np
 
 from conclave.mpc.arrays import Array
-from conclave.mpc.compiled import compiled
+from conclave.mpc.compiled import compiled, part
 
 Word = np.uint64
 LOW_HALF = np.uint64(0xFFFFFFFF)
@@ -20,11 +20,11 @@ def swap_down(order: Array, left: int, words: Array) -> int:
     Place i swaps with one of 0..i, chosen without bias by Lemire's multiplication (ACM TOMACS 2019): a word
     whose low product falls below 2**32 mod (i + 1) is thrown away.
     """
-    for word in words:
+    for i in range(len(words)):
         if left < 2:
             break
         bound = np.uint64(left)
-        product = np.uint64(word) * bound
+        product = np.uint64(words[i]) * bound
         low = product & LOW_HALF
         if low < bound and low < (LOW_HALF + np.uint64(1)) % bound:
             continue
@@ -35,83 +35,70 @@ def swap_down(order: Array, left: int, words: Array) -> int:
 
 
 @compiled
-def take_add(x: Array, rows: Array, plus: Array) -> Array:
-    """Return x[rows] + plus."""
-    out = np.empty_like(x)
+def take_add(x: Array, rows: Array, plus: Array, out: Array) -> None:
+    """Write x[rows] + plus."""
     for j in range(len(rows)):
         out[j] = x[rows[j]] + plus[j]
-    return out
 
 
 @compiled
-def take_subtract(x: Array, rows: Array, minus: Array) -> Array:
-    """Return x[rows] - minus."""
-    out = np.empty_like(x)
+def take_subtract(x: Array, rows: Array, minus: Array, out: Array) -> None:
+    """Write x[rows] - minus."""
     for j in range(len(rows)):
         out[j] = x[rows[j]] - minus[j]
-    return out
 
 
 @compiled
-def take_xor(x: Array, rows: Array, plus: Array) -> Array:
-    """Return x[rows] ^ plus."""
-    out = np.empty_like(x)
+def take_xor(x: Array, rows: Array, plus: Array, out: Array) -> None:
+    """Write x[rows] ^ plus."""
     for j in range(len(rows)):
         out[j] = x[rows[j]] ^ plus[j]
-    return out
 
 
 @compiled
-def move_add(x: Array, rows: Array, plus: Array, places: Array) -> Array:
-    """Return x[rows] + plus with element j moved to `places[j]`."""
-    out = np.empty_like(x)
+def move_add(x: Array, rows: Array, plus: Array, places: Array, out: Array) -> None:
+    """Write x[rows] + plus with element j moved to `places[j]`."""
     for j in range(len(rows)):
         out[places[j]] = x[rows[j]] + plus[j]
-    return out
 
 
 @compiled
-def move_xor(x: Array, rows: Array, plus: Array, places: Array) -> Array:
-    """Return x[rows] ^ plus with element j moved to `places[j]`."""
-    out = np.empty_like(x)
+def move_xor(x: Array, rows: Array, plus: Array, places: Array, out: Array) -> None:
+    """Write x[rows] ^ plus with element j moved to `places[j]`."""
     for j in range(len(rows)):
         out[places[j]] = x[rows[j]] ^ plus[j]
-    return out
 
 
 @compiled
-def scatter(x: Array, places: Array) -> Array:
-    """Return x with element j moved to `places[j]`."""
-    out = np.empty_like(x)
+def scatter(x: Array, places: Array, out: Array) -> None:
+    """Write x with element j moved to `places[j]`."""
     for j in range(len(places)):
         out[places[j]] = x[j]
-    return out
 
 
 @compiled
-def deal_choice(chosen: Array, known: Array, left: Array, right: Array) -> tuple[Array, Array]:
-    """Return, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and the sum of left and right at b.
+def deal_choice(chosen: Array, known: Array, left: Array, right: Array, hot: Array, picked: Array) -> None:
+    """Write, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and the sum of left and right at b.
 
     Row k of `known`, `left` and `right` belongs to digit k + 1; digit 0 chooses a zero.
     """
-    hot, picked = np.empty_like(known), np.zeros(known.shape[1], known.dtype)
+    for j in range(len(picked)):
+        picked[j] = 0
     for k in range(known.shape[0]):
         for j in range(known.shape[1]):
             one = known.dtype.type(chosen[j] == k + 1)
             hot[k, j] = one - known[k, j]
             picked[j] += one * (left[k, j] + right[k, j])
-    return hot, picked
 
 
 @compiled
-def rank_classes(hot: Array, shift: Array, first: int, masks: Array) -> tuple[Array, Array, Array]:
-    """Return each row's rank in class `shift`, the masked ways from there to its ranks in the others, and the sizes.
+def rank_classes(hot: Array, shift: Array, first: int, masks: Array, base: Array, ways: Array, sizes: Array) -> None:
+    """Write each row's rank in class `shift`, the masked ways from there to its ranks in the others, and the sizes.
 
     Two or four classes; class k has row k ^ shift of the one-hot rows, of which row 0, `first` less the others,
     is not given. Ranks count from one, in each class.
     """
     # Sums are kept in 64 bits, and cut to the ring when they are stored.
-    ways, base = np.empty_like(hot), np.empty(hot.shape[1], hot.dtype)
     one, zero = np.uint64(first), np.uint64(0)
     c0, c1, c2, c3 = zero, zero, zero, zero
     if hot.shape[0] == 1:
@@ -129,10 +116,10 @@ def rank_classes(hot: Array, shift: Array, first: int, masks: Array) -> tuple[Ar
             r0, r1, r2, r3 = _shifted(c0, c1, c2, c3, shift[j])
             base[j], ways[0, j] = r0, r1 - r0 - masks[0, j]
             ways[1, j], ways[2, j] = r2 - r0 - masks[1, j], r3 - r0 - masks[2, j]
-    return base, ways, np.array([c0, c1, c2, c3]).astype(hot.dtype)
+    sizes[0], sizes[1], sizes[2], sizes[3] = c0, c1, c2, c3
 
 
-@compiled
+@part
 def _shifted(a0: Word, a1: Word, a2: Word, a3: Word, shift: int) -> tuple[Word, Word, Word, Word]:
     """Return the four so that number k is what number k ^ shift was, without a branch."""
     odd, upper = np.uint64(0) - np.uint64(shift & 1), np.uint64(0) - np.uint64(shift >> 1)
@@ -153,13 +140,13 @@ def start_classes(base: Array, ways: Array, shift: Array, starts: Array) -> None
 
 
 @compiled
-def choose_way(base: Array, picked: Array, hot: Array, mine: Array, theirs: Array) -> Array:
-    """Return base + picked + the sum over classes of hot * (mine + theirs)."""
-    out = base + picked
+def choose_way(base: Array, picked: Array, hot: Array, mine: Array, theirs: Array, out: Array) -> None:
+    """Write base + picked + the sum over classes of hot * (mine + theirs)."""
+    for j in range(len(out)):
+        out[j] = base[j] + picked[j]
     for k in range(hot.shape[0]):
         for j in range(hot.shape[1]):
             out[j] += hot[k, j] * (mine[k, j] + theirs[k, j])
-    return out
 
 
 @compiled
@@ -170,13 +157,14 @@ def multiply_add(x_own: Array, x_next: Array, y_own: Array, y_next: Array, out: 
 
 
 @compiled
-def transpose_blocks(words: Array, out: Array) -> None:
+def transpose_blocks(words: Array, lines: Array, out: Array) -> None:
     """Write bit k of word 64 * b + r to bit r of `out[k, b]`: 64 x 64 blocks, by halves (Hacker's Delight, 7-3).
 
-    `words` has 64 words a block; of the 64 rows of a transposed block as many are written as `out` has.
+    `words` has 64 words a block; of the 64 rows of a transposed block as many are written as `out` has. `lines` is
+    room for eight blocks: shape (64, 8).
     """
     # Eight blocks side by side: one wide instruction serves them all, and a cache line of each plane is filled.
-    lines, n_blocks = np.zeros((64, 8), np.uint64), len(words) // 64
+    n_blocks = len(words) // 64
     for start in range(0, n_blocks, 8):
         width = min(8, n_blocks - start)
         for b in range(width):
@@ -189,12 +177,14 @@ def transpose_blocks(words: Array, out: Array) -> None:
 
 
 @compiled
-def join_blocks(planes: Array, out: Array) -> None:
+def join_blocks(planes: Array, lines: Array, out: Array) -> None:
     """Undo `transpose_blocks`."""
-    lines, n_blocks = np.zeros((64, 8), np.uint64), planes.shape[1]
+    n_blocks = planes.shape[1]
     for start in range(0, n_blocks, 8):
         width = min(8, n_blocks - start)
-        lines[planes.shape[0] :] = 0
+        for k in range(planes.shape[0], 64):
+            for b in range(8):
+                lines[k, b] = 0
         for k in range(planes.shape[0]):
             for b in range(width):
                 lines[k, b] = planes[k, start + b]
@@ -204,7 +194,7 @@ def join_blocks(planes: Array, out: Array) -> None:
                 out[64 * (start + b) + r] = lines[r, b]
 
 
-@compiled
+@part
 def _transpose(lines: Array) -> None:
     stay, distance = np.uint64(0x00000000FFFFFFFF), 32
     while distance:
@@ -220,7 +210,7 @@ def _transpose(lines: Array) -> None:
 
 
 @compiled
-def enter_blocks(part: Array, v: Array, is_left: bool, out: Array) -> None:
+def enter_blocks(part: Array, v: Array, is_left: int, out: Array) -> None:
     """XOR into `out` a part of "generate" of 32 blocks of u + v, then of "propagate" of all but the lowest.
 
     `part` has planes 0 to 63 of a part of u, then 31 planes of products within blocks; `v` is known.

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from conclave.mpc import kernels
 from conclave.mpc.arrays import Array
 from conclave.mpc.costs import costs
 from conclave.mpc.errors import ProtocolError, ShapeError
@@ -45,7 +44,7 @@ def move(columns: Sequence[Split], places: Split, me: Party) -> list[Split]:
         fresh = [c.mask(common(DEALER, me, "hop")) for c in columns]
         received = me.round({DEALER: np.zeros(0, np.uint8)}, {RIGHT: places.size_bytes})
         opened = _checked(np.frombuffer(received[RIGHT], np.uint32))
-        return [c.with_part(kernels.scatter(part, opened)) for c, part in zip(columns, fresh, strict=True)]
+        return [c.with_part(c.moved(part, opened)) for c, part in zip(columns, fresh, strict=True)]
     mid, opened, right, dealt = _open_right(columns, places, me)
     me.round({LEFT: opened}, {})
     return [c.with_part(c.move_plus(m, right, d, opened)) for c, m, d in zip(columns, mid, dealt, strict=True)]
@@ -76,7 +75,7 @@ def take(columns: Sequence[Split], rows: Split, likes: Sequence[Share], me: Part
         mid, dealt = decode(received[RIGHT], columns), decode(received[DEALER], columns)
         firsts = [c.mask(common(DEALER, me, "rejoin")) for c in columns]
         lasts = [
-            c.minus(c.plus(kernels.scatter(m, left), d), first)
+            c.minus(c.plus(c.moved(m, left), d), first)
             for c, m, d, first in zip(columns, mid, dealt, firsts, strict=True)
         ]
         me.round({RIGHT: encode(lasts, columns)}, {})
@@ -87,7 +86,7 @@ def take(columns: Sequence[Split], rows: Split, likes: Sequence[Share], me: Part
     theirs = decode(received[LEFT], columns)
     sums = [c.take_plus(c.part, opened, part) for c, part in zip(columns, theirs, strict=True)]
     dealt = decode(received[DEALER], columns)
-    mid = [c.plus(kernels.scatter(total, right), d) for c, total, d in zip(columns, sums, dealt, strict=True)]
+    mid = [c.plus(c.moved(total, right), d) for c, total, d in zip(columns, sums, dealt, strict=True)]
     me.round({LEFT: encode(mid, columns)}, {})
     fresh = [c.mask(common(DEALER, me, "hop")) for c in columns]
     lasts = decode(me.round({}, {LEFT: size(columns)})[LEFT], columns)
@@ -137,10 +136,10 @@ def _deal_way_back(
     with_left, with_right = common(LEFT, me, "hop"), common(RIGHT, me, "hop")
     firsts = [c.mask(with_left) for c in columns]
     mids = [c.mask(me.streams.alone.use("hop")) for c in columns]
-    dealt = [c.minus(kernels.scatter(f, right), m) for c, f, m in zip(columns, firsts, mids, strict=True)]
+    dealt = [c.minus(c.moved(f, right), m) for c, f, m in zip(columns, firsts, mids, strict=True)]
     me.round({RIGHT: encode(dealt, columns)}, {})
     fresh = [c.mask(with_right) for c in columns]
-    dealt = [c.minus(kernels.scatter(m, left), f) for c, m, f in zip(columns, mids, fresh, strict=True)]
+    dealt = [c.minus(c.moved(m, left), f) for c, m, f in zip(columns, mids, fresh, strict=True)]
     me.round({LEFT: encode(dealt, columns)}, {})
     others = [c.mask(common(LEFT, me, "rejoin")) for c in columns]
     me.round({}, {})

@@ -73,15 +73,19 @@ def words_to_planes(words: Array, bits: int) -> Array:
         padded[: len(words)] = words
         words = padded
     planes = np.empty((bits, n_blocks), np.uint64)
-    kernels.transpose_blocks(dense(words), planes)
+    kernels.transpose_blocks(dense(words), _lines(), planes)
     return planes
 
 
 def planes_to_words(planes: Array, n: int) -> Array:
     """Undo `words_to_planes`."""
     words = np.empty(64 * planes.shape[1], np.uint64)
-    kernels.join_blocks(dense(planes), words)
+    kernels.join_blocks(dense(planes), _lines(), words)
     return words[:n]
+
+
+def _lines() -> Array:
+    return np.empty((64, 8), np.uint64)
 
 
 def _pack_words(bits: Array) -> Array:

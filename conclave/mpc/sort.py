@@ -146,13 +146,16 @@ def find_places(digits: Array, bits: int, me: Party) -> Split:
     if me.index == DEALER:
         with_left, with_right = common(LEFT, me, "choice"), common(RIGHT, me, "choice")
         chosen = _draw_digits(with_left, n, bits) ^ _draw_digits(with_right, n, bits)
-        hot, masks, picked = (
+        known, masks, picked = (
             with_left.draw(shape, np.uint32),
             with_left.draw(shape, np.uint32),
             with_left.draw(n, np.uint32),
         )
-        hot, way = kernels.deal_choice(chosen, hot, masks, with_right.draw(shape, np.uint32))
-        me.round({RIGHT: np.concatenate([hot, (way - picked)[None]])}, {})
+        dealt = np.empty((classes, n), np.uint32)
+        hot, way = dealt[:-1], dealt[-1]
+        kernels.deal_choice(chosen, known, masks, with_right.draw(shape, np.uint32), hot, way)
+        way -= picked
+        me.round({RIGHT: dealt}, {})
         me.round({}, {})
         return like
     stream, other = common(DEALER, me, "choice"), LEFT + RIGHT - me.index
@@ -169,11 +172,14 @@ def find_places(digits: Array, bits: int, me: Party) -> Split:
         dealt = np.frombuffer(received[DEALER], np.uint32).reshape(classes, n)
         hot, picked, masks = dealt[:-1], dealt[-1], stream.draw(shape, np.uint32)
     is_left = int(me.index == LEFT)
-    base, ways, sizes = kernels.rank_classes(hot, masked, is_left, masks)
+    base, ways, sizes = np.empty(n, np.uint32), np.empty(shape, np.uint32), np.empty(4, np.uint32)
+    kernels.rank_classes(hot, masked, is_left, masks, base, ways, sizes)
     starts = np.cumsum(sizes, dtype=np.uint32) - sizes - np.uint32(is_left)
     kernels.start_classes(base, ways, masked, starts)
     theirs = np.frombuffer(me.round({other: ways}, {other: ways.nbytes})[other], np.uint32).reshape(shape)
-    return like.with_part(kernels.choose_way(base, picked, hot, ways, theirs))
+    places = np.empty_like(base)
+    kernels.choose_way(base, picked, hot, ways, theirs, places)
+    return like.with_part(places)
 
 
 def _draw_digits(stream: Stream, n: int, bits: int) -> Array:

@@ -51,15 +51,27 @@ class Split:
 
     def take_plus(self, x: Array, rows: Array, y: Array) -> Array:
         """Return x[rows] + y, or x[rows] ^ y."""
-        return (kernels.take_xor if self.is_xor else kernels.take_add)(x, rows, y)
+        out = np.empty_like(x)
+        (kernels.take_xor if self.is_xor else kernels.take_add)(x, rows, y, out)
+        return out
 
     def take_minus(self, x: Array, rows: Array, y: Array) -> Array:
         """Return x[rows] - y, or x[rows] ^ y."""
-        return (kernels.take_xor if self.is_xor else kernels.take_subtract)(x, rows, y)
+        out = np.empty_like(x)
+        (kernels.take_xor if self.is_xor else kernels.take_subtract)(x, rows, y, out)
+        return out
 
     def move_plus(self, x: Array, rows: Array, y: Array, places: Array) -> Array:
         """Return x[rows] + y, or x[rows] ^ y, with element j moved to `places[j]`."""
-        return (kernels.move_xor if self.is_xor else kernels.move_add)(x, rows, y, places)
+        out = np.empty_like(x)
+        (kernels.move_xor if self.is_xor else kernels.move_add)(x, rows, y, places, out)
+        return out
+
+    def moved(self, x: Array, places: Array) -> Array:
+        """Return x with element j moved to `places[j]`."""
+        out = np.empty_like(x)
+        kernels.scatter(x, places, out)
+        return out
 
     def mask(self, stream: Stream) -> Array:
         """Draw a uniform array of this length and type."""

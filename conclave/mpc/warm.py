@@ -14,24 +14,25 @@ def warm() -> None:
     kernels.swap_down(rows, 1, rows)
     for dtype in (np.uint8, np.uint16, np.uint32, np.uint64):
         x = np.zeros(1, dtype)
-        kernels.scatter(x, rows)
+        kernels.scatter(x, rows, x)
         for take in (kernels.take_add, kernels.take_subtract, kernels.take_xor):
-            take(x, rows, x)
+            take(x, rows, x, x)
         for move in (kernels.move_add, kernels.move_xor):
-            move(x, rows, x, rows)
-    one = np.zeros((1, 1), np.uint32)
-    kernels.deal_choice(few, one, one, one)
-    base, ways, sizes = kernels.rank_classes(one, few, 1, one)
-    kernels.start_classes(base, ways, few, sizes)
-    kernels.choose_way(base, rows, one, one, one)
+            move(x, rows, x, rows, x)
+    one, sizes = np.zeros((1, 1), np.uint32), np.zeros(4, np.uint32)
+    kernels.deal_choice(few, one, one, one, one, rows)
+    kernels.rank_classes(one, few, 1, one, rows, one, sizes)
+    kernels.start_classes(rows, one, few, sizes)
+    kernels.choose_way(rows, rows, one, one, one, rows)
     for dtype in (np.uint32, np.uint64):
         x = np.zeros(1, dtype)
         kernels.multiply_add(x, x, x, x, x)
     words, planes = np.zeros(64, np.uint64), np.zeros((64, 1), np.uint64)
-    kernels.transpose_blocks(words, planes)
-    kernels.join_blocks(planes, words)
+    lines = np.zeros((64, 8), np.uint64)
+    kernels.transpose_blocks(words, lines, planes)
+    kernels.join_blocks(planes, lines, words)
     entered = np.zeros((63, 1), np.uint64)
-    kernels.enter_blocks(np.zeros((95, 1), np.uint64), planes, True, entered)
+    kernels.enter_blocks(np.zeros((95, 1), np.uint64), planes, 1, entered)
     kernels.combine_blocks(entered[:32], entered[:32], entered[32:], entered[32:], entered)
 
 

@@ -5,14 +5,10 @@ import json
 # Every loop of the engine for every type of element: more than any first round of MPC calls. The seconds are the
 # processor's, from the start of Python, so that a busy machine decides nothing.
 FIRST_ROUND = """
-import json, time
-from conclave.mpc import kernels
+import json, sys, time
 from conclave.mpc.warm import warm
 warm()
-dispatchers = [one for one in vars(kernels).values() if hasattr(one, "stats")]
-hits = sum(sum(one.stats.cache_hits.values()) for one in dispatchers)
-misses = sum(sum(one.stats.cache_misses.values()) for one in dispatchers)
-print(json.dumps({"seconds": time.process_time(), "hits": hits, "misses": misses}))
+print(json.dumps({"seconds": time.process_time(), "compiles": "numba" in sys.modules}))
 """
 
 
@@ -48,11 +44,10 @@ def test_the_first_round_of_mpc_compiles_nothing_and_starts_within_two_seconds(r
     for done in runs:
         assert done.returncode == 0, done.stderr
     told = [json.loads(done.stdout) for done in runs]
-    assert {one["misses"] for one in told} == {0}
-    assert min(one["hits"] for one in told) > 20
+    assert not any(one["compiles"] for one in told)
     assert min(one["seconds"] for one in told) < 2.0
 
 
 def test_a_processor_without_avx2_finds_its_loops_compiled_as_well(run_in):
     done = run_in("env", "NUMBA_CPU_NAME=x86-64-v2", "python3", "-c", FIRST_ROUND)
-    assert json.loads(done.stdout)["misses"] == 0
+    assert not json.loads(done.stdout)["compiles"]
