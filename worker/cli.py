@@ -4,6 +4,7 @@ stderr carries one JSON event a line; the termination log's last line is a JSON 
 pod's status.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -93,6 +94,8 @@ def publish_command(
 
 def main() -> None:
     """Run the command."""
+    # Arrow imports it wherever it is installed, for conversions that nobody here asks for.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     app()
 
 
@@ -205,7 +208,11 @@ class _LeftToCompute(Exception):
 
 def _act_of(container: str) -> Act:
     """Load one container's part, and only that: who publishes needs no query engine, neither its time nor its risks."""
+    # What is imported stays: to look for garbage among it, now or ever, would cost a tenth of the start.
+    gc.disable()
     act: Act = getattr(importlib.import_module(f"worker.{container}"), container)
+    gc.freeze()
+    gc.enable()
     return act
 
 

@@ -12,6 +12,8 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - swift_address: where credentials may travel to
 - swift_secret: the forms of a Secret that opens a Swift account
 - swift_answers: what an HTTP status means
+- swift_door: where a request goes, with what proves that we may
+- swift_keystone: Keystone v3
 - swift_login: version 1 authentication, Keystone v3, signed URLs
 - swift_session: requests to one account
 - swift_object: what the store says of an object

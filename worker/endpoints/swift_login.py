@@ -1,44 +1,17 @@
-"""Signing in to Swift: by version 1 authentication, by Keystone v3, or not at all, with signed URLs.
+"""Signing in to Swift: by version 1 authentication, by Keystone v3, or not at all, with signed URLs."""
 
-The texts of keystoneauth1's exceptions hold URLs and parts of answers: of those only the kind and the status are told.
-"""
-
-import ssl
-from collections.abc import Mapping
+import importlib
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from typing import Any, NoReturn
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
-import requests
-from keystoneauth1 import exceptions as ksa
-from keystoneauth1.identity import v3
-from keystoneauth1.session import Session as KeystoneSession
 
 from worker.endpoints.patience import Passing, Patience
 from worker.endpoints.swift_answers import judge, place
+from worker.endpoints.swift_door import Door, Target, is_untrusted, path_of, untrusted
 from worker.endpoints.swift_secret import KeystoneLogin, SwiftSecret, TempUrls, V1Login
-from worker.errors import BadDocument, StoreRefused
-
-OBJECT_STORE = "object-store"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a request goes, with what proves that we may. Neither is ever shown."""
-
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-
-
-class Door(Protocol):
-    """A way in."""
-
-    def target(self, method: str, container: str, name: str) -> Target:
-        """Return where to send a request; signs in if need be."""
-
-    def renew(self) -> bool:
-        """Forget the token, so that the next request signs in anew; whether that can help."""
+from worker.errors import BadDocument
 
 
 def open_door(secret: SwiftSecret, client: httpx.Client, patience: Patience) -> Door:
@@ -52,13 +25,11 @@ def open_door(secret: SwiftSecret, client: httpx.Client, patience: Patience) -> 
         case TempUrls(urls):
             return _SignedDoor(secret, tuple(_Signed.of(secret.addresses.check(url, "TEMPURLS")) for url in urls))
         case KeystoneLogin() as login:
-            return _KeystoneDoor(secret, login, secret.addresses.check(login.auth_url, "the auth URL"), patience)
-
-
-def path_of(container: str, name: str) -> str:
-    """Return a container's or an object's path, quoted; a segment of dots would be resolved away by HTTP clients."""
-    segments = [container, *(name.split("/") if name else ())]
-    return "/".join(seg.replace(".", "%2E") if seg in (".", "..") else quote(seg, safe="") for seg in segments)
+            # Half of what a fetch imports, for those who sign in this way only.
+            keystone: Any = importlib.import_module("worker.endpoints.swift_keystone")
+            auth_url = secret.addresses.check(login.auth_url, "the auth URL")
+            door: Door = keystone.KeystoneDoor(secret, login, auth_url, patience)
+            return door
 
 
 class _V1Door:
@@ -88,60 +59,6 @@ class _V1Door:
         if not url or not token:
             raise Passing("no usable answer to signing in")
         return Target(self._secret.addresses.check(url, "the answer to signing in"), {"X-Auth-Token": token})
-
-
-class _KeystoneDoor:
-    def __init__(self, secret: SwiftSecret, login: KeystoneLogin, auth_url: str, patience: Patience) -> None:
-        self._secret, self._login = secret, login
-        url = auth_url if auth_url.endswith("/v3") else f"{auth_url}/v3"
-        self._session = KeystoneSession(
-            auth=_plugin(url, login),
-            session=_plain_requests(),
-            verify=str(secret.cacert) if secret.cacert is not None else True,
-            timeout=patience.idle_s,
-            redirect=False,  # would carry the password to wherever it points
-        )
-        self._url: str | None = None
-
-    def target(self, method: str, container: str, name: str) -> Target:
-        try:
-            token = self._session.get_token()
-            if self._url is None:
-                self._url = self._endpoint()
-        except ksa.ClientException as error:
-            raise self._problem(error, place(container, name)) from None
-        return Target(f"{self._url}/{path_of(container, name)}", {"X-Auth-Token": token or ""})
-
-    def renew(self) -> bool:
-        self._session.invalidate()
-        return True
-
-    def _endpoint(self) -> str:
-        url = self._session.get_endpoint(
-            service_type=OBJECT_STORE,
-            interface=self._login.interface,
-            region_name=self._login.region,
-            skip_discovery=True,
-        )
-        if not url:
-            raise ksa.EndpointNotFound
-        return self._secret.addresses.check(url, "Keystone's catalog")
-
-    def _problem(self, error: ksa.ClientException, where: str) -> Exception:
-        match error:
-            case ksa.HttpError(http_status=status):
-                # A deleted application credential is not found; a wrong path of Keystone neither.
-                if status == 404:
-                    fix = f"{self._secret.advice}; and the auth URL"
-                    return StoreRefused(f"Keystone answered 404 to the Secret {self._secret.name!r}", where, fix=fix)
-                after = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-                return judge(status, after, self._secret, where, "Keystone")
-            case ksa.SSLError():
-                return untrusted(self._secret)
-            case ksa.CatalogException():
-                what = "Keystone's catalog has no object store for this project, region and interface"
-                return StoreRefused(what, where, fix="check the project, OS_REGION_NAME and OS_INTERFACE")
-        return Passing(f"no answer from Keystone ({type(error).__name__})")
 
 
 @dataclass(frozen=True)
@@ -222,31 +139,5 @@ class _SignedDoor:
         return False
 
 
-def _plugin(url: str, login: KeystoneLogin) -> v3.Auth:
-    given: dict[str, Any] = dict(login.identity)
-    return v3.ApplicationCredential(url, **given) if login.is_application else v3.Password(url, **given)
-
-
-def _plain_requests() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False  # no proxy, no .netrc: credentials go where the Secret says
-    return session
-
-
 def _no_answer(error: httpx.HTTPError, secret: SwiftSecret) -> Exception:
     return untrusted(secret) if is_untrusted(error) else Passing(f"no answer ({type(error).__name__})")
-
-
-def is_untrusted(error: BaseException | None) -> bool:
-    """Whether a connection failed because the store's certificate is not trusted."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def untrusted(secret: SwiftSecret) -> StoreRefused:
-    """Return what to raise then."""
-    fix = "put the CA that signed it, as PEM, under the key OS_CACERT"
-    return StoreRefused("the store's certificate is not trusted", f"the Secret {secret.name!r}", fix=fix)

@@ -15,7 +15,8 @@ import httpx
 
 from worker.endpoints.patience import Passing, Trying
 from worker.endpoints.swift_answers import judge, place
-from worker.endpoints.swift_login import OtherAccount, is_untrusted, open_door, untrusted
+from worker.endpoints.swift_door import is_untrusted, untrusted
+from worker.endpoints.swift_login import OtherAccount, open_door
 from worker.endpoints.swift_secret import SwiftSecret
 from worker.errors import BadDocument
 
