@@ -138,9 +138,7 @@ class _Files:
         return problems
 
     def _name(self, file: Path) -> str:
-        if file.is_symlink():
-            return _name(self._root, file)
-        directory = file.parent
+        directory = file.parent  # a link is called by its own name, not by that of what it leads to
         if directory not in self._prefixes:
             # What lies outside of the federation keeps its whole path, and this one has a part to take off again.
             self._prefixes[directory] = _name(self._root, directory / "-")[:-1]
