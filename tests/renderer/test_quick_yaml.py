@@ -97,7 +97,7 @@ def test_of_any_changed_document_the_quick_reader_says_what_the_slow_one_says(te
 
 
 @pytest.mark.deep
-@settings(max_examples=3_000)
+@settings(max_examples=1_500)
 @given(st.one_of(st.lists(st.sampled_from(PIECES), max_size=24).map("".join), changed_documents()))
 def test_of_many_more_texts_the_quick_reader_says_what_the_slow_one_says(text: str) -> None:
     agrees(text)
