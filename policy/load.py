@@ -5,7 +5,7 @@ The text's own words never come back in an error: it may be the wrong file, with
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from policy.secrets import find_secrets
 from policy.yaml import Lines, read_yaml
 
 T = TypeVar("T", bound=BaseModel)
+Reader = Callable[[str, str], tuple[Any, Lines]]
 
 _WHAT = {
     "missing": "is missing",
@@ -51,14 +52,14 @@ def load_document(text: str, file: str, model: type[T]) -> T:
     return load_with_lines(text, file, model)[0]
 
 
-def load_with_lines(text: str, file: str, model: type[T]) -> tuple[T, Lines]:
-    """Return the document, and where each field stands.
+def load_with_lines(text: str, file: str, model: type[T], read: Reader = read_yaml) -> tuple[T, Lines]:
+    """Return the document, and where each field stands; `read` is whatever reads the same YAML.
 
     `lines.problem(path, what, fix)` names a field's line.
 
     Raises:  DocumentError with everything that is wrong.
     """
-    value, lines = read_yaml(text, file)
+    value, lines = read(text, file)
     secrets = find_secrets(text, value, lines)
     if secrets:
         # Nothing else is said about such a file: a later message might quote it.

@@ -20,7 +20,8 @@ from policy.problem import DocumentError, Path, Problem, field_name
 MAX_CHARACTERS = 128 * 1024
 MAX_DEPTH = 32
 MAX_DIGITS = 15  # every integer stays exact in JSON
-_TAG = "tag:yaml.org,2002:"
+TAG = "tag:yaml.org,2002:"
+KEY_TAGS = ("str", "timestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def _construct(node: Node, path: Path, lines: Lines, problems: list[Problem]) ->
             return [_construct(item, (*path, i), lines, problems) for i, item in enumerate(node.value)]
         case ScalarNode():
             try:
-                return _scalar(node)
+                return scalar_value(_tag(node), str(node.value))
             except ValueError as error:
                 problems.append(lines.problem(path, str(error)))
     return None
@@ -148,7 +149,7 @@ def _construct_map(node: MappingNode, path: Path, lines: Lines, problems: list[P
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
         place = _place(key_node)
-        if not isinstance(key_node, ScalarNode) or _tag(key_node) not in ("str", "timestamp"):
+        if not isinstance(key_node, ScalarNode) or _tag(key_node) not in KEY_TAGS:
             what, fix = "a key here is not text", "put it in quotes; merge keys (<<) are not taken"
             problems.append(Problem(lines.file, place.line, place.column, field_name(path), what, fix))
             continue
@@ -164,9 +165,12 @@ def _construct_map(node: MappingNode, path: Path, lines: Lines, problems: list[P
     return result
 
 
-def _scalar(node: ScalarNode) -> str | int | float | bool | None:
-    text = str(node.value)
-    match _tag(node):
+def scalar_value(tag: str, text: str) -> str | int | float | bool | None:
+    """Return what a scalar is that resolves to `tag`, which is written without its prefix.
+
+    Raises:  ValueError if it is none that documents may hold.
+    """
+    match tag:
         case "null":
             return None
         case "bool":
@@ -196,7 +200,7 @@ def _integer(text: str) -> int:
 
 
 def _tag(node: Node) -> str:
-    return str(node.tag or "").removeprefix(_TAG)
+    return str(node.tag or "").removeprefix(TAG)
 
 
 def _place(node: Node) -> Place:

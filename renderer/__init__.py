@@ -13,6 +13,7 @@ Documents:
 - party: public facts about one organisation
 - federation: what the parties share
 - approvals: owners' approvals of runs, as they lie in the repository
+- quick_yaml: the documents' YAML, by a reader in C
 - documents: a federation's directory, read
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line

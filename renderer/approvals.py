@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from policy.approval import Approval, expiry_of
-from policy.load import load_document
+from policy.load import load_with_lines
 from policy.problem import DocumentError, Problem
+from renderer.quick_yaml import read_quickly
 from renderer.spec import PlannedRun
 
 APPROVALS = "workflows/approvals"
@@ -65,7 +66,7 @@ def check_approvals(approvals: Approvals, parties: Collection[str]) -> Iterator[
 
 def _read(file: Path, name: str) -> Approval:
     try:
-        approval = load_document(file.read_text(encoding="utf-8"), name, Approval)
+        approval = load_with_lines(file.read_text(encoding="utf-8"), name, Approval, read_quickly)[0]
     except (OSError, UnicodeDecodeError):
         raise DocumentError([Problem(name, 1, 1, "", "cannot be read as text in UTF-8")]) from None
     try:

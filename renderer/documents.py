@@ -14,6 +14,7 @@ from renderer.approvals import Approvals, read_approvals, with_approvals
 from renderer.federation import Federation
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
+from renderer.quick_yaml import read_quickly
 from renderer.spec import PlannedRun, Planner
 from renderer.spread import Spread
 from renderer.workflow import Workflow
@@ -117,7 +118,7 @@ def read_document(root: Path, file: Path, model: type[M]) -> Document[M]:
     """
     name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
     text = read_text(file, name)
-    value, lines = load_with_lines(text, name, model)
+    value, lines = load_with_lines(text, name, model, read_quickly)
     document = Document(value, text, lines)
     metadata = getattr(value, "metadata", None)
     # One name for one thing: also what keeps two files from claiming the same party.

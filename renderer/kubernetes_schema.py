@@ -11,20 +11,21 @@ from referencing import Registry, Resource
 
 
 @contextlib.contextmanager
-def _without(package: str) -> Iterator[None]:
-    missing = package not in sys.modules
-    if missing:
+def _without(*packages: str) -> Iterator[None]:
+    missing = [package for package in packages if package not in sys.modules]
+    for package in missing:
         sys.modules[package] = None  # type: ignore[assignment] # to an import, a package that is not installed
     try:
         yield
     finally:
-        if missing:
+        for package in missing:
             del sys.modules[package]
 
 
-# To know the format "iri", jsonschema imports a package that builds dozens of grammars first, where development tools
-# happen to have brought it: seconds of every call, longer than rendering takes. No schema is checked for formats here.
-with _without("rfc3987_syntax"):
+# To know formats such as "iri", jsonschema imports whatever packages development tools happen to have brought: one
+# builds dozens of grammars first, seconds of every call, longer than rendering takes, another a library of calendars.
+# No schema is checked for formats here.
+with _without("isoduration", "rfc3986_validator", "rfc3987_syntax", "webcolors"):
     import jsonschema
     import kubernetes_validate
     from kubernetes_validate.utils import schema_contents

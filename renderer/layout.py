@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from policy.problem import DocumentError, Problem
-from policy.yaml import read_yaml
 from renderer import names
 from renderer.admission import admission
 from renderer.applicationset import application_set
@@ -16,6 +15,7 @@ from renderer.job import job
 from renderer.namespace import namespace
 from renderer.networkpolicy import allow_peers, deny_all
 from renderer.progress import Watch, unwatched
+from renderer.quick_yaml import read_quickly
 from renderer.render import RenderedFile
 from renderer.service import service
 from renderer.serviceaccount import service_account
@@ -83,7 +83,7 @@ def _read_back(files: list[RenderedFile]) -> None:
     for file in files:
         shape = shape_of(file.text)
         if shape is None or shape.key not in known:
-            read_yaml(file.text, str(file.path))
+            read_quickly(file.text, str(file.path))
             known.update([shape.key] if shape else [])
 
 

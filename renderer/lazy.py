@@ -8,6 +8,7 @@ import typer
 import typer.main
 
 from renderer.errors import Commands
+from renderer.short_lived import uncollected
 
 
 @dataclass(frozen=True)
@@ -45,5 +46,6 @@ class _Listed(typer.core.TyperCommand):
 def load(entry: Entry) -> Any:
     """Import a command's module and return the command."""
     app = typer.Typer(rich_markup_mode="rich")
-    importlib.import_module(f"renderer.commands.{entry.module}").register(app)
+    with uncollected():  # classes by the hundred, and none of them to free
+        importlib.import_module(f"renderer.commands.{entry.module}").register(app)
     return typer.main.get_group(app).commands[entry.name]

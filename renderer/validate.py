@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from policy.problem import DocumentError, Problem
-from policy.yaml import Lines, read_yaml
+from policy.yaml import Lines
 from renderer.appproject import KINDS
 from renderer.kubernetes_schema import VERSION, UnknownKindError, structure_problem
 from renderer.object_rules import Finding, StringRules, broken_rules
+from renderer.quick_yaml import read_quickly
 from renderer.shape import Mould, mould_of, shape_of
 
 
@@ -34,7 +35,7 @@ class ObjectChecker:
         if shape and known and known.rules.hold(known.mould.fill(shape.strings), namespace):
             return ()
         try:
-            value, lines = read_yaml(text, file)
+            value, lines = read_quickly(text, file)
         except DocumentError as error:
             return tuple(error.problems)
         if not isinstance(value, dict):

@@ -1,6 +1,7 @@
 """Everything that `ccd validate` looks at, in one go: one file's mistake does not hide another's."""
 
 import datetime
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -42,15 +43,15 @@ def validate_federation(root: Path, now: datetime.datetime, watch: Watch = unwat
     problems = list(findings.problems)
     files = _Files(root, {} if findings.problems or workspace is None else _rendered(workspace, watch))
     # What was rendered just now is most of it, and told at a glance: other processes would have nothing to do but begin.
-    below = [*_yaml_below(root / names.ARGO_CD), *_yaml_below(root / WORKFLOWS)]
-    for found in watch("files checked", Spread(files.check, [file for file in below if not files.is_current(file)])):
+    others = [Path(file) for top in (names.ARGO_CD, WORKFLOWS) for file in files.not_current(root / top)]
+    for found in watch("files checked", Spread(files.check, others)):
         problems += found
     return Findings(_unique(problems), findings.warnings)
 
 
 def validate_paths(root: Path, paths: list[Path], now: datetime.datetime, watch: Watch = unwatched) -> Findings:
     """Return what is wrong with the files at `paths`, themselves and in the federation in `root`."""
-    files = [file for path in paths for file in (_yaml_below(path) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (map(Path, _yaml_below(path)) if path.is_dir() else [path])]
     own = {_name(root, file) for file in files}
     findings = Findings((), ())
     if any((root / name).resolve().is_relative_to((root / WORKFLOWS).resolve()) for name in own):
@@ -107,13 +108,19 @@ class _Files:
         self._rules, self._checker = load_rules(root), ObjectChecker()
         self._prefixes: dict[Path, str] = {}  # of directories; thousands of files lie in few of them
 
-    def is_current(self, file: Path) -> bool:
-        """Whether the file is what was rendered just now, and checked with that."""
-        name = self._name(file)
+    def not_current(self, top: Path) -> list[str]:
+        """Return the files below a directory, but for those that are what was rendered just now, and checked with that."""
+        above, length = _name(self._root, top / "-")[:-1], len(str(top / "-")) - 1
+        return [file for file in _yaml_below(top) if not self._is_current(file, above + file[length:])]
+
+    def _is_current(self, file: str, name: str) -> bool:
         rendered = self._rendered.get(name)
+        if rendered is None:
+            return False
         try:
-            return rendered is not None and read_text(file, name) == rendered
-        except DocumentError:
+            with open(file, "rb", buffering=0, opener=_open_plainly) as stream:
+                return stream.read() == rendered.encode("utf-8")
+        except OSError:
             return False
 
     def check(self, file: Path) -> tuple[Problem, ...]:
@@ -131,9 +138,7 @@ class _Files:
         return problems
 
     def _name(self, file: Path) -> str:
-        if file.is_symlink():
-            return _name(self._root, file)
-        directory = file.parent
+        directory = file.parent  # a link is called by its own name, not by that of what it leads to
         if directory not in self._prefixes:
             # What lies outside of the federation keeps its whole path, and this one has a part to take off again.
             self._prefixes[directory] = _name(self._root, directory / "-")[:-1]
@@ -161,8 +166,27 @@ def _lone_document(root: Path, file: Path) -> tuple[Problem, ...]:
     return ()
 
 
-def _yaml_below(directory: Path) -> list[Path]:
-    return sorted(file for file in directory.rglob("*.y*ml") if file.suffix in (".yaml", ".yml"))
+def _yaml_below(directory: Path) -> list[str]:
+    """Return what is called YAML below a directory, in the order of paths; what a link leads to is not below it."""
+    return sorted(_called_yaml(str(directory)), key=lambda file: file.split("/"))
+
+
+def _called_yaml(directory: str) -> Iterator[str]:
+    try:
+        entries = os.scandir(directory)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    with entries:
+        for entry in entries:
+            if os.path.splitext(entry.name)[1] in (".yaml", ".yml"):
+                yield entry.path
+            if entry.is_dir(follow_symlinks=False):
+                yield from _called_yaml(entry.path)
+
+
+def _open_plainly(file: str, flags: int) -> int:
+    """Open a file; what a link leads to is another one, and a pipe in its place must not make us wait."""
+    return os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _name(root: Path, file: Path) -> str:

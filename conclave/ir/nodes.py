@@ -210,7 +210,8 @@ class Aggregate:
 
     def _guarded(self, made: Field, output: AggregateOutput, fields: dict[str, Field]) -> Field:
         may_lack = not self.keys or (output.over is not None and fields[output.over].nullable)
-        return replace(made, nullable=made.nullable or (bool(self.guards) and may_lack))
+        nullable = made.nullable or (bool(self.guards) and may_lack)
+        return made if nullable == made.nullable else replace(made, nullable=nullable)
 
     def _field(self, output: AggregateOutput, fields: dict[str, Field]) -> Field:
         if output.over is None:
