@@ -30,6 +30,8 @@ from conclave.operators.watch import Watch
 from conclave.plan.show import kind_of
 from conclave.plan.sizes import N_ROWS, without_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from conclave.reach import is_held_whole
+from conclave.whole import check_sums, check_wholes
 
 # How long those who do not compute wait for those who do. The three watch each other round by round, and whoever of
 # them is lost, the others close their connections; so this ends only what none of them can see.
@@ -147,7 +149,9 @@ class _Walk:
     def run(self, steps: tuple[Step, ...]) -> None:
         """Do this party's part of one batch of steps."""
         match steps[0]:
-            case LocalStep(name, _, _, sql):
+            case LocalStep(name, _, _, sql) as step:
+                if is_held_whole(self.plan):
+                    check_sums(step, self.engine)
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
@@ -175,6 +179,8 @@ class _Walk:
         mine, wanted = {}, bounds(self.plan)
         for step in steps:
             if step.party == self.me:
+                if is_held_whole(self.plan):
+                    check_wholes(self.plan, step, self.clear[step.source].num_rows, self.engine)
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
                 check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
