@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from conclave.ir.expressions import Arithmetic, Call, Case, Cast, Column, Expression, Literal, Negate, operands
+from conclave.ir.expressions import Column
 from conclave.ir.nodes import (
     Aggregate,
     Concat,
@@ -27,19 +27,17 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.ranges import COUNT_MOST, LIFT_MOST, WORD_MOST, most_of
-from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Type, Varchar, is_numeric
+from conclave.ir.types import Date, Decimal, Double, Field, Integer, Type, Varchar, is_numeric
 from conclave.ir.walk import children, nodes_in
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.limits import Bound, bounds
+from conclave.magnitude import MOST_DAYS, Sizes, largest, picked_from, size_of, sized_by, unit_of
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 
-MOST_ROWS = 1 << 27  # of one share: a total is no larger than so many times the largest number
+FEW_ROWS = 1 << 10  # with more, whether a total fits is a question of how many are shared, which is no secret
 _MOST_REAL = 1 << (62 - FRACTION_BITS)  # a larger double, or a larger number made one, has no word
-_MOST_DAYS = 1 << 23  # from 1970, either way: any date of four digits
-_LARGEST_PART = 10**7  # of a date: its year
 _SUMS = ("sum", "sum_squares", "avg")
-Sizes = Mapping[str, Fraction | None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,7 @@ class Reach:
     """What has to be held before a table is shared, and which columns nothing holds but the picked rows themselves."""
 
     wholes: set[Whole] = field(default_factory=set)
+    totals: set[tuple[str, Fraction, int]] = field(default_factory=set)  # columns: their largest number, their most
     open: set[str] = field(default_factory=set)
 
 
@@ -128,7 +127,7 @@ def fixed(kind: Type) -> int:
         case Decimal(_, scale):
             return (_MOST_REAL - 1) * int(10**scale)
         case Date():
-            return _MOST_DAYS
+            return MOST_DAYS
     return LIFT_MOST
 
 
@@ -137,15 +136,18 @@ def _hold(tables: "_Tables", query: Node, f: Field, bound: Bound, reach: Reach) 
     is_sum = at is not query
     # A sum of some values, and all such sums together, are no larger than the sizes of all values; a mean than each.
     is_total = not bound.per and (bound.is_total or is_sum)
-    n_rows = 1 if not is_total else COUNT_MOST if is_sum else MOST_ROWS
+    n_rows = 1 if not is_total else COUNT_MOST if is_sum else FEW_ROWS
     scans = tables.copied(at, name)
     if scans is not None and not (is_total and _repeats(at)):
         _hold_copied(scans, bound, is_total, n_rows, reach)
         return
     most = tables.sizes(at)[name]
-    if most is None or most * unit_of(field_of(at, name).type) * n_rows > bound.most:
+    most = None if most is None else most * unit_of(field_of(at, name).type)
+    if most is None or most * n_rows > bound.most:
         reach.open.add(bound.column)
         return
+    if is_total and not is_sum:
+        reach.totals.add((bound.column, most, bound.most))
     for scan, column in tables.read_by(at, name):
         of_type, limit = _of_scan(scan, column), fixed(field_of(scan, column).type)
         if of_type is None or of_type > limit:
@@ -156,7 +158,7 @@ def _hold_copied(scans: Sequence[tuple[Scan, str]], bound: Bound, is_total: bool
     allowed = bound.most // len(scans) if is_total else bound.most
     for scan, column in scans:
         of_type, limit = _of_scan(scan, column), fixed(field_of(scan, column).type)
-        if of_type is not None and of_type * n_rows <= allowed:
+        if of_type is not None and of_type * (n_rows if n_rows == 1 else COUNT_MOST) <= allowed:
             continue
         ladder = (WORD_MOST >> 3, WORD_MOST >> 6, limit >> 3, limit >> 6) if is_total else (limit,)
         held = next((each for each in ladder if each <= allowed), None)
@@ -199,7 +201,11 @@ class _Tables:
                 return ((node, name),)
             case Project(source, outputs):
                 made = next(output.expression for output in outputs if output.name == name)
-                return self.copied(source, made.name) if isinstance(made, Column) else None
+                picked = list(picked_from(made))
+                if not all(isinstance(each, Column) for each in picked):
+                    return None
+                parts = [self.copied(source, each.name) for each in picked if isinstance(each, Column)]
+                return None if None in parts else tuple(scan for part in parts for scan in part or ())
             case Aggregate(_, keys) if name not in keys:
                 return None
         found: list[tuple[Scan, str]] = []
@@ -219,7 +225,7 @@ class _Tables:
                 return
             case Project(source, outputs):
                 made = next(output.expression for output in outputs if output.name == name)
-                for column in _sized_by(made):
+                for column in sized_by(made):
                     yield from self.read_by(source, column)
                 return
             case Aggregate(source, keys, outputs) if name not in keys:
@@ -271,7 +277,7 @@ class _Tables:
                 return {**below, **{o.name: _total(o.function, o.over, below) for o in made}}
             case Concat(parts):
                 found = [self.sizes(part) for part in parts]
-                return {f.name: _largest([sizes[f.name] for sizes in found]) for f in node.schema}
+                return {f.name: largest([sizes[f.name] for sizes in found]) for f in node.schema}
         below = {name: most for source in self.below(node) for name, most in self.sizes(source).items()}
         if isinstance(node, Filter | Sort | Limit) or below:
             return {f.name: below.get(f.name) for f in node.schema}
@@ -288,95 +294,10 @@ def _held(scan: Scan, column: str, is_held: bool) -> Fraction | None:
     return Fraction(limit if of_type is None else min(of_type, limit)) / unit_of(kind)
 
 
-def unit_of(kind: Type) -> int:
-    """Return which word is the number one."""
-    match kind:
-        case Double():
-            return 1 << FRACTION_BITS
-        case Decimal(_, scale):
-            return int(10**scale)
-    return 1
-
-
 def _total(function: str, over: str | None, below: Sizes) -> Fraction | None:
     most = Fraction(1) if over is None else below[over]
     if function in ("count", "row_number", "rank", "dense_rank"):
-        return Fraction(MOST_ROWS)
+        return Fraction(COUNT_MOST)
     if most is None or function in ("min", "max", "lag", "lead", "avg", "quantile_cont", "quantile_disc"):
         return most
-    return most * MOST_ROWS if function == "sum" else most**2 * MOST_ROWS if function == "sum_squares" else None
-
-
-def size_of(expression: Expression, columns: Sizes) -> Fraction | None:
-    """Return how large a number can be in size, if the columns are no larger than that; None: any size.
-
-    >>> days = Column("days", Integer())
-    >>> size_of(Arithmetic("*", days, Literal(3, Integer())), {"days": Fraction(90)})
-    Fraction(270, 1)
-    """
-    match expression:
-        case Literal(value=value):
-            is_number = is_numeric(expression.type) and value is not None
-            return abs(Fraction(value)) if is_number else Fraction(0)  # type: ignore[arg-type]
-        case Column(name):
-            return columns[name]
-        case Arithmetic(operator, left, right):
-            return _of_two(operator, size_of(left, columns), size_of(right, columns), right)
-        case Negate(operand) | Cast(operand):
-            return size_of(operand, columns)
-        case Case(branches, default):
-            return _largest([size_of(value, columns) for value in (*(value for _, value in branches), default)])
-        case Call(function, arguments, kind):
-            return _of_call(function, size_of(arguments[0], columns), kind)
-    return Fraction(1) if isinstance(expression.type, Boolean) else None
-
-
-def _of_two(operator: str, left: Fraction | None, right: Fraction | None, divisor: Expression) -> Fraction | None:
-    if operator == "/":
-        least = _least(divisor)
-        return None if left is None or least is None else left / least
-    if left is None or right is None:
-        return None
-    match operator:
-        case "+" | "-":
-            return left + right
-        case "*":
-            return left * right
-        case "//" | "%":
-            return left
-    return 2 * max(left, right) + 1  # of bits
-
-
-def _least(divisor: Expression) -> Fraction | None:
-    """Return the least size of a divisor that is not zero; None: any."""
-    if isinstance(divisor, Literal) and divisor.value:
-        return abs(Fraction(divisor.value))  # type: ignore[arg-type]
-    return None if isinstance(divisor.type, Double) else Fraction(1, unit_of(divisor.type))
-
-
-def _of_call(function: str, most: Fraction | None, kind: Type) -> Fraction | None:
-    match function:
-        case "floor" | "ceil" | "round":
-            return None if most is None else most + 1
-        case "sqrt":
-            return None if most is None else max(most, Fraction(1))
-        case "length":
-            return most
-    return Fraction(_LARGEST_PART) if is_numeric(kind) else Fraction(_MOST_DAYS)
-
-
-def _sized_by(expression: Expression) -> Iterator[str]:
-    match expression:
-        case Column(name):
-            yield name
-        case Case(branches, default):
-            for value in (*(value for _, value in branches), default):
-                yield from _sized_by(value)
-        case _ if is_numeric(expression.type) or isinstance(expression.type, Date):
-            for part in operands(expression):
-                yield from _sized_by(part)
-
-
-def _largest(found: list[Fraction | None]) -> Fraction | None:
-    known = [each for each in found if each is not None]
-    return max(known) if len(known) == len(found) else None
+    return most * COUNT_MOST if function == "sum" else most**2 * COUNT_MOST if function == "sum_squares" else None

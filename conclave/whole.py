@@ -14,19 +14,20 @@ from conclave.local.encode import encode
 from conclave.local.errors import EncodeProblem
 from conclave.local.sqltext import to_sql
 from conclave.plan.steps import LocalStep, Plan, ShareStep
-from conclave.reach import MOST_ROWS, Reach, Whole, reach_of, reach_of_sums
+from conclave.reach import Reach, Whole, reach_of, reach_of_sums
 
 
 def check_wholes(plan: Plan, step: ShareStep, n_rows: int, engine: LocalEngine) -> None:
-    """Check what `step`, of so many rows, is about to share of the owner's datasets.
+    """Check what `step` is about to share of the owner's datasets; that it is of so many rows, others see anyhow.
 
     Raises:  EncodeProblem, naming the column and no value.
     """
-    if n_rows > MOST_ROWS:
-        raise EncodeProblem(
-            step.name, f"has more rows than the {MOST_ROWS} that can be shared under a minimum or noise"
-        )
-    _check_all(reach_of(plan, step), engine)
+    reach = reach_of(plan, step)
+    for column, largest, most in sorted(reach.totals):
+        if largest * n_rows > most:
+            what = f"may add up to too much in {n_rows} rows: set narrower `bounds`, or declare narrower types"
+            raise EncodeProblem(column, what)
+    _check_all(reach, engine)
 
 
 def check_sums(step: LocalStep, engine: LocalEngine) -> None:

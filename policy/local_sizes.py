@@ -11,8 +11,9 @@ from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Expression, 
 from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Project, Scan
 from conclave.ir.types import Date, Decimal, Integer, Type
 from conclave.ir.walk import children, nodes_in, scans_in
+from conclave.magnitude import Sizes
 from conclave.plan.steps import LocalStep, Plan, ShareStep
-from conclave.reach import Sizes, reach_of, reach_of_sums, sizes_by_type
+from conclave.reach import reach_of, reach_of_sums, sizes_by_type
 from policy.document import Policy
 from policy.verdict import Code, Reason
 
