@@ -1,12 +1,13 @@
-"""Aggregates of one grouping that are of different rows: their difference may be of fewer subjects than a policy asks for.
+"""Aggregates of one grouping that are of different rows, or of some rows more than of others, under a minimum of subjects.
 
 `SELECT SUM(days), SUM(CASE WHEN patient <> 7 THEN days END)` is two totals of many, and their difference is one person's.
-So what can be subtracted from one another has to be of the same rows, or of rows that certainly have none in common. Rows
-that the owner's own NULLs leave out are no author's choice, and count as there.
+So what can be subtracted from one another has to be of the same rows, or of rows that certainly have none in common.
+And a UNION ALL must not count some rows for more than others: the sum of `days` of all but one, beside `-days` of all,
+is that one's. Rows that the owner's own NULLs leave out are no author's choice, and count as there.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from conclave.ir.expressions import (
@@ -38,7 +39,7 @@ from conclave.ir.nodes import (
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
 from conclave.ir.types import Integer
-from conclave.ir.walk import children, nodes_in, substitute
+from conclave.ir.walk import children, conjuncts, nodes_in, scans_in, substitute
 from policy.document import Policy
 from policy.domain import passed, positive
 from policy.mean import without_casts
@@ -62,30 +63,68 @@ class _Told:
 
 
 def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
-    """Yield the datasets that are to have a minimum of subjects, and of whose groups two aggregates are of other rows."""
+    """Yield the datasets that are to have a minimum of subjects, and of whose groups something is told of other rows."""
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         for node in nodes:
-            pair = next(_different(root, node), None)
-            if pair is None:
+            found = next((each for each in (_unequal(node, dataset), _subtracted(root, node, dataset)) if each), None)
+            if found is None:
                 continue
-            one, other = sorted(each.name for each in pair)
+            what, fix = found
             yield Reason(
                 code="differencing",
                 dataset=dataset,
                 version=policy.metadata.version,
                 clause="spec.minimum.subjects",
                 says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-                what=f"{one} and {other} are of different rows of {dataset}; their difference may be of fewer subjects",
+                what=what,
                 where=node.at,
-                fix="group by what the rows differ in, so that small groups are suppressed, or ask two questions",
+                fix=fix,
             )
             break
 
 
+def _subtracted(root: Node, node: Aggregate, dataset: str) -> tuple[str, str] | None:
+    pair = next(_different(root, node), None)
+    if pair is None:
+        return None
+    one, other = sorted(each.name for each in pair)
+    what = f"{one} and {other} are of different rows of {dataset}; their difference may be of fewer subjects"
+    return what, "group by what the rows differ in, so that small groups are suppressed, or ask two questions"
+
+
+def _unequal(node: Aggregate, dataset: str) -> tuple[str, str] | None:
+    """Return why some rows would count for more than others because of a UNION ALL: each part has to count alike, once."""
+    for output in node.outputs:
+        values = [without_casts(each) for each in _made(node.source, output.over)] if output.over is not None else []
+        there = [each for each in values if not _is_null(each)]
+        if not all(isinstance(each, Column) for each in there) and len(set(map(show_expression, there))) > 1:
+            what = f"{output.name} counts rows of {dataset} in one part of a UNION ALL for more than those in another"
+            return what, "compute the same in all parts of the UNION ALL"
+    for union in (each for each in nodes_in(node.source) if isinstance(each, Concat)):
+        parts = [part for part in union.parts if dataset in {scan.dataset for scan in scans_in(part)}]
+        for one, other in combinations(parts, 2):
+            if not passed(_asked(one)).is_disjoint_from(passed(_asked(other))):
+                what = f"rows of {dataset} may stand in several parts of a UNION ALL, and count for more than others"
+                return what, "read each table once, or with conditions that exclude one another"
+    return None
+
+
+def _asked(node: Node) -> list[Expression]:
+    """Return conditions that all rows of a part meet, on its dataset's columns."""
+    match node:
+        case Filter(source, predicate):
+            made = [_computed(source, each) for each in conjuncts(predicate)]
+            return [*(positive(each[0]) for each in made if len(each) == 1), *_asked(source)]
+        case Project(source) | Sort(source) | Limit(source):
+            return _asked(source)
+    return []
+
+
 def _different(root: Node, node: Aggregate) -> Iterator[tuple[_Told, _Told]]:
-    told = _used(root, node, {output.name: output for output in node.outputs})
-    found = [_told(node, output) for output in node.outputs if output.name in told]
+    uses = _Uses()
+    _note_uses(root, node, {output.name: output for output in node.outputs}, uses)
+    found = [_told(node, output) for output in node.outputs if output.name in uses.told]
     for one, other in combinations(found, 2):
         shares = "count" in one.kinds & other.kinds or bool(one.kinds & other.kinds and one.sources & other.sources)
         if shares and not _are_apart(one.rows, other.rows):
@@ -190,41 +229,57 @@ def _size(expression: Expression) -> int:
     return 1 + sum(map(_size, operands(expression)))
 
 
-def _used(root: Node, node: Node, outputs: Mapping[str, AggregateOutput]) -> frozenset[str]:
-    """Return which outputs are told of, but for those that only divide a sum of the same rows: a mean tells no count."""
-    found: set[str] = set()
+@dataclass
+class _Uses:
+    """Which outputs are told of as they are, and which in a mean: what it is the sum of, and the number."""
+
+    plain: set[str] = field(default_factory=set)
+    means: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def told(self) -> set[str]:
+        """A mean tells no count, unless its sum is told as well."""
+        totals = {total for total, _ in self.means}
+        return self.plain | totals | {count for total, count in self.means if total in self.plain}
+
+
+def _note_uses(root: Node, node: Node, outputs: Mapping[str, AggregateOutput], uses: _Uses) -> None:
     for parent in nodes_in(root):
         if not any(source is node for source in children(parent)):
             continue
         match parent:
             case Project(_, made):
-                found.update(name for output in made for name in _read(output.expression, outputs))
+                for output in made:
+                    _read(output.expression, outputs, uses)
+                continue
             case Filter(_, predicate):
-                found |= {*_read(predicate, outputs), *_used(root, parent, outputs)}
+                _read(predicate, outputs, uses)
             case Sort(_, keys):
-                found |= {*(key.column for key in keys), *_used(root, parent, outputs)}
+                uses.plain.update(key.column for key in keys)
             case Limit() | Noise():
-                found |= _used(root, parent, outputs)
+                pass
             case _:
-                found |= outputs.keys()
-    return frozenset(found)
+                uses.plain |= outputs.keys()
+                continue
+        _note_uses(root, parent, outputs, uses)
 
 
-def _read(expression: Expression, outputs: Mapping[str, AggregateOutput]) -> Iterator[str]:
+def _read(expression: Expression, outputs: Mapping[str, AggregateOutput], uses: _Uses) -> None:
     match expression:
         case Column(name):
-            yield name
+            uses.plain.add(name)
             return
-        case Spread(total=total):
-            yield from _read(total, outputs)
+        case Spread(_, Column(count), Column(total)):
+            uses.means.add((total, count))
             return
         case Arithmetic("/", left, right):
-            total, count = without_casts(left), without_casts(right)
-            if isinstance(total, Column) and isinstance(count, Column) and _is_mean(total.name, count.name, outputs):
-                yield total.name
+            total_of, count_of = without_casts(left), without_casts(right)
+            pair = [each.name for each in (total_of, count_of) if isinstance(each, Column)]
+            if len(pair) == 2 and _is_mean(pair[0], pair[1], outputs):
+                uses.means.add((pair[0], pair[1]))
                 return
     for part in operands(expression):
-        yield from _read(part, outputs)
+        _read(part, outputs, uses)
 
 
 def _is_mean(total: str, count: str, outputs: Mapping[str, AggregateOutput]) -> bool:
