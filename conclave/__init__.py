@@ -14,6 +14,9 @@ In reading order:
 - carry: an owner's typed tables as plain columns for sharing and opening, and back
 - limits: how large an owner's numbers may be, so that words do not overflow
 - held: an owner's numbers, held to that before they are shared
+- magnitude: how large an expression's numbers can be
+- reach: how far they reach under a minimum or noise, whichever rows a query picks
+- whole: whole columns, held to fixed limits there
 - ranges: where numbers are looked at under MPC, because they could outgrow their words
 - execute: one party's walk through the steps of a plan
 - estimate: what the steps of a plan will cost

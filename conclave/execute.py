@@ -23,13 +23,15 @@ from conclave.mpc.laplace import Noise
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES
 from conclave.operators.apply import apply
-from conclave.operators.input import InputTable, exchange_inputs
+from conclave.operators.input import InputTable, exchange_inputs, padded_rows
 from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
 from conclave.plan.show import kind_of
 from conclave.plan.sizes import N_ROWS, without_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from conclave.reach import is_held_whole
+from conclave.whole import check_sums, check_wholes
 
 # How long those who do not compute wait for those who do. The three watch each other round by round, and whoever of
 # them is lost, the others close their connections; so this ends only what none of them can see.
@@ -147,7 +149,9 @@ class _Walk:
     def run(self, steps: tuple[Step, ...]) -> None:
         """Do this party's part of one batch of steps."""
         match steps[0]:
-            case LocalStep(name, _, _, sql):
+            case LocalStep(name, _, _, sql) as step:
+                if is_held_whole(self.plan):
+                    check_sums(step, self.engine)
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
@@ -175,6 +179,8 @@ class _Walk:
         mine, wanted = {}, bounds(self.plan)
         for step in steps:
             if step.party == self.me:
+                if is_held_whole(self.plan):
+                    check_wholes(self.plan, step, self._n_shared(step), self.engine)
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
                 check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
@@ -184,6 +190,11 @@ class _Walk:
         at_least = self._rows_without_conditions(step) if step.hides_filters and step.party == self.me else 0
         columns = layout(step.schema, step.texts)
         return InputTable(step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least)
+
+    def _n_shared(self, step: ShareStep) -> int:
+        """Return how many rows the compute parties are about to see."""
+        at_least = self._rows_without_conditions(step) if step.hides_filters else 0
+        return padded_rows(max(self.clear[step.source].num_rows, at_least), step.padding)
 
     def _rows_without_conditions(self, step: ShareStep) -> int:
         (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)

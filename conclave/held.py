@@ -8,7 +8,7 @@ import numpy as np
 from conclave.ir.types import Decimal, Double, Type
 from conclave.ir.words import FRACTION_BITS
 from conclave.limits import Bound
-from conclave.local.encode import EncodedTable
+from conclave.local.encode import EncodedTable, Words
 from conclave.local.errors import EncodeProblem
 from conclave.plan.steps import ShareStep
 
@@ -24,13 +24,21 @@ def check_bounds(table: EncodedTable, step: ShareStep, wanted: tuple[Bound, ...]
             continue
         sizes = np.abs(table.columns[bound.column].words).view(np.uint64)  # right for -2**63, too
         if bound.is_total:
-            is_kept = _exact_sum(sizes) <= bound.most
+            is_kept = is_within(table.columns[bound.column].words, bound.most, is_total=True)
         else:
             counts = table.columns[bound.per].words.view(np.uint64) if bound.per else np.ones(1, np.uint64)
             # By division: the product of a count and `most` may pass 64 bits.
             is_kept = bool(np.all(_divide_up(sizes, bound.most) <= np.maximum(counts, 1)))
         if not is_kept:
             raise EncodeProblem(bound.column, _say(bound, kinds[bound.column]))
+
+
+def is_within(words: Words, most: int, is_total: bool, is_squared: bool = False) -> bool:
+    """Whether each word is at most so large in size, or all of their sizes together are, or their squares."""
+    sizes = np.abs(words).view(np.uint64)
+    if is_squared:
+        return float(np.square(sizes.astype(np.float64)).sum()) <= most * (1 - 1e-6)  # more than rounding makes of it
+    return _exact_sum(sizes) <= most if is_total else bool(np.all(sizes <= np.uint64(most)))
 
 
 def _exact_sum(sizes: np.typing.NDArray[np.uint64]) -> int:

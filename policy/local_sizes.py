@@ -11,11 +11,14 @@ from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Expression, 
 from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Project, Scan
 from conclave.ir.types import Date, Decimal, Integer, Type
 from conclave.ir.walk import children, nodes_in, scans_in
-from conclave.plan.steps import LocalStep, Plan
+from conclave.magnitude import Sizes
+from conclave.plan.steps import LocalStep, Plan, ShareStep
+from conclave.reach import reach_of, reach_of_sums, sizes_by_type
 from policy.document import Policy
 from policy.verdict import Code, Reason
 
 _FIX = "compute with smaller constants, or with columns of a narrower type"
+_FIX_SHARED = "compute with smaller constants, or ask the owner for `bounds` on the columns, or for narrower types"
 _MOST_ROWS = 1 << 31
 _MOST_DAYS = 1 << 20  # either way, a date stays one
 _SUMS = ("sum", "sum_squares", "avg")
@@ -25,12 +28,29 @@ def check_local_sizes(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Re
     """Yield a refusal for each protected dataset of whose rows something is computed that may not fit."""
     asking = {name: code for name, policy in policies.items() if (code := _asks_for(policy)) is not None}
     for step in plan.steps:
-        if isinstance(step, LocalStep) and not all(map(_is_certain_node, nodes_in(step.query))):
+        if isinstance(step, LocalStep) and not (
+            all(map(_is_certain_node, nodes_in(step.query))) and not reach_of_sums(step.query).open
+        ):
             for dataset in sorted({scan.dataset for scan in scans_in(step.query)} & asking.keys()):
                 what = (
                     f"whether numbers computed of rows of {dataset} fit their types would be told by how the run ends"
                 )
                 yield Reason(asking.pop(dataset), dataset, what, _FIX)
+
+
+def check_shared_sizes(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield a refusal for each protected dataset of which numbers are shared whose size hangs on the rows that are picked."""
+    asking = {name: code for name, policy in policies.items() if (code := _asks_for(policy)) is not None}
+    queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
+    for step in plan.steps:
+        if not asking or not isinstance(step, ShareStep) or step.source not in queries:
+            continue
+        found = sorted(reach_of(plan, step).open)
+        for dataset in sorted(
+            {scan.dataset for scan in scans_in(queries[step.source])} & asking.keys() if found else ()
+        ):
+            what = f"whether {found[0]}, computed of rows of {dataset}, fits the words of MPC would be told by how the run ends"
+            yield Reason(asking.pop(dataset), dataset, what, _FIX_SHARED)
 
 
 def _asks_for(policy: Policy) -> Code | None:
@@ -44,39 +64,42 @@ def _is_certain_node(node: Node) -> bool:
     if any(isinstance(each, Aggregate) and each.guards for each in below):
         return True  # numbers of groups that are of enough subjects are nobody's
     match node:
-        case Project(_, outputs):
-            return all(_is_certain(output.expression) for output in outputs)
-        case Filter(_, predicate):
-            return _is_certain(predicate)
+        case Project(source, outputs):
+            return all(_is_certain(output.expression, sizes_by_type(source)) for output in outputs)
+        case Filter(source, predicate):
+            return _is_certain(predicate, sizes_by_type(source))
         case Aggregate(source, _, outputs):
             return all(_is_certain_sum(output, source) for output in outputs)
     return True
 
 
-def _is_certain(expression: Expression) -> bool:
-    can_fail = isinstance(expression, Arithmetic | Negate) and isinstance(expression.type, Integer | Decimal | Date)
-    if can_fail and not _most(expression) <= _room(expression.type):
+def _is_certain(expression: Expression, sizes: Sizes) -> bool:
+    can_fail = isinstance(expression, Arithmetic | Negate | Case | Cast) and isinstance(
+        expression.type, Integer | Decimal | Date
+    )
+    if can_fail and not _most(expression, sizes) <= _room(expression.type):
         return False
-    return all(map(_is_certain, operands(expression)))
+    return all(_is_certain(part, sizes) for part in operands(expression))
 
 
 def _is_certain_sum(output: AggregateOutput, source: Node) -> bool:
-    """Whether a sum fits. How large an owner's own numbers are together no author decides, but where it computes them."""
+    """Whether a sum of computed numbers fits. Those that are an owner's own are held to limits as whole columns."""
     if output.function not in _SUMS or output.over is None:
         return True
-    made = _made_by(source, output.over)
-    if made is None or isinstance(made, Column):
+    found = _made_by(source, output.over)
+    if found is None or isinstance(found[0], Column):
         return True
-    most = _most(made) ** (2 if output.function == "sum_squares" else 1)
+    made, below = found
+    most = _most(made, sizes_by_type(below)) ** (2 if output.function == "sum_squares" else 1)
     return not isinstance(made.type, Integer | Decimal) or most * _MOST_ROWS <= _room(Integer(64))
 
 
-def _made_by(node: Node, name: str) -> Expression | None:
-    """Return the expression whose values a column has; None for an owner's own."""
+def _made_by(node: Node, name: str) -> tuple[Expression, Node] | None:
+    """Return the expression whose values a column has, and what it is computed of; None for an owner's own."""
     match node:
         case Project(source, outputs):
             made = next(output.expression for output in outputs if output.name == name)
-            return _made_by(source, made.name) or made if isinstance(made, Column) else made
+            return (_made_by(source, made.name) if isinstance(made, Column) else None) or (made, source)
         case Scan():
             return None
     for source in children(node):
@@ -96,23 +119,24 @@ def _room(kind: Type) -> float:
     return float("inf")  # doubles never fail
 
 
-def _most(expression: Expression) -> float:
+def _most(expression: Expression, sizes: Sizes) -> float:
     """Return how large in size the values can be; of a date, by how many days it is moved."""
     match expression:
         case Literal(value):
             return abs(value) if isinstance(value, int) else float(abs(value)) if _is_number(value) else 0  # type: ignore[arg-type]
-        case Column(type=kind):
-            return 0 if isinstance(kind, Date) else _room(kind)
+        case Column(name, kind):
+            known = sizes.get(name)
+            return 0 if isinstance(kind, Date) else _room(kind) if known is None else min(float(known), _room(kind))
         case Arithmetic("+" | "-", left, right):
-            return _most(left) + _most(right)
+            return _most(left, sizes) + _most(right, sizes)
         case Arithmetic("*", left, right):
-            return _most(left) * _most(right)
+            return _most(left, sizes) * _most(right, sizes)
         case Arithmetic("//" | "%" | "&", left, right):
-            return max(_most(left), _most(right) if expression.operator == "&" else 0)
+            return max(_most(left, sizes), _most(right, sizes) if expression.operator == "&" else 0)
         case Negate(operand) | Cast(operand):
-            return _most(operand)
+            return _most(operand, sizes)
         case Case(branches, otherwise):
-            return max(_most(value) for value in (*(value for _, value in branches), otherwise))
+            return max(_most(value, sizes) for value in (*(value for _, value in branches), otherwise))
     return _room(expression.type)
 
 

@@ -18,7 +18,7 @@ from policy.document import Policy
 from policy.faithful import check_protections, check_steps_compute
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
-from policy.local_sizes import check_local_sizes
+from policy.local_sizes import check_local_sizes, check_shared_sizes
 from policy.minimum import check_minimum
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
@@ -26,6 +26,7 @@ from policy.protections import obligations_of
 from policy.ranges import check_ranges
 from policy.release import held_by, refuse
 from policy.rules import rules_of
+from policy.selections import check_selections
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
@@ -58,7 +59,9 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_ranges(plan, valid),
         *check_local_sizes(plan, valid),
         *check_differencing(plan.query, valid),
+        *check_selections(plan.query, valid),
         *check_noise(plan, valid),
+        *check_shared_sizes(plan, valid),
     ]
     try:
         personal = _personal(scans, valid)

@@ -20,6 +20,7 @@ Files, in reading order:
 - unpack: what came from a store, made the file that is declared
 - intake: one own dataset, from where it lies to a file that is as declared
 - compiling: the run's query as a plan
+- settlement: whether an attempt may have told its answer, and of which data
 - ledger: what runs have spent of a dataset's limits
 - spending: a run spends what a policy limits
 - consent: what an owner has reserved to itself, asked before its data is loaded

@@ -17,9 +17,20 @@ from conclave.mpc.channel import Network
 from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
 from conclave.mpc.randomness import derive
 from policy.identity import load_certificate, load_private_key
-from policy.manifest import Manifest, Opening
+from policy.manifest import Manifest, Opening, Reason
 from worker.conversation import Conversation
-from worker.errors import BUG, DONE, PEER_MISSING, PERMANENT, BadDocument, PeerMissing, Stopped, Terminated, WorkerError
+from worker.errors import (
+    BUG,
+    DONE,
+    PEER_MISSING,
+    PERMANENT,
+    REJECTED,
+    BadDocument,
+    PeerMissing,
+    Stopped,
+    Terminated,
+    WorkerError,
+)
 from worker.exchange import Agreement, Seen, agree, confirm
 from worker.failure import explain, outcome
 from worker.log import Log
@@ -29,6 +40,7 @@ from worker.meter import used_so_far
 from worker.mounts import KEY_FILE, read_secret
 from worker.result import encode_result
 from worker.runspec import RunSpec, schema_of
+from worker.settlement import settle
 from worker.transport import wait_for_peers
 from worker.workdir import FetchedAll, Outcome, WorkDir
 
@@ -61,6 +73,9 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
         manifest = sign_alone(manifest, me, key) if key is not None else manifest
     finally:
         work.remove_data()
+    fetched = work.fetched()
+    if key is not None and fetched is not None and fetched.attempt is not None:
+        work.write_settlement(settle(fetched.attempt, seen.agreed, key))
     if key is not None:
         # After all rounds, so that it holds what they took. Published figures of others would tell of their data.
         channels = network.channels.values() if network is not None else ()
@@ -128,6 +143,10 @@ def _run(
     fetched = work.outcome() or work.fetched() or _nothing_fetched(spec)
     agreement = agree(spec.run, fetched, key, conversation, seen)
     log.event("accepted", plan=seen.plan_digest, steps=len(agreement.plan.steps))
+    if isinstance(fetched, FetchedAll):
+        hold_to_the_same(fetched, agreement.same.hex(), conversation)
+    # From here on the others may go on without us, and an answer may be told.
+    seen.agreed = agreement.same.hex()
     with LocalEngine(spec.own.capacity.engine_memory, temp_directory=work.spill) as engine:
         if isinstance(fetched, FetchedAll):
             _load(spec, fetched, work, engine)
@@ -157,6 +176,26 @@ def _nothing_fetched(spec: RunSpec) -> FetchedAll:
     if spec.own.sources:
         raise BadDocument("the container `fetch` did not run before `compute`", "the Job's initContainers")
     return FetchedAll(datasets=())
+
+
+def hold_to_the_same(fetched: FetchedAll, agreed: str, conversation: Conversation) -> None:
+    """Stop where an earlier attempt at this run may have told an answer of other data, or by another plan.
+
+    That one was paid for, and this one would not be.
+
+    Raises:  Stopped, PeerMissing.
+    """
+    if any(each != agreed for each in fetched.held_to):
+        what = "an earlier attempt at this run may have told its answer, and data or policies have changed since"
+        rule = "a run that is repeated counts once in an owner's limits, because it can only tell the same again"
+        reason = Reason(
+            party=conversation.me,
+            code=REJECTED,
+            what=what,
+            rule=rule,
+            fix="raise spec.run in the workflow: a new run, which the owner's limits count anew",
+        )
+        conversation.stop(REJECTED, [reason])
 
 
 def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine) -> None:

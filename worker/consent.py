@@ -6,7 +6,8 @@ was approved is compared with what this worker is about to do, which it reads, d
 """
 
 import datetime
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ from worker.compiling import compile_run
 from worker.errors import REJECTED, WorkerError
 from worker.log import Log
 from worker.runspec import RunSpec, run_digest
-from worker.spending import spend
+from worker.spending import Spending, spend
 from worker.stores import Stores
 
 MAX_APPROVAL_BYTES = 16 * 1024
@@ -43,6 +44,8 @@ class Consent:
     now: datetime.datetime
     stores: Stores  # where what was spent of limits is kept
     given: ApprovalRef | None = None  # the approval that a policy has asked for, and that has been found to hold
+    attempt: str = field(default_factory=lambda: secrets.token_hex(16))  # its name where policies set limits
+    spent: list[Spending] = field(default_factory=list)
 
     def check(self, policy: Policy) -> None:
         """Return if the policy's owner has agreed to this run in the way that the policy asks for.
@@ -51,7 +54,18 @@ class Consent:
         """
         if policy.spec.approval == "explicit":
             self._check_approval(policy)
-        spend(self.spec, self.stores, policy, self.now, self.log)
+        spending = spend(self.spec, self.stores, policy, self.now, self.attempt, self.log)
+        self.spent += [] if spending is None else [spending]
+
+    def begin(self) -> tuple[str, ...]:
+        """Write down that this attempt begins; return what earlier ones may have told answers of.
+
+        Raises:  StoreUnavailable.
+        """
+        for spending in self.spent:
+            spending.begin()
+        held_to = {spending.paid.held_to for spending in self.spent}
+        return tuple(sorted(each for each in held_to if each is not None))
 
     def _check_approval(self, policy: Policy) -> None:
         metadata, party, run_id = policy.metadata, self.spec.own.party, self.spec.run.run_id

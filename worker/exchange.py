@@ -34,6 +34,7 @@ class Seen:
     plan_digest: str | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     finished: dict[str, Finished] = field(default_factory=dict)
+    agreed: str | None = None  # what all have agreed to compute, and on which data
     opening: Opening | None = None  # of the result's commitment, at a recipient
 
 

@@ -47,7 +47,9 @@ def fetch(
         _check_writable(spec, stores)
         consent = Consent(spec, approval, log, datetime.datetime.now(datetime.UTC), stores)
         datasets = tuple(_take_in(spec, source, origins, work, secrets, log, consent) for source in spec.own.sources)
-        work.write_fetched(FetchedAll(datasets=datasets, approval=consent.given))
+        held_to = consent.begin()
+        attempt = consent.attempt if consent.spent else None
+        work.write_fetched(FetchedAll(datasets=datasets, approval=consent.given, attempt=attempt, held_to=held_to))
     except BaseException as error:
         work.remove_data()
         if isinstance(error, Terminated) or not isinstance(error, Exception):

@@ -8,23 +8,29 @@ still at the door, the slot is mine. Of all who try, at most one finds that. To 
 
 Who loses a slot goes on to the next. A slot that anybody has written to counts, even if nobody got it: a limit is kept
 by refusing a run too many, never by letting one pass.
+
+A run that is attempted again does not pay again, as long as it tells nothing else. Before an attempt may compute it puts
+its name below the run's slot, in the same way. The next one asks of each how it ended: before all members had agreed,
+then nothing was told; after that, then it may only be the same again, on the very same data of all of them; or nobody
+knows, then it may have been on any data, and the slot is used up.
 """
 
 import datetime
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from policy.canonical import canonical_json
 from policy.document import Model, Policy
-from policy.limits import Reached, Spent, counts, epsilon_of, has_ended, reached
+from policy.limits import Reached, Spent, counts, has_ended, reached
 from worker.endpoints.store import Store
 from worker.errors import StoreRefused, StoreUnavailable
+from worker.settlement import Settled
 
 MAX_ENTRY_BYTES = 4096
 MAX_SLOTS = 100_000
+MAX_ATTEMPTS = 1000  # of one run, that do not pay again
 CLOSED = ".closed"
 
 
@@ -38,6 +44,18 @@ class Entry(Model):
     token: str  # of this attempt alone
 
 
+Ended = Callable[[str], Settled | None]  # how the attempt of a token ended; None: nobody knows
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A run that may be attempted, once the attempt's name stands where it is to stand."""
+
+    entry: Entry
+    attempt: str  # the name for it in the ledger
+    held_to: str | None = None  # what an earlier attempt may have told an answer of: this one tells of nothing else
+
+
 @dataclass(frozen=True)
 class Ledger:
     """The slots of one dataset."""
@@ -46,28 +64,55 @@ class Ledger:
     container: str
     prefix: str
 
-    def spend(self, policy: Policy, run: str, digest: str, now: datetime.datetime) -> Reached | None:
-        """Spend one run; the very same run spends once, for as long as that counts.
+    def spend(self, policy: Policy, own: Entry, ended: Ended) -> Reached | Paid:
+        """Spend one run; the very same run spends once, for as long as that counts and nothing else can be told by it.
 
-        Returns the limit that is in the way; then nothing is spent.
+        Returns the limit that is in the way, if there is one; then nothing is spent.
 
         Raises:  StoreUnavailable; StoreRefused, if entries may not be written.
         """
-        own = Entry(run=run, digest=digest, at=now, epsilon=epsilon_of(policy), token=secrets.token_hex(16))
-        limits, spent = policy.spec.limits, list[Spent]()
-        if limits is None or has_ended(limits, now):
-            return reached(policy, spent, now)
+        limits, spent, now = policy.spec.limits, list[Spent](), own.at
+        assert limits is not None
+        if has_ended(limits, now) and (problem := reached(policy, spent, now)) is not None:
+            return problem
         for name in self._names():
             there = self._entry(name)
             if there is None:
                 problem = reached(policy, spent, now)
-                if problem is not None or self._take(name, own):
+                if problem is not None:
                     return problem
+                if self._take(name, own):
+                    return Paid(own, f"{name}.1")
                 there = self._entry(name) or own
-            if there.digest == digest and counts(limits, there.at, now) and self._has(name, there):
-                return None
+            if there.digest == own.digest and counts(limits, there.at, now) and self._has(name, there):
+                paid = self._again(name, own, ended)
+                if paid is not None:
+                    return paid
             spent.append(Spent(there.at, there.epsilon))
         raise StoreUnavailable(f"there are more than {MAX_SLOTS} entries", f"{self.container}/{self.prefix}")
+
+    def begin(self, paid: Paid) -> None:
+        """Write down that the attempt begins. From here on it counts, however it ends.
+
+        Raises:  StoreUnavailable, also if another attempt at the same run has begun meanwhile.
+        """
+        if paid.held_to is None and not self._take(paid.attempt, paid.entry):
+            what, where = "another attempt at the same run has begun", f"{self.container}/{paid.attempt}"
+            raise StoreUnavailable(what, where, "spec.limits", "none needed: the next attempt looks how that one ended")
+
+    def _again(self, slot: str, own: Entry, ended: Ended) -> Paid | None:
+        """Return what another attempt at the run of `slot` may tell; None if it has to pay."""
+        for number in range(1, MAX_ATTEMPTS + 1):
+            name = f"{slot}.{number}"
+            there = self._entry(name)
+            if there is None:
+                return Paid(own, name)
+            end = ended(there.token) if self._has(name, there) else None
+            if end is None:
+                return None
+            if end.agreed is not None:
+                return Paid(own, name, end.agreed)
+        return None
 
     def _names(self) -> Iterator[str]:
         return (f"{self.prefix}/{number:06}" for number in range(1, MAX_SLOTS + 1))

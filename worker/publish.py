@@ -15,6 +15,7 @@ from policy.manifest import Manifest, encode_manifest, without_resources
 from worker.errors import DONE, PERMANENT, StoreUnavailable, WorkerError
 from worker.log import Log
 from worker.runspec import Place, RunSpec
+from worker.settlement import file_settlement
 from worker.stores import Stores, attempt_name, manifest_name, pending_name, result_name
 from worker.workdir import Outcome, WorkDir
 
@@ -33,6 +34,9 @@ def publish(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> Outcome | 
     outcome = work.outcome()
     if outcome is None or manifest is None:
         raise WorkerError("the container `compute` left no outcome", "the Job's initContainers")
+    settlement = work.settlement()
+    if settlement is not None:
+        file_settlement(spec, settlement, stores, log)  # first: a crash before it costs another run
     try:
         if outcome.code == DONE or outcome.code in PERMANENT:
             _publish_final(spec, work, manifest, stores, log)

@@ -7,13 +7,16 @@ container of the owner's records.
 
 import datetime
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from policy.canonical import digest
 from policy.document import Policy
+from policy.limits import Reached, epsilon_of
 from worker.errors import REJECTED, BadDocument, WorkerError
-from worker.ledger import Ledger
+from worker.ledger import Entry, Ledger, Paid
 from worker.log import Log
 from worker.runspec import RunSpec, Source, SwiftSource
+from worker.settlement import settled
 from worker.stores import Stores
 
 SUFFIX = ".limits"
@@ -25,22 +28,47 @@ class Spent(WorkerError):
     code = REJECTED
 
 
-def spend(spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime, log: Log) -> None:
-    """Spend one run of the policy's limits, if it has any.
+@dataclass(frozen=True)
+class Spending:
+    """A run that is paid for, of one dataset."""
+
+    ledger: Ledger
+    paid: Paid
+
+    def begin(self) -> None:
+        """Write down that the attempt begins, as the last thing before its data may be computed on.
+
+        Raises:  StoreUnavailable.
+        """
+        self.ledger.begin(self.paid)
+
+
+def spend(
+    spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime, attempt: str, log: Log
+) -> Spending | None:
+    """Spend one run of the policy's limits; None if it has none. `attempt` names this attempt and no other.
 
     Raises:  Spent; BadDocument if there is no place for entries; StoreUnavailable.
     """
     if policy.spec.limits is None:
-        return
+        return None
     dataset = policy.metadata.dataset
     ledger = _ledger(spec, stores, policy)
     # The whole of what this worker is told: elsewhere for records or results, what was done already would not be found.
-    # And the policy: under another one noise is drawn anew, and more may be paid for it.
-    found = ledger.spend(policy, spec.run.run_id, digest([digest(spec), digest(policy)]), now)
+    # And the policy: under another one noise is drawn anew, and more may be paid for it. What the data of all others are
+    # nobody knows yet: an attempt that follows one whose answer may be known is held to them later, in `compute`.
+    same = digest([digest(spec), digest(policy)])
+    own = Entry(run=spec.run.run_id, digest=same, at=now, epsilon=epsilon_of(policy), token=attempt)
+    found = ledger.spend(policy, own, lambda earlier: settled(spec, earlier, stores))
     place = f"{ledger.container}/{ledger.prefix}/"
-    if found is None:
+    if isinstance(found, Paid):
         log.event("limits spent", dataset=dataset, entries=place)
-        return
+        return Spending(ledger, found)
+    _tell(found, dataset, place, log)
+    raise Spent("refused: limit", fix=f"ask {spec.own.party}, whose policy sets limits across runs")
+
+
+def _tell(found: Reached, dataset: str, place: str, log: Log) -> None:
     since = None if found.since is None else f"{found.since:%Y-%m-%dT%H:%M:%SZ}"
     log.event(
         "limit reached",
@@ -52,7 +80,6 @@ def spend(spec: RunSpec, stores: Stores, policy: Policy, now: datetime.datetime,
         since=since,
         entries=place,
     )
-    raise Spent("refused: limit", fix=f"ask {spec.own.party}, whose policy sets limits across runs")
 
 
 def check_place(policy: Policy, source: Source, refuse: Callable[[Exception], None]) -> None:

@@ -41,6 +41,11 @@ def attempts_prefix(run_id: str) -> str:
     return f"{run_id}/attempts/"
 
 
+def settlement_name(run_id: str, attempt: str) -> str:
+    """Return the object's name under which it lies how an attempt ended for what is spent."""
+    return f"{run_id}/settled/{attempt}.json"
+
+
 def result_name(run_id: str, suffix: str) -> str:
     """Return the object's name under which the answer lies."""
     return f"{run_id}/result.{suffix}"

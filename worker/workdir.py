@@ -12,6 +12,7 @@ from policy.canonical import canonical_json
 from policy.manifest import ApprovalRef, Code, Manifest, Reason, Status, encode_manifest
 from policy.resources import Usage
 from worker.runspec import Model
+from worker.settlement import Settlement
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -35,6 +36,8 @@ class FetchedAll(Model):
 
     datasets: tuple[Fetched, ...]
     approval: ApprovalRef | None = None  # that let them be used, if a policy asks for one
+    attempt: str | None = None  # its name in the ledger, if a policy sets limits
+    held_to: tuple[str, ...] = ()  # what earlier attempts may have told answers of: this one tells of nothing else
 
 
 class Outcome(Model):
@@ -67,6 +70,7 @@ class WorkDir:
         self._manifest = root / "manifest.json"
         self._usage = root / "usage.json"
         self._spec = root / "spec.sha256"
+        self._settlement = root / "settlement.json"
 
     def data_file(self, dataset: str, suffix: str) -> Path:
         """Return where a dataset's file goes; its directory is there then."""
@@ -142,6 +146,14 @@ class WorkDir:
     def write_manifest(self, manifest: Manifest) -> None:
         """Leave the manifest to publish."""
         self._write(self._manifest, encode_manifest(manifest))
+
+    def settlement(self) -> Settlement | None:
+        """Return how compute says that the attempt ended for what is spent, or None."""
+        return _read(self._settlement, Settlement)
+
+    def write_settlement(self, settlement: Settlement) -> None:
+        """Leave it to publish."""
+        self._write(self._settlement, canonical_json(settlement))
 
     def remove_result(self, suffix: str) -> None:
         """Delete the plaintext of the answer."""

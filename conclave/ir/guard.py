@@ -40,7 +40,7 @@ class Listed:
 class Kept:
     """Which rows of a dataset are read at all, so that whoever they are about is in few of them."""
 
-    subject: str | None  # of rows that agree in this column, NULL being a value, `rows` are read; None: all are
+    subject: str | None  # of rows that agree in this column `rows` are read, and none where it is NULL; None: all are
     rows: int
     listed: tuple[Listed, ...] = ()
 

@@ -11,6 +11,7 @@ from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Var
 
 FRACTION_BITS = 32  # of a double in fixed point: 2.3e-10 apart, and below 2**30 in size
 BYTES_PER_WORD = 8
+_MOST_REAL = 2.0 ** (62 - FRACTION_BITS)
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -35,7 +36,10 @@ def word_of(value: Value, kind: Type) -> int:
                 raise TypeProblem(f"a constant has more decimals than {kind} holds")
             return _checked(int(exact), kind)
         case Double():
-            return _checked(round(float(_number(value)) * 2**FRACTION_BITS), kind)
+            real = float(_number(value))
+            if not abs(real) < _MOST_REAL:  # larger ones could become infinite below
+                raise TypeProblem(f"a constant is out of range for {kind} under MPC")
+            return _checked(round(real * 2**FRACTION_BITS), kind)
         case Date():
             assert isinstance(value, datetime.date)
             return (value - _EPOCH).days

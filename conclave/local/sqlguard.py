@@ -42,7 +42,8 @@ def _kept_rows(scan: Scan) -> str:
     """Return the dataset, or what of it is read.
 
     Which rows of a subject are read hangs on these rows alone: another's never change it. Their hash decides, so that
-    neither small nor large values are preferred.
+    neither small nor large values are preferred. Rows of nobody in particular may be anybody's, one subject's beside its
+    own: so they are not read at all.
     """
     kept, view = scan.kept, view_name(scan.dataset)
     if kept is None:
@@ -50,7 +51,8 @@ def _kept_rows(scan: Scan) -> str:
     listed = [
         f"{column(each.column).text} IN ({', '.join(_literal(value) for value in each.values)})" for each in kept.listed
     ]
-    where = f" WHERE {' AND '.join(listed)}" if listed else ""
+    known = [] if kept.subject is None else [f"{column(kept.subject).text} IS NOT NULL"]
+    where = f" WHERE {' AND '.join([*listed, *known])}" if listed or known else ""
     if kept.subject is None:
         return f"(SELECT * FROM {view}{where})"  # noqa: S608 - quoted names
     every = ", ".join(column(f.name).text for f in scan.schema)

@@ -205,8 +205,8 @@ def test_the_least_epsilon_counts():
 
 def test_noise_that_does_not_fit_a_word_is_refused():
     tiny = {name: policy(name, "  noise: {epsilon: 0.0000000001, rows: 1000}\n") for name in POLICIES}
-    (reason, *_) = judged(compiled(GROUPS, tiny), tiny).reasons
-    assert "would not fit the 64-bit words" in reason.what
+    reasons = judged(compiled(GROUPS, tiny), tiny).reasons
+    assert any("would not fit the 64-bit words" in reason.what for reason in reasons)
 
 
 def test_a_refusal_says_what_to_ask_for():

@@ -16,7 +16,8 @@ from tests.worker.endpoints.mounting import mount, v1
 from worker.endpoints.store import PutResult
 from worker.endpoints.swift import SwiftStore
 from worker.errors import StoreRefused, StoreUnavailable
-from worker.ledger import Ledger
+from worker.ledger import Entry, Ledger, Paid
+from worker.settlement import Settled
 
 NOW = datetime.datetime(2027, 6, 30, 12, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
@@ -25,6 +26,14 @@ WAIT_S = 60
 
 def policy(limits: str):
     return parse_policy(TEXT.replace("LIMITS", limits), "p.yaml")
+
+
+def entry(run: str, now=NOW, digest: str = "", epsilon: float = 0.0) -> Entry:
+    return Entry(run=run, digest=digest or run.ljust(64, "0"), at=now, epsilon=epsilon, token=secrets.token_hex(16))
+
+
+def unsettled(attempt: str) -> None:
+    """Nobody knows how any attempt ended."""
 
 
 ONE, TWO = policy("{runs: 1}"), policy("{runs: 2, per: P30D}")
@@ -89,7 +98,7 @@ def two_at_once(order: tuple[int, ...], limited, kind: type[Ledger] = Ledger) ->
 
     def act(me: int) -> None:
         ledger = kind(Racing(objects, turns, me), "c", "p")
-        passed[me] = ledger.spend(limited, runs[me], runs[me] * 64, NOW) is None
+        passed[me] = isinstance(ledger.spend(limited, entry(runs[me], NOW), unsettled), Paid)
         turns.end(me)
 
     threads = [threading.Thread(target=act, args=(me,), daemon=True) for me in (0, 1)]
@@ -163,8 +172,8 @@ def ledger(store_at) -> Ledger:
     return Ledger(store_at(), f"limits-{secrets.token_hex(4)}", "visits.csv.limits")
 
 
-def spend(ledger: Ledger, run: str, limited=TWO, now=NOW) -> bool:
-    return ledger.spend(limited, run, run.ljust(64, "0"), now) is None
+def spend(ledger: Ledger, run: str, limited=TWO, now=NOW, ended=unsettled) -> bool:
+    return isinstance(ledger.spend(limited, entry(run, now), ended), Paid)
 
 
 def test_runs_spend_one_after_another_and_a_repeat_costs_nothing(ledger, client):
@@ -173,9 +182,56 @@ def test_runs_spend_one_after_another_and_a_repeat_costs_nothing(ledger, client)
     assert names == [f"visits.csv.limits/00000{n}{end}" for n in (1, 2) for end in ("", ".closed")]
 
 
+def attempt(ledger: Ledger, run: str, endings: dict[str, Settled], agreed: str | None = None) -> Paid | None:
+    """Spend and begin; the attempt ends having told of `agreed`, or else of nothing. None: a limit is in the way."""
+    own = entry(run)
+    paid = ledger.spend(TWO, own, endings.get)
+    if not isinstance(paid, Paid):
+        return None
+    ledger.begin(paid)
+    endings[own.token] = Settled(attempt=own.token, agreed=agreed)
+    return paid
+
+
+def slots(ledger: Ledger, client) -> int:
+    names = [each["name"] for each in client.get_container(ledger.container)[1]]
+    return sum(name.removeprefix(f"{ledger.prefix}/").isdigit() for name in names)
+
+
+def test_an_attempt_after_those_that_told_nothing_is_free_and_may_tell_of_any_data(ledger, client):
+    endings: dict[str, Settled] = {}
+    assert [attempt(ledger, "a", endings).held_to for _ in range(4)] == [None] * 4
+    assert slots(ledger, client) == 1
+
+
+def test_an_attempt_after_one_that_may_have_told_is_free_and_held_to_the_very_same(ledger, client):
+    endings: dict[str, Settled] = {}
+    told = ["1" * 64, None, None]
+    held_to = [attempt(ledger, "a", endings, each).held_to for each in told]
+    assert held_to == [None, "1" * 64, "1" * 64]
+    assert slots(ledger, client) == 1
+
+
+def test_an_attempt_after_one_that_nobody_knows_the_end_of_pays_again(ledger, client):
+    endings: dict[str, Settled] = {}
+    for _ in range(2):
+        assert attempt(ledger, "a", endings).held_to is None
+        endings.clear()
+    assert slots(ledger, client) == 2
+    assert attempt(ledger, "a", endings) is None
+
+
+def test_of_two_attempts_at_one_run_only_one_begins(ledger):
+    paid = [ledger.spend(TWO, entry("a"), unsettled) for _ in range(2)]
+    assert paid[0].attempt == paid[1].attempt
+    ledger.begin(paid[0])
+    with pytest.raises(StoreUnavailable, match="another attempt at the same run has begun"):
+        ledger.begin(paid[1])
+
+
 def test_another_run_of_the_same_id_is_another_run(ledger):
-    assert ledger.spend(ONE, "a", "0" * 64, NOW) is None
-    assert ledger.spend(ONE, "a", "1" * 64, NOW).used == 1
+    assert isinstance(ledger.spend(ONE, entry("a", digest="0" * 64), unsettled), Paid)
+    assert ledger.spend(ONE, entry("a", digest="1" * 64), unsettled).used == 1
 
 
 def test_what_is_older_than_the_period_counts_no_more_and_its_run_is_not_free_any_more(ledger):

@@ -75,11 +75,12 @@ def ask_for_noise(world: World, epsilon: float, clauses: str = "") -> None:
 
 
 def forget(world: World) -> None:
-    """Leave neither result nor manifest, as if all had died after the answer was opened; what was spent stays."""
+    """Leave neither result nor manifest, as if both had not been stored; how the attempt ended and what it spent stays."""
     for party in ("alpha", "bravo", "carol"):
         for container in (world.answers, world.records):
             for name in world.objects(party, container):
-                world.client(party).delete_object(container, name)
+                if "/settled/" not in name:
+                    world.client(party).delete_object(container, name)
         for file in world.federation.work(party).iterdir():
             file.unlink()
 
