@@ -12,7 +12,8 @@ from typing import Any
 
 from policy.document import Grant, Policy, PolicyColumn, PolicyMetadata, PolicySpec
 from policy.parse import parse_policy
-from policy.suggest import Suggestion, granted, suggest
+from policy.permissions import granted
+from policy.suggest import Suggestion, suggest
 from policy.verify import Request
 from renderer.documents import Workspace
 from renderer.plan import compile_run

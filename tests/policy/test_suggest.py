@@ -5,8 +5,9 @@ import pytest
 from conclave.compile import compile_query
 from conclave.ir.errors import UnsupportedQuery
 from policy.load import load_with_lines
+from policy.permissions import granted
 from policy.protections import protections_of
-from policy.suggest import granted, suggest
+from policy.suggest import suggest
 from policy.verify import Request, verify
 from renderer.workflow import Workflow
 from tests.policy import test_corpus, test_docs
