@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from conclave.ir.expressions import Expression, names_in
+from conclave.ir.expressions import Column, Compare, Expression, names_in
 from conclave.ir.show import show_expression
 from policy.nested import is_told_by, is_within_groups_of
 from policy.rows import Conditions, Rows
@@ -119,9 +119,14 @@ def _names(release: Release) -> frozenset[str]:
 
 
 def _decides(release: Release) -> frozenset[str]:
-    """Return the columns that decide which rows it is of, as their datasets call them."""
+    """Return the columns that decide which rows it is of, as their datasets call them; but for those that rows meet by."""
     conditions = frozenset[Expression]().union(release.rows.shared, *release.rows.inputs.values())
-    return frozenset(name.partition(" of ")[0] for each in conditions for name in names_in(each))
+    asked = (each for each in conditions if not _is_match(each))
+    return frozenset(name.partition(" of ")[0] for each in asked for name in names_in(each))
+
+
+def _is_match(condition: Expression) -> bool:
+    return isinstance(condition, Compare) and isinstance(condition.left, Column) and isinstance(condition.right, Column)
 
 
 def _plain(release: Release) -> str:

@@ -1,7 +1,7 @@
 """What an owner could grant, one thing at a time: a capability, a comparison, the sight of a key. And policies with it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from policy.document import Capability, FilterRule, Grant, Policy
@@ -19,6 +19,11 @@ class Permission:
     column: str
     capability: Capability | Sight
     rule: str = ""  # of `filter`: the only way in which the column may decide, as JSON; empty: any
+
+    @property
+    def as_it_likes(self) -> "Permission":
+        """The same without a rule."""
+        return replace(self, rule="")
 
     @property
     def filter_rule(self) -> FilterRule | None:

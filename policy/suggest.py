@@ -69,7 +69,8 @@ class _Search:
         unmended = set(map(_about, self.reasons(wanted)))
         for each in sorted(wanted, key=self._gives_away, reverse=True):
             without = wanted - {each}
-            if {*map(_about, self.reasons(without))} <= unmended:
+            # A rule beside free use says nothing; free use is tried before any rule.
+            if (each.rule and each.as_it_likes in wanted) or {*map(_about, self.reasons(without))} <= unmended:
                 wanted = without
         return wanted
 

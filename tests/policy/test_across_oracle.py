@@ -187,7 +187,7 @@ WINDOWS = (
 
 # What is held against one another: of one family, and over the same column. Others are not, and the handbook says so.
 FAMILIES = {
-    "sum": ("SUM({x})", "SUM({x})", "AVG({x})", "SUM({x} + 0 * {y})", "SUM({x} * 2 - 1)", "SUM({x}) FILTER (WHERE {asked})",
+    "sum": ("SUM({x})", "SUM({x})", "AVG({x})", "SUM({x} + 0 * {y})", "SUM({x} * 2)", "SUM({x}) FILTER (WHERE {asked})",
             "SUM(CASE WHEN {asked} THEN {x} ELSE 0 END)", "SUM(CASE WHEN {asked} THEN 0 ELSE {x} END)"),
     "count": ("COUNT(*)", "COUNT({x})", "COUNT(DISTINCT id)", "SUM(1 + 0 * {x})", "COUNT(CASE WHEN {asked} THEN 1 END)",
               "COUNT(*) FILTER (WHERE {asked})", "COUNT({x} + {y})"),
