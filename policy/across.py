@@ -132,7 +132,8 @@ def _is_match(condition: Expression) -> bool:
 def _plain(release: Release) -> str:
     """Return an aggregate as the columns' owner calls it."""
     columns = ", ".join(sorted({column for _, column in release.sources}))
-    return f"{release.function}({columns or '*'})"
+    function, _, over = release.function.partition(" ")
+    return f"{function}({columns or '*'}){' over a window' if over else ''}"
 
 
 def _compare(

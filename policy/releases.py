@@ -50,6 +50,7 @@ _FAMILY: dict[str, str] = {
     **dict.fromkeys(("row_number", "rank", "dense_rank"), "count"),
     **dict.fromkeys(("lag", "lead"), ROWS),
 }
+_FRAMES = {"rows": " so far", "range": " so far and alike", "partition": ""}
 
 
 def releases_of(root: Collect) -> tuple[Release, ...]:
@@ -171,13 +172,14 @@ def _of_window(source: Relation, node: Window, output: WindowOutput) -> Release:
     is_total = output.frame == "partition" and output.function in ("sum", "count", "min", "max")
     ordered = [source.values[key.column] for key in node.order] if not is_total else []
     read = [*by, *ordered, *([over] if over is not None else [])]
-    shown = show_expression(over) if over is not None else "*"
+    shown = show_expression(over) if over is not None else "*" if output.function == "count" else ""
     place = f"by {_text(by)} " if by else ""
     if not is_total:
-        place += f"ordered by {_ordered(source, node.order)} {output.frame} {output.offset} "
+        place += f"ordered by {_ordered(source, node.order)}{_FRAMES[output.frame]}"
     family = _FAMILY.get(output.function, output.function)
     terms = _terms(source, family, output.function, over)
-    name = short(f"{output.function}({shown}) over ({place.strip()})")
+    step = f", {output.offset}" if output.function in ("lag", "lead") and output.offset != 1 else ""
+    name = short(f"{output.function}({shown}{step}) over ({place.strip()})")
     conditions = _with_values(source, over) if over is not None else ()
     return Release(
         name=name,

@@ -57,8 +57,10 @@ class _Search:
         wanted = frozenset[Permission]()
         for _ in range(MOST_ROUNDS):
             more = frozenset[Permission]()
-            for reason in self.reasons(wanted):
-                more |= next((each for each in self._options(reason, wanted) if not each <= wanted), frozenset())
+            # Rows are counted last: by a column that is asked for anyway.
+            for reason in sorted(self.reasons(wanted), key=lambda reason: reason.column is None):
+                options = self._options(reason, wanted | more)
+                more |= next((each for each in options if not each <= wanted), frozenset())
             if not more:
                 break
             wanted |= more

@@ -164,8 +164,9 @@ def history(
 
     Each workflow is held against every run that was ever merged over the same datasets, retired ones included: their
     compiled plans, as their workers were told. The same aggregate over rows that may differ (a condition more, a
-    window that moved, an owner left out, another HAVING, one more join) is a differencing risk. What it is, who would
-    learn what, and what to do is printed.
+    range that moved, an owner left out, another HAVING, one more join), in groups that lie across each other, or beside
+    the rows themselves is a differencing risk. What it is, who would learn what, and what to do is printed. Rows that
+    certainly have none in common, and groups of the other's groups, are none.
 
     Exits with 30 if somebody gets both answers, unless the owners of the data say otherwise: by
     [bold]spec.acrossQueries: unchecked[/bold] in a published policy that they have signed, or by approving this very
