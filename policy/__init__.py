@@ -33,7 +33,11 @@ Files, in reading order:
 - noise: whether what is told has enough noise
 - domain: what conditions leave of rows
 - rows: which rows an aggregate is of
+- terms: what a sum is a sum of
+- told: an aggregate of an answer, or the rows that it lists
+- relations: what the columns of a relation are in terms of the datasets' own
 - releases: the aggregates that an answer is made of
+- nested: whether one answer's groups tell what another does
 - across: whether the difference of two answers is
 - faithful: the plan's steps against the query that is judged
 - keys: who may see which keys in the clear
@@ -41,6 +45,8 @@ Files, in reading order:
 - local_sizes: whether what is computed in clear could fail on a row that an author has picked
 - verdict: what the verifier says
 - verify: all of it together
+- permissions: what an owner could grant, one thing at a time
+- ways: in which ways a query compares
 - suggest: the least that would have to be granted
 - explain: a verdict in words
 - resources: what a party's Job has used, signed by that party alone

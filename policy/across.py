@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from conclave.ir.expressions import Column, columns_of
+from conclave.ir.expressions import Column, Compare, Expression, names_in
 from conclave.ir.show import show_expression
-from policy.domain import passed
-from policy.releases import Release
+from policy.nested import is_told_by, is_within_groups_of
 from policy.rows import Conditions, Rows
+from policy.terms import have_common
+from policy.told import GROUPS, ROWS, Release
 
 Kind = Literal["rows", "groups"]
+_ADDED = frozenset({"sum", "count"})
 _EXTREMES = frozenset({"min", "max", "quantile"})
+_OF_GROUPS = frozenset({GROUPS, "count of groups"})
 
 
 @dataclass(frozen=True)
@@ -82,38 +85,62 @@ def _is_known(release: Release, answer: Answer) -> bool:
 
 
 def _is_same(one: Release, other: Release) -> bool:
-    mine, theirs = ((r.function, r.sources, r.keys, r.rows, r.shown, r.shape) for r in (one, other))
-    return mine == theirs and (not one.is_weighed or one.name == other.name)
+    mine, theirs = ((r.formula, r.sources, r.keys, r.rows, r.shown, r.shape) for r in (one, other))
+    return mine == theirs
 
 
 def _is_alike(one: Release, other: Release) -> bool:
     """Whether one aggregate could be taken from the other, were they of the same rows."""
-    common = set(one.rows.inputs) & set(other.rows.inputs)
-    if not common:
+    if not one.rows.datasets & other.rows.datasets:
         return False
-    families = {one.family, other.family}
-    if families == {"count"}:
-        return True
-    if families == {"sum", "count"}:
-        # SUM(1 + 0 * id) counts.
-        return not (one if one.family == "sum" else other).is_plain
-    if len(families) > 1 and not ("quantile" in families and families <= _EXTREMES):
-        return False
-    # Over one column more it may be the same: pay + 0 * id.
-    return any(source in other.sources for source in one.sources if source[0] in common)
+    families, have_source = {one.family, other.family}, bool(one.sources & other.sources)
+    have_rows = bool(set(one.rows.inputs) & set(other.rows.inputs))
+    if families <= _ADDED:
+        if one.terms is None or other.terms is None:  # SUM(CASE ... ELSE 1 END) may count, too
+            has_groups = any(
+                each.terms is None and each.made_of for each in (one, other)
+            )  # which are compared themselves
+            return have_source or (have_rows and families == _ADDED and not has_groups)
+        return (have_source or have_rows) and have_common(one.terms, other.terms)
+    if ROWS in families:
+        is_count = any(each.family == "count" for each in (one, other))
+        listed = one if one.family == ROWS else other
+        tells_why = bool(_names(listed) & (_decides(one) | _decides(other)))
+        return have_source or (have_rows and (is_count or tells_why or families == {ROWS}))
+    if families == {"sum", "count of groups"}:
+        return have_source and any(each.terms is None for each in (one, other))
+    if families <= _EXTREMES or families <= _OF_GROUPS:
+        return have_source and (len(families) == 1 or families <= _OF_GROUPS or "quantile" in families)
+    return False
+
+
+def _names(release: Release) -> frozenset[str]:
+    return frozenset(column for _, column in release.sources)
+
+
+def _decides(release: Release) -> frozenset[str]:
+    """Return the columns that decide which rows it is of, as their datasets call them; but for those that rows meet by."""
+    conditions = frozenset[Expression]().union(release.rows.shared, *release.rows.inputs.values())
+    asked = (each for each in conditions if not _is_match(each))
+    return frozenset(name.partition(" of ")[0] for each in asked for name in names_in(each))
+
+
+def _is_match(condition: Expression) -> bool:
+    return isinstance(condition, Compare) and isinstance(condition.left, Column) and isinstance(condition.right, Column)
 
 
 def _plain(release: Release) -> str:
     """Return an aggregate as the columns' owner calls it."""
     columns = ", ".join(sorted({column for _, column in release.sources}))
-    return f"{release.function}({columns or '*'})"
+    function, _, over = release.function.partition(" ")
+    return f"{function}({columns or '*'}){' over a window' if over else ''}"
 
 
 def _compare(
     one: Release, other: Release, names: tuple[str, str], has_minimum: Callable[[str], bool]
 ) -> Iterator[_Found]:
     common = sorted(set(one.rows.inputs) & set(other.rows.inputs))
-    if _are_disjoint(one.rows, other.rows, common) or _are_disjoint(other.rows, one.rows, common):
+    if _are_disjoint(one, other, common) or _are_disjoint(other, one, common):
         return
     everything = frozenset(one.rows.datasets & other.rows.datasets)
     changed = _changed_rows(one.rows, other.rows, common)
@@ -122,7 +149,7 @@ def _compare(
     affected = (everything if others else changed) | (set(one.rows.inputs) ^ set(other.rows.inputs))
     if ways or others:
         guarded = any(has_minimum(dataset) for dataset in affected)
-        if guarded or others or not (_is_in_groups_of(one, other, changed) or _is_in_groups_of(other, one, changed)):
+        if guarded or others or not (is_within_groups_of(one, other) or is_within_groups_of(other, one)):
             learns = _learns(one.rows, other.rows, changed, names, bool(others))
             yield _Found("rows", frozenset(affected), (*ways, *others), learns)
         return
@@ -139,18 +166,34 @@ def _groups(
             *_only_texts("shows only ", one.shape, other.shape, names),
         ]
         yield _Found("groups", datasets, tuple(how), "{names} of the groups or rows that only one of them shows")
-    elif one.keys != other.keys and any(map(has_minimum, datasets)):
-        how = [f"{name} groups by {_list(each.keys)}" for name, each in zip(names, (one, other), strict=True)]
+        return
+    if one.keys == other.keys or (ROWS in (one.family, other.family) and not one.sources & other.sources):
+        return
+    how = [f"{name} {_told_by(each)}" for name, each in zip(names, (one, other), strict=True)]
+    if not (is_told_by(one, other) or is_told_by(other, one)):
+        learns = "{names} of the rows by which groups of the one differ from groups of the other"
+        yield _Found("groups", datasets, tuple(how), learns)
+    elif any(map(has_minimum, datasets)) and ROWS not in (one.family, other.family):
         learns = "{names} of groups that are too small to be shown, where they are all that is missing from a total"
         yield _Found("groups", datasets, tuple(how), learns)
 
 
-def _are_disjoint(one: Rows, other: Rows, common: list[str]) -> bool:
-    """Whether it is certain that no row is among both: each is of a row of every table, and those of one differ."""
-    for table in one.tables:
+def _told_by(release: Release) -> str:
+    return f"{'lists rows' if release.family == ROWS else 'groups'} by {_list(release.keys)}"
+
+
+def _are_disjoint(one: Release, other: Release, common: list[str]) -> bool:
+    """Whether it is certain that no row is among both: each is of a row of every table, and those of one differ.
+
+    What is added up of one table's columns has to be of other rows of that table, however those of others differ.
+    """
+    about = {dataset for dataset, _ in one.sources | other.sources}
+    for table in one.rows.tables:
         shared = table & set(common)
-        is_one_table = any(shared <= theirs for theirs in other.tables)
-        if shared and is_one_table and all(one.passed[d].is_disjoint_from(other.passed[d]) for d in shared):
+        is_one_table = any(shared <= theirs for theirs in other.rows.tables)
+        if not shared or not is_one_table or (about and not about & shared):
+            continue
+        if all(one.rows.passed[dataset].is_disjoint_from(other.rows.passed[dataset]) for dataset in shared):
             return True
     return False
 
@@ -206,28 +249,6 @@ def _only_texts(verb: str, one: frozenset[str], other: frozenset[str], names: tu
     for name, texts in ((names[0], one - other), (names[1], other - one)):
         if texts:
             yield f"only {name} {verb}{' and '.join(sorted(texts))}"
-
-
-def _is_in_groups_of(one: Release, other: Release, changed: frozenset[str]) -> bool:
-    """Whether `one` shows groups out of which `other` can be added up, so that it tells nothing more."""
-    if set(one.rows.inputs) != set(other.rows.inputs) or one.shown or one.shape:
-        return False
-    for dataset in changed:
-        if one.rows.passed[dataset].beyond(other.rows.passed[dataset]) and (
-            other.rows.passed[dataset].beyond(one.rows.passed[dataset])
-        ):
-            return False
-        for condition in other.rows.inputs[dataset]:
-            is_new = not one.rows.passed[dataset].is_within(passed([condition]))
-            if is_new and not {_key(column) for column in columns_of(condition)} <= one.keys:
-                return False
-        if not other.rows.passed[dataset].is_within(one.rows.passed[dataset]):
-            return False
-    return True
-
-
-def _key(column: Column) -> str:
-    return show_expression(column)
 
 
 def _learns(one: Rows, other: Rows, changed: frozenset[str], names: tuple[str, str], is_unknown: bool) -> str:

@@ -40,7 +40,7 @@ def column_in(condition: Expression) -> Column | None:
         case IsNull(operand):
             return _column(operand)
         case Compare(_, left, right):
-            term = left if _constant(right) is not None else right if _constant(left) is not None else None
+            term = left if constant_of(right) is not None else right if constant_of(left) is not None else None
             if isinstance(term, Call) and _part(term) is not None:
                 return _column(term.arguments[-1])
             return _column(term) if term is not None else None
@@ -55,9 +55,9 @@ def is_allowed(rule: FilterRule, condition: Expression) -> bool:
     if isinstance(condition, IsNull):
         return rule.values is not None and None in rule.values
     assert isinstance(condition, Compare)
-    left, operator, constant = condition.left, str(condition.operator), _constant(condition.right)
+    left, operator, constant = condition.left, str(condition.operator), constant_of(condition.right)
     if constant is None:
-        left, operator, constant = condition.right, _FLIPPED[operator], _constant(condition.left)
+        left, operator, constant = condition.right, _FLIPPED[operator], constant_of(condition.left)
     if isinstance(left, Call):
         part = _part(left)
         return part is not None and isinstance(rule.granularity, str) and _is_whole(part, rule.granularity)
@@ -114,14 +114,15 @@ def _column(expression: Expression) -> Column | None:
     return expression if isinstance(expression, Column) else None
 
 
-def _constant(expression: Expression) -> Any:
+def constant_of(expression: Expression) -> Any:
+    """Return the constant that an expression is; None if it is none, or NULL."""
     match expression:
         case Literal(value):
             return value
         case Cast(operand):
-            return _constant(operand)
+            return constant_of(operand)
         case Negate(operand):
-            value = _constant(operand)
+            value = constant_of(operand)
             return None if value is None else -value
     return None
 

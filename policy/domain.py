@@ -123,6 +123,11 @@ class Passed:
     others: frozenset[tuple[str, str]] = frozenset()  # conditions as text, each with its negation
     columns: frozenset[str] = frozenset()  # that all of these read
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The terms that have one value in all of these rows."""
+        return frozenset(term for (term, _), domain in self.domains.items() if domain.only and len(domain.only) == 1)
+
     def is_disjoint_from(self, other: "Passed") -> bool:
         """Whether it is certain that no row passes both."""
         if any(domain.meet(other.domains.get(term, ANY)).is_empty for term, domain in self.domains.items()):

@@ -68,7 +68,7 @@ def _all(conditions: Conditions) -> str:
 
 def text_of(rows: Rows) -> str:
     """Return them in words."""
-    parts = [f"{name} where {_all(conditions)}" for name, conditions in rows.inputs.items()]
+    parts = [f"{name} where {_all(conditions)}" if conditions else name for name, conditions in rows.inputs.items()]
     shared = [f"all of them where {_all(rows.shared)}"] if rows.shared else []
     return "; ".join([*parts, *(f"beside {name}" for name in rows.beside), *shared, *sorted(rows.shape)])
 

@@ -1,30 +1,22 @@
 """The least that owners would have to grant for a plan to be accepted: found by the verifier itself, and no more than it.
 
 Grants only ever add to what is allowed. So what the verifier finds missing is granted until nothing is, and then whatever
-can be left out again is. What no grant can mend (a minimum, another protocol) is left as a reason.
+can be left out again is. A column that is to decide may do so in the ways that the query needs, and in no other, if it
+can be said in a rule. What no grant can mend (a minimum, another protocol) is left as a reason.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from conclave.plan.steps import Plan
 from policy.document import Capability, Grant, Policy
+from policy.permissions import Permission, granted, grants_of, ruled, shown_of
 from policy.verdict import Reason
 from policy.verify import Request, verify
+from policy.ways import ways_to_compare
 
-MOST_ROUNDS = 20  # each finds what is missing of what was granted in the one before: join_payload, say
+MOST_ROUNDS = 30  # each finds what is missing of what was granted in the one before: join_payload, say
 _GRANTABLE = ("not-granted", "expressions-not-granted", "comparison-not-granted")
-
-
-@dataclass(frozen=True, order=True)
-class Permission:
-    """One capability of one column, for one recipient."""
-
-    dataset: str
-    recipient: str
-    with_expressions: bool
-    column: str
-    capability: Capability
 
 
 @dataclass(frozen=True)
@@ -36,67 +28,94 @@ class Suggestion:
 
     def grants(self, dataset: str, purpose: str) -> tuple[Grant, ...]:
         """Return the permissions on a dataset as grants: recipients of the same share one."""
-        by_kind: dict[tuple[str, bool], dict[str, list[Capability]]] = {}
-        for each in self.permissions:
-            if each.dataset == dataset:
-                columns = by_kind.setdefault((each.recipient, each.with_expressions), {})
-                columns.setdefault(each.column, []).append(each.capability)
-        shared: dict[tuple[bool, tuple[tuple[str, tuple[Capability, ...]], ...]], list[str]] = {}
-        for (recipient, with_expressions), columns in by_kind.items():
-            same = (with_expressions, tuple((name, tuple(uses)) for name, uses in columns.items()))
-            shared.setdefault(same, []).append(recipient)
-        return tuple(
-            Grant(to=tuple(to), purposes=(purpose,), columns=dict(columns), expressions=with_expressions)
-            for (with_expressions, columns), to in shared.items()
-        )
+        return grants_of(self.permissions, dataset, purpose)
+
+    def shown(self, dataset: str) -> dict[str, tuple[str, ...]]:
+        """Return to whom which columns would have to be shown as keys: `spec.compute.cleartextTo`."""
+        return shown_of(self.permissions, dataset)
 
 
 def suggest(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Suggestion:
     """Return the least that has to be added to the grants of `policies`, of which there is one for each dataset."""
-    wanted: set[Permission] = set()
-    for _ in range(MOST_ROUNDS):
-        reasons = verify(plan, granted(policies, wanted, request.purpose), request).reasons
-        lacking = {_permission(reason, plan, policies, wanted) for reason in reasons if reason.code in _GRANTABLE}
-        if lacking <= wanted:
-            break
-        wanted |= lacking
-    kept = sorted(wanted)
-    # What gives most away is tried first.
-    for each in sorted(wanted, key=lambda one: (one.capability == "open", one.with_expressions, one), reverse=True):
-        without = [other for other in kept if other != each]
-        if not _lacks(plan, granted(policies, without, request.purpose), request):
-            kept = without
-    left = verify(plan, granted(policies, kept, request.purpose), request).reasons
-    return Suggestion(tuple(kept), left)
+    search = _Search(plan, policies, request)
+    kept = search.least(search.enough())
+    return Suggestion(tuple(sorted(kept)), search.reasons(kept))
 
 
-def granted(policies: Mapping[str, Policy], permissions: Iterable[Permission], purpose: str) -> dict[str, Policy]:
-    """Return the policies with these permissions added to their grants."""
-    suggestion = Suggestion(tuple(sorted(permissions)), ())
-    found = {}
-    for dataset, policy in policies.items():
-        grants = (*policy.spec.grants, *suggestion.grants(dataset, purpose))
-        found[dataset] = policy.model_copy(update={"spec": policy.spec.model_copy(update={"grants": grants})})
-    return found
+@dataclass(frozen=True)
+class _Search:
+    plan: Plan
+    policies: Mapping[str, Policy]
+    request: Request
+
+    def reasons(self, permissions: Iterable[Permission]) -> tuple[Reason, ...]:
+        """Return what is refused still."""
+        return verify(self.plan, granted(self.policies, permissions, self.request.purpose), self.request).reasons
+
+    def enough(self) -> frozenset[Permission]:
+        """Return permissions after which nothing is refused that a permission could mend."""
+        wanted = frozenset[Permission]()
+        for _ in range(MOST_ROUNDS):
+            more = frozenset[Permission]()
+            # Rows are counted last: by a column that is asked for anyway.
+            for reason in sorted(self.reasons(wanted), key=lambda reason: reason.column is None):
+                options = self._options(reason, wanted | more)
+                more |= next((each for each in options if not each <= wanted), frozenset())
+            if not more:
+                break
+            wanted |= more
+        return wanted
+
+    def least(self, wanted: frozenset[Permission]) -> frozenset[Permission]:
+        """Return those of which none can be left out. What gives most away is tried first."""
+        unmended = set(map(_about, self.reasons(wanted)))
+        for each in sorted(wanted, key=self._gives_away, reverse=True):
+            without = wanted - {each}
+            # A rule beside free use says nothing; free use is tried before any rule.
+            if (each.rule and each.as_it_likes in wanted) or {*map(_about, self.reasons(without))} <= unmended:
+                wanted = without
+        return wanted
+
+    def _gives_away(self, one: Permission) -> tuple[bool, bool, bool, bool, Permission]:
+        is_free = one.capability == "filter" and not one.rule
+        is_stranger = one.recipient not in self.plan.query.recipients
+        return one.capability == "open", is_stranger, one.with_expressions, is_free, one
+
+    def _options(self, reason: Reason, wanted: frozenset[Permission]) -> Iterator[frozenset[Permission]]:
+        """Yield what might mend a refusal, the least first."""
+        if reason.code == "cleartext-not-granted" and reason.column is not None:
+            yield frozenset({Permission(reason.dataset, reason.recipient or "", False, reason.column, "cleartext")})
+        if reason.code not in _GRANTABLE:
+            return
+        capability: Capability = reason.capability  # type: ignore[assignment]  # the verifier names no other
+        for recipient in self._recipients(reason):
+            column = reason.column or self._counted(reason.dataset, recipient, wanted)
+            permission = Permission(
+                reason.dataset, recipient, reason.code == "expressions-not-granted", column, capability
+            )
+            if capability == "filter":
+                kind = self.policies[reason.dataset].spec.columns[column].type
+                for rules in ways_to_compare(self.plan.query, kind):
+                    yield frozenset(
+                        Permission(reason.dataset, recipient, False, column, "filter", ruled(rule)) for rule in rules
+                    )
+            yield frozenset({permission})
+
+    def _recipients(self, reason: Reason) -> Iterator[str]:
+        recipient, owner = reason.recipient or "", reason.dataset.partition("/")[0]
+        if recipient not in self.plan.query.recipients and owner in self.plan.query.recipients:
+            # The owner alone gets the answer, and the compute parties count its rows: it says so to itself.
+            yield owner
+        yield recipient
+
+    def _counted(self, dataset: str, recipient: str, wanted: Iterable[Permission]) -> str:
+        """Return a column whose rows may be counted: any will do, so one that is asked for anyway, or the first."""
+        asked = sorted(p.column for p in wanted if (p.dataset, p.recipient) == (dataset, recipient))
+        columns = list(self.policies[dataset].spec.columns)
+        return next((name for name in columns if name in asked), columns[0])
 
 
-def _lacks(plan: Plan, policies: Mapping[str, Policy], request: Request) -> bool:
-    return any(reason.code in _GRANTABLE for reason in verify(plan, policies, request).reasons)
-
-
-def _permission(reason: Reason, plan: Plan, policies: Mapping[str, Policy], wanted: Iterable[Permission]) -> Permission:
-    recipient, dataset = reason.recipient or "", reason.dataset
-    owner = dataset.partition("/")[0]
-    if recipient not in plan.query.recipients and owner in plan.query.recipients:
-        # The owner alone gets the answer, and the compute parties count its rows: it says so to itself.
-        recipient = owner
-    capability: Capability = reason.capability  # type: ignore[assignment]  # the verifier names no other
-    column = reason.column or _counted(dataset, recipient, policies, wanted)
-    return Permission(dataset, recipient, reason.code == "expressions-not-granted", column, capability)
-
-
-def _counted(dataset: str, recipient: str, policies: Mapping[str, Policy], wanted: Iterable[Permission]) -> str:
-    """Return a column whose rows may be counted: any will do, so one that is asked for anyway, or the first."""
-    asked = sorted(p.column for p in wanted if (p.dataset, p.recipient) == (dataset, recipient))
-    columns = list(policies[dataset].spec.columns)
-    return next((name for name in columns if name in asked), columns[0])
+def _about(reason: Reason) -> tuple[str, ...]:
+    """Return what makes two refusals the same, however they are worded."""
+    subject = reason.column or "", reason.capability or "", reason.recipient or ""
+    return (reason.code, reason.dataset, *subject, "" if reason.capability or reason.column else reason.what)

@@ -12,7 +12,8 @@ from typing import Any
 
 from policy.document import Grant, Policy, PolicyColumn, PolicyMetadata, PolicySpec
 from policy.parse import parse_policy
-from policy.suggest import Suggestion, granted, suggest
+from policy.permissions import granted
+from policy.suggest import Suggestion, suggest
 from policy.verify import Request
 from renderer.documents import Workspace
 from renderer.plan import compile_run
@@ -38,11 +39,15 @@ class Suggested:
         """Return what would have to be added to a dataset's policy."""
         return self.suggestion.grants(dataset, self.run.purpose)
 
+    def shown(self, dataset: str) -> dict[str, tuple[str, ...]]:
+        """Return who would have to be shown which of a dataset's columns, as keys."""
+        return self.suggestion.shown(dataset)
+
     def merged(self) -> dict[str, Policy]:
         """Return the policies with all of it in them, the changed ones as their next versions."""
         found = granted(self.policies, self.suggestion.permissions, self.run.purpose)
         for dataset, policy in found.items():
-            if dataset in self.known and self.grants(dataset):
+            if dataset in self.known and (self.grants(dataset) or self.shown(dataset)):
                 metadata = policy.metadata.model_copy(update={"version": policy.metadata.version + 1})
                 found[dataset] = policy.model_copy(update={"metadata": metadata})
         return found
@@ -58,6 +63,7 @@ class Suggested:
                     "owner": dataset.partition("/")[0],
                     "policy": self.known[dataset].metadata.version if dataset in self.known else None,
                     "grants": [grant.model_dump(mode="json", by_alias=True) for grant in self.grants(dataset)],
+                    "cleartextTo": {column: list(parties) for column, parties in self.shown(dataset).items()},
                 }
                 for dataset in sorted(self.policies)
             ],
@@ -80,19 +86,22 @@ def suggested(workspace: Workspace, run: Run, given: Mapping[str, Policy]) -> Su
 
 def text_of(found: Suggested) -> str:
     """Return what each owner would have to grant, as YAML: whole policies where none is known."""
-    blocks = []
-    for dataset in sorted(found.policies):
-        owner, grants = dataset.partition("/")[0], found.grants(dataset)
-        if not grants and dataset in found.known:
-            blocks.append(f"# {owner}: the policy of {dataset} has all that this workflow needs of it.\n")
-        elif dataset in found.known:
-            version = found.known[dataset].metadata.version
-            head = f"# {owner}: add to spec.grants of the policy of {dataset}, v{version}; raise its version; sign it anew."
-            blocks.append("\n".join([head, "grants:", *_grant_lines(grants, "  ")]) + "\n")
-        else:
-            head = f"# {owner}: no policy of {dataset} is known here. This one grants what the workflow needs, no more."
-            blocks.append(f"{head}\n{policy_text(found.merged()[dataset])}")
-    return "---\n" + "---\n".join(blocks)
+    return "---\n" + "---\n".join(_block(found, dataset) for dataset in sorted(found.policies))
+
+
+def _block(found: Suggested, dataset: str) -> str:
+    owner, grants, shown = dataset.partition("/")[0], found.grants(dataset), found.shown(dataset)
+    if dataset not in found.known:
+        head = f"# {owner}: no policy of {dataset} is known here. This one grants what the workflow needs, no more."
+        return f"{head}\n{policy_text(found.merged()[dataset])}"
+    if not grants and not shown:
+        return f"# {owner}: the policy of {dataset} has all that this workflow needs of it.\n"
+    places = [*(["spec.grants"] if grants else []), *(["spec.compute.cleartextTo"] if shown else [])]
+    version = found.known[dataset].metadata.version
+    head = f"# {owner}: add to {' and '.join(places)} of the policy of {dataset}, v{version}; raise its version; sign it anew."
+    lines = ["grants:", *_grant_lines(grants, "  ")] if grants else []
+    lines += [f"compute: {_flow({'cleartextTo': shown})}"] if shown else []
+    return "\n".join([head, *lines]) + "\n"
 
 
 def write(found: Suggested, directory: Path) -> list[Path]:

@@ -121,8 +121,13 @@ def suggest_(
     """Say what owners would have to grant for a workflow to be accepted: no more than it needs, and whose it is.
 
     Prints YAML for each owner to read, change, sign and put beside its data: nobody else can grant it. Take any of it
-    away, and the verifier refuses. Think twice about [bold]open[/bold] and [bold]expressions: true[/bold]: the query may be
-    asked in another way. Exits with 30 if something is refused that no grant can mend; stderr says what.
+    away, and the verifier refuses. A column that decides is held to the comparisons of this very query
+    ([bold]filters[/bold]): an owner who trusts the recipient with more may list more values, or leave the rule out. Think
+    twice about [bold]open[/bold], [bold]expressions: true[/bold], a [bold]filter[/bold] without a rule and
+    [bold]cleartextTo[/bold]: the query may be asked in another way, or run without keys in the clear.
+
+    Exits with 0 if these grants are all that is missing, and with 30 if something is refused that no grant can mend;
+    stderr says what. Then check it: [bold]--out DIR[/bold], and `ccd policy verify` with the files in it.
     """
     root = settings_of(context).root
     workspace = load_workspace(root)
@@ -159,8 +164,9 @@ def history(
 
     Each workflow is held against every run that was ever merged over the same datasets, retired ones included: their
     compiled plans, as their workers were told. The same aggregate over rows that may differ (a condition more, a
-    window that moved, an owner left out, another HAVING, one more join) is a differencing risk. What it is, who would
-    learn what, and what to do is printed.
+    range that moved, an owner left out, another HAVING, one more join), in groups that lie across each other, or beside
+    the rows themselves is a differencing risk. What it is, who would learn what, and what to do is printed. Rows that
+    certainly have none in common, and groups of the other's groups, are none.
 
     Exits with 30 if somebody gets both answers, unless the owners of the data say otherwise: by
     [bold]spec.acrossQueries: unchecked[/bold] in a published policy that they have signed, or by approving this very

@@ -27,6 +27,7 @@ spec:
         cost: [sum]
         kind: [filter]
         ward: [count, group_key]
+      filters: {kind: {values: ["it's a \\"test\\": {{ }}"]}}
 """
 MORE = """\
 # bravo: add to spec.grants of the policy of bravo/visits, v1; raise its version; sign it anew.
