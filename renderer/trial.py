@@ -5,7 +5,7 @@ types are read off the files instead of being declared.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -168,7 +168,13 @@ def parse_cleartext(options: list[str]) -> dict[tuple[str, str], tuple[str, ...]
     return shown
 
 
-def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None, cleartext: Cleartext | None = None) -> Trial:
+def prepare(
+    sql: str,
+    parts: tuple[Part, ...],
+    reveal_to: str | None,
+    cleartext: Cleartext | None = None,
+    countable: Iterable[str] = (),
+) -> Trial:
     """Read types off the files and compile the query. Without `reveal_to`, an analyst with no data gets the answer.
 
     Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
@@ -182,7 +188,10 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None, cleartext:
     first, second, third, *_ = [*owners, *spare]
     compute = (first, second, third)
     _check_shown(cleartext or {}, tables, compute)
-    plan = compile_query(sql, tables, (recipient,), compute, cleartext=cleartext)
+    counted = frozenset(table.lower() for table in countable)
+    for table in sorted(counted - set(tables)):
+        raise TrialProblem(f"--disclose-sizes {table}: there is no such table")
+    plan = compile_query(sql, tables, (recipient,), compute, cleartext=cleartext, countable=counted)
     return Trial(
         plan,
         tuple(dict.fromkeys([*owners, recipient, first, second, third])),

@@ -67,6 +67,14 @@ def try_query(
             metavar="TABLE.COLUMN=PARTY",
         ),
     ] = None,
+    disclose_sizes: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A table of which all may count the rows that are left after filters, joins and groups under MPC; what "
+            "comes after them works on that many.",
+            metavar="TABLE",
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan; run nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -78,11 +86,12 @@ def try_query(
     """
     texts = [text for text in (sql, query.read() if query is not None else None) if text is not None]
     if workflow is None and data is None and len(texts) == 1 and table:
-        trial = prepare(texts[0], parse_tables(table), reveal_to, parse_cleartext(cleartext or []))
-    elif workflow is not None and data is not None and not texts and not table:
-        trial = _committed(
-            settings_of(context).root, workflow, data, {"--reveal-to": reveal_to, "--cleartext": cleartext}
+        trial = prepare(
+            texts[0], parse_tables(table), reveal_to, parse_cleartext(cleartext or []), disclose_sizes or []
         )
+    elif workflow is not None and data is not None and not texts and not table:
+        unasked = {"--reveal-to": reveal_to, "--cleartext": cleartext, "--disclose-sizes": disclose_sizes}
+        trial = _committed(settings_of(context).root, workflow, data, unasked)
     else:
         fix = "either the query, within quotes or by --query, and one --table or more; or --workflow and --data"
         raise typer.BadParameter(f"give {fix}", param_hint="SELECT")
