@@ -145,7 +145,7 @@ def _who(step: MpcStep, me: Party) -> Knowledge | None:
         case ():
             return None
         case (one,):
-            return OneKnows(me.names.index(one))
+            return OneKnows(me.index_of(one))
     assert set(step.seen_by) == set(me.names)
     return AllKnow()
 

@@ -5,9 +5,11 @@ from hypothesis import example, given, settings
 
 from conclave.compile import compile_query
 from conclave.estimate import estimate
+from conclave.local.duckdb import LocalEngine
 from conclave.plan.compaction import may_compact
 from conclave.plan.show import learned, show_plan
 from conclave.plan.steps import MpcStep
+from conclave.twin import run_alone
 from tests.conclave.golden import assert_golden
 from tests.conclave.protected import ordered
 from tests.conclave.sql.federation import FIXTURES
@@ -24,6 +26,7 @@ from tests.conclave.test_keys_in_clear import (
     run,
     tables,
 )
+from tests.conclave.twins import assert_same_costs
 
 BOTH = frozenset({"persons", "scores"})
 # With how many steps drop rows, where nobody sees keys.
@@ -88,8 +91,14 @@ def test_the_answer_is_what_a_database_says(name, persons, first, second):
         "bank-a/scores": arrow(SCORES, first),
         "bank-b/scores": arrow(SCORES, second),
     }
-    answer = run(plan, data)["analyst"].answer
-    assert ordered(tuple(row.values()) for row in answer.to_pylist()) == pooled(sql, data)
+    ended = run(plan, data)
+    with LocalEngine() as engine:
+        for dataset, rows in data.items():
+            engine.register_table(dataset, rows)
+        alone, costs = run_alone(plan, engine)
+    for answer in (ended["analyst"].answer, alone):
+        assert ordered(tuple(row.values()) for row in answer.to_pylist()) == pooled(sql, data)
+    assert_same_costs(plan, ended, costs)
 
 
 @pytest.mark.parametrize("name", QUERIES)
