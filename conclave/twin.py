@@ -54,7 +54,7 @@ class _Alone:
 
     def __post_init__(self) -> None:
         names = self.plan.mpc.compute if self.plan.mpc is not None else ("first", "second", "third")
-        self.me = Twin(names, {open_parts: _open_alone})
+        self.me = Twin(names, {open_parts: open_alone})
 
     def run(self, step: Step) -> None:
         """Do all of one step."""
@@ -95,7 +95,8 @@ class _Alone:
         return int(self.engine.run(to_sql(without_conditions(query)), step=step.name)[N_ROWS][0].as_py())
 
 
-def _open_alone(shares: Sequence[Share], layout: Layout, recipients: Sequence[str], me: Twin) -> list[Array]:
+def open_alone(shares: Sequence[Share], layout: Layout, recipients: Sequence[str], me: Twin) -> list[Array]:
+    """Stand in for `open_parts`: all is in the part that the twin holds."""
     outside = sum(name not in me.names for name in recipients)
     is_next, is_prev = (me.names[peer] in recipients for peer in (me.next, me.prev))
     me.count(open_parts.cost(size_bytes=layout.size_bytes, outside=outside, is_next=is_next, is_prev=is_prev))
