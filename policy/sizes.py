@@ -24,7 +24,7 @@ def check_sizes(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     for step in plan.steps:
         if not isinstance(step, MpcStep) or not step.is_compacted or plan.mpc is None:
             continue
-        counting = sorted({*who_counts(step, plan.mpc.compute, members), *step.seen_by})
+        counting = who_counts(step, plan.mpc.compute, members)
         below = scans_in(made[step.name]) if step.name in made else scans_in(plan.query)
         for dataset in sorted({scan.dataset for scan in below} & set(policies)):
             strangers = [party for party in counting if party != dataset.split("/")[0]]

@@ -128,6 +128,9 @@ def test_what_is_dropped_is_told_to_every_member():
         "analyst",
         *COMPUTE,
     }
+    shown = made(QUERIES["in, then groups"][1], cleartext=AREAS)
+    assert [step.seen_by for step in shown.steps if isinstance(step, MpcStep) and step.is_compacted] == [("ftc",)]
+    assert f"how many rows {name} has" in learned(shown)["ftc"]  # a row with a NULL key is one, and does not look so
     assert all(may_compact(step) for step in plan.steps if isinstance(step, MpcStep) and step.is_compacted)
     assert_golden(FIXTURES / "plans" / "sizes-told.txt", show_plan(plan, {}))
 
