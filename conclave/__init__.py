@@ -19,6 +19,7 @@ In reading order:
 - whole: whole columns, held to fixed limits there
 - ranges: where numbers are looked at under MPC, because they could outgrow their words
 - execute: one party's walk through the steps of a plan
+- twin: the whole plan in the clear, by one alone
 - estimate: what the steps of a plan will cost
 - forecast: what they will cost with many rows
 """

@@ -23,14 +23,17 @@ def compile_query(
     compute: tuple[str, str, str],
     protections: Mapping[str, Protection] | None = None,
     cleartext: Cleartext | None = None,
+    countable: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return the plan of `sql` over logical `tables` (a Scan each, or a Concat of Scans), opened to `recipients`.
 
     `protections`, by dataset, are what owners ask for beyond a yes: they are built into the plan. `cleartext` says
-    which columns of which tables who may see as keys; it makes joins and groups by them cheap.
+    which columns of which tables who may see as keys; it makes joins and groups by them cheap. Of `countable` tables all
+    members may count the rows that are left on the way; that many are worked on, where it saves work.
 
     Raises:  QueryProblem (with line and column) for a query that is wrong, or that this compiler does not take.
     """
     asked = protections or {}
     bound = add_noise(clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked), asked)
-    return with_checks(lower(optimise(bound), MpcSetting("replicated3", compute), to_sql, asked, cleartext))
+    setting = MpcSetting("replicated3", compute)
+    return with_checks(lower(optimise(bound), setting, to_sql, asked, cleartext, countable))

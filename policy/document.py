@@ -86,6 +86,12 @@ class Compute(Model):
     protocols: tuple[str, ...] | None = None
     parties: tuple[str, ...] | None = None
     cleartext_to: dict[str, tuple[str, ...]] = {}
+    sizes_to: tuple[str, ...] = ()  # who may count the rows that are left of it on the way, "*" for all of a run
+
+    @model_serializer(mode="wrap")
+    def _without_no_sizes(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what nobody is allowed: a policy of before there was such a clause keeps its signature."""
+        return {name: value for name, value in dump(self).items() if name not in ("sizesTo", "sizes_to") or value}
 
 
 class Limits(Model):

@@ -42,6 +42,7 @@ def _problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
     for name, parties in spec.compute.cleartext_to.items():
         yield from _column_reference(name, spec.columns, (*compute, "cleartextTo", name), lines)
         yield from _party_problems(parties, (*compute, "cleartextTo", name), lines)
+    yield from _party_problems(spec.compute.sizes_to, (*compute, "sizesTo"), lines)
     if spec.minimum and not any(column.subject for column in spec.columns.values()):
         what = "counts subjects, but no column says whom the rows are about"
         yield lines.problem(("spec", "minimum"), what, "mark that column with subject: true")

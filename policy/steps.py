@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from conclave.ir.nodes import Aggregate, Input, Join, Node
 from conclave.ir.walk import nodes_in, scans_in
-from conclave.plan.disclose import keys_seen
+from conclave.plan.compaction import may_compact
+from conclave.plan.disclose import seen_of
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from policy.verdict import Code, Reason
 
@@ -36,10 +37,18 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
 
 
 def _seen_problems(plan: Plan) -> Iterator[Reason]:
-    """Yield steps whose keys somebody outside the compute parties would see, or that the plan does not tell of."""
+    """Yield steps whose keys somebody outside the compute parties would see, or that the plan does not tell of.
+
+    As well those whose rows are counted without the plan telling so, or are in an order that dropping some would lose.
+    """
     fix = "this is a fault of the compiler: report it, with the query"
     members = {scan.owner for scan in scans_in(plan.query)} | set(plan.query.recipients)
     for step in plan.steps:
+        if isinstance(step, MpcStep) and step.is_compacted:
+            told = plan.mpc is not None and set(seen_of(step, plan.mpc, members)) <= set(plan.disclosures)
+            if not told or not may_compact(step):
+                what = f"step {step.name} would drop rows, and the plan does not tell who counts what is left"
+                yield Reason("unknown-disclosure", "", what, fix)
         if not isinstance(step, MpcStep) or not step.seen_by:
             continue
         compute = plan.mpc.compute if plan.mpc is not None else ()
@@ -48,9 +57,7 @@ def _seen_problems(plan: Plan) -> Iterator[Reason]:
             what = f"step {step.name} would show keys to {', '.join(step.seen_by)}"
             yield Reason("unknown-disclosure", "", what, fix)
         elif (
-            not is_one_or_all
-            or plan.mpc is None
-            or not set(keys_seen(step, plan.mpc, members)) <= set(plan.disclosures)
+            not is_one_or_all or plan.mpc is None or not set(seen_of(step, plan.mpc, members)) <= set(plan.disclosures)
         ):
             what = f"step {step.name} would show keys, and the plan does not tell to whom"
             yield Reason("unknown-disclosure", "", what, fix)

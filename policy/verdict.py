@@ -14,6 +14,7 @@ Code = Literal[
     "expressions-not-granted",  # the aggregate is granted, but over plain columns only
     "comparison-not-granted",  # the column may decide, but not in this way
     "cleartext-not-granted",  # a party would see keys that their owner does not show it
+    "size-not-granted",  # members would count rows on the way whose owner does not let them
     "protocol-not-allowed",
     "party-not-allowed",  # one that computes
     "not-enforced",  # the policy asks for something that this version cannot do, or this plan does not

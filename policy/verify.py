@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from conclave.ir.nodes import Join, Scan
 from conclave.ir.walk import nodes_in, owner_of, scans_in
-from conclave.plan.steps import LocalStep, Plan, ShareStep
+from conclave.plan.steps import LocalStep, MpcStep, Plan, ShareStep
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.canonical import digest
 from policy.clauses import check_clauses, check_header
 from policy.differencing import check_differencing
 from policy.document import Policy
-from policy.faithful import check_protections, check_steps_compute
+from policy.faithful import check_protections, check_steps_compute, tables_made
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
 from policy.local_sizes import check_local_sizes, check_shared_sizes
@@ -27,6 +27,7 @@ from policy.ranges import check_ranges
 from policy.release import held_by, refuse
 from policy.rules import rules_of
 from policy.selections import check_selections
+from policy.sizes import check_sizes
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
@@ -58,6 +59,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_minimum(plan.query, valid),
         *check_ranges(plan, valid),
         *check_local_sizes(plan, valid),
+        *check_sizes(plan, valid),
         *check_differencing(plan.query, valid),
         *check_selections(plan.query, valid),
         *check_noise(plan, valid),
@@ -134,16 +136,20 @@ def _knows(
 
 
 def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy], request: Request) -> Iterator[Reason]:
-    """Yield what decides how many rows an owner puts into MPC without being granted to anybody.
+    """Yield what decides how many rows an owner puts into MPC, or are left in it, without being granted to anybody.
 
     The compute parties count those rows. Whoever lets a recipient have an answer that a column decides is taken to
     agree with that; an owner that is the only recipient has not been asked yet.
     """
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
+    made = tables_made(plan)
     for step in plan.steps:
         if isinstance(step, ShareStep) and not step.is_one_row and step.source in queries:
             uses = trace(queries[step.source], personal, rules_of(policies)).influences
             yield from _unasked(plan, uses, f"how many rows {step.party} puts into MPC, seen", policies, request)
+        elif isinstance(step, MpcStep) and step.is_compacted and step.name in made:
+            uses = trace(made[step.name], personal, rules_of(policies)).influences
+            yield from _unasked(plan, uses, f"how many rows {step.name} has, seen", policies, request)
 
 
 def _key_check_reasons(

@@ -1,4 +1,4 @@
-"""Which keys a workflow shows to whom: columns that are there, and parties that compute."""
+"""What a workflow shows on the way: keys, columns that are there, to parties that compute; sizes, of its tables."""
 
 from collections.abc import Iterator
 
@@ -28,3 +28,14 @@ def check_cleartext(workflow: Document[Workflow], workspace: Workspace) -> Itera
             elif party not in compute:
                 fix = f"name one of the compute parties, or all: {', '.join(compute)}"
                 yield workflow.problem((*path, index), f"{party} does not compute, so it is shown no keys", fix)
+
+
+def check_sizes(workflow: Document[Workflow]) -> Iterator[Problem]:
+    """Yield what is wrong with `spec.mpc.discloseSizes`."""
+    spec = workflow.model.spec
+    for index, table in enumerate(spec.mpc.disclose_sizes):
+        path: Path = ("spec", "mpc", "discloseSizes", index)
+        if table not in spec.tables:
+            yield workflow.problem(path, f"there is no table {table}", f"the tables are: {', '.join(spec.tables)}")
+        elif table in spec.mpc.disclose_sizes[:index]:
+            yield workflow.problem(path, f"{table} is listed twice", "keep one")

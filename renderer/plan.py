@@ -12,7 +12,7 @@ from policy.protections import protections_of
 from renderer.check import load_workspace
 from renderer.query import query_problem
 from renderer.spec import plan_run
-from worker.runspec import Run, cleartext_of, tables_of
+from worker.runspec import Run, cleartext_of, countable_of, tables_of
 
 
 def plan_of_workflow(
@@ -40,5 +40,11 @@ def compile_run(run: Run, policies: Mapping[str, Policy] | None = None) -> Plan:
     of_run = {dataset.name for dataset in run.datasets}
     protections = protections_of({name: policy for name, policy in (policies or {}).items() if name in of_run})
     return compile_query(
-        run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, protections, cleartext_of(run)
+        run.query,
+        tables_of(run),
+        run.outputs.recipients,
+        run.mpc.compute,
+        protections,
+        cleartext_of(run),
+        countable_of(run),
     )

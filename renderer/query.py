@@ -10,7 +10,7 @@ from policy.yaml import Place
 from renderer.documents import Document
 from renderer.steps_sql import field_at
 from renderer.workflow import Workflow
-from worker.runspec import Run, cleartext_of, tables_of, tables_unread
+from worker.runspec import Run, cleartext_of, countable_of, tables_of, tables_unread
 
 _PATH = ("spec", "query")
 _LITERAL = re.compile(r"\|[-+]?[ \t]*(#.*)?$")
@@ -20,7 +20,12 @@ def check_query(workflow: Document[Workflow], run: Run) -> Iterator[Problem]:
     """Yield what is wrong with the query, if anything."""
     try:
         plan = compile_query(
-            run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, cleartext=cleartext_of(run)
+            run.query,
+            tables_of(run),
+            run.outputs.recipients,
+            run.mpc.compute,
+            cleartext=cleartext_of(run),
+            countable=countable_of(run),
         )
     except QueryProblem as error:
         yield query_problem(workflow, error)

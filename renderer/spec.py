@@ -131,6 +131,7 @@ class Planner:
                 protocol=spec.mpc.protocol,
                 compute=(first, second, third),
                 cleartext={name: tuple(sorted(parties)) for name, parties in sorted(spec.mpc.cleartext.items())},
+                disclose_sizes=tuple(sorted(spec.mpc.disclose_sizes)),
             ),
             image=self._federation.spec.image,
             deadlines=Deadlines(barrierS=spec.deadlines.barrier_seconds, receiveS=spec.deadlines.receive_seconds),

@@ -5,13 +5,14 @@ types are read off the files instead of being declared.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import duckdb
+import pyarrow as pa
 
 from conclave.compile import compile_query
 from conclave.execute import Execution, StepReport, execute
@@ -22,12 +23,14 @@ from conclave.local.errors import EncodeProblem, LocalError
 from conclave.local.format import FileFormat, file_format
 from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
+from conclave.mpc.costs import Cost
 from conclave.mpc.errors import Outgrown, ProtocolError, TooManyPairs
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.cleartext import Cleartext
 from conclave.plan.steps import Plan
 from conclave.plan.unique import wanted_keys
 from conclave.sql.bind import bind
+from conclave.twin import run_alone
 from renderer.errors import BAD_DOCUMENT, CommandError
 
 RECEIVE_TIMEOUT_S = 600.0
@@ -96,16 +99,18 @@ class Trial:
             # A party that fails closes its network, so the others end too; the first cause is worth telling.
             errors = [error for future in futures.values() if (error := future.exception()) is not None]
             for error in sorted(errors, key=_is_consequence):
-                if isinstance(error, LocalError | EncodeProblem):
-                    raise TrialProblem(str(error)) from None
-                if isinstance(error, Outgrown):
-                    fix = "ask for less at once, or in larger units: of `x / 1000`, say"
-                    raise TrialProblem(str(error), fix) from None
-                if isinstance(error, TooManyPairs):
-                    fix = "join on a column that tells one table's rows apart, or group that table by its key first"
-                    raise TrialProblem(str(error), fix) from None
-                raise error
+                raise _told(error) from None
         return {name: future.result() for name, future in futures.items()}
+
+    def run_alone(self) -> tuple[pa.Table, dict[str, Cost]]:
+        """Run it in the clear, in this one process; return the answer, and what each step costs three parties."""
+        with LocalEngine() as engine:
+            for file in self.files:
+                engine.register_file(file.dataset, file.path, file.file_format, file.schema)
+            try:
+                return run_alone(self.plan, engine)
+            except (LocalError, EncodeProblem, Outgrown, TooManyPairs) as error:
+                raise _told(error) from None
 
     def rows(self) -> dict[str, int]:
         """Return how many rows each dataset has."""
@@ -128,6 +133,19 @@ class Trial:
             return execute(self.plan, name, network, engine, b"ccd try", progress)
         finally:
             network.close()
+
+
+def _told(error: BaseException) -> BaseException:
+    """Return what went wrong as something that the analyst can mend, if it is."""
+    match error:
+        case LocalError() | EncodeProblem():
+            return TrialProblem(str(error))
+        case Outgrown():
+            return TrialProblem(str(error), "ask for less at once, or in larger units: of `x / 1000`, say")
+        case TooManyPairs():
+            fix = "join on a column that tells one table's rows apart, or group that table by its key first"
+            return TrialProblem(str(error), fix)
+    return error
 
 
 def parse_tables(options: list[str]) -> tuple[Part, ...]:
@@ -168,7 +186,13 @@ def parse_cleartext(options: list[str]) -> dict[tuple[str, str], tuple[str, ...]
     return shown
 
 
-def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None, cleartext: Cleartext | None = None) -> Trial:
+def prepare(
+    sql: str,
+    parts: tuple[Part, ...],
+    reveal_to: str | None,
+    cleartext: Cleartext | None = None,
+    countable: Iterable[str] = (),
+) -> Trial:
     """Read types off the files and compile the query. Without `reveal_to`, an analyst with no data gets the answer.
 
     Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
@@ -182,7 +206,10 @@ def prepare(sql: str, parts: tuple[Part, ...], reveal_to: str | None, cleartext:
     first, second, third, *_ = [*owners, *spare]
     compute = (first, second, third)
     _check_shown(cleartext or {}, tables, compute)
-    plan = compile_query(sql, tables, (recipient,), compute, cleartext=cleartext)
+    counted = frozenset(table.lower() for table in countable)
+    for table in sorted(counted - set(tables)):
+        raise TrialProblem(f"--disclose-sizes {table}: there is no such table")
+    plan = compile_query(sql, tables, (recipient,), compute, cleartext=cleartext, countable=counted)
     return Trial(
         plan,
         tuple(dict.fromkeys([*owners, recipient, first, second, third])),

@@ -42,6 +42,9 @@ class Mpc(Model):
     compute: tuple[PartyName, PartyName, PartyName] | None = None  # None: see renderer.spec.choose_compute
     # "table.column": who of them is to see it as a key, if its owners' policies agree. Makes joins and groups cheap.
     cleartext: dict[ColumnReference, Annotated[tuple[PartyName, ...], Field(min_length=1)]] = Field(default={})
+    # Tables of which all members may count the rows that are left on the way, if its owners' policies agree: the steps
+    # after it work on that many and no more.
+    disclose_sizes: tuple[TableName, ...] = ()
 
 
 class WorkflowDeadlines(Model):

@@ -7,7 +7,7 @@ from conclave.ir.errors import QueryProblem
 from conclave.ir.guard import Protection
 from conclave.plan.steps import Plan
 from worker.errors import BadDocument
-from worker.runspec import Run, cleartext_of, tables_of, tables_unread
+from worker.runspec import Run, cleartext_of, countable_of, tables_of, tables_unread
 
 
 def compile_run(run: Run, protections: Mapping[str, Protection] | None = None) -> Plan:
@@ -19,7 +19,13 @@ def compile_run(run: Run, protections: Mapping[str, Protection] | None = None) -
     """
     try:
         plan = compile_query(
-            run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, protections, cleartext_of(run)
+            run.query,
+            tables_of(run),
+            run.outputs.recipients,
+            run.mpc.compute,
+            protections,
+            cleartext_of(run),
+            countable_of(run),
         )
     except QueryProblem as problem:
         where = f"{run.workflow}, query" + (f", {problem.at}" if problem.at else "")

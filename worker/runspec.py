@@ -105,6 +105,8 @@ class MpcSpec(Model):
     compute: tuple[str, str, str]
     # "table.column": who is to see it as a key. Left out if there is none, so that run ids of before stay what they are.
     cleartext: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda cleartext: not cleartext)
+    # Tables of which rows are counted on the way; left out like the above.
+    disclose_sizes: tuple[str, ...] = Field(default=(), exclude_if=lambda tables: not tables)
 
 
 class Deadlines(Model):
@@ -306,6 +308,11 @@ def cleartext_of(run: Run) -> dict[tuple[str, str], tuple[str, ...]]:
         table, _, column = name.partition(".")
         shown[table, column] = parties
     return shown
+
+
+def countable_of(run: Run) -> frozenset[str]:
+    """Return the tables of which all members may count the rows that are left on the way."""
+    return frozenset(run.mpc.disclose_sizes)
 
 
 def _scan(table: str, dataset: DatasetSpec) -> Scan:

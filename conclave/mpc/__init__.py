@@ -42,4 +42,5 @@ In reading order:
 - sort: radix sort, partition
 - scan: minimum per run of rows
 - warm: compiles every loop, at installation
+- twin: the same in the clear, by one alone, in as many rounds
 """

@@ -1,7 +1,8 @@
 """What a primitive costs, declared beside it, so that a planner can estimate and a test can hold us to it."""
 
 import functools
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -29,16 +30,26 @@ class Cost:
 
 
 class Costed(Generic[P, R]):
-    """A function with a declared cost: call it as before, or ask `.cost(n=...)`."""
+    """A function with a declared cost: call it as before, or ask `.cost(n=...)`.
+
+    Its parameter `me` is the party that runs it. A party that is a plaintext twin has something else in its place.
+    """
 
     def __init__(self, function: Callable[P, R], cost: Callable[..., Cost]) -> None:
         functools.update_wrapper(self, function)
-        self._function = function
+        self.function = function
         self.cost = cost
+        names = list(inspect.signature(function).parameters)
+        self._me_at = names.index("me") if "me" in names else len(names)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function."""
-        return self._function(*args, **kwargs)
+        me = args[self._me_at] if self._me_at < len(args) else kwargs.get("me")
+        stands: Mapping[Costed[..., Any], Callable[..., Any]] | None = getattr(me, "stands", None)
+        if stands and self in stands:
+            standing_in: Callable[P, R] = stands[self]
+            return standing_in(*args, **kwargs)
+        return self.function(*args, **kwargs)
 
 
 # Every primitive by its dotted name, filled when its module is imported; nothing is ever taken out.

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from conclave.mpc.arrays import Array
+from conclave.mpc.costs import costs
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare
 
@@ -26,6 +27,7 @@ def view_of_bits(x: BitShare, me: Party) -> Array:
     return np.bitwise_xor(x.own, x.next) if me.index == 0 else _last_part(x, me)
 
 
+@costs(rounds=1, bytes_sent=lambda size_bytes: size_bytes)
 def deal(values: Array, me: Party, minus: Combine = np.subtract, dealer: int = 0) -> tuple[Array, Array]:
     """Share what `dealer` alone knows. One round, in which only the dealer sends, to the party after it.
 

@@ -35,6 +35,10 @@ class Party:
         self.streams = streams
         self.openings = Openings()
 
+    def index_of(self, name: str) -> int:
+        """Return the index of one of the three."""
+        return self.names.index(name)
+
     @staticmethod
     def setup(network: Network, names: tuple[str, str, str], context: bytes) -> "Party":
         """Agree with both neighbours on a fresh seed each, bound to `context` (run id and plan digest).

@@ -89,6 +89,7 @@ def shuffle_and_open(columns: Columns, opened: AShare, by: SecretShuffle, me: Pa
     return _last_hop_and_open(moved[:-1], moved[-1], by.hops[2], me)
 
 
+@costs(rounds=1, bytes_sent=lambda n, **kinds: bytes_moved(n, **kinds))
 def hop(columns: Columns, number: int, rows: Rows | None, me: Party) -> list[Share]:
     """Let parties `number` and `number` + 1 permute and refresh; the third party passes no `rows`. One round.
 

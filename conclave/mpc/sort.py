@@ -94,7 +94,8 @@ def sort_permutation(key: Planes, me: Party) -> Order:
     if n < 2:
         return Order(numbers)
     rows = split(numbers, me)
-    words = [split(key[at : at + 64].words(), me) for at in range(0, key.count, 64)]
+    # Dropping nothing makes words as narrow as their bits, as the cost says; else those to come are carried wide.
+    words = [split(key[at : at + 64].words().drop(0), me) for at in range(0, key.count, 64)]
     while words:
         bits = min(2, words[0].bits)
         places = find_places(_digit(words[0].part, bits), bits, me)

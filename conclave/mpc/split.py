@@ -12,6 +12,7 @@ import numpy as np
 
 from conclave.mpc import kernels
 from conclave.mpc.arrays import Array, dense
+from conclave.mpc.costs import costs
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import Pair, Stream
 from conclave.mpc.shares import AShare, BitShare, BShare, Share, pack_bits, unpack_bits
@@ -90,6 +91,7 @@ class Split:
         return Split(part & np.uint8(1) if bits == 1 else part, self.is_xor, bits)
 
 
+@costs(rounds=0, bytes_sent=lambda: 0)
 def split(x: Share, me: Party) -> Split:
     """Return the two parts s_1 + s_2 and s_0 of a shared vector. No message."""
     bits = 1 if isinstance(x, BitShare) else x.bits if isinstance(x, BShare) else 8 * x.dtype.itemsize
@@ -102,8 +104,9 @@ def split(x: Share, me: Party) -> Split:
     return like.with_part(like.plus(x.own, x.next) if me.index == LEFT else dense(x.next))
 
 
+@costs(rounds=1, bytes_sent=lambda size_bytes: size_bytes)
 def rejoin(columns: Sequence[Split], likes: Sequence[Share], me: Party) -> list[Share]:
-    """Share among all three again, as vectors of the kinds of `likes`. One round; party 0 sends nothing.
+    """Share among all three again, as vectors of the kinds of `likes`. Party 0 sends nothing.
 
     Reveals: nothing: a part is masked before it goes to the other holder.
     """

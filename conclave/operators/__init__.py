@@ -19,6 +19,7 @@ In reading order:
 - match: which row of the right each left row meets
 - join: rows of two tables with equal keys: inner, left, semi, anti
 - hybrid: joins by keys that somebody may see
+- compact: rows that do not exist are dropped, and their number told
 - spread: variance and deviation from sums
 - quantile: quantiles by group
 - watch: what outgrew its word becomes one bit, opened at the end

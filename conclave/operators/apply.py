@@ -27,6 +27,7 @@ from conclave.ir.words import n_text_words, text_column
 from conclave.mpc.known import AllKnow, Knowledge, OneKnows
 from conclave.mpc.party import Party
 from conclave.operators.aggregates_of import aggregate_rows
+from conclave.operators.compact import compact
 from conclave.operators.evaluate import choose, project
 from conclave.operators.guard import OnTooFew, guarded_rows, refuse_too_few
 from conclave.operators.hybrid import seen_join
@@ -59,17 +60,32 @@ def apply(
     watch: Watch | None = None,
     *,
     draw: Draw,
+    as_if_all_exist: bool = False,
 ) -> SecretTable:
     """Run one step on the shared tables that its operator's Inputs name. `draw` is this party's own noise.
 
     What the step has to look at, it says to `watch`, whose end opens the one bit that becomes of it.
+    `as_if_all_exist`: see `compact`.
 
     Reveals: nothing; a step whose keys somebody sees, those, see `hybrid` and `groupby`; one that checks keys, to the
-             three, whether they repeat; one whose guard ends the run, whether a group falls short of it.
+             three, whether they repeat; one whose guard ends the run, whether a group falls short of it; one that is
+             compacted, to the three, how many rows it makes.
     Raises:  RepeatedKeys, TooFewSubjects if so, unless `on_repeated`, `on_too_few` say otherwise.
     """
+    made = _operate(step, tables, me, on_repeated, on_too_few, watch or Watch(), draw)
+    return compact(made, me, as_if_all_exist) if step.is_compacted else made
+
+
+def _operate(
+    step: MpcStep,
+    tables: Mapping[str, SecretTable],
+    me: Party,
+    on_repeated: OnRepeated,
+    on_too_few: OnTooFew,
+    watch: Watch,
+    draw: Draw,
+) -> SecretTable:
     check = on_repeated if step.checks_keys else None
-    watch = watch or Watch()
     looking = Looking.of(step.checked, watch)
     ranges = looking.ranges if looking is not None else None
     match step.operator:
@@ -129,7 +145,7 @@ def _who(step: MpcStep, me: Party) -> Knowledge | None:
         case ():
             return None
         case (one,):
-            return OneKnows(me.names.index(one))
+            return OneKnows(me.index_of(one))
     assert set(step.seen_by) == set(me.names)
     return AllKnow()
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import FrameError, ProtocolError, ShapeError
+from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES, Stream, derive
-from conclave.mpc.shares import AShare, BitShare, pack_bits, unpack_bits
+from conclave.mpc.shares import AShare, BitShare, pack_bits, public_bits, public_share, unpack_bits
 from conclave.operators.table import SecretColumn, SecretTable
 
 Names = tuple[str, str, str]
@@ -118,24 +119,57 @@ def receive_input(tables: Sequence[InputTable], network: Network, compute: Names
 
 def _deal(table: InputTable, plain: PlainTable) -> Sealed:
     """Draw seeds and work out the last part of every column."""
-    n_there = _check(table, plain)
-    n_rows = padded_rows(max(n_there, table.at_least), table.padding)
+    vectors = _Vectors.of(table, plain)
     seeds = (os.urandom(SEED_BYTES), os.urandom(SEED_BYTES))
     streams = [_streams(seed) for seed in seeds]
     pieces: list[bytes] = []
     for column in table.columns:
-        values, nulls = plain[column.name]
-        is_null = np.zeros(n_there, np.bool_) if nulls is None else nulls
-        # A NULL has no value: whatever stood there must not take part in anything.
-        words = _padded(np.where(is_null, 0, values).astype(np.uint64), n_rows)
+        words = vectors.words[column.name]
         for numbers, _ in streams:
-            words = words - numbers.draw(n_rows)
+            words = words - numbers.draw(vectors.n_rows)
         pieces.append(words.tobytes())
         if column.nullable:
-            pieces.append(_deal_bits(_padded(~is_null, n_rows), streams))
+            pieces.append(_deal_bits(vectors.present[column.name], streams))
     if table.has_valid:
-        pieces.append(_deal_bits(_padded(np.ones(n_there, np.bool_), n_rows), streams))
-    return Sealed(n_rows, seeds, b"".join(pieces))
+        pieces.append(_deal_bits(vectors.valid, streams))
+    return Sealed(vectors.n_rows, seeds, b"".join(pieces))
+
+
+def known_to_all(table: InputTable, plain: PlainTable, me: Party) -> SecretTable:
+    """Return a table whose rows are no secret, as shares: what a twin computes on. No message.
+
+    Raises:  ShapeError if it is not as declared.
+    """
+    vectors, columns = _Vectors.of(table, plain), {}
+    for column in table.columns:
+        values = public_share(vectors.words[column.name], vectors.n_rows, me)
+        present = public_bits(vectors.present[column.name], vectors.n_rows, me) if column.nullable else None
+        columns[column.name] = SecretColumn(values, present, column.width, column.signed)
+    valid = public_bits(vectors.valid, vectors.n_rows, me) if table.has_valid else None
+    return SecretTable(vectors.n_rows, columns, valid)
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """What is shared of a table, rows that do not exist included."""
+
+    n_rows: int
+    words: Mapping[str, Array]
+    present: Mapping[str, Array]
+    valid: Array
+
+    @staticmethod
+    def of(table: InputTable, plain: PlainTable) -> "_Vectors":
+        """Return the vectors of a table, which is found to be as declared."""
+        n_there = _check(table, plain)
+        n_rows, words, present = padded_rows(max(n_there, table.at_least), table.padding), {}, {}
+        for column in table.columns:
+            values, nulls = plain[column.name]
+            is_null = np.zeros(n_there, np.bool_) if nulls is None else nulls
+            # A NULL has no value: whatever stood there must not take part in anything.
+            words[column.name] = _padded(np.where(is_null, 0, values).astype(np.uint64), n_rows)
+            present[column.name] = _padded(~is_null, n_rows)
+        return _Vectors(n_rows, words, present, _padded(np.ones(n_there, np.bool_), n_rows))
 
 
 def padded_rows(n_rows: int, multiple: int) -> int:

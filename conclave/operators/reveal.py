@@ -14,6 +14,7 @@ import numpy.typing as npt
 from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.convert import bit_to_arithmetic
+from conclave.mpc.costs import Cost, costs_as
 from conclave.mpc.errors import AgreementError, OpenedDiffers, ShapeError
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
@@ -92,10 +93,26 @@ def reveal_to(table: SecretTable, recipients: Sequence[str], me: Party, keep_ord
         by = SecretShuffle.draw(table.n_rows, me)
         table = table.with_shares(shuffle(list(table.shares()), by, me))
     compare_openings(me)
-    outside = [name for name in recipients if name not in me.names]
     layout = _layout_of(table)
+    opened = open_parts(list(table.shares()), layout, recipients, me)
+    return None if opened is None else layout.rows(opened)
+
+
+def _open_cost(size_bytes: int, outside: int, is_next: bool, is_prev: bool) -> Cost:
+    parts = outside * (size_bytes + DIGEST_BYTES) + is_next * (size_bytes + DIGEST_BYTES) + is_prev * 2 * DIGEST_BYTES
+    return Cost(2, size_bytes + parts) if outside else Cost(1, parts)
+
+
+@costs_as(_open_cost)
+def open_parts(shares: Sequence[Share], layout: Layout, recipients: Sequence[str], me: Party) -> list[Array] | None:
+    """Open vectors to each recipient, and return them if this party is one.
+
+    Shapes:  cost is for so many recipients `outside` of the three, and for whether the neighbours are some.
+    Reveals: them, to the recipients.
+    Raises:  OpenedDiffers if they differ between their two holders.
+    """
+    outside = [name for name in recipients if name not in me.names]
     me.network.exchange_control(dict.fromkeys(outside, layout.encode()), [], HEADER_LIMIT)
-    shares = list(table.shares())
     if outside:
         # Fresh parts: those of rows that were copied or taken twice would show where they come from.
         shares = _refreshed(shares, layout, me)
@@ -117,7 +134,7 @@ def reveal_to(table: SecretTable, recipients: Sequence[str], me: Party, keep_ord
         raise OpenedDiffers((me.network.me,))
     missing = layout.decode(part)
     known = layout.join([share.own for share in shares], [share.next for share in shares])
-    return layout.rows(layout.join(known, missing))
+    return layout.join(known, missing)
 
 
 def receive_revealed(network: Network, compute: tuple[str, str, str], max_rows: int) -> Revealed:

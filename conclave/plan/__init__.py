@@ -10,6 +10,7 @@ In reading order:
 - ranges: within which numbers a column's values lie
 - sensitivity: how much one subject can move what is computed
 - cleartext: which keys who may see
+- compaction: where rows that do not exist are dropped
 - disclose: what the steps disclose
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare

@@ -57,12 +57,15 @@ def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, str, str]) ->
 
 
 def who_counts(step: MpcStep, compute: tuple[str, ...], members: Iterable[str]) -> tuple[str, ...]:
-    """Return who learns how many rows a step by keys that are seen makes, without seeing these keys.
+    """Return who learns how many rows a step makes and does not see so by its keys.
 
     Where there are as many rows as pairs or groups, the compute parties need the number, and all members of a run learn
     of it: every step's length is in the manifest, and a recipient counts the rows it is opened.
     """
-    if len(step.seen_by) == 1 and not _tells_pairs(step):
+    if step.is_compacted:
+        # Who sees keys, too: rows whose keys are NULL look to it like rows that do not exist.
+        return tuple(sorted({*compute, *members}))
+    if not step.seen_by or (len(step.seen_by) == 1 and not _tells_pairs(step)):
         return ()
     return tuple(sorted({*compute, *members} - set(step.seen_by)))
 

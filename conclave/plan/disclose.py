@@ -43,25 +43,28 @@ def disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> 
                 found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))
             case LocalStep() | MpcStep():
                 pass
-        if isinstance(step, MpcStep) and step.seen_by:
-            found += keys_seen(step, setting, members)
+        if isinstance(step, MpcStep):
+            found += seen_of(step, setting, members)
     if not any(found_one.kind == "answer" for found_one in found):
         found.append(Disclosure(root.recipients, "answer", steps[-1].name, "answer", _names(root.schema)))
     return tuple(found)
 
 
-def keys_seen(step: MpcStep, setting: MpcSetting, members: Iterable[str]) -> Iterator[Disclosure]:
-    """Yield what a join or grouping by keys that somebody sees discloses."""
-    match step.operator:
-        case Join(on=on):
-            keys = (*(left for left, _ in on), *(right for _, right in on))
-        case Aggregate(keys=keys):
-            pass
-        case _:
-            raise AssertionError("only joins and groupings have keys")
-    yield Disclosure(tuple(sorted(step.seen_by)), "keys", step.name, step.name, keys)
+def seen_of(step: MpcStep, setting: MpcSetting, members: Iterable[str]) -> Iterator[Disclosure]:
+    """Yield what a step by keys that somebody sees discloses, and how many rows it makes where that is told."""
+    if step.seen_by:
+        yield Disclosure(tuple(sorted(step.seen_by)), "keys", step.name, step.name, _keys_of(step))
     if counting := who_counts(step, setting.compute, members):
         yield Disclosure(counting, "pairs", step.name, step.name)
+
+
+def _keys_of(step: MpcStep) -> tuple[str, ...]:
+    match step.operator:
+        case Join(on=on):
+            return (*(left for left, _ in on), *(right for _, right in on))
+        case Aggregate(keys=keys):
+            return keys
+    raise AssertionError("only joins and groupings have keys")
 
 
 def _names(schema: Schema) -> tuple[str, ...]:

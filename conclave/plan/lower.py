@@ -4,7 +4,7 @@ Equal subtrees become one step. All local steps come first, then all sharing, so
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import lcm
 
 from conclave.ir.expressions import Column, Expression, operands
@@ -28,6 +28,7 @@ from conclave.ir.types import Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import SortKey, Window
 from conclave.plan.cleartext import Cleartext, seers_of
+from conclave.plan.compaction import compacted
 from conclave.plan.disclose import disclosures
 from conclave.plan.sensitivity import Sensitivity, Unbounded
 from conclave.plan.sizes import has_conditions
@@ -51,14 +52,18 @@ def lower(
     to_sql: Callable[[Node], str],
     asked: Mapping[str, Protection] | None = None,
     cleartext: Cleartext | None = None,
+    countable: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
 
     `asked`: what the numbers of rows that go into MPC may tell of a dataset. `cleartext`: which keys who may see.
+    `countable`: the tables of which all members may count the rows that are left on the way, where that saves work.
 
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
-    lowering = _Lowering(to_sql, _texts_wanted(root), asked or {}, setting, cleartext or {})
+    shown = cleartext or {}
+    dropping = compacted(root, countable, lambda node: seers_of(node, shown, setting.compute))
+    lowering = _Lowering(to_sql, _texts_wanted(root), asked or {}, setting, shown, dropping)
     owner = owner_of(root.source)
     ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root)
     steps = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
@@ -80,6 +85,7 @@ class _Lowering:
     asked: Mapping[str, Protection]
     setting: MpcSetting
     cleartext: Cleartext
+    compacted: frozenset[Node]
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
@@ -162,7 +168,8 @@ class _Lowering:
         check_supported(operator)
         side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
         seers = seers_of(node, self.cleartext, self.setting.compute)
-        self.mpc.append(MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers))
+        step = MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers)
+        self.mpc.append(replace(step, is_compacted=node in self.compacted))
         return self.mpc[-1].name
 
     def _run_locally(self, node: Node, owner: str) -> str:

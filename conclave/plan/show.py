@@ -177,7 +177,8 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
             return f"{party}", f"secret-share {source} ({columns}){padded}"
         case MpcStep(_, operator):
             seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
-            return "MPC", show_node(operator) + seen
+            dropped = ", then drop rows that do not exist, and tell how many are left" if step.is_compacted else ""
+            return "MPC", show_node(operator) + seen + dropped
         case RevealStep(_, source, recipients):
             return "MPC", f"open {source}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):

@@ -69,6 +69,7 @@ class MpcStep:
     checks_keys: bool = False  # that side's keys are the word of several owners, and are checked first
     seen_by: tuple[str, ...] = ()  # of a join or grouping: who sees the keys of all rows; one compute party, or all
     checked: Checked | None = None  # None: all that the step computes fits its words, whatever the data
+    is_compacted: bool = False  # rows that do not exist are dropped after it, and how many are left is told
 
     @property
     def schema(self) -> Schema:

@@ -12,7 +12,8 @@ from rich.console import Console
 from conclave.estimate import estimate
 from conclave.execute import StepReport
 from conclave.forecast import forecast
-from conclave.plan.show import show_plan
+from conclave.mpc.costs import Cost
+from conclave.plan.show import show_plan, size
 from renderer.answer import rows_of, table_of
 from renderer.settings import settings_of
 from renderer.taken import table_of_taken, taken_in
@@ -67,22 +68,40 @@ def try_query(
             metavar="TABLE.COLUMN=PARTY",
         ),
     ] = None,
+    disclose_sizes: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A table of which all may count the rows that are left after filters, joins and groups under MPC; what "
+            "comes after them works on that many.",
+            metavar="TABLE",
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan; run nothing.")] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="Run the same operators in the clear, in one process: the same answer, and as many rounds counted, of "
+            "more rows than one would wait for.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Try a query over local files, with every party simulated on this machine.
 
     The compiler and the MPC engine are the real ones; there are no policies, no stores and no network. Types are
     read off the files, or with [bold]--workflow[/bold] declared by the party documents, which the files are held to.
-    Nothing is uploaded, and nothing is kept.
+    Nothing is uploaded, and nothing is kept. With [bold]--plain[/bold] nothing is shared either: one process computes
+    in the clear what the three would compute, step by step.
     """
     texts = [text for text in (sql, query.read() if query is not None else None) if text is not None]
     if workflow is None and data is None and len(texts) == 1 and table:
-        trial = prepare(texts[0], parse_tables(table), reveal_to, parse_cleartext(cleartext or []))
-    elif workflow is not None and data is not None and not texts and not table:
-        trial = _committed(
-            settings_of(context).root, workflow, data, {"--reveal-to": reveal_to, "--cleartext": cleartext}
+        trial = prepare(
+            texts[0], parse_tables(table), reveal_to, parse_cleartext(cleartext or []), disclose_sizes or []
         )
+    elif workflow is not None and data is not None and not texts and not table:
+        unasked = {"--reveal-to": reveal_to, "--cleartext": cleartext, "--disclose-sizes": disclose_sizes}
+        trial = _committed(settings_of(context).root, workflow, data, unasked)
     else:
         fix = "either the query, within quotes or by --query, and one --table or more; or --workflow and --data"
         raise typer.BadParameter(f"give {fix}", param_hint="SELECT")
@@ -90,6 +109,9 @@ def try_query(
     text = show_plan(trial.plan, estimate(trial.plan))
     if plan:
         typer.echo(text, nl=False)
+        return
+    if plain:
+        _run_plainly(trial, text, as_json, console)
         return
     started = time.monotonic()
     with console.status("starting", spinner="line") as status:
@@ -114,6 +136,25 @@ def try_query(
     console.print()
     console.print(table_of_taken(steps))
     console.print(f"{len(rows)} rows in {seconds:.1f} s; parties: {', '.join(trial.parties)}", style="dim")
+
+
+def _run_plainly(trial: Trial, text: str, as_json: bool, console: Console) -> None:
+    """Show the answer, and what it would have taken: of the busiest of the three, primitive by primitive, the bytes."""
+    started = time.monotonic()
+    with console.status("computing in the clear", spinner="line"):
+        answer, costs = trial.run_alone()
+    seconds, rows = time.monotonic() - started, rows_of(answer)
+    if as_json:
+        described = [{"name": field.name, "type": str(field.type)} for field in trial.plan.answer]
+        steps = [{"name": name, "rounds": cost.rounds, "bytes": cost.bytes_sent} for name, cost in costs.items()]
+        told = {"output": rows, "columns": described, "seconds": round(seconds, 3), "steps": steps}
+        typer.echo(json.dumps(told, allow_nan=False))
+        return
+    typer.echo(text)
+    Console().print(table_of(rows, tuple(field.name for field in trial.plan.answer)))
+    total = sum(costs.values(), Cost(0, 0))
+    took = f"three parties would take {total.rounds} rounds and send {size(total.bytes_sent)} each"
+    console.print(f"{len(rows)} rows in {seconds:.1f} s, in the clear; {took}", style="dim")
 
 
 def _committed(root: Path, workflow: Path, data: Path, unasked: Mapping[str, object]) -> Trial:

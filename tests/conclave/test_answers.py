@@ -12,6 +12,7 @@ import pytest
 from conclave.sql.parse import parse
 from renderer.answer import rows_of
 from renderer.trial import parse_tables, prepare
+from tests.conclave.twins import assert_same_costs
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "answers.sql"
 QUERIES = [query.strip() for query in FIXTURE.read_text().split(";\n") if query.strip()]
@@ -63,7 +64,10 @@ def _row(number, generator):
 def test_three_parties_answer_what_duckdb_answers(query, data):
     used = [option.format(data) for name, option in TABLES.items() if re.search(rf"\b{name}\b", query)]
     trial = prepare(query, parse_tables(used), None)
-    got = [tuple(row.values()) for row in rows_of(trial.run(lambda _: None).answer)]
+    ended, (alone, costs) = trial.run_all(lambda _: None), trial.run_alone()
+    assert_same_costs(trial.plan, ended, costs)
+    got = [tuple(row.values()) for row in rows_of(ended[trial.plan.query.recipients[0]].answer)]
+    of_twin = [tuple(row.values()) for row in rows_of(alone)]
     with duckdb.connect() as connection:
         connection.execute("SET error_on_division_by_zero = false")  # in this project it is NULL
         for name, files in (("t", ["t1", "t2", "t3"]), ("y", ["y"]), ("m", ["m"])):
@@ -71,8 +75,9 @@ def test_three_parties_answer_what_duckdb_answers(query, data):
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({paths})")
         wanted = connection.sql(query).fetchall()
     if parse(query).args.get("order") is None:
-        got, wanted = sorted(got, key=_sort_key), sorted(wanted, key=_sort_key)
-    assert [[_comparable(value) for value in row] for row in got] == [[_near(value) for value in row] for row in wanted]
+        got, of_twin, wanted = (sorted(rows, key=_sort_key) for rows in (got, of_twin, wanted))
+    for rows in (got, of_twin):
+        assert [[_comparable(v) for v in row] for row in rows] == [[_near(v) for v in row] for row in wanted]
 
 
 def _near(value):

@@ -17,9 +17,11 @@ from conclave.local.duckdb import LocalEngine
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.show import learned, show_plan
 from conclave.plan.steps import MpcStep
+from conclave.twin import run_alone
 from tests.conclave.golden import assert_golden
 from tests.conclave.protected import ordered
 from tests.conclave.sql.federation import FIXTURES
+from tests.conclave.twins import assert_same_costs
 
 COMPUTE = ("ftc", "bank-a", "bank-b")
 PERSONS = {"ssn": "integer", "area": "varchar(12)", "born": "date"}
@@ -118,8 +120,14 @@ def test_the_answer_is_what_a_database_says(name, seen, persons, first, second):
         "bank-a/scores": arrow(SCORES, first),
         "bank-b/scores": arrow(SCORES, second),
     }
-    answer = run(plan, data)["analyst"].answer
-    assert ordered(tuple(row.values()) for row in answer.to_pylist()) == pooled(sql, data)
+    ended = run(plan, data)
+    with LocalEngine() as engine:
+        for dataset, rows in data.items():
+            engine.register_table(dataset, rows)
+        alone, costs = run_alone(plan, engine)
+    for answer in (ended["analyst"].answer, alone):
+        assert ordered(tuple(row.values()) for row in answer.to_pylist()) == pooled(sql, data)
+    assert_same_costs(plan, ended, costs)
 
 
 PLANS = {

@@ -16,6 +16,7 @@ import pytest
 from conclave.plan.steps import MpcStep
 from renderer.answer import rows_of
 from renderer.trial import parse_tables, prepare
+from tests.conclave.twins import assert_same_costs
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "tpch.sql"
 QUERIES = dict(block.split("\n", 1) for block in FIXTURE.read_text().split("-- ")[1:])
@@ -59,13 +60,16 @@ def test_three_parties_answer_tpch_as_duckdb_does(number, database):
     query = QUERIES[number]
     trial = prepare(query, tables(folder), None)
     assert any(isinstance(step, MpcStep) for step in trial.plan.steps)
-    got = [list(map(_plain, row.values())) for row in rows_of(trial.run(lambda _: None).answer)]
+    ended, (alone, costs) = trial.run_all(lambda _: None), trial.run_alone()
+    assert_same_costs(trial.plan, ended, costs)
     expected = [list(map(_plain, row)) for row in connection.sql(query).fetchall()]
-    assert len(got) == len(expected)
-    for row, wanted in zip(got, expected, strict=True):
-        assert row == [
-            pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value for value in wanted
-        ]
+    for answer in (ended[trial.plan.query.recipients[0]].answer, alone):
+        got = [list(map(_plain, row.values())) for row in rows_of(answer)]
+        assert len(got) == len(expected)
+        for row, wanted in zip(got, expected, strict=True):
+            assert row == [
+                pytest.approx(value, rel=1e-6, abs=1e-6) if isinstance(value, float) else value for value in wanted
+            ]
 
 
 def _plain(value):

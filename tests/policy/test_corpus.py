@@ -28,7 +28,7 @@ CASES = sorted(FOLDER.iterdir())
 UNSUPPORTED = "unsupported-query"
 CLASSES = (
     "ccd", "scql", "aws", "case", "differencing", "minimum", "order", "limit", "rows", "hybrid", "compute", "union",
-    "window", "division", "constant", "noise",
+    "window", "division", "constant", "noise", "sizes",
 )  # fmt: skip
 
 
@@ -84,7 +84,8 @@ def verdict_on(case: Path):
     try:
         recipients, compute = spec.outputs.recipients, spec.mpc.compute
         shown = {tuple(name.split(".")): parties for name, parties in spec.mpc.cleartext.items()}
-        plan = compile_query(spec.query, tables, recipients, compute, protections_of(policies), shown)
+        counted = frozenset(spec.mpc.disclose_sizes)
+        plan = compile_query(spec.query, tables, recipients, compute, protections_of(policies), shown, counted)
     except UnsupportedQuery:
         return "reject", {UNSUPPORTED}, None
     verdict = verify(plan, policies, Request(spec.purpose, datasets))

@@ -185,6 +185,7 @@ def test_only_a_rules_own_words_are_shown():
         ("[sum, mean]", "[]", 12, "spec.grants[0].columns.delay"),
         ("[regulator]", "[Regulator]", 9, "spec.grants[0].to[0]"),
         ("parties: [jfk, lga, ewr]", "cleartextTo: {dely: [jfk]}", 14, "spec.compute.cleartextTo.dely"),
+        ("parties: [jfk, lga, ewr]", "sizesTo: [jfk, Lga]", 14, "spec.compute.sizesTo[1]"),
         ("  compute:", "  minimum: {subjects: 10}\n  compute:", 13, "spec.minimum"),
         ("  compute:", "  limits: {until: soon}\n  compute:", 13, "spec.limits.until"),
         ("  compute:", "  limits: {per: month}\n  compute:", 13, "spec.limits.per"),

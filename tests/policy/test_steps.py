@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from conclave.compile import compile_query
+from conclave.ir.nodes import Input, Sort
 from conclave.plan.steps import Disclosure, LocalStep, MpcStep, RevealStep, SendStep, ShareStep
+from policy.canonical import canonical_json, digest
 from policy.verify import Request, verify
 from tests.policy.conftest import COLUMNS, plan, policy, scan
 
@@ -120,3 +122,47 @@ def test_a_plan_that_does_not_tell_of_keys_it_shows_is_refused():
         return replace(made, disclosures=tuple(d for d in made.disclosures if d.kind != "keys"))
 
     assert codes_of_keys(silent) == ["unknown-disclosure"]
+
+
+COUNTING = {
+    dataset: each.model_copy(
+        update={
+            "spec": each.spec.model_copy(update={"compute": each.spec.compute.model_copy(update={"sizes_to": ("*",)})})
+        }
+    )
+    for dataset, each in POLICIES.items()
+}
+
+
+def codes_of_sizes(change=lambda made: made, policies=COUNTING):
+    tables = {dataset.split("/")[1]: scan(dataset, {"id", "pid"} & set(COLUMNS[dataset])) for dataset in COLUMNS}
+    countable = frozenset({"visits", "people"})
+    made = compile_query(JOINED, tables, ("analyst",), ("alpha", "bravo", "carol"), countable=countable)
+    assert [step.is_compacted for step in made.steps if isinstance(step, MpcStep)] == [True, False]
+    return [reason.code for reason in verify(change(made), policies, Request("research")).reasons]
+
+
+def test_rows_are_counted_on_the_way_if_all_owners_say_so_and_the_plan_tells():
+    def silent(made):
+        return replace(made, disclosures=tuple(d for d in made.disclosures if d.kind != "pairs"))
+
+    def last_too(made):
+        return replace(
+            made, steps=tuple(replace(s, is_compacted=True) if isinstance(s, MpcStep) else s for s in made.steps)
+        )
+
+    def out_of_order(made):
+        return changed(made, MpcStep, operator=Sort(Input("s1", made.steps[1].schema), ()))
+
+    assert codes_of_sizes() == []
+    assert codes_of_sizes(policies=POLICIES) == ["size-not-granted"] * 2
+    assert codes_of_sizes(policies=COUNTING | {"bravo/people": POLICIES["bravo/people"]}) == ["size-not-granted"]
+    assert codes_of_sizes(silent) == ["unknown-disclosure"]
+    assert codes_of_sizes(last_too) == ["unknown-disclosure"]
+    assert "unknown-disclosure" in codes_of_sizes(out_of_order)
+
+
+def test_a_policy_that_says_nothing_of_sizes_is_signed_as_before_there_were_any():
+    plain = POLICIES["alpha/visits"]
+    assert "sizesTo" not in canonical_json(plain).decode()
+    assert digest(plain) != digest(COUNTING["alpha/visits"])

@@ -87,6 +87,15 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
             "visits-by-ward.yaml:20:48: spec.mpc.cleartext.visits.ward[2]: alpha is listed twice (fix: keep one)",
         ],
     ),
+    "sizes of a table that is not there, and of one twice": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  mpc: {discloseSizes: [visits, beds, visits]}",
+        [
+            "visits-by-ward.yaml:20:33: spec.mpc.discloseSizes[1]: there is no table beds (fix: the tables are: visits)",
+            "visits-by-ward.yaml:20:39: spec.mpc.discloseSizes[2]: visits is listed twice (fix: keep one)",
+        ],
+    ),
     "keys of something that is no column": (
         WORKFLOW,
         "  deadlines: {jobSeconds: 600}",

@@ -128,3 +128,38 @@ def test_rows_that_a_sort_takes_for_equal_are_not_told_in_an_order_that_anybody_
     by_place = [row["v"] for row in sorted(rows, key=lambda row: row["r"])]
     assert sorted(by_place) == list(range(len(rows)))
     assert by_place != sorted(by_place)  # by chance once in 40!
+
+
+def test_in_the_clear_the_answer_is_the_same_and_rounds_are_counted(folder):
+    tables = ["--table", parts(1, 2, 3), "--json"]
+    shared, plain = (json.loads(ccd_try(folder, SUMS, *tables, *more).stdout) for more in ([], ["--plain"]))
+    assert plain["output"] == [{**row, "mean": pytest.approx(row["mean"], rel=1e-6)} for row in shared["output"]]
+    assert plain["columns"] == shared["columns"]
+    counted = {step["name"]: step["rounds"] for step in plain["steps"]}
+    under_mpc = [step for step in shared["steps"] if step["kind"] in ("mpc", "reveal")]
+    assert any(step["actual"]["rounds"] for step in under_mpc)
+    assert all(counted[step["name"]] == step["actual"]["rounds"] for step in under_mpc)
+    shown = ccd_try(folder, SUMS, "--table", parts(1, 2, 3), "--plain")
+    assert "in the clear; three parties would take" in " ".join(shown.stderr.split())
+
+
+def test_in_the_clear_what_goes_wrong_is_told_as_usual(folder):
+    (folder / "x.csv").write_text("a\n" + "1\n" * 5000)
+    options = ["--table", "x=alpha:x.csv", "--table", "y=bravo:x.csv", "--plain"]
+    result = ccd_try(folder, "SELECT COUNT(*) AS n FROM x JOIN y ON x.a = y.a", *options)
+    assert result.exit_code == 10
+    assert "join on a column that tells one table's rows apart" in " ".join(result.stderr.split())
+
+
+def test_sizes_that_may_be_told_make_later_steps_cheaper(folder):
+    (folder / "some.csv").write_text("k\na\n")
+    sql = "SELECT v, COUNT(*) AS n FROM t WHERE k IN (SELECT k FROM some) GROUP BY v"
+    tables = ["--table", parts(1, 2, 3), "--table", "some=p4:some.csv", "--json"]
+    told = ["--disclose-sizes", "t", "--disclose-sizes", "some"]
+    carried, dropped = (json.loads(ccd_try(folder, sql, *tables, *more).stdout) for more in ([], told))
+    assert sorted(row["v"] for row in dropped["output"]) == sorted(row["v"] for row in carried["output"]) == [1, 2, 3]
+    last = [[s for s in each["steps"] if s["kind"] == "mpc"][-1]["actual"]["bytes"] for each in (carried, dropped)]
+    assert last[1] < last[0]
+    refused = ccd_try(folder, sql, *tables, "--disclose-sizes", "beds")
+    assert refused.exit_code == 10
+    assert "there is no such table" in " ".join(refused.stderr.split())

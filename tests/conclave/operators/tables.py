@@ -8,10 +8,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from conclave.mpc.party import Party
+from conclave.mpc.twin import Twin
 from conclave.operators.filter import filter_rows
-from conclave.operators.input import InputColumn, InputTable, PlainTable, exchange_inputs
-from conclave.operators.reveal import receive_revealed, reveal_to
+from conclave.operators.input import InputColumn, InputTable, PlainTable, exchange_inputs, known_to_all
+from conclave.operators.reveal import open_parts, receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
+from conclave.twin import open_alone
 from tests.conclave.mpc.three import NAMES, run_parties
 
 ALL = (*NAMES, "delta", "echo")
@@ -61,6 +63,15 @@ def run_tables(
     revealed = [to_rows(results[name]) for name in recipients]
     assert all(rows == revealed[0] for rows in revealed)
     return revealed[0]
+
+
+def run_twin(
+    work: Callable[..., SecretTable], inputs: Sequence[tuple[InputTable, Sequence[Row]]], keep_order: bool = False
+) -> list[Row]:
+    """Run `work(*tables, me)` by the plaintext twin, which `test_twin` holds to be the three parties' like."""
+    me = Twin(NAMES, {open_parts: open_alone})
+    tables = [known_to_all(table, plain(table, rows), me) for table, rows in inputs]
+    return to_rows(reveal_to(work(*tables, me), NAMES[:1], me, keep_order))
 
 
 def to_rows(revealed: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> list[Row]:

@@ -78,6 +78,7 @@ def test_whole_numbers_are_right_or_noticed(operator, rows):
 
 @pytest.mark.parametrize("operator", ["+", "-", "*", "/"])
 @given(rows=REALS)
+@example(rows=[(LIFT_MOST, LIFT_MOST), (LIFT_MOST, -LIFT_MOST), (-LIFT_MOST, ONE), (LIFT_MOST, 1), (1, -LIFT_MOST)])
 @example(
     rows=[(ONE << 15, ONE << 15), ((ONE << 15) - 1, ONE << 15), (ONE << 29, 3 * ONE), (1, ONE << 29), (ONE, 1), (5, -7)]
 )

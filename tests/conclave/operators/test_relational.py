@@ -180,13 +180,14 @@ def test_nested_join_agrees_with_python(left, right):
 
 def left_joined(left, right):
     found = {row for row in left for other in right if joined([row], [other])}
-    return bag([*joined(left, right), *((*row, None, None, None) for row in left if row not in found)])
+    return bag([*joined(left, right).elements(), *((*row, None, None, None) for row in left if row not in found)])
 
 
 @given(left=ROWS, right=ROWS.map(with_unique_keys))
 @example(left=[], right=[])
 @example(left=[(1, 2, 3, 4)], right=[])
 @example(left=[], right=[(1, 2, 3, 4)])
+@example(left=[(1, 2, 3, 4)] * 3 + [(1, 2, 2, 4)] * 2, right=[(1, 2, 3, 4)])
 def test_left_join_with_unique_keys_agrees_with_python(left, right):
     got = run_tables(
         lambda t, r, me: left_join_unique(keep_odd(t, me), keep_odd(r, me), ON, me), [(T, left), (R, right)]

@@ -184,6 +184,8 @@ def _near(value, unit):
 @example(rows=[])
 @example(rows=[(1, None, 2, None)])
 @example(rows=[(1, 2, j, v) for j, v in ((1, 5), (2, 5), (3, 9), (1, -4), (2, None))])
+@example(rows=[(1, 2, -4, (1 << 63) - 1), (1, 2, 3, -(1 << 63)), (1, 2, 3, None), (0, 2, 3, 1), (1, None, 3, None)])
+@example(rows=[(0, 2, 3, 4), (None, 2, 3, 4)])
 @settings(max_examples=6)
 def test_quantiles_agree_with_duckdb(keys, rows):
     def work(t, me):

@@ -63,6 +63,9 @@ ORDERS = {
 @example(rows=[(1, None, 2, None)])
 @example(rows=[(1, 2, 3, None)] * 5)
 @example(rows=[(0, 2, 3, 4)] * 3)
+@example(
+    rows=[(1, 2, 3, (1 << 63) - 1), (1, 2, 3, -(1 << 63)), (1, 2, 3, None), (1, None, -4, -(1 << 63)), (0, 3, -4, 1)]
+)
 @settings(max_examples=8)
 def test_window_functions_agree_with_duckdb(over, rows):
     by, keys = ORDERS[over]
