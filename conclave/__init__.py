@@ -15,6 +15,7 @@ In reading order:
 - limits: how large an owner's numbers may be, so that words do not overflow
 - held: an owner's numbers, held to that before they are shared
 - ranges: where numbers are looked at under MPC, because they could outgrow their words
+- mpc_steps: the MPC steps of a plan, side by side where they can be
 - execute: one party's walk through the steps of a plan
 - estimate: what the steps of a plan will cost
 - forecast: what they will cost with many rows

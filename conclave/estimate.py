@@ -14,6 +14,7 @@ from conclave.mpc.channel import Network
 from conclave.mpc.costs import Cost
 from conclave.mpc.inprocess import connect_all
 from conclave.mpc.party import Party
+from conclave.mpc_steps import run_mpc_steps
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, PlainTable, exchange_inputs
 from conclave.operators.noise import no_noise
@@ -35,31 +36,48 @@ def estimate(plan: Plan, n_rows: int = REHEARSED_ROWS) -> dict[str, Cost]:
     return {name: max((each[name] for each in costs), key=lambda cost: cost.bytes_sent) for name in costs[0]}
 
 
-def rehearse(plan: Plan, n_rows: Mapping[str, int]) -> tuple[dict[str, Cost], ...]:
-    """Return what each step costs each compute party, if so many rows are shared in each ShareStep."""
+def rehearse(plan: Plan, n_rows: Mapping[str, int], side_by_side: bool = True) -> tuple[dict[str, Cost], ...]:
+    """Return what each step costs each compute party, if so many rows are shared in each ShareStep.
+
+    Not `side_by_side`: as if they were more than are worked on so.
+    """
     if plan.mpc is None:
         return ({},)
     setting = plan.mpc
     networks = connect_all(setting.compute, TIMEOUT_S)
     with ThreadPoolExecutor(len(networks)) as pool:
-        futures = [pool.submit(_rehearse, plan, setting, network, n_rows) for network in networks.values()]
+        futures = [
+            pool.submit(_rehearse, plan, setting, network, n_rows, side_by_side) for network in networks.values()
+        ]
         return tuple(future.result() for future in futures)
 
 
-def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: Mapping[str, int]) -> dict[str, Cost]:
+def _rehearse(
+    plan: Plan, setting: MpcSetting, network: Network, n_rows: Mapping[str, int], side_by_side: bool
+) -> dict[str, Cost]:
     try:
         me = Party.setup(network, setting.compute, b"rehearsal")
         tables: dict[str, SecretTable] = {}
         costs: dict[str, Cost] = {}
         watch = Watch()
+        me.side_by_side = side_by_side
+        mpc = [step for step in plan.steps if isinstance(step, MpcStep)]
+
+        def run(step: MpcStep, lane: Party) -> SecretTable:
+            # Rows are made up: keys may repeat, and are of few subjects.
+            return apply(step, tables, lane, lambda _: None, lambda: None, watch, draw=no_noise)
+
         for step in plan.steps:
             rounds, size_bytes = network.rounds, network.bytes_sent
             match step:
                 case ShareStep():
                     tables |= _share(step, network, setting, n_rows[step.name])
                 case MpcStep():
-                    # Rows are made up: keys may repeat, and are of few subjects.
-                    tables[step.name] = apply(step, tables, me, lambda _: None, lambda: None, watch, draw=no_noise)
+                    if step is mpc[0]:
+                        run_mpc_steps(
+                            mpc, tables, me, run, lambda _: None, lambda s, cost, _: costs.update({s.name: cost})
+                        )
+                    continue
                 case RevealStep(_, source):
                     watch.end(me)
                     # To one of the three, whoever the recipient is: what compute parties send is nearly the same.

@@ -19,9 +19,11 @@ from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
 from conclave.local.sqltext import to_sql
 from conclave.mpc.channel import Network
+from conclave.mpc.costs import Cost
 from conclave.mpc.laplace import Noise
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES
+from conclave.mpc_steps import are_few, run_mpc_steps
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, exchange_inputs
 from conclave.operators.reveal import receive_revealed, reveal_to
@@ -77,28 +79,38 @@ def execute(
     if plan.mpc is not None and me in plan.mpc.compute:
         walk.party = Party.setup(network, plan.mpc.compute, context)
     reports: list[StepReport] = []
+
+    def tell(report: StepReport) -> None:
+        if report.is_done:
+            reports.append(report)
+        progress(report)
+
     for steps in _batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
         if isinstance(steps[0], RevealStep):
             walk.wait_for_mpc()
         if not walk.takes_part(steps):
             continue
-        progress(StepReport(name, kind, is_done=False))
+        if isinstance(steps[0], MpcStep):
+            walk.compute([step for step in steps if isinstance(step, MpcStep)], tell)
+            continue
+        tell(StepReport(name, kind, is_done=False))
         started, rounds, size_bytes = time.monotonic(), network.rounds, network.bytes_sent
         walk.run(steps)
         seconds = time.monotonic() - started
-        report = StepReport(
-            name, kind, True, round(seconds, 6), network.rounds - rounds, network.bytes_sent - size_bytes
-        )
-        reports.append(report)
-        progress(report)
+        cost = Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
+        tell(_done(steps[0], cost, seconds))
     return Execution(walk.answer(), tuple(reports))
 
 
+def _done(step: Step, cost: Cost, seconds: float) -> StepReport:
+    return StepReport(step.name, kind_of(step), True, round(seconds, 6), cost.rounds, cost.bytes_sent)
+
+
 def _batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    """Yield steps one by one, but neighbouring ShareSteps together: all owners share in the same round."""
-    for is_share, group in groupby(steps, key=lambda step: isinstance(step, ShareStep)):
-        if is_share:
+    """Yield steps one by one, but neighbours that share rounds together: all ShareSteps, all MpcSteps."""
+    for kind, group in groupby(steps, key=type):
+        if kind in (ShareStep, MpcStep):
             yield tuple(group)
         else:
             yield from ((step,) for step in group)
@@ -151,13 +163,25 @@ class _Walk:
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
-            case MpcStep() as step:
-                assert self.party is not None
-                self.shared[step.name] = apply(step, self.shared, self.party, watch=self.watch, draw=self.noise.draw)
+            case MpcStep():
+                raise AssertionError("see `compute`")
             case RevealStep():
                 self._reveal(steps[0])
             case SendStep():
                 self._send(steps[0])
+
+    def compute(self, steps: list[MpcStep], tell: Callable[[StepReport], None]) -> None:
+        """Do MPC steps."""
+        assert self.party is not None
+        self.party.side_by_side = are_few(self.shared.values())
+        run_mpc_steps(
+            steps,
+            self.shared,
+            self.party,
+            lambda step, me: apply(step, self.shared, me, watch=self.watch, draw=self.noise.draw),
+            lambda step: tell(StepReport(step.name, kind_of(step), is_done=False)),
+            lambda step, cost, seconds: tell(_done(step, cost, seconds)),
+        )
 
     def answer(self) -> pa.Table | None:
         """Return the table the last step left at a recipient."""
