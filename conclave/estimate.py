@@ -14,7 +14,7 @@ from conclave.mpc.channel import Network
 from conclave.mpc.costs import Cost
 from conclave.mpc.inprocess import connect_all
 from conclave.mpc.party import Party
-from conclave.mpc_steps import run_mpc_steps
+from conclave.mpc_steps import batches, only_mpc, run_mpc_steps
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, PlainTable, exchange_inputs
 from conclave.operators.noise import no_noise
@@ -61,30 +61,30 @@ def _rehearse(
         costs: dict[str, Cost] = {}
         watch = Watch()
         me.side_by_side = side_by_side
-        mpc = [step for step in plan.steps if isinstance(step, MpcStep)]
 
         def run(step: MpcStep, lane: Party) -> SecretTable:
             # Rows are made up: keys may repeat, and are of few subjects.
             return apply(step, tables, lane, lambda _: None, lambda: None, watch, draw=no_noise)
 
-        for step in plan.steps:
-            rounds, size_bytes = network.rounds, network.bytes_sent
-            match step:
-                case ShareStep():
-                    tables |= _share(step, network, setting, n_rows[step.name])
-                case MpcStep():
-                    if step is mpc[0]:
-                        run_mpc_steps(
-                            mpc, tables, me, run, lambda _: None, lambda s, cost, _: costs.update({s.name: cost})
-                        )
-                    continue
-                case RevealStep(_, source):
-                    watch.end(me)
-                    # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
-                    reveal_to(tables[source], setting.compute[:1], me)
-                case _:
-                    continue
-            costs[step.name] = Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
+        def done(step: MpcStep, cost: Cost, _: float) -> None:
+            costs[step.name] = cost
+
+        for batch in batches(plan.steps):
+            if mpc := only_mpc(batch):
+                run_mpc_steps(mpc, tables, me, run, lambda _: None, done)
+                continue
+            for step in batch:
+                rounds, size_bytes = network.rounds, network.bytes_sent
+                match step:
+                    case ShareStep():
+                        tables |= _share(step, network, setting, n_rows[step.name])
+                    case RevealStep(_, source):
+                        watch.end(me)
+                        # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
+                        reveal_to(tables[source], setting.compute[:1], me)
+                    case _:
+                        continue
+                costs[step.name] = Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
         return costs
     finally:
         network.close()

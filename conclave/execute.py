@@ -6,9 +6,8 @@ row counts, and single bits that end the run. What is revealed is what `plan.dis
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import groupby
 
 import pyarrow as pa
 
@@ -23,7 +22,7 @@ from conclave.mpc.costs import Cost
 from conclave.mpc.laplace import Noise
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES
-from conclave.mpc_steps import are_few, run_mpc_steps
+from conclave.mpc_steps import batches, only_mpc, run_mpc_steps
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, exchange_inputs
 from conclave.operators.reveal import receive_revealed, reveal_to
@@ -85,14 +84,14 @@ def execute(
             reports.append(report)
         progress(report)
 
-    for steps in _batches(plan.steps):
+    for steps in batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
         if isinstance(steps[0], RevealStep):
             walk.wait_for_mpc()
         if not walk.takes_part(steps):
             continue
         if isinstance(steps[0], MpcStep):
-            walk.compute([step for step in steps if isinstance(step, MpcStep)], tell)
+            walk.compute(only_mpc(steps), tell)
             continue
         tell(StepReport(name, kind, is_done=False))
         started, rounds, size_bytes = time.monotonic(), network.rounds, network.bytes_sent
@@ -105,15 +104,6 @@ def execute(
 
 def _done(step: Step, cost: Cost, seconds: float) -> StepReport:
     return StepReport(step.name, kind_of(step), True, round(seconds, 6), cost.rounds, cost.bytes_sent)
-
-
-def _batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    """Yield steps one by one, but neighbours that share rounds together: all ShareSteps, all MpcSteps."""
-    for kind, group in groupby(steps, key=type):
-        if kind in (ShareStep, MpcStep):
-            yield tuple(group)
-        else:
-            yield from ((step,) for step in group)
 
 
 @dataclass
@@ -173,7 +163,6 @@ class _Walk:
     def compute(self, steps: list[MpcStep], tell: Callable[[StepReport], None]) -> None:
         """Do MPC steps."""
         assert self.party is not None
-        self.party.side_by_side = are_few(self.shared.values())
         run_mpc_steps(
             steps,
             self.shared,

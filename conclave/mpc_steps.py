@@ -1,7 +1,8 @@
 """The MPC steps of a plan, each as soon as the tables that it reads are there, side by side with those that read others."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 
 from conclave.ir.nodes import Input
 from conclave.ir.walk import nodes_in
@@ -9,11 +10,25 @@ from conclave.mpc.costs import Cost
 from conclave.mpc.party import Party
 from conclave.mpc.together import added_rounds, together, wait_for
 from conclave.operators.table import SecretTable
-from conclave.plan.steps import MpcStep
+from conclave.plan.steps import MpcStep, ShareStep, Step
 
 # With more rows, things are done one after the other: there bytes take the time, not rounds, and memory is dear.
 MOST_ROWS = 1 << 16
 Run = Callable[[MpcStep, Party], SecretTable]
+
+
+def batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
+    """Yield steps one by one, but neighbours that share rounds together: all ShareSteps, all MpcSteps."""
+    for kind, group in groupby(steps, key=type):
+        if kind in (ShareStep, MpcStep):
+            yield tuple(group)
+        else:
+            yield from ((step,) for step in group)
+
+
+def only_mpc(steps: Iterable[Step]) -> list[MpcStep]:
+    """Return the MPC steps among some."""
+    return [step for step in steps if isinstance(step, MpcStep)]
 
 
 def run_mpc_steps(
@@ -45,6 +60,7 @@ def run_mpc_steps(
 
         return take_turn
 
+    me.side_by_side = me.side_by_side and are_few(tables.values())
     together([protocol(step) for step in steps], me)
 
 
