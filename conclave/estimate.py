@@ -21,7 +21,7 @@ from conclave.operators.noise import no_noise
 from conclave.operators.reveal import reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
-from conclave.plan.steps import MpcSetting, MpcStep, Plan, RevealStep, ShareStep
+from conclave.plan.steps import MpcSetting, MpcStep, Plan, RevealStep, ShareStep, Step
 
 REHEARSED_ROWS = 100
 TIMEOUT_S = 60.0
@@ -74,20 +74,34 @@ def _rehearse(
                 run_mpc_steps(mpc, tables, me, run, lambda _: None, done)
                 continue
             for step in batch:
-                rounds, size_bytes = network.rounds, network.bytes_sent
-                match step:
-                    case ShareStep():
-                        tables |= _share(step, network, setting, n_rows[step.name])
-                    case RevealStep(_, source):
-                        watch.end(me)
-                        # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
-                        reveal_to(tables[source], setting.compute[:1], me)
-                    case _:
-                        continue
-                costs[step.name] = Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
+                cost = _moved(step, tables, setting, n_rows, watch, me)
+                costs |= {step.name: cost} if cost is not None else {}
         return costs
     finally:
         network.close()
+
+
+def _moved(
+    step: Step,
+    tables: dict[str, SecretTable],
+    setting: MpcSetting,
+    n_rows: Mapping[str, int],
+    watch: Watch,
+    me: Party,
+) -> Cost | None:
+    """Share or reveal; return what that costs, None for other steps."""
+    network = me.network
+    rounds, size_bytes = network.rounds, network.bytes_sent
+    match step:
+        case ShareStep():
+            tables |= _share(step, network, setting, n_rows[step.name])
+        case RevealStep(_, source):
+            watch.end(me)
+            # To one of the three, whoever the recipient is: what compute parties send is nearly the same.
+            reveal_to(tables[source], setting.compute[:1], me)
+        case _:
+            return None
+    return Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
 
 
 def _share(step: ShareStep, network: Network, setting: MpcSetting, n_rows: int) -> dict[str, SecretTable]:

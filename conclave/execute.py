@@ -74,16 +74,10 @@ def execute(
 
     Raises:  ProtocolError if a peer is lost, late or out of step, or for what the steps find out; LocalError or EncodeProblem, both without values.
     """
-    walk = _Walk(plan, me, network, engine, Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES)))
+    noise = Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES))
+    walk = _Walk(plan, me, network, engine, noise, progress)
     if plan.mpc is not None and me in plan.mpc.compute:
         walk.party = Party.setup(network, plan.mpc.compute, context)
-    reports: list[StepReport] = []
-
-    def tell(report: StepReport) -> None:
-        if report.is_done:
-            reports.append(report)
-        progress(report)
-
     for steps in batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
         if isinstance(steps[0], RevealStep):
@@ -91,15 +85,15 @@ def execute(
         if not walk.takes_part(steps):
             continue
         if isinstance(steps[0], MpcStep):
-            walk.compute(only_mpc(steps), tell)
+            walk.compute(only_mpc(steps))
             continue
-        tell(StepReport(name, kind, is_done=False))
+        walk.tell(StepReport(name, kind, is_done=False))
         started, rounds, size_bytes = time.monotonic(), network.rounds, network.bytes_sent
         walk.run(steps)
         seconds = time.monotonic() - started
         cost = Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
-        tell(_done(steps[0], cost, seconds))
-    return Execution(walk.answer(), tuple(reports))
+        walk.tell(_done(steps[0], cost, seconds))
+    return Execution(walk.answer(), tuple(walk.reports))
 
 
 def _done(step: Step, cost: Cost, seconds: float) -> StepReport:
@@ -113,10 +107,18 @@ class _Walk:
     network: Network
     engine: LocalEngine
     noise: Noise
+    progress: Callable[[StepReport], None]
     party: Party | None = None
     shared: dict[str, SecretTable] = field(default_factory=dict)
     clear: dict[str, pa.Table] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
+    reports: list[StepReport] = field(default_factory=list)
+
+    def tell(self, report: StepReport) -> None:
+        """Report that a step begins, or is done."""
+        if report.is_done:
+            self.reports.append(report)
+        self.progress(report)
 
     def takes_part(self, steps: tuple[Step, ...]) -> bool:
         """Whether this party has anything to do in the steps."""
@@ -160,7 +162,7 @@ class _Walk:
             case SendStep():
                 self._send(steps[0])
 
-    def compute(self, steps: list[MpcStep], tell: Callable[[StepReport], None]) -> None:
+    def compute(self, steps: list[MpcStep]) -> None:
         """Do MPC steps."""
         assert self.party is not None
         run_mpc_steps(
@@ -168,8 +170,8 @@ class _Walk:
             self.shared,
             self.party,
             lambda step, me: apply(step, self.shared, me, watch=self.watch, draw=self.noise.draw),
-            lambda step: tell(StepReport(step.name, kind_of(step), is_done=False)),
-            lambda step, cost, seconds: tell(_done(step, cost, seconds)),
+            lambda step: self.tell(StepReport(step.name, kind_of(step), is_done=False)),
+            lambda step, cost, seconds: self.tell(_done(step, cost, seconds)),
         )
 
     def answer(self) -> pa.Table | None:
