@@ -15,7 +15,7 @@ from renderer.local.observe import ContainerEnded, ContainerLine
 from tests.e2e.conftest import interrupt
 from tests.e2e.owners import HELPER, WORKFLOW, Owners, owners_at
 
-RECEIVE_S = 20
+RECEIVE_S = 40
 
 
 # The recipient computes, owns nothing, or owns and does not compute.
@@ -60,7 +60,7 @@ def assert_that_everyone_learnt_what_the_plan_says(federation: Owners, run_id: s
 
 @pytest.mark.deep
 def test_an_owner_that_dies_after_it_has_given_its_rows_ends_everybody_with_40_in_time(tmp_path):
-    deadlines = f"  deadlines: {{barrierSeconds: 60, receiveSeconds: {RECEIVE_S}}}\n"
+    deadlines = f"  deadlines: {{barrierSeconds: 180, receiveSeconds: {RECEIVE_S}}}\n"
     with owners_at(tmp_path, 4, "carol", deadlines) as federation:
         survivors = dict.fromkeys(("alpha", "bravo", "carol"), 40)
         held, killed, ended_at = [], [], {}
