@@ -18,6 +18,7 @@ In reading order:
 - reach: how far they reach under a minimum or noise, whichever rows a query picks
 - whole: whole columns, held to fixed limits there
 - ranges: where numbers are looked at under MPC, because they could outgrow their words
+- mpc_steps: the MPC steps of a plan, side by side where they can be
 - execute: one party's walk through the steps of a plan
 - twin: the whole plan in the clear, by one alone
 - estimate: what the steps of a plan will cost

@@ -6,9 +6,8 @@ row counts, and single bits that end the run. What is revealed is what `plan.dis
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import groupby
 
 import pyarrow as pa
 
@@ -19,9 +18,11 @@ from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
 from conclave.local.sqltext import to_sql
 from conclave.mpc.channel import Network
+from conclave.mpc.costs import Cost
 from conclave.mpc.laplace import Noise
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES
+from conclave.mpc_steps import batches, only_mpc, run_mpc_steps
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, exchange_inputs, padded_rows
 from conclave.operators.reveal import receive_revealed, reveal_to
@@ -75,35 +76,30 @@ def execute(
 
     Raises:  ProtocolError if a peer is lost, late or out of step, or for what the steps find out; LocalError or EncodeProblem, both without values.
     """
-    walk = _Walk(plan, me, network, engine, Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES)))
+    noise = Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES))
+    walk = _Walk(plan, me, network, engine, noise, progress)
     if plan.mpc is not None and me in plan.mpc.compute:
         walk.party = Party.setup(network, plan.mpc.compute, context)
-    reports: list[StepReport] = []
-    for steps in _batches(plan.steps):
+    for steps in batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
         if isinstance(steps[0], RevealStep):
             walk.wait_for_mpc()
         if not walk.takes_part(steps):
             continue
-        progress(StepReport(name, kind, is_done=False))
+        if isinstance(steps[0], MpcStep):
+            walk.compute(only_mpc(steps))
+            continue
+        walk.tell(StepReport(name, kind, is_done=False))
         started, rounds, size_bytes = time.monotonic(), network.rounds, network.bytes_sent
         walk.run(steps)
         seconds = time.monotonic() - started
-        report = StepReport(
-            name, kind, True, round(seconds, 6), network.rounds - rounds, network.bytes_sent - size_bytes
-        )
-        reports.append(report)
-        progress(report)
-    return Execution(walk.answer(), tuple(reports))
+        cost = Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
+        walk.tell(_done(steps[0], cost, seconds))
+    return Execution(walk.answer(), tuple(walk.reports))
 
 
-def _batches(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    """Yield steps one by one, but neighbouring ShareSteps together: all owners share in the same round."""
-    for is_share, group in groupby(steps, key=lambda step: isinstance(step, ShareStep)):
-        if is_share:
-            yield tuple(group)
-        else:
-            yield from ((step,) for step in group)
+def _done(step: Step, cost: Cost, seconds: float) -> StepReport:
+    return StepReport(step.name, kind_of(step), True, round(seconds, 6), cost.rounds, cost.bytes_sent)
 
 
 @dataclass
@@ -113,10 +109,18 @@ class _Walk:
     network: Network
     engine: LocalEngine
     noise: Noise
+    progress: Callable[[StepReport], None]
     party: Party | None = None
     shared: dict[str, SecretTable] = field(default_factory=dict)
     clear: dict[str, pa.Table] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
+    reports: list[StepReport] = field(default_factory=list)
+
+    def tell(self, report: StepReport) -> None:
+        """Report that a step begins, or is done."""
+        if report.is_done:
+            self.reports.append(report)
+        self.progress(report)
 
     def takes_part(self, steps: tuple[Step, ...]) -> bool:
         """Whether this party has anything to do in the steps."""
@@ -155,13 +159,24 @@ class _Walk:
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
-            case MpcStep() as step:
-                assert self.party is not None
-                self.shared[step.name] = apply(step, self.shared, self.party, watch=self.watch, draw=self.noise.draw)
+            case MpcStep():
+                raise AssertionError("see `compute`")
             case RevealStep():
                 self._reveal(steps[0])
             case SendStep():
                 self._send(steps[0])
+
+    def compute(self, steps: list[MpcStep]) -> None:
+        """Do MPC steps."""
+        assert self.party is not None
+        run_mpc_steps(
+            steps,
+            self.shared,
+            self.party,
+            lambda step, me: apply(step, self.shared, me, watch=self.watch, draw=self.noise.draw),
+            lambda step: self.tell(StepReport(step.name, kind_of(step), is_done=False)),
+            lambda step, cost, seconds: self.tell(_done(step, cost, seconds)),
+        )
 
     def answer(self) -> pa.Table | None:
         """Return the table the last step left at a recipient."""

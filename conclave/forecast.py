@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from conclave.estimate import rehearse
 from conclave.ir.walk import is_one_row, scans_in
 from conclave.mpc.costs import Cost
+from conclave.mpc_steps import MOST_ROWS
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 
 # Measured with three parties on two cores over loopback, on joins, groups and quotients of 300,000 rows; the latency
@@ -38,7 +39,9 @@ def forecast(plan: Plan, rows: Mapping[str, int]) -> dict[str, Forecast]:
     if most <= _REHEARSED[-1]:
         costs = [rehearse(plan, shared)] * 3
     else:
-        costs = [rehearse(plan, {name: -(-n * size // most) for name, n in shared.items()}) for size in _REHEARSED]
+        few = sum(shared.values()) <= MOST_ROWS
+        sizes = [{name: -(-n * size // most) for name, n in shared.items()} for size in _REHEARSED]
+        costs = [rehearse(plan, each, few) for each in sizes]
     return {name: _forecast([[each[name] for each in run] for run in costs], most) for name in costs[0][0]}
 
 

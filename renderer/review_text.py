@@ -207,7 +207,7 @@ def _markdown_facts(one: Review) -> Iterator[str]:
 
 
 def _markdown_steps(one: Review) -> Iterator[str]:
-    total = [cost for cost in one.costs.values() if cost.rounds]
+    total = [cost for cost in one.costs.values() if cost.rounds or cost.bytes_sent]
     rounds, sent = sum(cost.rounds for cost in total), sum(cost.bytes_sent for cost in total)
     price = f"about {rounds} rounds and {size(sent)} sent by each of those who compute" if total else "no MPC"
     yield f"<details><summary>Each step, where it runs and what it costs: {price}</summary>"
@@ -217,7 +217,7 @@ def _markdown_steps(one: Review) -> Iterator[str]:
     for step in one.ask.plan.steps:
         where, what = describe(step, one.ask.plan)
         cost = one.costs.get(step.name)
-        paid = f"{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost and cost.rounds else ""
+        paid = f"{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost in total else ""
         shown = "<br>".join(code_in_a_cell(line) for line in what.splitlines())
         yield f"| {escape(step.name)} | {escape(where)} | {shown} | {paid} |"
     yield ""

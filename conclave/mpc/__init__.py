@@ -19,6 +19,7 @@ In reading order:
 - memory: keeping freed memory
 - costs: rounds and bytes, declared beside each primitive
 - party: one of the three: index, network, randomness
+- together: independent protocols in the rounds of the longest
 - witness: what was opened, compared between the two that hold it
 - shares: secret vectors and their linear operations; opening
 - deal: sharing what one or two parties know in the clear

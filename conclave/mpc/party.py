@@ -34,6 +34,20 @@ class Party:
         self.network = network
         self.streams = streams
         self.openings = Openings()
+        # Whether independent protocols share their rounds (`together`): many rows would need the memory of all at once.
+        self.side_by_side = True
+
+    def beside(self, network: Network) -> "Party":
+        """Return this party for a protocol that runs beside others: with randomness and openings of its own."""
+        other = Party(self.index, self.names, network, self.streams.fork())
+        other.side_by_side = self.side_by_side
+        return other
+
+    def take_openings(self, other: "Party") -> None:
+        """Remember what was opened in a protocol that has run beside others."""
+        self.openings.held.update(other.openings.held.digest())
+        self.openings.received.update(other.openings.received.digest())
+        self.openings.count += other.openings.count
 
     def index_of(self, name: str) -> int:
         """Return the index of one of the three."""

@@ -75,10 +75,23 @@ class Streams:
     """All correlated randomness of one party: a pair with the next party, a pair with the previous one."""
 
     def __init__(self, seed_with_next: bytes, seed_with_prev: bytes) -> None:
+        self._seeds = (seed_with_next, seed_with_prev)
+        self._forks = 0
         self.with_next = Pair(seed_with_next)
         self.with_prev = Pair(seed_with_prev)
         # What nobody else knows: each neighbour knows one of the two seeds.
         self.alone = Pair(derive(seed_with_next + seed_with_prev, b"alone"))
+
+    def fork(self) -> "Streams":
+        """Return streams of their own for a protocol that runs beside others, each time others.
+
+        What two neighbours draw in common they draw in the same order, but between other rounds: of one stream for
+        several protocols they would draw for different ones.
+        """
+        self._forks += 1
+        label = f"fork {self._forks}".encode()
+        with_next, with_prev = (derive(seed, label) for seed in self._seeds)
+        return Streams(with_next, with_prev)
 
     def zero_share(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
         """Return this party's part of three uniform arrays that add up to zero."""

@@ -25,6 +25,7 @@ In reading order:
 - watch: what outgrew its word becomes one bit, opened at the end
 - words: a column of words, and what is known of each
 - arithmetic: sums, products and quotients of words
+- choose: one of two words by a secret bit
 - evaluate: scalar expressions
 - looking: sums that are looked at
 - aggregates_of: the aggregates of a query

@@ -9,6 +9,7 @@ from conclave.ir.types import Double, Schema
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.known import Knowledge
 from conclave.mpc.party import Party
+from conclave.mpc.together import for_each
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.evaluate import Rows, words_of
 from conclave.operators.groupby import group_by
@@ -35,7 +36,10 @@ def aggregate_rows(
     """
     specs: list[AggregateSpec] = []
     quantiles: list[QuantileSpec] = []
-    rows, added = Rows(table, me, looking.ranges if looking else None), []
+    added: list[AggregateSpec] = []
+    rows = Rows(table, me, looking.ranges if looking else None)
+    for columns in for_each(outputs, lambda output, lane: _prepared(output, schema, rows.on(lane), looking), me):
+        table = table.with_columns(columns)
     for output in outputs:
         assert not output.is_distinct, "expand_distinct leaves none"
         match output.function:
@@ -44,33 +48,49 @@ def aggregate_rows(
                 assert output.fraction is not None
                 is_between = output.function == "quantile_cont"
                 quantiles.append(QuantileSpec(output.name, output.over, Fraction(output.fraction), is_between))
-                if is_between and looking is not None:
-                    looking.at_rows(looking.as_double(_column(output, schema), rows), table, me)
             case "sum_squares":
-                squares = f"{output.name}\0squares"
-                words = words_of(Arithmetic("*", _column(output, schema), _column(output, schema)), rows)
-                table = table.with_columns({squares: SecretColumn(words.values, words.present)})
-                specs.append(AggregateSpec(output.name, "sum", squares))
-                if looking is not None:
-                    looking.at_rows(words, table, me)
+                specs.append(AggregateSpec(output.name, "sum", _squares(output)))
             case "sum" | "count" | "min" | "max":
                 function = "count_star" if output.over is None else output.function
                 specs.append(AggregateSpec(output.name, function, output.over))
             case "avg" | "var_samp" | "var_pop" | "stddev_samp" | "stddev_pop":
                 raise ShapeError(f"the passes leave no {output.function}")
         if looking is not None and output.name in looking.sums:
-            high = high_name(output.name)
-            table = table.with_columns({high: looking.high_part(specs[-1].over, _column(output, schema), table, me)})
-            added.append(AggregateSpec(high, "sum", high))
+            added.append(AggregateSpec(high_name(output.name), "sum", high_name(output.name)))
     specs += added
     if not quantiles:
         return group_by(table, keys, specs, me, carried, who)
     assert who is None, "quantiles need the order of values"
     table = with_picks(table, keys, quantiles, me)
     groups = group_by(table, keys, [*specs, *(each for q in quantiles for each in q.sums())], me, carried)
-    found = {q.out: _quantile(q, groups, schema, me) for q in quantiles}
+    columns_of = for_each(quantiles, lambda q, lane: _quantile(q, groups, schema, lane), me)
+    found = {q.out: column for q, column in zip(quantiles, columns_of, strict=True)}
     names = [*keys, *carried, *(output.name for output in outputs), *(spec.out for spec in added)]
     return groups.with_columns(found).select(names)
+
+
+def _prepared(output: AggregateOutput, schema: Schema, rows: Rows, looking: Looking | None) -> dict[str, SecretColumn]:
+    """Return the columns that one output needs beside those of the table, after what has to be looked at was."""
+    if output.over is None:
+        return {}
+    column, table, me = _column(output, schema), rows.table, rows.me
+    made: dict[str, SecretColumn] = {}
+    over = output.over
+    if output.function == "quantile_cont" and looking is not None:
+        looking.at_rows(looking.as_double(column, rows), table, me)
+    if output.function == "sum_squares":
+        words = words_of(Arithmetic("*", column, column), rows)
+        over = _squares(output)
+        made[over] = SecretColumn(words.values, words.present)
+        if looking is not None:
+            looking.at_rows(words, table, me)
+    if looking is not None and output.name in looking.sums:
+        made[high_name(output.name)] = looking.high_part(over, column, table.with_columns(made), me)
+    return made
+
+
+def _squares(output: AggregateOutput) -> str:
+    return f"{output.name}\0squares"
 
 
 def _column(output: AggregateOutput, schema: Schema) -> Column:
@@ -84,7 +104,7 @@ def _quantile(spec: QuantileSpec, groups: SecretTable, schema: Schema, me: Party
         return low
     kind = next(f.type for f in schema if f.name == spec.over)
     high = groups.columns[spec.high]
-    first, second = (convert(Words(c.values, c.present, kind), Double(), me) for c in (low, high))
+    first, second = for_each((low, high), lambda c, lane: convert(Words(c.values, c.present, kind), Double(), lane), me)
     upper = SecretColumn(second.values, second.present)
     values = between(first.values, upper, groups.columns[spec.rest].values, spec.fraction.denominator, me)
     return SecretColumn(values, low.present)

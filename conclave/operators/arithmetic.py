@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from conclave.ir.expressions import Arithmetic, Literal
 from conclave.ir.ranges import Fit
-from conclave.ir.types import Decimal, Double, Integer, common_type
+from conclave.ir.types import Decimal, Double, Integer, Type, common_type
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.mpc.bits import and_bits, and_words
 from conclave.mpc.compare import is_negative, is_zero
@@ -18,6 +18,7 @@ from conclave.mpc.fixed import WideShare, lift, multiply_and_truncate
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, BShare, concat_arithmetic, in_ring
+from conclave.mpc.together import pair
 from conclave.mpc.whole import DIVISOR_BITS, divide_whole, divide_whole_by
 from conclave.operators.watch import outside
 from conclave.operators.words import Words, both, convert, either, within
@@ -36,7 +37,10 @@ def compute(expression: Arithmetic, left: Words, right: Words, fit: Fit, me: Par
     scaled = _times_constant(expression, left, right, fit, me)
     if scaled is not None:
         return scaled
-    left, right = within(left, fit.left, me), within(right, fit.right, me)
+    if fit.left is not None and fit.right is not None:
+        left, right = pair(lambda lane: within(left, fit.left, lane), lambda lane: within(right, fit.right, lane), me)
+    else:
+        left, right = within(left, fit.left, me), within(right, fit.right, me)
     outgrown = either(left.outgrown, right.outgrown, me)
     present = both(left.present, right.present, me)
     match expression.operator:
@@ -66,7 +70,7 @@ def _marked_before(words: Words, outgrown: BitShare | None, present: BitShare | 
 def _sum(expression: Arithmetic, left: Words, right: Words, me: Party) -> Words:
     kind = expression.type
     if isinstance(kind, Integer | Decimal | Double):
-        left, right = convert(left, kind, me), convert(right, kind, me)
+        left, right = _as(kind, left, right, me)
     is_sum = expression.operator == "+"
     return Words(left.values + right.values if is_sum else left.values - right.values, None, kind)
 
@@ -75,15 +79,26 @@ def _product(expression: Arithmetic, left: Words, right: Words, fit: Fit, me: Pa
     kind = expression.type
     is_double = isinstance(kind, Double)
     if is_double:
-        left, right = convert(left, kind, me), convert(right, kind, me)
+        left, right = _as(kind, left, right, me)
     if not is_double and fit.look is None:
         return Words(multiply(left.values, right.values, me), None, kind)  # scales of decimals add up by themselves
     a, b = _lifted(left.values, right.values, me)
-    values = multiply_and_truncate(a, b, FRACTION_BITS if is_double else 0, me)
     if fit.look is None:
-        return Words(values, None, kind)
-    seen = multiply_and_truncate(a, b, _SEEN_FROM, me)
-    return Words(values, None, kind, outgrown=outside(seen, _MOST_SEEN_OF_DOUBLES if is_double else _MOST_SEEN, me))
+        return Words(multiply_and_truncate(a, b, FRACTION_BITS if is_double else 0, me), None, kind)
+    most = _MOST_SEEN_OF_DOUBLES if is_double else _MOST_SEEN
+    values, outgrown = pair(
+        lambda lane: multiply_and_truncate(a, b, FRACTION_BITS if is_double else 0, lane),
+        lambda lane: outside(multiply_and_truncate(a, b, _SEEN_FROM, lane), most, lane),
+        me,
+    )
+    return Words(values, None, kind, outgrown=outgrown)
+
+
+def _as(kind: Type, left: Words, right: Words, me: Party) -> tuple[Words, Words]:
+    """Return both operands as words of one type."""
+    if isinstance(kind, Double) and isinstance(left.type, Decimal) and isinstance(right.type, Decimal):
+        return pair(lambda lane: convert(left, kind, lane), lambda lane: convert(right, kind, lane), me)
+    return convert(left, kind, me), convert(right, kind, me)  # at most one of them takes rounds
 
 
 def _lifted(x: AShare, y: AShare, me: Party) -> tuple[WideShare, WideShare]:
@@ -117,10 +132,10 @@ def _quotient(left: Words, right: Words, present: BitShare | None, fit: Fit, me:
     if is_left_real and isinstance(right.type, Integer):
         fraction_bits = 0  # the dividend's own fraction bits become the quotient's
     elif is_left_real or is_right_real:
-        left, right = convert(left, Double(), me), convert(right, Double(), me)
+        left, right = _as(Double(), left, right, me)
     else:
         common = common_type(left.type, right.type)
-        left, right = convert(left, common, me), convert(right, common, me)
+        left, right = _as(common, left, right, me)
     # A divisor of 1 in place of 0 keeps the division in its range; the row is NULL anyway.
     divisor = right.values + bit_to_arithmetic(zero, me)
     values = divide(left.values, divisor, me, fraction_bits)

@@ -4,8 +4,9 @@ Numbers are words (see `conclave.ir.words`), NULL is a shared `present` bit, and
 "is true" and "is false", so that SQL's third truth value needs no case of its own: NOT swaps the two.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from conclave.ir.expressions import (
     Arithmetic,
@@ -34,19 +35,22 @@ from conclave.ir.types import (
     key_bits,
 )
 from conclave.ir.words import n_text_words, text_column, text_words, word_of
-from conclave.mpc.bits import and_bits, or_bits, select_bits
+from conclave.mpc.bits import and_bits
 from conclave.mpc.compare import is_negative, is_zero, less_than
 from conclave.mpc.convert import bit_to_arithmetic, multiply_by_bit
-from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.root import square_root
-from conclave.mpc.shares import AShare, BitShare, public_bits, public_share
+from conclave.mpc.shares import AShare, BitShare, concat_bits, public_bits, public_share
+from conclave.mpc.together import for_each, together, wait_for
 from conclave.operators.arithmetic import compute
+from conclave.operators.choose import choose_words
 from conclave.operators.filter import filter_rows
 from conclave.operators.spread import spread
 from conclave.operators.table import SecretColumn, SecretTable
 from conclave.operators.watch import Watch
 from conclave.operators.words import Words, both, convert, either, within
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,11 @@ class Rows:
     table: SecretTable
     me: Party
     ranges: Ranges | None = None  # of the columns; None if nothing has to be looked at
-    known: dict[Expression, Words] = field(default_factory=dict)
+    known: dict[Expression, Words | None] = field(default_factory=dict)  # None: being computed, beside this
+
+    def on(self, me: Party) -> "Rows":
+        """Return the same rows for a protocol that runs beside others."""
+        return replace(self, me=me)
 
     def fit(self, expression: Arithmetic) -> Fit:
         """Return what has to be looked at in an operation."""
@@ -86,12 +94,11 @@ def project(
     """Return the table with the given expressions as its columns. Reveals nothing."""
     columns: dict[str, SecretColumn] = {}
     rows = Rows(source, me, ranges)
-    outgrown: BitShare | None = None
-    for output in outputs:
-        words = words_of(output.expression, rows)
+    computed = all_words([output.expression for output in outputs], rows)
+    for output, words in zip(outputs, computed, strict=True):
         columns |= _columns(output.name, words)
-        outgrown = either(outgrown, words.outgrown, me)
-    watch_rows(outgrown, source, watch, me)
+    outgrown = {id(words.outgrown): words.outgrown for words in computed if words.outgrown is not None}
+    for_each(outgrown.values(), lambda bits, lane: watch_rows(bits, source, watch, lane), me)
     return SecretTable(source.n_rows, columns, source.valid)
 
 
@@ -112,8 +119,27 @@ def watch_rows(outgrown: BitShare | None, table: SecretTable, watch: Watch, me: 
 def words_of(expression: Expression, rows: Rows) -> Words:
     """Return the values of an expression in every row."""
     if expression not in rows.known:
+        rows.known[expression] = None
         rows.known[expression] = _words_of(expression, rows)
-    return rows.known[expression]
+    # Another expression that is computed beside this one may be at it.
+    wait_for(lambda: rows.known[expression] is not None, rows.me)
+    found = rows.known[expression]
+    assert found is not None
+    return found
+
+
+def all_words(expressions: Sequence[Expression], rows: Rows) -> list[Words]:
+    """Return the values of several expressions, computed side by side."""
+    if sum(not isinstance(expression, Column | Literal) for expression in expressions) < 2:
+        return [words_of(expression, rows) for expression in expressions]
+    return _each(expressions, words_of, rows)
+
+
+def _each(expressions: Sequence[Expression], compute_one: Callable[[Expression, Rows], T], rows: Rows) -> list[T]:
+    """Do the same with each of several expressions, side by side where more than one may take rounds."""
+    if sum(not isinstance(expression, Literal) for expression in expressions) < 2:
+        return [compute_one(expression, rows) for expression in expressions]
+    return for_each(expressions, lambda expression, lane: compute_one(expression, rows.on(lane)), rows.me)
 
 
 def _words_of(expression: Expression, rows: Rows) -> Words:
@@ -124,7 +150,7 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
         case Literal(value, kind):
             return _constant(word_of(value, kind), expression, rows)
         case Arithmetic():
-            left, right = words_of(expression.left, rows), words_of(expression.right, rows)
+            left, right = all_words([expression.left, expression.right], rows)
             return compute(expression, left, right, rows.fit(expression), me)
         case Negate(operand):
             words = _limited(operand, WORD_MOST, rows)
@@ -138,9 +164,15 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
             present = None if truth.false is None else truth.true ^ truth.false  # never both
             return Words(bit_to_arithmetic(truth.true, me), present, Boolean(), outgrown=truth.outgrown)
         case Spread(function, count, total, squares):
-            n = words_of(count, rows).values
-            added, squared = (_limited(part, LIFT_MOST, rows) for part in (total, squares))
-            values, present = spread(function, n, added.values, squared.values, total.type, me)
+            n, added, squared = together(
+                [
+                    lambda lane: words_of(count, rows.on(lane)),
+                    lambda lane: _limited(total, LIFT_MOST, rows.on(lane)),
+                    lambda lane: _limited(squares, LIFT_MOST, rows.on(lane)),
+                ],
+                me,
+            )
+            values, present = spread(function, n.values, added.values, squared.values, total.type, me)
             return Words(values, present, Double(), outgrown=either(added.outgrown, squared.outgrown, me))
         case Call("sqrt", (operand,)):
             return _square_root(_limited(operand, LIFT_MOST, rows), me)
@@ -157,7 +189,8 @@ def truth_of(expression: Expression, rows: Rows) -> Truth:
         case Compare():
             return _compare(expression, rows)
         case Logic(operator, left, right):
-            return _logic(operator, truth_of(left, rows), truth_of(right, rows), me)
+            operands = [*_operands(operator, left), *_operands(operator, right)]
+            return _joined(operator, _each(operands, truth_of, rows), me)
         case Not(operand):
             truth = truth_of(operand, rows)
             return _swap(truth, me)
@@ -216,7 +249,7 @@ def _square_root(words: Words, me: Party) -> Words:
 
 def _compare(expression: Compare, rows: Rows) -> Truth:
     kind, me = common_type(expression.left.type, expression.right.type), rows.me
-    left, right = _side(expression.left, kind, rows), _side(expression.right, kind, rows)
+    left, right = _each([expression.left, expression.right], lambda side, each: _side(side, kind, each), rows)
     if left is None or right is None:
         # A constant too long for the column's short strings: nothing can be equal to it.
         none = public_bits(int(expression.operator == "<>"), rows.table.n_rows, rows.me)
@@ -254,14 +287,37 @@ def _side(expression: Expression, kind: Type, rows: Rows) -> Words | None:
     return _converted(expression, kind, rows)
 
 
-def _logic(operator: str, left: Truth, right: Truth, me: Party) -> Truth:
-    if operator == "or":  # De Morgan: not (not left and not right)
-        negated = _logic("and", _swap(left, me), _swap(right, me), me)
-        return _swap(negated, me)
-    true, outgrown = and_bits(left.true, right.true, me), either(left.outgrown, right.outgrown, me)
+def _operands(operator: str, expression: Expression) -> Iterator[Expression]:
+    """Yield what a chain of one operator is made of."""
+    match expression:
+        case Logic(operator=same, left=left, right=right) if same == operator:
+            yield from _operands(operator, left)
+            yield from _operands(operator, right)
+        case _:
+            yield expression
+
+
+def _joined(operator: str, truths: Sequence[Truth], me: Party) -> Truth:
+    """Return what several conditions are together, by halves."""
+    if operator == "or":  # De Morgan: not (not a and not b)
+        return _swap(_joined("and", [_swap(truth, me) for truth in truths], me), me)
+    if len(truths) == 1:
+        return truths[0]
+    half = len(truths) // 2
+    halves = (truths[:half], truths[half:])
+    left, right = for_each(halves, lambda part, lane: _joined(operator, part, lane), me)
+    return _both_true(left, right, me)
+
+
+def _both_true(left: Truth, right: Truth, me: Party) -> Truth:
+    outgrown = either(left.outgrown, right.outgrown, me)
     if left.false is None and right.false is None:
-        return Truth(true, None, outgrown)
-    return Truth(true, or_bits(_is_false(left, me), _is_false(right, me), me), outgrown)
+        return Truth(and_bits(left.true, right.true, me), None, outgrown)
+    # Both are true, or neither is not false: in the same round.
+    one = concat_bits([left.true, _is_false(left, me).invert(me)])
+    other = concat_bits([right.true, _is_false(right, me).invert(me)])
+    true, not_false = and_bits(one, other, me).split(2)
+    return Truth(true, not_false.invert(me), outgrown)
 
 
 def _swap(truth: Truth, me: Party) -> Truth:
@@ -281,10 +337,21 @@ def _where_present(bits: BitShare, present: BitShare | None, me: Party) -> Truth
 
 def _case(expression: Case, rows: Rows) -> Words:
     kind, me = expression.type, rows.me
-    result = _branch(expression.default, kind, rows)
-    for condition, value in reversed(expression.branches):
-        truth = truth_of(condition, rows)
-        result = _choose(truth.true, _branch(value, kind, rows), result, me)
+    truths: list[Truth] = []
+    values: list[Words] = []
+
+    def decide(lane: Party) -> None:
+        truths.extend(_each([condition for condition, _ in expression.branches], truth_of, rows.on(lane)))
+
+    def offer(lane: Party) -> None:
+        offered = [*(value for _, value in expression.branches), expression.default]
+        values.extend(_each(offered, lambda value, each: _branch(value, kind, each), rows.on(lane)))
+
+    together([decide, offer], me)
+    weights = bit_to_arithmetic(concat_bits([truth.true for truth in truths]), me).split(len(truths))
+    *values, result = values
+    for truth, weight, value in reversed(list(zip(truths, weights, values, strict=True))):
+        result = choose_words(truth.true, weight, value, result, me)
         result = replace(result, outgrown=either(result.outgrown, truth.outgrown, me))
     return result
 
@@ -293,22 +360,3 @@ def _branch(expression: Expression, kind: Type, rows: Rows) -> Words:
     if isinstance(expression, Literal) and (expression.value is None or isinstance(kind, Varchar)):
         return words_of(replace(expression, type=kind), rows)
     return _converted(expression, kind, rows)
-
-
-def _choose(chosen: BitShare, yes: Words, no: Words, me: Party) -> Words:
-    weight = bit_to_arithmetic(chosen, me)
-    texts: tuple[AShare, ...] = ()
-    if yes.texts and no.texts:
-        texts = tuple(b + multiply(weight, a - b, me) for a, b in zip(yes.texts, no.texts, strict=True))
-    values = no.values + multiply(weight, yes.values - no.values, me)
-    n, outgrown = no.values.n, None
-    if yes.outgrown is not None or no.outgrown is not None:
-        none = public_bits(0, n, me)
-        first, second = (none if side.outgrown is None else side.outgrown for side in (yes, no))
-        outgrown = select_bits(chosen, first, second, me)
-    if yes.present is None and no.present is None:
-        return Words(values, None, no.type, texts, outgrown)
-    yes_present = yes.present if yes.present is not None else public_bits(1, n, me)
-    no_present = no.present if no.present is not None else public_bits(1, n, me)
-    present = no_present ^ and_bits(chosen, yes_present ^ no_present, me)
-    return Words(values, present, no.type, texts, outgrown)

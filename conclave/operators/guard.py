@@ -15,6 +15,7 @@ from conclave.mpc.convert import bit_to_arithmetic
 from conclave.mpc.errors import TooFewSubjects
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, concat_arithmetic, concat_bits, open_bits, public_share
+from conclave.mpc.together import for_each, pair
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.aggregates_of import aggregate_rows
 from conclave.operators.groupby import group_by, last_of_each
@@ -51,17 +52,22 @@ def guarded_rows(
     Reveals: nothing; with a guard that ends the run, whether something fell short. Then `on_too_few` is called.
     """
     plain = [output for output in outputs if not output.is_distinct]
-    groups = aggregate_rows(table, schema, keys, plain, carried, me, looking=looking)
     over = {output.name: output.over for output in outputs if output.over is not None}
     distinct = {output.name: output.over for output in outputs if output.is_distinct and output.over is not None}
     partial = sorted({name for name in over.values() if table.columns[name].present is not None})
+    counted: dict[str, list[str | None]] = {name: [None] for name in sorted(set(distinct.values()))}
+    counted |= {subject: [None, *partial] for subject in sorted({guard.subject for guard in guards})}
     counts: dict[tuple[str, str | None], AShare] = {}
-    for subject in sorted({guard.subject for guard in guards}):
-        found = count_distinct(table, keys, subject, [None, *partial], me)
-        counts |= {(subject, where): n for where, n in zip([None, *partial], found, strict=True)}
-    for name in sorted(set(distinct.values())):
-        if (name, None) not in counts:
-            counts[name, None] = count_distinct(table, keys, name, [None], me)[0]
+
+    def count(name: str, lane: Party) -> None:
+        found = count_distinct(table, keys, name, counted[name], lane)
+        counts.update({(name, where): n for where, n in zip(counted[name], found, strict=True)})
+
+    groups, _ = pair(
+        lambda lane: aggregate_rows(table, schema, keys, plain, carried, lane, looking=looking),
+        lambda lane: for_each(counted, count, lane),
+        me,
+    )
     groups = groups.with_columns({out: SecretColumn(counts[name, None]) for out, name in distinct.items()})
     return _suppressed(groups, keys, over, partial, guards, counts, me, on_too_few)
 

@@ -11,10 +11,11 @@ from conclave.ir.ranges import LIFT_MOST, Ranges
 from conclave.ir.types import Double
 from conclave.mpc.fixed import truncate
 from conclave.mpc.party import Party
+from conclave.mpc.together import for_each, pair
 from conclave.operators.evaluate import Rows, watch_rows, words_of
 from conclave.operators.table import SecretColumn, SecretTable
 from conclave.operators.watch import Watch, outside
-from conclave.operators.words import Words, both, either, within
+from conclave.operators.words import Words, both, within
 from conclave.plan.steps import Checked
 
 _LOW_BITS, _HIGH_BITS = 31, 31
@@ -54,14 +55,19 @@ class Looking:
 
     def settle(self, table: SecretTable, n_added: int, me: Party) -> SecretTable:
         """Note which sums outgrew their words, in rows and values that still exist, and drop their high parts."""
-        outgrown = None
         # More rows than that would leave no room for what they are off by; no machine here holds them.
         most = max((1 << _HIGH_BITS) - 2 * n_added - 2, 1)
-        for name in sorted(self.sums):
+
+        def look(name: str, lane: Party) -> None:
             total, high = table.columns[name], table.columns[high_name(name)]
-            there = both(total.present, high.present, me)
-            outgrown = either(outgrown, both(outside(high.values, most, me), there, me), me)
-        watch_rows(outgrown, table, self.watch, me)
+            is_outside, there = pair(
+                lambda one: outside(high.values, most, one),
+                lambda other: both(total.present, high.present, other),
+                lane,
+            )
+            watch_rows(both(is_outside, there, lane), table, self.watch, lane)
+
+        for_each(sorted(self.sums), look, me)
         return replace(table, columns={n: c for n, c in table.columns.items() if n not in map(high_name, self.sums)})
 
 

@@ -18,6 +18,7 @@ from conclave.mpc.party import Party
 from conclave.mpc.planes import concat_planes, planes_of_bits
 from conclave.mpc.shares import AShare, BitShare, Share, concat_arithmetic, concat_bits, open_bits, public_bits
 from conclave.mpc.sort import Order, partition, sort_permutation
+from conclave.mpc.together import for_each
 from conclave.operators.table import SecretTable, both, common_width
 
 On = Sequence[tuple[str, str]]
@@ -80,8 +81,9 @@ def _merge_order(left: SecretTable, right: SecretTable, right_usable: BitShare |
     if right_usable is not None:
         tags.insert(0, concat_bits([public_bits(0, n_left, me), right_usable]))
     planes = [planes_of_bits(tags)]
-    for x, y, width in key_pairs(left, right, on):
-        planes += columns_to_planes([concat_arithmetic([x, y])], me, width)
+    pairs = [(concat_arithmetic([x, y]), width) for x, y, width in key_pairs(left, right, on)]
+    for keys in for_each(pairs, lambda pair, lane: columns_to_planes([pair[0]], lane, pair[1]), me):
+        planes += keys
     return sort_permutation(concat_planes(planes), me)
 
 

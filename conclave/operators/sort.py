@@ -8,6 +8,7 @@ from conclave.mpc.convert import columns_to_planes
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, concat_planes, planes_of_bits
 from conclave.mpc.sort import sort_permutation
+from conclave.mpc.together import for_each
 from conclave.operators.table import SecretColumn, SecretTable
 
 
@@ -64,13 +65,17 @@ def _ordering_columns(table: SecretTable, key: SortKey) -> list[SecretColumn]:
 def column_planes(columns: Sequence[SecretColumn], me: Party) -> list[Planes]:
     """Return the bits of values, zeros for NULL, or NULLs would be ordered by what stands there.
 
-    Shapes:  `width` planes for each column. Columns of one width go in the same rounds.
+    Shapes:  `width` planes for each column, all in the rounds of the widest.
     """
     planes: dict[int, Planes] = {}
-    for width in sorted({column.width for column in columns}):
+
+    def convert(width: int, lane: Party) -> None:
         places = [k for k, column in enumerate(columns) if column.width == width]
-        converted = columns_to_planes([columns[k].values for k in places], me, width)
+        converted = columns_to_planes([columns[k].values for k in places], lane, width)
         planes.update(zip(places, converted, strict=True))
+
+    widths = sorted({column.width for column in columns})
+    for_each(widths, convert, me)
     nullable = [(k, column.present) for k, column in enumerate(columns) if column.present is not None]
     if nullable:
         masks = [planes_of_bits([present] * planes[k].count) for k, present in nullable]

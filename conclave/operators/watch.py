@@ -18,6 +18,7 @@ from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, words_to_planes
 from conclave.mpc.randomness import SEED_BYTES, Stream
 from conclave.mpc.shares import AShare, BitShare, concat_arithmetic, open_bits
+from conclave.mpc.together import wait_for
 
 
 @dataclass
@@ -27,11 +28,15 @@ class Watch:
     own: int = 0
     next: int = 0
     coins: Stream | None = None
+    is_asking: bool = False  # for coins, in a protocol that may run beside this one
 
     def add(self, outgrown: BitShare, me: Party) -> None:
         """Let the end know if any of the bits is set. A round for the first, none for the others."""
-        if self.coins is None:
+        if not self.is_asking:
+            self.is_asking = True
             self.coins = Stream(_common_seed(me))
+        wait_for(lambda: self.coins is not None, me)
+        assert self.coins is not None
         coins = self.coins.draw(outgrown.n)
         self.own ^= _sum(coins, outgrown.own)
         self.next ^= _sum(coins, outgrown.next)

@@ -4,8 +4,9 @@ After the sort everything is linear in the number of rows, but MIN and MAX, whic
 is a prefix sum less what it was before the partition; what a run's first or last row holds is copied to all (`runs`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from conclave.mpc.shares import (
     public_share,
 )
 from conclave.mpc.sort import sort_permutation
+from conclave.mpc.together import pair, together
 from conclave.operators.aggregate import Counted, comparison_bits
 from conclave.operators.runs import Runs, copy_to_runs, ends_within, runs_of, whole_run
 from conclave.operators.sort import SortKey, key_planes
@@ -55,18 +57,26 @@ def window(
     Reveals: uniformly random permutations, nothing of the data.
     """
     ordered = _in_order(table, by, keys, me)
+    numbers = [o for o in outputs if o.function in ("row_number", "rank", "dense_rank")]
+    aggregates = [o for o in outputs if o.function in ("sum", "count", "min", "max")]
+    shifted = [o for o in outputs if o.function in ("lag", "lead") and o.over is not None]
+    protocols: list[Callable[[Party], dict[str, SecretColumn]]] = [
+        partial(_numbers, numbers, ordered),
+        *(partial(_shifted, output, texts.get(output.over or "", ()), ordered) for output in shifted),
+        partial(_aggregates, aggregates, ordered),
+    ]
     columns: dict[str, SecretColumn] = {}
-    columns |= _numbers([o for o in outputs if o.function in ("row_number", "rank", "dense_rank")], ordered, me)
-    for output in outputs:
-        if output.function in ("lag", "lead") and output.over is not None:
-            columns |= _shifted(output, texts.get(output.over, ()), ordered, me)
-    columns |= _aggregates([o for o in outputs if o.function in ("sum", "count", "min", "max")], ordered, me)
+    for made in together(protocols, me):
+        columns |= made
     return ordered.table.with_columns(columns)
 
 
 def _in_order(table: SecretTable, by: Sequence[str], keys: Sequence[SortKey], me: Party) -> Ordered:
-    own = key_planes(table, [SortKey(name) for name in by], me)  # rows that do not exist are a partition of their own
-    alike = key_planes(replace(table, valid=None), keys, me)
+    own, alike = pair(
+        lambda lane: key_planes(table, [SortKey(name) for name in by], lane),  # what does not exist is a partition
+        lambda lane: key_planes(replace(table, valid=None), keys, lane),
+        me,
+    )
     if table.n_rows == 0 or (own is None and alike is None):
         whole = whole_run(table.n_rows, me)
         return Ordered(table, whole, whole)

@@ -20,7 +20,7 @@ def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
     for step in plan.steps:
         where, what = describe(step, plan)
         cost = costs.get(step.name, Cost(0, 0))
-        price = f"  ~{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost.rounds else ""
+        price = f"  ~{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost.rounds or cost.bytes_sent else ""
         first, *rest = what.splitlines()
         lines.append(f"  {step.name:<4} {where:<22} {first}{price}")
         lines += [f"  {'':<4} {'':<22} {line}" for line in rest]

@@ -5,7 +5,8 @@
 In reading order:
 - workloads: what is measured: the shares of one party, the work, and what must come out
 - party: one of the three processes
-- run: starts them, with or without TLS, and checks and adds up what they report
+- link: links with a delay
+- run: starts them, with or without TLS, with or without such links, and checks and adds up what they report
 - peers: other engines, each in an environment of its own
 - mpyc_peer: the same work in MPyC, run by its environment's own Python
 - questions: the worked examples' data, of any number of rows
@@ -16,5 +17,6 @@ In reading order:
 - __main__: the command
 - render: `python -m tests.bench.render`: many workflows, rendered and validated
 - compile: `python -m tests.bench.compile`: TPC-H's queries, compiled
+- rounds: `python -m tests.bench.rounds`: how many rounds the shipped and worked workflows and TPC-H take
 - test_smoke: that it works at all
 """

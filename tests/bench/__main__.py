@@ -24,6 +24,7 @@ examples
   python -m tests.bench                                             a table of all operations
   python -m tests.bench --op sort --rows 262144 --key-bits 32       one operation
   python -m tests.bench --op compare --rows 1000000 --tls --json    over TLS 1.3, as JSON
+  python -m tests.bench --op compare --rows 10000 --delay 20ms      on links of 20 ms, where rounds decide
   python -m tests.bench --op multiply --rows 1000000 --peer mpyc    beside MPyC (installed once, in a cache)
   python -m tests.bench --endpoint swift --mib 1024 --json          fetch from a real Swift, beside curl
   python -m tests.bench --scale                                     whole runs of the worked examples, beside DuckDB
@@ -57,6 +58,12 @@ def main() -> None:
     )
     parser.add_argument("--key-bits", type=int, default=64, help="width of keys and operands (default: %(default)s)")
     parser.add_argument("--tls", action="store_true", help="TLS 1.3 with fresh identities, as between workers")
+    parser.add_argument(
+        "--delay",
+        type=_milliseconds,
+        default=0.0,
+        help="how long each byte is on its way, such as 20ms (default: as loopback)",
+    )
     parser.add_argument("--repeat", type=int, default=3, help="runs to take the fastest of (default: %(default)s)")
     parser.add_argument("--peer", choices=["mpyc", "spu"], help="run the same in another engine, and compare rates")
     parser.add_argument("--endpoint", choices=["swift"], help="measure a worker's fetch in the place of the MPC engine")
@@ -87,18 +94,41 @@ def main() -> None:
     jobs = [(asked.op, asked.rows or 1 << 18, asked.key_bits)] if asked.op else USUAL
     if not asked.json:
         print(
-            _line("op", "rows", "bits", "tls", "seconds", "rows/s", "cpu s per party", "B/row", "rounds", "MB", "ratio")
+            _line(
+                "op",
+                "rows",
+                "bits",
+                "tls",
+                "seconds",
+                "rows/s",
+                "cpu s per party",
+                "B/row",
+                "rounds",
+                "ms/round",
+                "MB",
+                "ratio",
+            )
         )
     for op, rows, bits in jobs:
         low, high = WORKLOADS[op].key_bits
         if not low <= bits <= high or rows < 2 or asked.repeat < 1:
             parser.error(f"{op} takes keys of {low} to {high} bits, two rows or more, and at least one run")
-        report = run_bench(op, rows, bits, asked.tls, asked.repeat)
+        report = run_bench(op, rows, bits, asked.tls, asked.repeat, delay_ms=asked.delay)
         if asked.peer:
             report["peer"] = run_peer(asked.peer, op, rows, bits)
             if "rows_per_s" in report["peer"]:
                 report["ratio"] = round(report["rows_per_s"] / report["peer"]["rows_per_s"], 1)
         print(json.dumps(report) if asked.json else _row(report), flush=True)
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        delay = float(text.removesuffix("ms"))
+    except ValueError:
+        delay = -1.0
+    if not 0 <= delay <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text} is no delay; write milliseconds from 0 to 10000, such as 20ms")
+    return delay
 
 
 def _row(report: dict[str, Any]) -> str:
@@ -113,6 +143,7 @@ def _row(report: dict[str, Any]) -> str:
         " ".join(f"{s:.3f}" for s in report["cpu_seconds_per_party"]),
         " ".join(f"{b / report['rows']:.0f}" for b in report["bytes_sent_per_party"]),
         report["rounds"],
+        f"{report['ms_per_round']:.2f}",
         max(report["peak_bytes_per_party"]) >> 20,
         report.get("ratio", "-"),
     )
@@ -120,7 +151,7 @@ def _row(report: dict[str, Any]) -> str:
 
 
 def _line(*cells: object) -> str:
-    widths = (12, 9, 5, 4, 8, 12, 20, 15, 7, 6, 8)
+    widths = (12, 9, 5, 4, 8, 12, 20, 15, 7, 9, 6, 8)
     return " ".join(f"{cell:>{width}}" for cell, width in zip(map(str, cells), widths, strict=True))
 
 

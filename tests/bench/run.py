@@ -1,5 +1,6 @@
-"""Start the three parties, with or without TLS, and put together what they report."""
+"""Start the three parties, with or without TLS, on links with or without a delay, and put together what they report."""
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from policy.identity import new_identity
+from tests.bench.link import Links, slow_links
 from tests.bench.party import NAMES
 
 
-def run_bench(op: str, rows: int, key_bits: int, tls: bool, repeat: int, seed: int = 1) -> dict[str, Any]:
+def run_bench(
+    op: str, rows: int, key_bits: int, tls: bool, repeat: int, seed: int = 1, delay_ms: float = 0.0
+) -> dict[str, Any]:
     """Return the report of the fastest of `repeat` runs.
 
     Raises:  SystemExit if a party failed, or a result was not what numpy says.
@@ -25,7 +29,7 @@ def run_bench(op: str, rows: int, key_bits: int, tls: bool, repeat: int, seed: i
                 (Path(scratch) / f"{name}.key").write_bytes(key)
                 (Path(scratch) / f"{name}.pem").write_text(certificate)
         job = {"op": op, "rows": rows, "key_bits": key_bits, "repeat": repeat, "seed": seed}
-        reports = _run_parties({**job, "identities": scratch if tls else None})
+        reports = _run_parties({**job, "identities": scratch if tls else None}, delay_ms / 1000)
     fastest = min(range(repeat), key=lambda k: max(r["runs"][k]["seconds"] for r in reports))
     runs = [report["runs"][fastest] for report in reports]
     if not all(run["correct"] for report in reports for run in report["runs"]):
@@ -40,17 +44,28 @@ def run_bench(op: str, rows: int, key_bits: int, tls: bool, repeat: int, seed: i
         "rows_per_s": round(rows / seconds),
         "bytes_sent_per_party": [run["bytes_sent"] for run in runs],
         "rounds": runs[0]["rounds"],
+        "delay_ms": delay_ms,
+        "ms_per_round": round(1000 * seconds / runs[0]["rounds"], 3),
         "cpu_seconds_per_party": [round(run["cpu_seconds"], 4) for run in runs],
         "peak_bytes_per_party": [report["peak_bytes"] for report in reports],
         "runs": repeat,
     }
 
 
-def _run_parties(job: dict[str, Any]) -> list[dict[str, Any]]:
+def _run_parties(job: dict[str, Any], delay_s: float) -> list[dict[str, Any]]:
+    with slow_links(delay_s) if delay_s else contextlib.nullcontext() as links:
+        said = _said_by_parties(job, links)
+    return [json.loads(text.splitlines()[-1]) for text in said]
+
+
+def _said_by_parties(job: dict[str, Any], links: Links | None) -> list[str]:
     sockets: list[dict[str, tuple[int, bool]]] = [{} for _ in NAMES]
     opened = []
     for a, b in combinations(range(3), 2):
         left, right = _tcp_pair()
+        if links is not None:
+            (left, near), (right, far) = (left, right), _tcp_pair()
+            links.join(near, far)
         opened += [left, right]
         sockets[a][NAMES[b]], sockets[b][NAMES[a]] = (left.fileno(), True), (right.fileno(), False)
     parties = []
@@ -64,7 +79,7 @@ def _run_parties(job: dict[str, Any]) -> list[dict[str, Any]]:
     said = [party.communicate()[0] for party in parties]
     if any(party.returncode for party in parties):
         raise SystemExit("a party failed; what went wrong stands above")
-    return [json.loads(text.splitlines()[-1]) for text in said]
+    return said
 
 
 def _tcp_pair() -> tuple[socket.socket, socket.socket]:

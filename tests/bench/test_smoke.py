@@ -1,12 +1,19 @@
 import json
+import secrets
 import shutil
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from conclave.compile import compile_query
 from tests.bench import compile as compiling
 from tests.bench.__main__ import _row
 from tests.bench.endpoint import line_of, run_endpoint
+from tests.bench.link import slow_links
 from tests.bench.render import measure, write_federation
+from tests.bench.rounds import rounds_of
 from tests.bench.run import run_bench
 from tests.bench.scale import line_of as scale_line
 from tests.bench.scale import run_scale
@@ -19,6 +26,45 @@ def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     assert all(report["bytes_sent_per_party"])
     assert json.loads(json.dumps(report)) == report
     assert op in _row(report)
+
+
+def test_on_a_slow_link_bytes_arrive_whole_in_order_and_late_and_so_does_the_end():
+    delay_s, sent = 0.05, secrets.token_bytes(3 << 20)
+    (left, near), (far, right) = socket.socketpair(), socket.socketpair()
+    with slow_links(delay_s) as links, left, right, ThreadPoolExecutor(1) as pool:
+        links.join(near, far)
+        started = time.monotonic()
+
+        def send():
+            left.sendall(sent)
+            left.shutdown(socket.SHUT_WR)
+
+        sending = pool.submit(send)
+        right.settimeout(20)
+        received = right.recv(1)
+        assert time.monotonic() - started >= delay_s
+        while chunk := right.recv(1 << 20):
+            received += chunk
+        sending.result()
+        right.sendall(b"answer")
+        assert left.recv(100) == b"answer"
+        assert time.monotonic() - started >= 2 * delay_s
+    assert received == sent
+
+
+@pytest.mark.deep
+def test_on_slow_links_every_round_takes_the_delay():
+    report = run_bench("compare", rows=64, key_bits=64, tls=True, repeat=1, delay_ms=15.0)
+    assert report["delay_ms"] == 15.0
+    assert report["ms_per_round"] > 15.0
+    assert report["seconds"] > report["rounds"] * 0.015
+
+
+def test_rounds_are_counted_by_step():
+    plan = compile_query(compiling.queries()["06"], compiling.tables(), ("analyst",), compiling.PARTIES)
+    steps = rounds_of(plan, 10)
+    assert [name for name in steps if "share" in name] == ["s1 share"]  # all owners share in one round
+    assert sum(steps.values()) > 2
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is what is measured against")

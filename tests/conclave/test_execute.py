@@ -10,8 +10,9 @@ from conclave.execute import execute
 from conclave.ir.nodes import Concat, Scan
 from conclave.ir.types import Field, Integer
 from conclave.local.duckdb import LocalEngine
+from conclave.mpc.channel import Network
 from conclave.mpc.errors import ProtocolError
-from conclave.mpc.inprocess import connect_all
+from tests.conclave.mpc.three import connect
 
 OWNERS = ("alpha", "bravo", "carol", "dave")
 COMPUTE = OWNERS[:3]
@@ -20,11 +21,27 @@ SCHEMA = (Field("ward", Integer(32)), Field("days", Integer(32)))
 QUERY = "SELECT ward, MIN(days) AS low, MAX(days) AS high, SUM(days) AS n FROM visits GROUP BY ward ORDER BY n LIMIT 3"
 
 
-def walk(lost=None):
-    """Let four owners and an analyst run the query; return what each ends with. `lost` leaves before it begins."""
+class Remembering(Network):
+    """Keeps all that it is sent."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.told = []
+
+    def _run(self, *args, **options):
+        received = super()._run(*args, **options)
+        self.told += sorted((peer, bytes(payload)) for peer, payload in received.items())
+        return received
+
+
+def walk(lost=None, days=range(40), told=None):
+    """Let four owners and an analyst run the query; return what each ends with. `lost` leaves before it begins.
+
+    `told` takes what dave was sent.
+    """
     scans = tuple(Scan("visits", f"{owner}/visits", owner, SCHEMA) for owner in OWNERS)
     plan = compile_query(QUERY, {"visits": Concat(scans)}, ("analyst",), COMPUTE)
-    networks = connect_all((*OWNERS, "analyst"), PATIENT_S)
+    networks = connect((*OWNERS, "analyst"), Remembering, PATIENT_S)
 
     def run(name):
         network = networks[name]
@@ -34,7 +51,7 @@ def walk(lost=None):
             if name == lost:
                 return None
             with LocalEngine() as engine:
-                rows = pa.table({"ward": pa.array(range(40), pa.int32()), "days": pa.array(range(40), pa.int32())})
+                rows = pa.table({"ward": pa.array(range(40), pa.int32()), "days": pa.array(days, pa.int32())})
                 if name in OWNERS:
                     engine.register_table(f"{name}/visits", rows)
                 return execute(plan, name, network, engine, b"test", lambda _: None).answer
@@ -44,7 +61,10 @@ def walk(lost=None):
             network.close()
 
     with ThreadPoolExecutor(len(networks)) as pool:
-        return dict(zip(networks, pool.map(run, networks), strict=True))
+        ended = dict(zip(networks, pool.map(run, networks), strict=True))
+    if told is not None:
+        told += networks["dave"].told
+    return ended
 
 
 def test_who_does_not_compute_waits_longer_than_for_one_message(monkeypatch):
@@ -54,7 +74,13 @@ def test_who_does_not_compute_waits_longer_than_for_one_message(monkeypatch):
     assert [ended[owner] for owner in OWNERS] == [None] * 4
 
 
-@pytest.mark.parametrize("lost", COMPUTE)
-def test_who_waits_hears_at_once_when_a_compute_party_is_lost(lost):
+def test_an_owner_that_neither_computes_nor_receives_is_told_only_that_mpc_is_over():
+    told = []
+    assert walk(days=range(7, 287, 7), told=told)["analyst"].num_rows == 3
+    assert told == [(name, b"") for name in COMPUTE]
+
+
+@pytest.mark.parametrize("lost", OWNERS)
+def test_everybody_hears_at_once_when_an_owner_is_lost(lost):
     ended = walk(lost)
     assert all(isinstance(ended[name], ProtocolError) for name in ended if name != lost)
