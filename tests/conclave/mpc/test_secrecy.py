@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 import conclave.mpc
+from conclave.mpc import randomness
 from conclave.mpc.bits import and_bits, and_words
 from conclave.mpc.channel import Network
 from conclave.mpc.compare import less_than
@@ -83,6 +86,19 @@ def test_uses_of_one_seed_have_different_streams():
 def test_a_stream_does_not_repeat_itself():
     stream = Stream(bytes(32))
     assert stream.draw(1000).tobytes() != stream.draw(1000).tobytes()
+
+
+@pytest.mark.parametrize("sizes", [[1 << 20], [1, 15, 3, 1 << 18, 77, 0, 5000]])
+def test_a_stream_is_aes_in_counter_mode_and_begins_a_new_nonce_before_counters_repeat(sizes, monkeypatch):
+    segment = 10_000
+    monkeypatch.setattr(randomness, "SEGMENT_BYTES", segment)
+    stream = Stream(b"k" * 32)
+    drawn = b"".join(stream.draw(size, np.uint8).tobytes() for size in sizes)
+    expected = b""
+    for number in range(-(-len(drawn) // segment)):
+        start = number.to_bytes(12, "big") + (2).to_bytes(4, "big")  # GCM's counter 1 is the tag's
+        expected += Cipher(AES(b"k" * 32), modes.CTR(start)).encryptor().update(bytes(segment))
+    assert drawn == expected[: len(drawn)]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 1000, (1 << 20) + 1])
