@@ -199,6 +199,31 @@ def test_in_a_sort_the_dealer_receives_nothing_and_the_others_noise_and_permutat
     assert opened == 6  # to party 1: three passes, apply, undo, partition; party 2 computes them
 
 
+def test_in_a_comparison_the_dealer_receives_nothing_and_the_others_noise():
+    n = 4096
+
+    def work(network):
+        me = Party.setup(network, NAMES, b"")
+        network.heard.clear()
+        zeros = AShare(*[np.zeros(n, np.uint64)] * 2)
+        return network, less_than(zeros, zeros, me)
+
+    runs = run_parties(work, NAMES, ListeningNetwork)
+    assert not any(message for messages in runs[NAMES[0]][0].heard for message in messages)
+    for name in NAMES[1:]:
+        heard = [message for messages in runs[name][0].heard for message in messages if message]
+        assert len(heard) == {NAMES[1]: 7, NAMES[2]: 6}[name]
+        for message in heard:
+            # No plane is left without a mask, and no mask serves twice.
+            assert looks_uniform(message)
+            words = np.frombuffer(message, np.uint64)
+            assert len(np.unique(words)) == len(words)
+    for _, shared in runs.values():
+        assert looks_uniform(np.packbits(shared.own).tobytes())
+        assert looks_uniform(np.packbits(shared.next).tobytes())
+    assert not any(runs[NAMES[0]][1].own ^ runs[NAMES[0]][1].next ^ runs[NAMES[1]][1].next)
+
+
 @pytest.mark.deep
 def test_permutations_are_uniform():
     stream = Stream(b"u" * 32)
