@@ -29,7 +29,9 @@ In reading order:
 - adder: log-depth addition of bits
 - convert: bits to numbers, numbers to bits
 - split: secrets in two parts, the third party being the dealer
-- carry: the sign of a sum of two views
+- blocks: the loops of carries
+- groups: rows as those loops take them
+- carry: carries of sums of two views, and what follows from them: signs, less-than
 - compare: equality, sign, less-than
 - wide: arithmetic mod 2**128 in the clear
 - fixed: truncation and fixed-point products without failures

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from conclave.mpc.bits import and_bits, and_planes
-from conclave.mpc.carry import sign_of_sum
+from conclave.mpc.bits import and_planes
+from conclave.mpc.carry import less_of_sums, sign_of_sum
 from conclave.mpc.convert import plane_bytes
 from conclave.mpc.costs import Cost, costs_as
 from conclave.mpc.deal import deal, known_to_both, view_of
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, concat_planes, words_to_planes
-from conclave.mpc.shares import AShare, BitShare, concat_arithmetic
+from conclave.mpc.shares import AShare, BitShare
 
 
 def _all_ones_cost(n: int, planes: int) -> Cost:
@@ -98,7 +98,7 @@ def is_negative(x: AShare, me: Party) -> BitShare:
 
 
 def _less_than_cost(n: int, bits: int = 64) -> Cost:
-    return is_negative.cost(n=n) if bits < 64 else is_negative.cost(n=3 * n) + and_bits.cost(n=n)
+    return sign_of_sum.cost(n=n) if bits < 64 else less_of_sums.cost(n=n)
 
 
 @costs_as(_less_than_cost)
@@ -108,9 +108,10 @@ def less_than(x: AShare, y: AShare, me: Party, bits: int = 64) -> BitShare:
     Shapes:  n secrets mod 2**64; n bits. With bits < 64 the caller promises that both are signed numbers of
              that many bits, so that x - y cannot overflow: a third of the bytes.
     Reveals: nothing.
+    Raises:  ShapeError if x and y differ in length or ring.
     """
     if bits < 64:
         return is_negative(x - y, me)
-    x_negative, y_negative, below = is_negative(concat_arithmetic([x, y, x - y]), me).split(3)
-    # With different signs x - y may overflow, but then the sign of x is the answer.
-    return below ^ and_bits(x_negative ^ y_negative, x_negative ^ below, me)
+    if x.n != y.n or x.dtype != y.dtype:
+        raise ShapeError(f"less-than needs equal operands, got {x.n} of {x.dtype} and {y.n} of {y.dtype}")
+    return less_of_sums(x.n, lambda rows: (view_of(x[rows], me), view_of(y[rows], me)), me)

@@ -27,9 +27,10 @@ from conclave.mpc.errors import ShapeError
 P = ParamSpec("P")
 R = TypeVar("R", int, None)
 F = TypeVar("F", bound=Callable[..., Any])
-Kind = tuple[np.dtype[Any] | None, int]  # of an argument: an element type and dimensions, or none
+Kind = tuple[np.dtype[Any], int]  # of an argument: a type and dimensions
 
-NUMBER: Kind = (None, 0)
+NUMBER: Kind = (np.dtype(np.int64), 0)
+WORD: Kind = (np.dtype(np.uint64), 0)
 COMPILER = "conclave.mpc.compiler"
 TOOLS = ("llvmlite", "numba", "numpy")
 # What a processor has beyond x86-64-v2, of which numpy's own wheels make use without asking.
@@ -87,6 +88,9 @@ class Loop:
                 # What numpy itself calls the address takes four times as long to ask for.
                 words += (ctypes.addressof(_Byte(arg)) if arg.size else 0, *arg.shape)
                 kinds.append((arg.dtype, arg.ndim))
+            elif isinstance(arg, np.uint64):
+                words.append(int(arg.view(np.int64)))
+                kinds.append(WORD)
             else:
                 words.append(arg)
                 kinds.append(NUMBER)
@@ -159,6 +163,6 @@ def _place(function: Callable[..., Any], kinds: tuple[Kind, ...]) -> Path:
     made_by = [source.read_bytes(), Path(__file__).with_name("compiler.py").read_bytes()]
     made_by += [f"{tool} {version(tool)}".encode() for tool in TOOLS]
     digest = hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in made_by)).hexdigest()[:HEX_KEPT]
-    types = "-".join(f"{dtype.name}x{dimensions}" if dtype is not None else "int" for dtype, dimensions in kinds)
+    types = "-".join(f"{dtype.name}x{dimensions}" for dtype, dimensions in kinds)
     level = processor_level() or f"{platform.machine()}-{llvm.get_host_cpu_name()}"
     return source.parent / "__pycache__" / f"{source.stem}.{function.__name__}.{types}.{level}.{digest}.o"

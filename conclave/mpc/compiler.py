@@ -104,6 +104,6 @@ def _machine(level: str | None) -> Any:
     return llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, **SETTINGS)
 
 
-def _numba_type(dtype: np.dtype[Any] | None, dimensions: int) -> Any:
+def _numba_type(dtype: np.dtype[Any], dimensions: int) -> Any:
     # A piece of a message may begin anywhere, so nothing is said of how elements lie.
-    return types.Array(from_dtype(dtype), dimensions, "C", aligned=False) if dtype is not None else types.int64
+    return types.Array(from_dtype(dtype), dimensions, "C", aligned=False) if dimensions else from_dtype(dtype)

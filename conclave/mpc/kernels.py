@@ -170,7 +170,7 @@ def transpose_blocks(words: Array, lines: Array, out: Array) -> None:
         for b in range(width):
             for r in range(64):
                 lines[r, b] = words[64 * (start + b) + r]
-        _transpose(lines)
+        transpose_lines(lines)
         for k in range(out.shape[0]):
             for b in range(width):
                 out[k, start + b] = lines[k, b]
@@ -188,14 +188,15 @@ def join_blocks(planes: Array, lines: Array, out: Array) -> None:
         for k in range(planes.shape[0]):
             for b in range(width):
                 lines[k, b] = planes[k, start + b]
-        _transpose(lines)
+        transpose_lines(lines)
         for b in range(width):
             for r in range(64):
                 out[64 * (start + b) + r] = lines[r, b]
 
 
 @part
-def _transpose(lines: Array) -> None:
+def transpose_lines(lines: Array) -> None:
+    """Transpose 64 x 64 bits, eight times: bit k of `lines[r, b]` becomes bit r of `lines[k, b]`."""
     stay, distance = np.uint64(0x00000000FFFFFFFF), 32
     while distance:
         shift = np.uint64(distance)
@@ -207,39 +208,3 @@ def _transpose(lines: Array) -> None:
                     lines[r, b] ^= swapped << shift
         distance >>= 1
         stay ^= stay << np.uint64(max(distance, 1))
-
-
-@compiled
-def enter_blocks(part: Array, v: Array, is_left: int, out: Array) -> None:
-    """XOR into `out` a part of "generate" of 32 blocks of u + v, then of "propagate" of all but the lowest.
-
-    `part` has planes 0 to 63 of a part of u, then 31 planes of products within blocks; `v` is known.
-    """
-    blocks = v.shape[0] // 2
-    known = np.uint64(0) - np.uint64(is_left)  # a term without u counts once: at one of the two
-    for j in range(v.shape[1]):
-        out[0, j] ^= part[0, j] & v[0, j]
-    for k in range(1, blocks):
-        for j in range(v.shape[1]):
-            low, high, product = part[2 * k - 1, j], part[2 * k, j], part[2 * blocks + k - 1, j]
-            v_low, v_high = v[2 * k - 1, j], v[2 * k, j]
-            out[k, j] ^= (high & v_high) ^ (product & v_low) ^ (low & v_low & v_high)
-            out[blocks + k - 1, j] ^= product ^ (high & v_low) ^ (low & v_high) ^ (v_low & v_high & known)
-
-
-@compiled
-def combine_blocks(g_own: Array, g_next: Array, p_own: Array, p_next: Array, z: Array) -> None:
-    """XOR into `z`, for neighbouring blocks, the visible terms of p_high & g_low, then of p_high & p_low.
-
-    Row k of "propagate" belongs to block k + 1; the lowest pair has no p_low.
-    """
-    pairs = g_own.shape[0] // 2
-    for k in range(pairs):
-        for j in range(z.shape[1]):
-            own, after = p_own[2 * k, j], p_next[2 * k, j]
-            z[k, j] ^= (own & (g_own[2 * k, j] ^ g_next[2 * k, j])) ^ (after & g_own[2 * k, j])
-    for k in range(1, pairs):
-        for j in range(z.shape[1]):
-            own, after = p_own[2 * k, j], p_next[2 * k, j]
-            low_own, low_next = p_own[2 * k - 1, j], p_next[2 * k - 1, j]
-            z[pairs + k - 1, j] ^= (own & (low_own ^ low_next)) ^ (after & low_own)

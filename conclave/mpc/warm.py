@@ -5,7 +5,8 @@ An installation runs it once, as long as its files can be written; workers then 
 
 import numpy as np
 
-from conclave.mpc import kernels
+from conclave.mpc import blocks, kernels
+from conclave.mpc.arrays import Array
 
 
 def warm() -> None:
@@ -31,9 +32,22 @@ def warm() -> None:
     lines = np.zeros((64, 8), np.uint64)
     kernels.transpose_blocks(words, lines, planes)
     kernels.join_blocks(planes, lines, words)
-    entered = np.zeros((63, 1), np.uint64)
-    kernels.enter_blocks(np.zeros((95, 1), np.uint64), planes, 1, entered)
-    kernels.combine_blocks(entered[:32], entered[:32], entered[32:], entered[32:], entered)
+    _warm_blocks(lines)
+
+
+def _warm_blocks(lines: Array) -> None:
+    def planes(count: int) -> Array:
+        return np.zeros((1, 1, count, blocks.LANES), np.uint64)
+
+    numbers, bits, row = np.zeros((1, blocks.GROUP), np.uint64), np.zeros(blocks.GROUP, np.uint8), planes(1)[0, 0]
+    blocks.pack_rows(bits, row)
+    blocks.unpack_rows(row, bits)
+    blocks.deal_entries(numbers, planes(96), lines, planes(96))
+    blocks.deal_products(planes(2), planes(2), planes(1), planes(1))
+    known = np.uint64(0)
+    blocks.enter(numbers, planes(96), known, planes(47), lines, planes(16), planes(47))
+    blocks.combine(planes(5), planes(5), planes(3), planes(2), known, planes(2), planes(1), planes(2))
+    blocks.combine_last(planes(2), planes(2), planes(1), planes(1), known, row)
 
 
 if __name__ == "__main__":

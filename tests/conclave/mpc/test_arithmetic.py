@@ -126,7 +126,11 @@ def test_equality_looks_at_the_low_bits_only(bits):
     assert run.cost == all_equal.cost(n=40, bits=bits + 7)
 
 
-@pytest.mark.parametrize("n", [1, 64, 70, 1000])
+# Within a group of rows, a whole one, the next one, and more than are worked on together.
+SIZES = [1, 64, 70, 449, 512, 513, 1000, 33_000]
+
+
+@pytest.mark.parametrize("n", SIZES)
 def test_sign_of_a_sum_of_views_wherever_carries_end(n):
     rng = np.random.default_rng(n)
     # Numbers of every length, so that the carry into the sign starts, runs and dies in every block.
@@ -134,6 +138,17 @@ def test_sign_of_a_sum_of_views_wherever_carries_end(n):
     run = run_three_parties(lambda a, me: sign_of_sum(view_of(a, me), me), x)
     np.testing.assert_array_equal(run.opened, x < 0)
     assert run.cost == sign_of_sum.cost(n=n)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_less_than_wherever_numbers_begin_to_differ_and_carries_end(n):
+    rng = np.random.default_rng(n)
+    x = rng.integers(SMALLEST, LARGEST, n) >> rng.integers(0, 64, n)
+    y = x ^ (rng.integers(SMALLEST, LARGEST, n) >> rng.integers(0, 64, n))
+    y[::5] = x[::5]
+    run = run_three_parties(less_than, x, y)
+    np.testing.assert_array_equal(run.opened, x < y)
+    assert run.cost == less_than.cost(n=n)
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 import conclave.mpc
+from conclave.mpc import randomness
 from conclave.mpc.bits import and_bits, and_words
 from conclave.mpc.channel import Network
 from conclave.mpc.compare import less_than
@@ -83,6 +86,19 @@ def test_uses_of_one_seed_have_different_streams():
 def test_a_stream_does_not_repeat_itself():
     stream = Stream(bytes(32))
     assert stream.draw(1000).tobytes() != stream.draw(1000).tobytes()
+
+
+@pytest.mark.parametrize("sizes", [[1 << 20], [1, 15, 3, 1 << 18, 77, 0, 5000]])
+def test_a_stream_is_aes_in_counter_mode_and_begins_a_new_nonce_before_counters_repeat(sizes, monkeypatch):
+    segment = 10_000
+    monkeypatch.setattr(randomness, "SEGMENT_BYTES", segment)
+    stream = Stream(b"k" * 32)
+    drawn = b"".join(stream.draw(size, np.uint8).tobytes() for size in sizes)
+    expected = b""
+    for number in range(-(-len(drawn) // segment)):
+        start = number.to_bytes(12, "big") + (2).to_bytes(4, "big")  # GCM's counter 1 is the tag's
+        expected += Cipher(AES(b"k" * 32), modes.CTR(start)).encryptor().update(bytes(segment))
+    assert drawn == expected[: len(drawn)]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 1000, (1 << 20) + 1])
@@ -181,6 +197,31 @@ def test_in_a_sort_the_dealer_receives_nothing_and_the_others_noise_and_permutat
             else:
                 assert looks_uniform(message)
     assert opened == 6  # to party 1: three passes, apply, undo, partition; party 2 computes them
+
+
+def test_in_a_comparison_the_dealer_receives_nothing_and_the_others_noise():
+    n = 4096
+
+    def work(network):
+        me = Party.setup(network, NAMES, b"")
+        network.heard.clear()
+        zeros = AShare(*[np.zeros(n, np.uint64)] * 2)
+        return network, less_than(zeros, zeros, me)
+
+    runs = run_parties(work, NAMES, ListeningNetwork)
+    assert not any(message for messages in runs[NAMES[0]][0].heard for message in messages)
+    for name in NAMES[1:]:
+        heard = [message for messages in runs[name][0].heard for message in messages if message]
+        assert len(heard) == {NAMES[1]: 7, NAMES[2]: 6}[name]
+        for message in heard:
+            # No plane is left without a mask, and no mask serves twice.
+            assert looks_uniform(message)
+            words = np.frombuffer(message, np.uint64)
+            assert len(np.unique(words)) == len(words)
+    for _, shared in runs.values():
+        assert looks_uniform(np.packbits(shared.own).tobytes())
+        assert looks_uniform(np.packbits(shared.next).tobytes())
+    assert not any(runs[NAMES[0]][1].own ^ runs[NAMES[0]][1].next ^ runs[NAMES[1]][1].next)
 
 
 @pytest.mark.deep
