@@ -40,6 +40,7 @@ class Lane(Network):
         self.is_abandoned = False
         self.message: tuple[Mapping[str, Buffer], Mapping[str, int]] | None = None
         self.answer: dict[str, bytearray] = {}
+        self._waits_for: Callable[[], bool] | None = None
         self._may_go, self._has_stopped = threading.Semaphore(0), threading.Semaphore(0)
 
     def exchange(self, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int]) -> dict[str, bytearray]:
@@ -52,19 +53,21 @@ class Lane(Network):
 
     def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Let the other lanes go on until one of them has made it so."""
-        is_news = True
         while not is_so():
-            self._pause(is_news)
-            is_news = False
+            self._waits_for = is_so
+            self._pause()
 
-    def stand_by(self) -> None:
-        """Let the other lanes go on once."""
-        self._pause(has_moved=False)
+    def may_go_on(self) -> bool:
+        """Whether the lane waits for nothing that is not so yet."""
+        return self._waits_for is None or self._waits_for()
 
     def go_on(self) -> None:
-        """Let the lane run until it stops; called by whoever owns the lanes."""
-        self._may_go.release()
-        self._has_stopped.acquire()
+        """Let the lane run until it stops, if it may; called by whoever owns the lanes."""
+        self.has_moved = self.may_go_on()
+        if self.has_moved:
+            self._waits_for = None
+            self._may_go.release()
+            self._has_stopped.acquire()
 
     def begin(self) -> None:
         """Wait for the lane's first turn."""
@@ -74,7 +77,6 @@ class Lane(Network):
 
     def end(self) -> None:
         """Give the last turn back."""
-        self.has_moved = True
         self._has_stopped.release()
 
     def abandon(self) -> None:
@@ -82,8 +84,7 @@ class Lane(Network):
         self.is_abandoned = True
         self._may_go.release()
 
-    def _pause(self, has_moved: bool = True) -> None:
-        self.has_moved = has_moved
+    def _pause(self) -> None:
         self._has_stopped.release()
         self.begin()
 
@@ -178,7 +179,8 @@ def _exchange(lanes: Sequence[Lane], network: Network, had_a_turn: Sequence[Lane
         if not any(lane.has_moved for lane in had_a_turn):
             if not isinstance(network, Lane):
                 raise ProtocolError("protocols that run side by side wait for each other")
-            network.stand_by()  # they wait for what runs beside all of them
+            # They wait for what runs beside all of them.
+            network.wait_until(lambda: any(lane.may_go_on() for lane in lanes))
         return
     said: dict[str, list[Buffer]] = {}
     asked: dict[str, int] = {}
