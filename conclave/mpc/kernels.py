@@ -80,6 +80,15 @@ def move_xor(x: Array, rows: Array, plus: Array, places: Array) -> Array:
 
 
 @compiled
+def take(x: Array, rows: Array) -> Array:
+    """Return x[rows], for which numpy would first widen the rows."""
+    out = np.empty_like(x)
+    for j in range(len(rows)):
+        out[j] = x[rows[j]]
+    return out
+
+
+@compiled
 def scatter(x: Array, places: Array) -> Array:
     """Return x with element j moved to `places[j]`."""
     out = np.empty_like(x)
@@ -89,18 +98,21 @@ def scatter(x: Array, places: Array) -> Array:
 
 
 @compiled
-def deal_choice(chosen: Array, known: Array, left: Array, right: Array) -> tuple[Array, Array]:
-    """Return, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and the sum of left and right at b.
+def deal_choice(chosen: Array, known: Array, left: Array, right: Array, picked: Array) -> Array:
+    """Return, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and left + right at b minus `picked`.
 
     Row k of `known`, `left` and `right` belongs to digit k + 1; digit 0 chooses a zero.
     """
-    hot, picked = np.empty_like(known), np.zeros(known.shape[1], known.dtype)
-    for k in range(known.shape[0]):
-        for j in range(known.shape[1]):
+    classes, n = known.shape
+    dealt = np.empty((classes + 1, n), known.dtype)
+    for j in range(n):
+        dealt[classes, j] = known.dtype.type(0) - picked[j]
+    for k in range(classes):
+        for j in range(n):
             one = known.dtype.type(chosen[j] == k + 1)
-            hot[k, j] = one - known[k, j]
-            picked[j] += one * (left[k, j] + right[k, j])
-    return hot, picked
+            dealt[k, j] = one - known[k, j]
+            dealt[classes, j] += one * (left[k, j] + right[k, j])
+    return dealt
 
 
 @compiled

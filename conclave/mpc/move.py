@@ -127,7 +127,7 @@ def _open_right(columns: Sequence[Split], places: Split, me: Party) -> tuple[lis
     received = me.round({}, {LEFT: size(all_columns), **({DEALER: size(columns)} if columns else {})})
     *mid, hidden = decode(received[LEFT], all_columns)
     dealt = decode(received[DEALER], columns) if columns else []
-    opened = _checked((hidden + end)[rows])
+    opened = _checked(kernels.take(hidden + end, rows))
     return mid, opened, rows, dealt
 
 

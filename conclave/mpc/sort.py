@@ -151,8 +151,8 @@ def find_places(digits: Array, bits: int, me: Party) -> Split:
             with_left.draw(shape, np.uint32),
             with_left.draw(n, np.uint32),
         )
-        hot, way = kernels.deal_choice(chosen, hot, masks, with_right.draw(shape, np.uint32))
-        me.round({RIGHT: np.concatenate([hot, (way - picked)[None]])}, {})
+        others = with_right.draw(shape, np.uint32)
+        me.round({RIGHT: kernels.deal_choice(chosen, hot, masks, others, picked)}, {})
         me.round({}, {})
         return like
     stream, other = common(DEALER, me, "choice"), LEFT + RIGHT - me.index

@@ -13,6 +13,7 @@ def warm() -> None:
     """Call each kernel once with every element type."""
     rows, few = np.zeros(1, np.uint32), np.zeros(1, np.uint8)
     kernels.swap_down(rows, 1, rows)
+    kernels.take(rows, rows)
     for dtype in (np.uint8, np.uint16, np.uint32, np.uint64):
         x = np.zeros(1, dtype)
         kernels.scatter(x, rows)
@@ -21,7 +22,7 @@ def warm() -> None:
         for move in (kernels.move_add, kernels.move_xor):
             move(x, rows, x, rows)
     one = np.zeros((1, 1), np.uint32)
-    kernels.deal_choice(few, one, one, one)
+    kernels.deal_choice(few, one, one, one, rows)
     base, ways, sizes = kernels.rank_classes(one, few, 1, one)
     kernels.start_classes(base, ways, few, sizes)
     kernels.choose_way(base, rows, one, one, one)
