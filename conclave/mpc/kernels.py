@@ -70,6 +70,13 @@ def move_xor(x: Array, rows: Array, plus: Array, places: Array, out: Array) -> N
 
 
 @compiled
+def take(x: Array, rows: Array, out: Array) -> None:
+    """Write x[rows], for which numpy would first widen the rows."""
+    for j in range(len(rows)):
+        out[j] = x[rows[j]]
+
+
+@compiled
 def scatter(x: Array, places: Array, out: Array) -> None:
     """Write x with element j moved to `places[j]`."""
     for j in range(len(places)):
@@ -77,18 +84,19 @@ def scatter(x: Array, places: Array, out: Array) -> None:
 
 
 @compiled
-def deal_choice(chosen: Array, known: Array, left: Array, right: Array, hot: Array, picked: Array) -> None:
-    """Write, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and the sum of left and right at b.
+def deal_choice(chosen: Array, known: Array, left: Array, right: Array, picked: Array, dealt: Array) -> None:
+    """Write, for the dealer's digit b = `chosen`, one-hot rows minus `known`, and left + right at b minus `picked`.
 
     Row k of `known`, `left` and `right` belongs to digit k + 1; digit 0 chooses a zero.
     """
-    for j in range(len(picked)):
-        picked[j] = 0
-    for k in range(known.shape[0]):
-        for j in range(known.shape[1]):
+    classes, n = known.shape
+    for j in range(n):
+        dealt[classes, j] = known.dtype.type(0) - picked[j]
+    for k in range(classes):
+        for j in range(n):
             one = known.dtype.type(chosen[j] == k + 1)
-            hot[k, j] = one - known[k, j]
-            picked[j] += one * (left[k, j] + right[k, j])
+            dealt[k, j] = one - known[k, j]
+            dealt[classes, j] += one * (left[k, j] + right[k, j])
 
 
 @compiled

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from conclave.mpc import kernels
 from conclave.mpc.arrays import Array
 from conclave.mpc.costs import costs
 from conclave.mpc.errors import ProtocolError, ShapeError
@@ -126,8 +127,9 @@ def _open_right(columns: Sequence[Split], places: Split, me: Party) -> tuple[lis
     received = me.round({}, {LEFT: size(all_columns), **({DEALER: size(columns)} if columns else {})})
     *mid, hidden = decode(received[LEFT], all_columns)
     dealt = decode(received[DEALER], columns) if columns else []
-    opened = _checked((hidden + end)[rows])
-    return mid, opened, rows, dealt
+    opened = np.empty_like(end)
+    kernels.take(hidden + end, rows, opened)
+    return mid, _checked(opened), rows, dealt
 
 
 def _deal_way_back(

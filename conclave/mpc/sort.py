@@ -153,9 +153,7 @@ def find_places(digits: Array, bits: int, me: Party) -> Split:
             with_left.draw(n, np.uint32),
         )
         dealt = np.empty((classes, n), np.uint32)
-        hot, way = dealt[:-1], dealt[-1]
-        kernels.deal_choice(chosen, known, masks, with_right.draw(shape, np.uint32), hot, way)
-        way -= picked
+        kernels.deal_choice(chosen, known, masks, with_right.draw(shape, np.uint32), picked, dealt)
         me.round({RIGHT: dealt}, {})
         me.round({}, {})
         return like

@@ -86,7 +86,7 @@ class Split:
         dtype = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if 8 * np.dtype(t).itemsize >= bits)
         if self.part.strides == (0,):
             return Split(np.broadcast_to(np.zeros(1, dtype), self.part.shape), self.is_xor, bits)
-        part = (self.part >> self.part.dtype.type(count)).astype(dtype)
+        part = (self.part >> self.part.dtype.type(count)).astype(dtype, copy=False)
         # Masks fill whole words: what lies above the last bit is noise, and packing would take it for the bit.
         return Split(part & np.uint8(1) if bits == 1 else part, self.is_xor, bits)
 

@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from conclave.mpc.arrays import Array, dense
-from conclave.mpc.carry import sign_of_sum
+from conclave.mpc.carry import sum_of_carries
 from conclave.mpc.channel import Buffer, Network
 from conclave.mpc.costs import Cost, Costed
 from conclave.mpc.deal import Combine, deal
 from conclave.mpc.errors import ProtocolError
+from conclave.mpc.groups import Side
 from conclave.mpc.move import move, take
 from conclave.mpc.party import Openings, Party
 from conclave.mpc.planes import Planes
@@ -116,9 +117,10 @@ def _hop(columns: Columns, number: int, rows: Rows | None, me: Twin) -> list[Sha
     return list(columns) if rows is None else [c.take(rows) for c in columns]
 
 
-def _sign_of_sum(view: Array, me: Twin) -> BitShare:
-    me.count(sign_of_sum.cost(n=len(view)))
-    return BitShare(*_alone((view >> np.uint64(63)).astype(np.uint8)))
+def _sum_of_carries(n: int, numbers: int, side: Side, me: Twin) -> BitShare:
+    """What is added is zero, so that there is no carry."""
+    me.count(sum_of_carries.cost(n=n, numbers=numbers))
+    return BitShare(*_alone(side(slice(0, n))[1].astype(np.uint8)))
 
 
 def _split(x: Share, me: Twin) -> Split:
@@ -181,7 +183,7 @@ def _shares(columns: Sequence[Split], likes: Sequence[Share]) -> list[Share]:
 STANDS: Stands = {
     deal: _deal,
     hop: _hop,
-    sign_of_sum: _sign_of_sum,
+    sum_of_carries: _sum_of_carries,
     split: _split,
     rejoin: _rejoin,
     move: _move,

@@ -13,6 +13,7 @@ def warm() -> None:
     """Call each kernel once with every element type."""
     rows, few = np.zeros(1, np.uint32), np.zeros(1, np.uint8)
     kernels.swap_down(rows, 1, rows)
+    kernels.take(rows, rows, rows)
     for dtype in (np.uint8, np.uint16, np.uint32, np.uint64):
         x = np.zeros(1, dtype)
         kernels.scatter(x, rows, x)
@@ -20,8 +21,8 @@ def warm() -> None:
             take(x, rows, x, x)
         for move in (kernels.move_add, kernels.move_xor):
             move(x, rows, x, rows, x)
-    one, sizes = np.zeros((1, 1), np.uint32), np.zeros(4, np.uint32)
-    kernels.deal_choice(few, one, one, one, one, rows)
+    one, two, sizes = np.zeros((1, 1), np.uint32), np.zeros((2, 1), np.uint32), np.zeros(4, np.uint32)
+    kernels.deal_choice(few, one, one, one, rows, two)
     kernels.rank_classes(one, few, 1, one, rows, one, sizes)
     kernels.start_classes(rows, one, few, sizes)
     kernels.choose_way(rows, rows, one, one, one, rows)
