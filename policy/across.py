@@ -60,7 +60,9 @@ def differences(one: Answer, other: Answer, has_minimum: Callable[[str], bool]) 
     found: dict[_Found, set[str]] = {}
     for release in one.releases:
         for against in other.releases:
-            if _is_alike(release, against) and not _is_known(release, other) and not _is_known(against, one):
+            if _is_alike(release, against) and not (
+                _is_known(release, other) or _is_known(against, one) or _is_covered(release, against, one, other)
+            ):
                 for each in _compare(release, against, (one.name, other.name), has_minimum):
                     found.setdefault(each, set()).update((_plain(release), _plain(against)))
     made = (_difference(one, other, each, tuple(sorted(names))) for each, names in found.items())
@@ -82,6 +84,20 @@ def _difference(one: Answer, other: Answer, found: _Found, names: tuple[str, ...
 def _is_known(release: Release, answer: Answer) -> bool:
     """Whether an answer tells an aggregate itself: then whoever has that answer learns nothing from having it twice."""
     return any(_is_alike(release, each) and _is_same(release, each) for each in answer.releases)
+
+
+def _is_covered(release: Release, against: Release, one: Answer, other: Answer) -> bool:
+    """Whether each answer tells both of the same rows: then like is held against like, and this pair says no more."""
+    return (
+        release.formula != against.formula
+        and _has_beside(one, release, against)
+        and _has_beside(other, against, release)
+    )
+
+
+def _has_beside(answer: Answer, own: Release, like: Release) -> bool:
+    wanted = like.formula, own.keys, own.read, own.shown, own.shape
+    return any((r.formula, r.keys, r.read, r.shown, r.shape) == wanted for r in answer.releases)
 
 
 def _is_same(one: Release, other: Release) -> bool:
@@ -116,6 +132,11 @@ def _is_alike(one: Release, other: Release) -> bool:
 
 def _names(release: Release) -> frozenset[str]:
     return frozenset(column for _, column in release.sources)
+
+
+def _about(release: Release) -> frozenset[str]:
+    """Return the columns that it tells of: those that it is over, and those that it is told by."""
+    return _names(release) | frozenset(name.partition(" of ")[0] for key in release.by for name in names_in(key))
 
 
 def _decides(release: Release) -> frozenset[str]:
@@ -167,7 +188,7 @@ def _groups(
         ]
         yield _Found("groups", datasets, tuple(how), "{names} of the groups or rows that only one of them shows")
         return
-    if one.keys == other.keys or (ROWS in (one.family, other.family) and not one.sources & other.sources):
+    if one.keys == other.keys or (ROWS in (one.family, other.family) and not _about(one) & _about(other)):
         return
     how = [f"{name} {_told_by(each)}" for name, each in zip(names, (one, other), strict=True)]
     if not (is_told_by(one, other) or is_told_by(other, one)):

@@ -125,6 +125,13 @@ def test_what_one_answer_tells_alone_is_no_matter_of_two():
     assert found(twice, "SELECT COUNT(*) AS n FROM visits WHERE id <> 7", minimum=True)
 
 
+def test_of_two_answers_that_tell_two_things_like_is_held_against_like():
+    both = "SELECT COUNT(*) AS n, COUNT(age) AS known FROM visits"
+    (difference,) = found(both, f"{both} WHERE id <> 7")
+    assert difference.aggregates == ("count(*)", "count(age)")
+    assert difference.how == ("alpha/visits: only B asks for id <> 7",)
+
+
 def test_it_is_said_what_is_learnt():
     (difference,) = found(SUM, f"{SUM} WHERE id <> 7")
     assert difference.learns == "sum(pay) of the rows of alpha/visits that do not meet id <> 7"
