@@ -67,7 +67,9 @@ def start_spark(root: Path) -> Iterator[SparkServer]:
 
 def _command() -> list[str]:
     packages = [*(f"java.base/java.{each}" for each in _OPENED), *(f"java.base/{each}" for each in _OPENED_MORE)]
+    # It dies with the tests, however they end.
     return [
+        *("setpriv", "--pdeathsig", "KILL"),
         str(java()),
         "-Xmx1g",
         "-XX:+UseSerialGC",

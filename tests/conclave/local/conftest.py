@@ -1,6 +1,5 @@
 """Both local engines for one suite: DuckDB in this process, Spark by a real Spark Connect server."""
 
-import os
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,9 @@ from conclave.local.spark import SparkEngine
 from conclave.local.sparkcheck import examine_in_spark
 from conclave.local.sparkserver import Session
 from conclave.local.sparksource import SparkFile
-from tests.spark.server import SparkServer, start_spark
+from tests.spark.server import SparkServer
 
 BOTH = ("duckdb", pytest.param("spark", marks=pytest.mark.spark))
-
-
-@pytest.fixture(scope="session")
-def spark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
-    if not os.environ.get("CI"):
-        pytest.importorskip("pyspark", reason="Spark's client is not here: make spark-test")
-    with start_spark(tmp_path_factory.mktemp("spark")) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
