@@ -51,7 +51,7 @@ cluster-test: $(READY)
 
 # The environment with Spark's client, and Spark's server, are made once; without Java it is said and nothing else.
 spark-test: $(READY)
-	@$(BIN)/python -m tests.spark -q -m spark tests
+	@$(BIN)/python -m tests.spark -q -m spark tests/conclave/local tests/worker/test_spark.py
 
 pods-test: $(READY)
 	@$(BIN)/python -m tests.cluster.binaries

@@ -97,7 +97,15 @@ def _make_server(target: Path, lock: Path) -> None:
     print("bringing Spark's server here (once; 450 MB)", file=sys.stderr, flush=True)
     target.mkdir(parents=True)
     with tempfile.TemporaryDirectory(dir=target) as directory:
-        options = ["--no-deps", "--no-binary", ":all:", "--require-hashes", "--dest", directory]
+        options = [
+            "--no-deps",
+            "--no-binary",
+            "pyspark",
+            "--no-build-isolation",
+            "--require-hashes",
+            "--dest",
+            directory,
+        ]
         subprocess.run([sys.executable, *_PIP, "download", *options, "--requirement", lock], check=True)
         [archive] = Path(directory).glob("*.tar.gz")
         with tarfile.open(archive) as files:

@@ -1,4 +1,7 @@
-"""Every query that the language has an example of, on Spark: the answer is DuckDB's own, to the query as it was written."""
+"""Queries of the language's examples on Spark: the answer is DuckDB's own, to the query as it was written.
+
+Those are chosen whose words mean something else to Spark, or whose names or order it could take differently.
+"""
 
 import pyarrow as pa
 import pytest
@@ -14,7 +17,6 @@ from tests.conclave.sql.federation import (
     FIXTURES,
     RECIPIENTS,
     TABLES,
-    Query,
     Result,
     assert_same_rows,
     pooled,
@@ -22,7 +24,35 @@ from tests.conclave.sql.federation import (
     run,
 )
 
-ACCEPTED = queries(FIXTURES / "sql" / "accepted.sql")
+CHOSEN = (
+    "every aggregate",
+    "variances",
+    "medians and other quantiles",
+    "distinct sums and averages",
+    "filtered aggregates",
+    "having an aggregate that is not shown",
+    "group by an expression over a subquery",
+    "order by alias, position, expression, nulls",
+    "tricky names",
+    "left join",
+    "semi join",
+    "anti join",
+    "like and not like",
+    "a case-insensitive like",
+    "parts of dates",
+    "dates cut to the month",
+    "parts of text",
+    "rounding",
+    "rounding decimals",
+    "intervals",
+    "whole division and remainders",
+    "the largest and smallest of several",
+    "totals of partitions beside their rows, by an expression",
+    "ranks of groups",
+    "dates",
+    "casts",
+)
+BY_TITLE = {query.title: query for query in queries(FIXTURES / "sql" / "accepted.sql")}
 pytestmark = [pytest.mark.spark, pytest.mark.parametrize("tables", ["spark"], indirect=True)]
 
 
@@ -43,8 +73,9 @@ def spark(tables, database) -> Tables:
     return tables(datasets, {})
 
 
-@pytest.mark.parametrize("query", ACCEPTED, ids=lambda query: query.title)
-def test_a_query_answers_on_spark_as_on_duckdb(spark, database, query: Query):
+@pytest.mark.parametrize("title", CHOSEN)
+def test_a_query_answers_on_spark_as_on_duckdb(spark, database, title):
+    query = BY_TITLE[title]
     bound = bind(query.sql, TABLES, RECIPIENTS)
     answer = spark.run(bound)
     assert answer.schema.types == [arrow_type(f.type) for f in bound.schema]
