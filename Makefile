@@ -7,6 +7,7 @@
 #   make golden   write the golden files anew; read the diff before you commit it
 #   make bench    the MPC engine's speed
 #   make cluster-test   a real Kubernetes control plane on loopback; builds it once if Go is there
+#   make spark-test     a real Spark Connect server on loopback; brings it here once (needs Java 17)
 #   make pods-test      the demo in pods of the image on a node of this machine (after make image; needs root)
 #   make e2e      only the tests with several real processes and a real Swift
 #   make image    the worker's image in build/image; BASE=... says from which base, BASE=local makes one (needs buildah)
@@ -24,7 +25,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep cluster-test pods-test check check-types check-style check-imports check-documents golden bench e2e image image-test lock clean
+.PHONY: help demo test deep cluster-test spark-test pods-test check check-types check-style check-imports check-documents golden bench e2e image image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -34,12 +35,12 @@ demo: $(READY)
 
 test: check
 	@echo "tests"
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep and not cluster and not image"
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "not deep and not cluster and not image and not spark"
 
 # What takes longer than a developer waits: random queries, statistics, whole runs whose parts have quick tests.
 # CI runs it, too.
 deep: $(READY)
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster and not image"
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "deep and not cluster and not image and not spark"
 
 # A process for each control plane: Argo CD's has more rights there than the others' may have, and pods need a node.
 # The first build takes minutes, so it comes first and says so.
@@ -47,6 +48,10 @@ cluster-test: $(READY)
 	@$(BIN)/python -m tests.cluster.binaries plane argocd
 	@$(BIN)/pytest -q -m cluster tests/cluster --ignore tests/cluster/gitops --ignore tests/cluster/pods
 	@$(BIN)/pytest -q -m cluster tests/cluster/gitops
+
+# The environment with Spark's client, and Spark's server, are made once; without Java it is said and nothing else.
+spark-test: $(READY)
+	@$(BIN)/python -m tests.spark -q -m spark tests/conclave/local tests/worker/test_spark.py
 
 pods-test: $(READY)
 	@$(BIN)/python -m tests.cluster.binaries
@@ -79,7 +84,7 @@ check-documents: $(READY)
 golden: $(READY)
 	@$(BIN)/ccd schema
 	@$(BIN)/ccd render --anew
-	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep and not cluster and not image"
+	@CCD_UPDATE_GOLDEN=1 $(BIN)/pytest $(PYTEST_FLAGS) -m "not e2e and not deep and not cluster and not image and not spark"
 	@git --no-pager diff --stat
 
 bench: $(READY)
@@ -96,9 +101,9 @@ image-test: $(READY)
 
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
-	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-header \
+	uv pip compile --quiet --universal --python-version 3.11 --extra demo --extra dev --generate-hashes --no-header \
 	    --output-file requirements.lock pyproject.toml
-	for group in worker image; do \
+	for group in worker image spark; do \
 	    uv pip compile --quiet --python-platform linux --python-version 3.11 --generate-hashes --no-header \
 	        --group $$group --constraint requirements.lock --output-file image/$$group.lock; \
 	done

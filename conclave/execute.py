@@ -14,9 +14,8 @@ import pyarrow as pa
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
 from conclave.held import check_bounds
 from conclave.limits import bounds
-from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
-from conclave.local.sqltext import to_sql
+from conclave.local.engine import Engine
 from conclave.mpc.channel import Network
 from conclave.mpc.costs import Cost
 from conclave.mpc.laplace import Noise
@@ -63,7 +62,7 @@ def execute(
     plan: Plan,
     me: str,
     network: Network,
-    engine: LocalEngine,
+    engine: Engine,
     context: bytes,
     progress: Callable[[StepReport], None],
     noise_key: bytes | None = None,
@@ -107,7 +106,7 @@ class _Walk:
     plan: Plan
     me: str
     network: Network
-    engine: LocalEngine
+    engine: Engine
     noise: Noise
     progress: Callable[[StepReport], None]
     party: Party | None = None
@@ -153,10 +152,10 @@ class _Walk:
     def run(self, steps: tuple[Step, ...]) -> None:
         """Do this party's part of one batch of steps."""
         match steps[0]:
-            case LocalStep(name, _, _, sql) as step:
+            case LocalStep(name, _, query) as step:
                 if is_held_whole(self.plan):
                     check_sums(step, self.engine)
-                self._hold(name, self.engine.run(sql, step=name))
+                self._hold(name, self.engine.answer(query, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
             case MpcStep():
@@ -213,7 +212,7 @@ class _Walk:
 
     def _rows_without_conditions(self, step: ShareStep) -> int:
         (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)
-        return int(self.engine.run(to_sql(without_conditions(query)), step=step.name)[N_ROWS][0].as_py())
+        return int(self.engine.answer(without_conditions(query), step=step.name)[N_ROWS][0].as_py())
 
     def _reveal(self, step: RevealStep) -> None:
         assert self.plan.mpc is not None

@@ -9,15 +9,14 @@ from conclave.held import is_within
 from conclave.ir.expressions import Column
 from conclave.ir.nodes import Output, Project, field_of
 from conclave.ir.types import Field
-from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import encode
+from conclave.local.engine import Engine
 from conclave.local.errors import EncodeProblem
-from conclave.local.sqltext import to_sql
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 from conclave.reach import Reach, Whole, reach_of, reach_of_sums
 
 
-def check_wholes(plan: Plan, step: ShareStep, n_rows: int, engine: LocalEngine) -> None:
+def check_wholes(plan: Plan, step: ShareStep, n_rows: int, engine: Engine) -> None:
     """Check what `step` is about to share of the owner's datasets; that it is of so many rows, others see anyhow.
 
     Raises:  EncodeProblem, naming the column and no value.
@@ -30,7 +29,7 @@ def check_wholes(plan: Plan, step: ShareStep, n_rows: int, engine: LocalEngine) 
     _check_all(reach, engine)
 
 
-def check_sums(step: LocalStep, engine: LocalEngine) -> None:
+def check_sums(step: LocalStep, engine: Engine) -> None:
     """Check what `step` is about to add up of the owner's datasets.
 
     Raises:  EncodeProblem, naming the column and no value.
@@ -38,16 +37,16 @@ def check_sums(step: LocalStep, engine: LocalEngine) -> None:
     _check_all(reach_of_sums(step.query), engine)
 
 
-def _check_all(reach: Reach, engine: LocalEngine) -> None:
+def _check_all(reach: Reach, engine: Engine) -> None:
     for whole in sorted(reach.wholes, key=lambda each: (each.scan.dataset, each.column, each.most, each.is_squared)):
         _check(whole, engine)
 
 
-def _check(whole: Whole, engine: LocalEngine) -> None:
+def _check(whole: Whole, engine: Engine) -> None:
     found = field_of(whole.scan, whole.column)
     every = replace(whole.scan, kept=None)
     column = Project(every, (Output(whole.column, Column(found.name, found.type, found.nullable)),))
-    table = engine.run(to_sql(column), step=whole.scan.dataset)
+    table = engine.answer(column, step=whole.scan.dataset)
     words = encode(table, (Field(found.name, found.type, found.nullable),)).columns[found.name].words
     if not is_within(words, whole.most, whole.is_total, whole.is_squared):
         raise EncodeProblem(whole.column, _say(whole))

@@ -12,7 +12,7 @@ from policy.problem import DocumentError, Path, Problem
 from renderer.check_cleartext import check_cleartext, check_sizes
 from renderer.check_dataset import check_dataset
 from renderer.check_steps import check_steps
-from renderer.dataset import Dataset, source_of
+from renderer.dataset import Dataset, SparkDataset, SparkEngine, source_of
 from renderer.documents import Document, Workspace, read_workspace
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
@@ -92,11 +92,15 @@ def _check_party(party: Document[Party]) -> Iterator[Problem]:
     stores = set(published)
     for name, dataset in spec.datasets.items():
         yield from check_dataset(party, name, dataset)
-        stores.update(source_of(f"{party.model.metadata.name}/{name}", dataset).secrets)
+        if isinstance(dataset, SparkDataset) == isinstance(spec.engine, SparkEngine):  # else `check_dataset` said so
+            stores.update(source_of(f"{party.model.metadata.name}/{name}", dataset, spec.engine).secrets)
         if dataset.sealed is not None and dataset.sealed.identity in {*published, spec.identity.secret}:
             what = "is a Secret that containers mount which have no business with the data's plaintext"
             path = ("spec", "datasets", name, "sealed", "identity")
             yield party.problem(path, what, "give the age identity a Secret of its own")
+    if isinstance(spec.engine, SparkEngine) and spec.engine.spark.credentials in published:
+        what = "is also the Secret of a place to write to, and the container that speaks with peers mounts it"
+        yield party.problem(("spec", "engine", "spark", "credentials"), what, "give Spark a Secret of its own")
     if spec.identity.secret in stores:
         what = "is also the name of a store's Secret, so containers that read stores would get the identity key"
         yield party.problem(("spec", "identity", "secret"), what, "give the identity a Secret of its own")

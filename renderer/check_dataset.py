@@ -7,7 +7,7 @@ from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from conclave.local.format import file_format
 from policy.problem import Path, Problem
-from renderer.dataset import Dataset, DataverseDataset, FilesDataset, SwiftDataset
+from renderer.dataset import Dataset, DataverseDataset, FilesDataset, SparkDataset, SparkEngine, SwiftDataset
 from renderer.documents import Document
 from renderer.party import Party
 
@@ -23,9 +23,36 @@ def check_dataset(party: Document[Party], name: str, dataset: Dataset) -> Iterat
     if isinstance(dataset, DataverseDataset) and dataset.form == "archival" and dataset.format != "tab":
         what = "is a text as Dataverse writes it, with tabs and quotes of its own"
         yield party.problem((*path, "form"), what, "declare format: tab, or form: original for what was uploaded")
+    yield from _check_engine(party, path, dataset)
     if dataset.format == "parquet" and dataset.compression != "none":
         what = "is of texts; Parquet compresses its own pages"
         yield party.problem((*path, "compression"), what, "leave it out")
+
+
+def _check_engine(party: Document[Party], path: Path, dataset: Dataset) -> Iterator[Problem]:
+    """Yield where the dataset does not lie where the party's engine reads, or is written as that cannot read it."""
+    is_spark = isinstance(party.model.spec.engine, SparkEngine)
+    if is_spark != isinstance(dataset, SparkDataset):
+        what = (
+            "is not where the party's Spark reads" if is_spark else "is read by Spark, and the party's engine is DuckDB"
+        )
+        fix = "declare backend: spark for every dataset, or engine: duckdb" if is_spark else "declare spec.engine.spark"
+        yield party.problem((*path, "backend"), what, fix)
+    if not isinstance(dataset, SparkDataset):
+        return
+    if dataset.format == "tab":
+        yield party.problem((*path, "format"), "is not read by Spark", "store it as csv, tsv or parquet")
+    if dataset.compression != "none":
+        fix = "leave it out, and store it as it is: Parquet compresses its own pages"
+        yield party.problem((*path, "compression"), "is not taken off where Spark reads", fix)
+    if dataset.sealed is not None:
+        fix = "leave it out: what Spark reads is protected where it lies"
+        yield party.problem((*path, "sealed"), "cannot be opened where Spark reads", fix)
+    unpacked = (".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate", ".xz")
+    if dataset.path.endswith(unpacked):
+        yield party.problem(
+            (*path, "path"), "has an ending by which Spark would unpack it unasked", "store it unpacked"
+        )
 
 
 def _check_columns(party: Document[Party], path: Path, dataset: Dataset) -> Iterator[Problem]:
@@ -88,6 +115,8 @@ def _check_name(party: Document[Party], path: Path, dataset: Dataset) -> Iterato
             field, name = "path", dataset.path
         case DataverseDataset():
             field, name = "file", str(dataset.file)
+        case SparkDataset():
+            field, name = "path", dataset.path
         case _:
             assert_never(dataset)
     is_sealed = name.endswith(".age")
@@ -95,6 +124,6 @@ def _check_name(party: Document[Party], path: Path, dataset: Dataset) -> Iterato
         yield party.problem((*path, field), "ends in .age, but `sealed` is not declared", "declare it, or rename")
     inner = name.removesuffix(".age")
     promised = next((kind for ending, kind in _COMPRESSED.items() if inner.endswith(ending)), None)
-    if promised is not None and promised != dataset.compression:
+    if promised is not None and promised != dataset.compression and not isinstance(dataset, SparkDataset):
         what = f"ends as {promised} does, but the declared compression is {dataset.compression}"
         yield party.problem((*path, field), what, f"declare compression: {promised}, or rename")

@@ -18,9 +18,21 @@ from renderer.fields import (
     SecretName,
     Sign,
     Site,
+    SparkEndpoint,
+    SparkPath,
     VolumePath,
 )
-from worker.runspec import ColumnSpec, DatasetSpec, DataverseSource, FilesSource, KeySpec, Model, Source, SwiftSource
+from worker.runspec import (
+    ColumnSpec,
+    DatasetSpec,
+    DataverseSource,
+    FilesSource,
+    KeySpec,
+    Model,
+    Source,
+    SparkSource,
+    SwiftSource,
+)
 from worker.runspec import Sealed as SealedSource
 from worker.runspec import Text as TextSource
 
@@ -131,11 +143,32 @@ class FilesDataset(DatasetBase):
     path: VolumePath
 
 
-Dataset = Annotated[SwiftDataset | DataverseDataset | FilesDataset, Field(discriminator="backend")]
+class SparkDataset(DatasetBase):
+    """Files that the party's Spark reads where they lie; its policy is a file beside them."""
+
+    backend: Literal["spark"]
+    path: SparkPath
 
 
-def source_of(reference: str, dataset: Dataset) -> Source:
-    """Return what the owner's worker is told of the dataset `reference`, "party/dataset"."""
+class Spark(Model):
+    """A Spark Connect server of the party's own, and the Secret that says so and may hold its token."""
+
+    endpoint: SparkEndpoint
+    credentials: SecretName
+
+
+class SparkEngine(Model):
+    """Local steps run on Spark, and all of the party's datasets lie where it reads them."""
+
+    spark: Spark
+
+
+Dataset = Annotated[SwiftDataset | DataverseDataset | FilesDataset | SparkDataset, Field(discriminator="backend")]
+Engine = Literal["duckdb"] | SparkEngine
+
+
+def source_of(reference: str, dataset: Dataset, engine: Engine) -> Source:
+    """Return what the owner's worker, whose local steps run on `engine`, is told of the dataset "party/dataset"."""
     read = {
         "dataset": reference,
         "format": dataset.format,
@@ -161,6 +194,11 @@ def source_of(reference: str, dataset: Dataset) -> Source:
             return DataverseSource.model_validate({**read, **place})
         case FilesDataset():
             return FilesSource.model_validate({**read, "claim": dataset.volume.claim, "path": dataset.path})
+        case SparkDataset():
+            if not isinstance(engine, SparkEngine):
+                raise ValueError("a dataset of Spark without Spark: `check_dataset` says so first")
+            server = {"endpoint": engine.spark.endpoint, "credentials": engine.spark.credentials}
+            return SparkSource.model_validate({**read, **server, "path": dataset.path})
     assert_never(dataset)
 
 

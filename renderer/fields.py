@@ -13,7 +13,7 @@ import pyrage
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from policy.problem import RuleBroken
-from worker.runspec import STORE_ACCOUNT
+from worker.runspec import SPARK_ENDPOINT, SPARK_PATH, STORE_ACCOUNT
 
 _HOST = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[0-9a-f:.]+")
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
@@ -36,6 +36,12 @@ def _volume_path(text: str) -> str:
     if any(part in ("", ".", "..") for part in text.split("/")):
         raise RuleBroken("is no path within a volume", "name the file from the volume's top, as 2024/visits.csv")
     return _one_line(text)
+
+
+def _spark_path(text: str) -> str:
+    if any(part in (".", "..") for part in text.split("/")):
+        raise RuleBroken("leads out of its directory", "name the place itself, as s3a://lake/flights")
+    return text
 
 
 def _site(text: str) -> str:
@@ -174,6 +180,25 @@ StoreAccount = Annotated[
         description="an account as Swift's access rules name it: PROJECT_ID:* or PROJECT_ID:USER_ID with Keystone",
         examples=["3f1b2c4d5e6f47a8b9c0d1e2f3a4b5c6:*"],
     ),
+]
+SparkEndpoint = Annotated[
+    str,
+    Field(
+        pattern=SPARK_ENDPOINT,
+        max_length=270,
+        description="a Spark Connect server; spoken with over TLS, unless it is this machine's own",
+        examples=["sc://spark.example.org:15002"],
+    ),
+]
+SparkPath = Annotated[
+    str,
+    Field(
+        pattern=SPARK_PATH,
+        max_length=1024,
+        description="a file, or a directory of files, as Spark reaches it",
+        examples=["s3a://lake/flights"],
+    ),
+    AfterValidator(_spark_path),
 ]
 Cidr = Annotated[str, Field(description="an IP network", examples=["192.0.2.0/24"]), AfterValidator(_cidr)]
 Port = Annotated[int, Field(ge=1, le=65535)]

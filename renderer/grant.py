@@ -67,7 +67,7 @@ def _everything(party: Party) -> Own:
     return Own(
         party=name,
         identity=spec.identity.secret,
-        sources=tuple(source_of(f"{name}/{dataset}", one) for dataset, one in spec.datasets.items()),
+        sources=tuple(source_of(f"{name}/{dataset}", one, spec.engine) for dataset, one in spec.datasets.items()),
         records=None if records is None else Place(container=records.container, credentials=records.credentials),
         output=None if outputs is None else Place(container="any", credentials=outputs.credentials),
     )

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from renderer.render import render
 from renderer.run_object import RunObject, labels, object_name, origin
 from renderer.spec import Member, PlannedRun
-from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH, Own
+from worker.runspec import RUN_SPEC_PATH, SECRETS_PATH, TLS_PORT, VOLUMES_PATH, WORK_PATH, Own, SparkSource
 
 WORKER_COMMAND = "ccd-worker"
 
@@ -109,8 +109,11 @@ def claims_of_fetch(own: Own) -> tuple[Claim, ...]:
 
 
 def secrets_of_compute(own: Own) -> set[str]:
-    """Return the Secret of the container that speaks with peers: its identity. It can use no store."""
-    return {own.identity}
+    """Return the Secrets of the container that speaks with peers: its identity, and Spark's if that runs its local steps.
+
+    It can use no store.
+    """
+    return {own.identity, *(source.credentials for source in own.sources if isinstance(source, SparkSource))}
 
 
 def secrets_of_publish(own: Own) -> set[str]:

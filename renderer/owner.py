@@ -45,7 +45,7 @@ class Owned:
         resources = self.party.spec.resources
         said = {
             "dataset": self.dataset.spec(self.name),
-            "source": source_of(self.name, self.dataset),
+            "source": source_of(self.name, self.dataset, self.party.spec.engine),
             "certificate": self.party.spec.identity.certificate,
             "capacity": Capacity(memory_bytes=bytes_of(resources.memory), work_bytes=bytes_of(resources.work)),
             "recipient": None if self.dataset.sealed is None else self.dataset.sealed.recipient,

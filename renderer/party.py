@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from renderer.dataset import Dataset
+from renderer.dataset import Dataset, Engine
 from renderer.dns import Dns
 from renderer.fields import (
     Bytes,
@@ -76,7 +76,7 @@ class PartySpec(Model):
     records: Records | None = None
     egress: tuple[Egress, ...] = ()
     dns: Dns | None = None  # of the party's own cluster; None: as the federation says
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Engine = "duckdb"  # what runs the party's local steps
     resources: Resources = Resources()
     helper: bool = False  # whether it may be a compute party in runs that use none of its data
 

@@ -9,14 +9,23 @@ import urllib.parse
 from collections.abc import Iterator
 
 from policy.problem import Path, Problem
-from renderer.dataset import DataverseDataset
+from renderer.dataset import DataverseDataset, SparkEngine
 from renderer.documents import Document
 from renderer.party import Egress, Party
+from worker.runspec import SPARK_PORT
+
+_PORTS = {"https": 443, "http": 80, "sc": SPARK_PORT}
 
 
 def check_reach(party: Document[Party]) -> Iterator[Problem]:
     """Yield a problem for each site that the party's workers would be kept from."""
     spec = party.model.spec
+    if isinstance(spec.engine, SparkEngine):
+        host, port = _host_and_port(spec.engine.spark.endpoint)
+        if not any(_opens(egress, host, port) for egress in spec.egress):
+            what = "is not within the party's egress, so its workers could not reach it"
+            fix = f"add its network to spec.egress, with port {port}"
+            yield party.problem(("spec", "engine", "spark", "endpoint"), what, fix)
     for name, dataset in spec.datasets.items():
         if not isinstance(dataset, DataverseDataset):
             continue
@@ -32,7 +41,7 @@ def check_reach(party: Document[Party]) -> Iterator[Problem]:
 
 def _host_and_port(site: str) -> tuple[str, int]:
     parts = urllib.parse.urlsplit(site)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.hostname or "", parts.port or _PORTS[parts.scheme]
 
 
 def _opens(egress: Egress, host: str, port: int) -> bool:

@@ -222,7 +222,7 @@ def _owned(party: str, references: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _source(reference: str, party: Party) -> Source:
-    return source_of(reference, party.spec.datasets[reference.partition("/")[2]])
+    return source_of(reference, party.spec.datasets[reference.partition("/")[2]], party.spec.engine)
 
 
 def _digest(unnamed: Run, members: tuple[Member, ...], workflow: Workflow) -> str:

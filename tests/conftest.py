@@ -1,5 +1,6 @@
-"""Fixtures for every test: a real Swift, started once for all of them."""
+"""Fixtures for every test: a real Swift and a real Spark, each started once for all of them."""
 
+import os
 import secrets
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from renderer.dev.swift import SwiftProcess, start_swift
 from renderer.dev.swift_users import SwiftUser, SwiftUsers
+from tests.spark.server import SparkServer, start_spark
 
 # How long anything takes says more about the machine than about the code.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,3 +37,12 @@ def swift(swift_users: SwiftUsers, tmp_path_factory: pytest.TempPathFactory) -> 
     """A real Swift; use fresh container names, since all tests of the session share it."""
     with start_swift(tmp_path_factory.mktemp("swift"), swift_users) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def spark_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
+    """A real Spark Connect server; tests that ask for it are marked `spark`."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("pyspark", reason="Spark's client is not here: make spark-test")
+    with start_spark(tmp_path_factory.mktemp("spark")) as server:
+        yield server

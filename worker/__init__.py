@@ -15,9 +15,11 @@ Files, in reading order:
 - mounts: Secrets, as the Job mounts them
 - endpoints: Swift, mounted volumes, and what any store and any dataset's place offers
 - stores: the stores of a run spec, opened once each
+- spark: the way to a party's Spark, with what its Secret says
 - origins: which endpoint reads which of the party's datasets
 - seal: data encrypted with age
 - unpack: what came from a store, made the file that is declared
+- inplace: a dataset that stays where Spark reads it, looked at there
 - intake: one own dataset, from where it lies to a file that is as declared
 - compiling: the run's query as a plan
 - settlement: whether an attempt may have told its answer, and of which data
@@ -33,6 +35,7 @@ Files, in reading order:
 - filed: what a run has filed, brought back
 - data_cli: the commands `ccd-worker data` and `ccd-worker filed`
 - remains: a run spec that cannot be used, and telling the peers
+- engine: what runs the party's local steps, with its datasets
 - compute: the second container
 - tls: who may connect
 - transport: the barrier

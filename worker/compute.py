@@ -1,4 +1,5 @@
-"""The second container: meet the peers, agree, run the plan, sign what happened. It holds no store's credentials.
+"""The second container: meet the peers, agree, run the plan, sign what happened. It holds no store's credentials;
+only where the party's local steps run on Spark, what that asks for.
 
 However it ends, `outcome.json` and `manifest.json` say how, and the plaintext of the party's data is gone.
 """
@@ -12,13 +13,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from conclave.execute import Execution, StepReport, execute
-from conclave.local.duckdb import LocalEngine
+from conclave.local.engine import Engine
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
 from conclave.mpc.randomness import derive
 from policy.identity import load_certificate, load_private_key
 from policy.manifest import Manifest, Opening, Reason
 from worker.conversation import Conversation
+from worker.engine import load, open_engine
 from worker.errors import (
     BUG,
     DONE,
@@ -39,7 +41,7 @@ from worker.messages import Answered, Finished, StepSeen
 from worker.meter import used_so_far
 from worker.mounts import KEY_FILE, read_secret
 from worker.result import encode_result
-from worker.runspec import RunSpec, schema_of
+from worker.runspec import RunSpec
 from worker.settlement import settle
 from worker.transport import wait_for_peers
 from worker.workdir import FetchedAll, Outcome, WorkDir
@@ -63,7 +65,7 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
         key = load_identity(spec, secrets)
         network = wait_for_peers(run, me, secrets / spec.own.identity / KEY_FILE, work.root, log)
         with contextlib.closing(network):
-            ended, manifest = _take_part(spec, work, key, network, seen, log)
+            ended, manifest = _take_part(spec, work, secrets, key, network, seen, log)
     except Terminated:
         raise
     except Exception as error:
@@ -108,13 +110,13 @@ def load_identity(spec: RunSpec, secrets: Path) -> Ed25519PrivateKey:
 
 
 def _take_part(
-    spec: RunSpec, work: WorkDir, key: Ed25519PrivateKey, network: Network, seen: Seen, log: Log
+    spec: RunSpec, work: WorkDir, secrets: Path, key: Ed25519PrivateKey, network: Network, seen: Seen, log: Log
 ) -> tuple[Outcome, Manifest]:
     conversation = Conversation(network, log)
     me = spec.own.party
     try:
         try:
-            _run(spec, work, key, conversation, seen, log)
+            _run(spec, work, secrets, key, conversation, seen, log)
             ended = outcome(me, DONE, ())
             return ended, sign_together(assemble(spec.run, seen, ended), spec.run, key, conversation)
         except (Stopped, PeerMissing, Terminated):
@@ -138,7 +140,13 @@ def _take_part(
 
 
 def _run(
-    spec: RunSpec, work: WorkDir, key: Ed25519PrivateKey, conversation: Conversation, seen: Seen, log: Log
+    spec: RunSpec,
+    work: WorkDir,
+    secrets: Path,
+    key: Ed25519PrivateKey,
+    conversation: Conversation,
+    seen: Seen,
+    log: Log,
 ) -> None:
     fetched = work.outcome() or work.fetched() or _nothing_fetched(spec)
     agreement = agree(spec.run, fetched, key, conversation, seen)
@@ -147,9 +155,9 @@ def _run(
         hold_to_the_same(fetched, agreement.same.hex(), conversation)
     # From here on the others may go on without us, and an answer may be told.
     seen.agreed = agreement.same.hex()
-    with LocalEngine(spec.own.capacity.engine_memory, temp_directory=work.spill) as engine:
+    with open_engine(spec, work, secrets) as engine:
         if isinstance(fetched, FetchedAll):
-            _load(spec, fetched, work, engine)
+            load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
         execution = _execute(agreement, spec.own.party, key, conversation, engine, log)
     work.remove_data()
@@ -198,18 +206,6 @@ def hold_to_the_same(fetched: FetchedAll, agreed: str, conversation: Conversatio
         conversation.stop(REJECTED, [reason])
 
 
-def _load(spec: RunSpec, fetched: FetchedAll, work: WorkDir, engine: LocalEngine) -> None:
-    sources = {source.dataset: source for source in spec.own.sources}
-    datasets = {dataset.name: dataset for dataset in spec.run.datasets}
-    kept = []
-    for each in fetched.datasets:
-        source, dataset, path = sources[each.dataset], datasets[each.dataset], work.root / each.file
-        engine.register_file(each.dataset, path, source.file_format, schema_of(dataset))
-        kept += [] if source.file_format.is_text else [path]
-    # Texts are in the engine now and have done their duty; Parquet is read where it lies.
-    work.remove_data(keep=kept)
-
-
 def noise_key(key: Ed25519PrivateKey, agreement: Agreement) -> bytes:
     """Return what the party's noise is drawn with: the same for each attempt at one run, and nobody else's to know.
 
@@ -224,7 +220,7 @@ def _execute(
     me: str,
     key: Ed25519PrivateKey,
     conversation: Conversation,
-    engine: LocalEngine,
+    engine: Engine,
     log: Log,
 ) -> Execution:
     def progress(step: StepReport) -> None:

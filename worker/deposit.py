@@ -22,7 +22,7 @@ from worker.intake import Refuse, Wanted, Word, check_data, check_word, take_wor
 from worker.judge import header_problems
 from worker.log import Log
 from worker.progress import Progress
-from worker.runspec import DataverseSource, FilesSource, SwiftSource
+from worker.runspec import DataverseSource, FilesSource, SparkSource, SwiftSource
 from worker.seal import seal
 from worker.stores import Stores
 from worker.workdir import WorkDir
@@ -138,7 +138,7 @@ def _exchange(request: DataRequest, source: SwiftSource, store: Store, stored: P
     return tuple(f"{container}/{name}" for name, _ in new)
 
 
-def _by_hand(source: DataverseSource | FilesSource) -> str:
+def _by_hand(source: DataverseSource | FilesSource | SparkSource) -> str:
     """Return what the owner does in our place."""
     last = "then `ccd data check`"
     match source:
@@ -151,6 +151,10 @@ def _by_hand(source: DataverseSource | FilesSource) -> str:
         case FilesSource(path=path):
             beside = f"{path}{POLICY_SUFFIX} and {path}{SIGNATURE_SUFFIX} (`ccd policy sign`)"
             return f"copy {path}, {beside} to the volume of the claim {source.claim}; {last}"
+        case SparkSource(path=path):
+            return (
+                f"store {path}{POLICY_SUFFIX} and {path}{SIGNATURE_SUFFIX} (`ccd policy sign`) beside the data; {last}"
+            )
     assert_never(source)
 
 

@@ -9,12 +9,12 @@ from pathlib import PurePath
 
 from conclave.ir.errors import QueryProblem
 from conclave.local.errors import DataMismatch as FileMismatch
-from conclave.local.errors import EncodeProblem, LocalError, TooFewSubjectsLocally
+from conclave.local.errors import EncodeProblem, EngineUnavailable, LocalError, TooFewSubjectsLocally
 from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
 from policy.identity import BadIdentity
 from policy.manifest import Code, Reason, Status
 from policy.problem import DocumentError
-from worker.errors import BAD_DOCUMENT, BUG, DATA_MISMATCH, DONE, PEER_MISSING, REJECTED, WorkerError
+from worker.errors import BAD_DOCUMENT, BUG, DATA_MISMATCH, DONE, PEER_MISSING, REJECTED, STORE_UNAVAILABLE, WorkerError
 from worker.workdir import Outcome
 
 MOST_FRAMES = 8
@@ -46,6 +46,11 @@ def explain(error: BaseException, party: str) -> Outcome:
             return _one(party, REJECTED, str(error), fix=fix)
         case FileMismatch() | LocalError() | EncodeProblem():
             return _one(party, DATA_MISMATCH, str(error))
+        case EngineUnavailable():
+            fix = (
+                "check that the party's Spark Connect server runs, and lets the worker in with the token of its Secret"
+            )
+            return _one(party, STORE_UNAVAILABLE, str(error), fix=fix)
         case RepeatedKeys():
             fix = "declare `unique: true` where a value is unique in its own dataset only, or mend the data"
             return _one(party, DATA_MISMATCH, str(error), fix=fix)

@@ -5,10 +5,12 @@ A failure is left in `outcome.json` for `compute`, which tells the peers: they m
 not bring anything.
 """
 
+import contextlib
 import datetime
 from pathlib import Path
 
 from worker.consent import Consent
+from worker.endpoints.spark import SparkOrigin
 from worker.errors import Terminated
 from worker.failure import explain
 from worker.intake import Wanted, take_in
@@ -84,7 +86,11 @@ def _take_in(
     dataset = next(each for each in spec.run.datasets if each.name == source.dataset)
     owner = next(member for member in spec.run.members if member.name == spec.own.party)
     wanted = Wanted(dataset, source, owner.certificate, spec.own.capacity, admit=consent.check)
-    fetched = take_in(wanted, origins.of(source), work, secrets, log, refuse)
+    with contextlib.ExitStack() as opened:
+        origin = origins.of(source)
+        if isinstance(origin, SparkOrigin):
+            opened.callback(origin.close)
+        fetched = take_in(wanted, origin, work, secrets, log, refuse)
     assert fetched is not None
     return fetched
 

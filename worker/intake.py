@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from conclave.local.check import Examined, FileFacts, examine_file
+from conclave.local.check import FileFacts, examine_file
 from conclave.local.errors import DataMismatch as FileMismatch
 from conclave.local.errors import LocalError, Mismatch
 from conclave.local.reading import Watch, unwatched
@@ -21,11 +21,13 @@ from policy.parse import parse_policy
 from policy.problem import DocumentError
 from policy.signature import BadSignature, verify
 from worker.endpoints.origin import Beside, Origin
+from worker.endpoints.spark import SparkOrigin
 from worker.endpoints.store import Download
 from worker.errors import BadDocument, DataMismatch, StoreUnavailable
+from worker.inplace import held_to_size, look_at
 from worker.judge import header_problems
 from worker.log import Log
-from worker.runspec import Capacity, DatasetSpec, Source, schema_of
+from worker.runspec import Capacity, DatasetSpec, Source, SparkSource, schema_of
 from worker.unpack import unpack
 from worker.workdir import Fetched, WorkDir
 
@@ -79,13 +81,17 @@ def take_in(
         wanted.admit(policy)
     if policy_only:
         return None
-    took = _take_data(wanted, origin, work, secrets, log, note)
+    took = (
+        _look_at_data(wanted, origin, log, note)
+        if isinstance(origin, SparkOrigin)
+        else _take_data(wanted, origin, work, secrets, log, note)
+    )
     if word is not None and _read_word(origin, note) not in (word, None):
         what = "policy or signature were replaced while the data was fetched"
         note(StoreUnavailable(what, word.policy_place, fix="none needed: the next attempt takes the new ones"))
     if took is None or word is None or policy is None:
         return None
-    path, download, facts = took
+    file, download, facts = took
     for problem in header_problems(policy, wanted.dataset, facts.header):
         name, rule = wanted.dataset.name, "a policy names exactly the file's columns"
         note(DataMismatch(f"{name}: {problem}", origin.place, rule))
@@ -101,7 +107,7 @@ def take_in(
         n_rows=facts.n_rows,
         size_bytes=download.size_bytes,
         version=download.version,
-        file=str(path.relative_to(work.root)),
+        file=file,
     )
 
 
@@ -145,10 +151,7 @@ def check_data(wanted: Wanted, path: Path, place: str, refuse: Refuse) -> FileFa
     except LocalError as error:
         refuse(error)
         return None
-    most = wanted.dataset.most_rows
-    if examined.facts is not None and most is not None and examined.facts.n_rows > most:
-        fix = "raise `mostRows` in the party document: plans are made for so many"
-        examined = Examined(None, (Mismatch(f"has more rows than the {most} that are declared", fix),))
+    examined = held_to_size(examined, wanted.dataset.most_rows)
     for mismatch in examined.mismatches:
         refuse(_told(wanted, mismatch, place))
     return examined.facts
@@ -171,7 +174,7 @@ def unpack_data(
 
 def _take_data(
     wanted: Wanted, origin: Origin, work: WorkDir, secrets: Path, log: Log, refuse: Refuse
-) -> tuple[Path, Download, FileFacts] | None:
+) -> tuple[str, Download, FileFacts] | None:
     name = wanted.dataset.name
     path = work.data_file(name, wanted.source.format)
     stored = path.with_name("stored")
@@ -185,7 +188,24 @@ def _take_data(
     if not unpack_data(wanted, stored, path, work, secrets, origin.place, refuse):
         return None
     facts = check_data(wanted, path, origin.place, refuse)
-    return None if facts is None else (path, download, facts)
+    return None if facts is None else (str(path.relative_to(work.root)), download, facts)
+
+
+def _look_at_data(
+    wanted: Wanted, origin: SparkOrigin, log: Log, refuse: Refuse
+) -> tuple[str, Download, FileFacts] | None:
+    assert isinstance(wanted.source, SparkSource)
+    try:
+        found = look_at(wanted.dataset, wanted.source, origin)
+    except _PROBLEMS as error:
+        refuse(error)
+        return None
+    for mismatch in found.examined.mismatches:
+        refuse(_told(wanted, mismatch, origin.place))
+    if found.facts is None:
+        return None
+    log.event("data looked at", dataset=wanted.dataset.name, version=found.version)
+    return "", Download(0, found.sha256, found.version), found.facts
 
 
 def _read_word(origin: Origin, refuse: Refuse) -> Word | None:

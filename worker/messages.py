@@ -52,7 +52,8 @@ class DatasetOffer(Model):
     header: Annotated[tuple[Short, ...], Field(max_length=4096)]
     sha256: Sha256
     n_rows: Annotated[int, Field(ge=0)]
-    version: Annotated[str | None, Field(pattern=r"^[0-9]{1,9}\.[0-9]{1,9}$")] = None  # in its store, if that has any
+    # In its store, if that has any; or which files they were, of what stays at an owner's Spark.
+    version: Annotated[str | None, Field(pattern=r"^([0-9]{1,9}\.[0-9]{1,9}|files-[0-9a-f]{32})$")] = None
 
 
 class Offer(Model):

@@ -12,11 +12,13 @@ from worker.endpoints.dataverse import Address, DataverseOrigin
 from worker.endpoints.files import FilesOrigin
 from worker.endpoints.origin import Origin
 from worker.endpoints.patience import Trying
+from worker.endpoints.spark import SparkOrigin
 from worker.endpoints.swift_origin import SwiftOrigin
 from worker.endpoints.web import is_private, site_of
 from worker.errors import BadDocument
 from worker.mounts import read_secret
-from worker.runspec import DataverseSource, FilesSource, Source, SwiftSource
+from worker.runspec import DataverseSource, FilesSource, Source, SparkSource, SwiftSource
+from worker.spark import open_session
 from worker.stores import Stores
 
 SITE_KEY = "DATAVERSE_URL"  # where the token may be sent: the owner says it, and no pull request
@@ -44,6 +46,8 @@ class Origins:
                 return self._dataverse(source)
             case FilesSource():
                 return FilesOrigin(self.volumes, source.claim, source.path, self.stores.watch)
+            case SparkSource():
+                return SparkOrigin(lambda: open_session(source, self.stores.secrets), source.path)
         assert_never(source)
 
     def _dataverse(self, source: DataverseSource) -> Origin:

@@ -26,12 +26,18 @@ SECRETS_PATH = "/var/run/ccd/secrets"  # one directory per Secret, one file per 
 VOLUMES_PATH = "/var/run/ccd/volumes"  # one directory per claim, read-only, in `fetch` alone
 WORK_PATH = "/work"  # the emptyDir that the three containers share
 TLS_PORT = 8443
+SPARK_PORT = 15002  # where a Spark Connect server listens if its address does not say
 AGE_KEY = "age.key"  # in the Secret of a sealed dataset
 _LABEL = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 # A Service's name within its cluster, or this machine's own addresses: nothing that a store's network could answer.
 _HOST = rf"^({_LABEL}\.{_LABEL}\.svc|localhost|127(\.[0-9]{{1,3}}){{3}})$"
 # An account as Swift's access rules name it. Never `.r:*` or `*:*`, which would open a result to everybody.
 STORE_ACCOUNT = r"^[A-Za-z0-9][A-Za-z0-9_-]*(:([A-Za-z0-9][A-Za-z0-9_.@-]*|\*))?$"
+
+# A Spark Connect server: its name and port, and nothing that a token could be hidden in.
+SPARK_ENDPOINT = r"^sc://[a-z0-9]([-a-z0-9.]{0,252}[a-z0-9])?(:[1-9][0-9]{0,4})?$"
+# A place that Spark reads: no signs that it would take for patterns, no name and password.
+SPARK_PATH = r"^(s3a|swift|hdfs|abfss|gs|file)://[A-Za-z0-9._@-]*(/[A-Za-z0-9._=+-]+)+$"
 
 Label = Annotated[str, Field(pattern=f"^{_LABEL}$")]  # of a party, a run, a Secret or a claim: one step of a path
 DatasetName = Annotated[str, Field(pattern=DATASET_NAME)]
@@ -228,7 +234,21 @@ class DataverseSource(SourceBase):
         return (self.credentials,) if self.credentials is not None else ()
 
 
-Source = Annotated[SwiftSource | DataverseSource | FilesSource, Field(discriminator="backend")]
+class SparkSource(SourceBase):
+    """Files that the party's Spark reads where they lie. Nothing of them comes to the worker but answers."""
+
+    backend: Literal["spark"] = "spark"
+    endpoint: Annotated[str, Field(pattern=SPARK_ENDPOINT)]
+    path: Annotated[str, Field(pattern=SPARK_PATH)]  # as Spark reaches it: a file, or a directory of them
+    credentials: Label  # name of the Secret: which endpoint it is for, and its token
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The endpoint's credentials; `compute` mounts them, too."""
+        return (self.credentials,)
+
+
+Source = Annotated[SwiftSource | DataverseSource | FilesSource | SparkSource, Field(discriminator="backend")]
 
 
 class Place(Model):

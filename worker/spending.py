@@ -93,7 +93,7 @@ def _no_place(dataset: str) -> BadDocument:
     return BadDocument(
         f"the policy of {dataset} sets limits, and there is no place to keep what is spent",
         f"{dataset}, spec.limits.container",
-        "beside data on a volume or in Dataverse nothing can be written",
+        "beside data on a volume, in Dataverse or at Spark nothing can be written",
         "write the container of the party's records (spec.records in its document) into the policy, and sign it",
     )
 

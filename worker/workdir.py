@@ -28,7 +28,7 @@ class Fetched(Model):
     n_rows: int
     size_bytes: int
     version: str | None = None  # which one it was, where the store has versions
-    file: str  # within the work directory
+    file: str  # within the work directory; "" for what stays where Spark reads it, of which nothing was brought
 
 
 class FetchedAll(Model):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from conclave.ir.types import Date, Decimal, Double, Field, Schema, Varchar
+from conclave.ir.types import Field, Schema
+from conclave.local.declared import NOT_NULL, repeated, wrong_type
 from conclave.local.duckdb import connect
 from conclave.local.errors import DataMismatch, LocalError, Mismatch
 from conclave.local.format import FileFormat
@@ -135,13 +136,13 @@ def _examine(
         for rule, row in zip(broken, _first_rows(connection, source, broken), strict=True)
     ]
     spoilt_columns = {rule.column for rule in broken}
-    for key in _keys(schema, unique):
+    for key in unique_keys(schema, unique):
         if spoilt_columns.isdisjoint(column.name for column in key):
             mismatches += _repeats(connection, source, key, file_format)
     return n_rows, tuple(mismatches)
 
 
-def _keys(schema: Schema, unique: Collection[str | tuple[str, ...]]) -> list[tuple[Field, ...]]:
+def unique_keys(schema: Schema, unique: Collection[str | tuple[str, ...]]) -> list[tuple[Field, ...]]:
     """Return what is declared unique, single columns in the file's order first."""
     fields = {column.name: column for column in schema}
     singles = [(column,) for column in schema if column.name in unique]
@@ -150,19 +151,7 @@ def _keys(schema: Schema, unique: Collection[str | tuple[str, ...]]) -> list[tup
 
 
 def _rules(column: Field, file_format: FileFormat, stored: Mapping[str, str] | None) -> Iterator[_Rule]:
-    what = f"is no {column.type}"
-    match column.type:
-        case Varchar(max_bytes):
-            what = f"is longer than {max_bytes} bytes of UTF-8, or holds a zero byte"
-        case Decimal(precision, scale):
-            what = f"is no {column.type}: at most {precision} digits, {scale} of them after the point"
-        case Double():
-            what = "is no finite double"
-        case Date():
-            what = "is no date YYYY-MM-DD of the years 1 to 9999"
-    fix = "correct the file or declare another type"
-    if file_format.is_text:
-        fix += ", or declare the spelling of NULL if that is what it means"
+    what, fix = wrong_type(column, file_format)
     if file_format.has_quoted_strings:
         yield _Rule(column.name, breaks_quotes(column), "has a quote at one end only", "quote the whole string")
     breaks = breaks_type(column, file_format, stored)
@@ -172,7 +161,7 @@ def _rules(column: Field, file_format: FileFormat, stored: Mapping[str, str] | N
     yield _Rule(column.name, breaks, what, fix)
     if not column.nullable:
         is_null = f"{view_name(column.name)} IS NULL"
-        yield _Rule(column.name, is_null, "is NULL but declared not null", "fill it in or declare it nullable", True)
+        yield _Rule(column.name, is_null, *NOT_NULL, True)
 
 
 def _repeats(
@@ -189,12 +178,8 @@ def _repeats(
     numbered = f"(SELECT {value} AS value, row_number() OVER () AS row FROM {source})"  # noqa: S608
     ranked = f"(SELECT value, row, row_number() OVER (PARTITION BY value ORDER BY row) AS nth FROM {numbered})"  # noqa: S608
     (row,) = _one_row(connection, ["MIN(row)"], f"{ranked} WHERE value IS NOT NULL AND nth > 1")
-    if len(key) == 1:
-        what = "repeats an earlier row's value but the column is declared unique"
-        yield Mismatch(what, "remove the repeated row or do not declare it unique", key[0].name, row)
-    else:
-        what = f"agrees with an earlier row in {', '.join(f.name for f in key)}, which are declared a key together"
-        yield Mismatch(what, "remove the repeated row or do not declare the key", row=row)
+    what, fix = repeated(key)
+    yield Mismatch(what, fix, key[0].name if len(key) == 1 else None, row)
 
 
 def _first_rows(connection: duckdb.DuckDBPyConnection, source: str, rules: list[_Rule]) -> tuple[int, ...]:

@@ -12,12 +12,14 @@ from types import TracebackType
 import duckdb
 import pyarrow as pa
 
+from conclave.ir.nodes import Node
 from conclave.ir.types import Field, Schema
 from conclave.local.errors import LocalError, TooFewSubjectsLocally
 from conclave.local.format import FileFormat
 from conclave.local.source import NEVER, breaks_type, relation, stored_types, typed
 from conclave.local.sqlexpr import quoted, view_name
 from conclave.local.sqlguard import TOO_FEW
+from conclave.local.sqltext import to_sql
 
 
 def connect(memory_limit: str, threads: int, temp_directory: Path | None) -> duckdb.DuckDBPyConnection:
@@ -110,6 +112,10 @@ class LocalEngine:
             if TOO_FEW in str(error):  # the text itself may quote the data
                 raise TooFewSubjectsLocally from None
             raise LocalError(step, type(error).__name__) from None
+
+    def answer(self, query: Node, step: str = "query") -> pa.Table:
+        """Return the answer to `query`: `run` of its SQL."""
+        return self.run(to_sql(query), step)
 
     def close(self) -> None:
         """Forget everything."""

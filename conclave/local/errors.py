@@ -14,6 +14,17 @@ class LocalError(Exception):
         return f"local step {self.step} failed: {self.kind}"
 
 
+class EngineUnavailable(Exception):
+    """A local engine on other machines does not answer, or does not let the worker in."""
+
+    def __init__(self, is_refused: bool = False) -> None:
+        super().__init__(is_refused)
+        self.is_refused = is_refused
+
+    def __str__(self) -> str:
+        return "Spark refuses the worker's token" if self.is_refused else "Spark does not answer"
+
+
 class TooFewSubjectsLocally(Exception):
     """A group has fewer subjects than its owner lets anything be released of, and the owner's policy ends the run."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Schema, Type, Varchar
+from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
 from conclave.local.errors import DataMismatch, Mismatch
 from conclave.local.format import FileFormat
 
@@ -25,16 +25,19 @@ def check_header(path: Path, file_format: FileFormat, schema: Schema) -> tuple[s
     declared = tuple(f.name for f in schema)
     if not file_format.is_text:
         stored = _parquet_schema(path)
-        _compare(tuple(stored.names), declared)
+        compare_header(tuple(stored.names), declared)
         _check_stored_types(stored, schema)
     elif file_format.has_header:
-        _compare(_text_header(path, file_format), declared)
+        with path.open("rb") as file:
+            compare_header(text_header(file.read(MAX_HEADER_BYTES), file_format), declared)
     return declared
 
 
-def _text_header(path: Path, file_format: FileFormat) -> tuple[str, ...]:
-    with path.open("rb") as file:
-        start = file.read(MAX_HEADER_BYTES)
+def text_header(start: bytes, file_format: FileFormat) -> tuple[str, ...]:
+    """Return the names in the first line of a text that begins with `start`.
+
+    Raises:  DataMismatch if there are none.
+    """
     # The rows behind it are judged later, with their numbers.
     text = codecs.getincrementaldecoder("utf-8-sig")(errors="replace").decode(start)
     quote, escape = file_format.quote or None, file_format.escape
@@ -67,8 +70,13 @@ def _parquet_schema(path: Path) -> pa.Schema:
 def _check_stored_types(stored: pa.Schema, schema: Schema) -> None:
     for column in schema:
         if not _is_stored_as(stored.field(column.name).type, column.type):
-            what = f"is stored as another type than the declared {column.type}"
-            raise DataMismatch(Mismatch(what, "write the file with the declared type, or declare its own", column.name))
+            raise stored_otherwise(column)
+
+
+def stored_otherwise(column: Field) -> DataMismatch:
+    """Return what is wrong with a file that has the column in another type."""
+    what = f"is stored as another type than the declared {column.type}"
+    return DataMismatch(Mismatch(what, "write the file with the declared type, or declare its own", column.name))
 
 
 def _is_stored_as(stored: pa.DataType, declared: Type) -> bool:
@@ -90,7 +98,8 @@ def _is_stored_as(stored: pa.DataType, declared: Type) -> bool:
             return any(is_kind(stored) for is_kind in is_text)
 
 
-def _compare(header: tuple[str, ...], declared: tuple[str, ...]) -> None:
+def compare_header(header: tuple[str, ...], declared: tuple[str, ...]) -> None:
+    """Raise DataMismatch, with how they differ, unless the header is the declared one."""
     if header == declared:
         return
     fix = "declare exactly the file's columns, in its order"

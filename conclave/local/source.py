@@ -87,7 +87,7 @@ def breaks_type(column: Field, file_format: FileFormat, stored: Mapping[str, str
         return f"{name} IS NOT NULL AND (strlen({name}) > {column.type.max_bytes} OR contains({name}, chr(0)))"
     value = f"TRY_CAST({name} AS {duckdb_type(column.type)})"
     if file_format.is_text:
-        is_other = f"NOT regexp_full_match({name}, {quoted(_pattern(column.type))})"
+        is_other = f"NOT regexp_full_match({name}, {quoted(spelling(column.type))})"
     else:
         is_other = f"{value} <> {name}"  # rounded
     return f"{name} IS NOT NULL AND ({is_other} OR {value} IS NULL{_out_of_range(column.type, value)})"
@@ -106,7 +106,8 @@ def _is_in_quotes(name: str) -> str:
     return f"(strlen({name}) > 1 AND starts_with({name}, '\"') AND ends_with({name}, '\"'))"
 
 
-def _pattern(kind: Type) -> str:
+def spelling(kind: Type) -> str:
+    """Return the pattern, the same to RE2 and to Java, that a text's values of a type fit as a whole."""
     match kind:
         case Integer():
             return "[+-]?[0-9]+"

@@ -232,7 +232,7 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "backend: swift",
         "backend: swfit",
         [
-            "parties/bravo.yaml:23:7: spec.datasets.visits.backend: must be one of 'swift', 'dataverse', 'files' "
+            "parties/bravo.yaml:23:7: spec.datasets.visits.backend: must be one of 'swift', 'dataverse', 'files', 'spark' "
             "(fix: did you mean swift?)"
         ],
     ),

@@ -12,7 +12,7 @@ from tests.worker.stores import POLICY, World, csv_of
 from worker.compute import compute
 from worker.fetch import fetch
 from worker.publish import publish
-from worker.runspec import run_digest
+from worker.runspec import RunSpec, run_digest
 from worker.workdir import WorkDir
 
 
@@ -37,8 +37,11 @@ class Runs:
                 raise ending.error
         return {party: ending.value for party, ending in endings.items()}
 
+    def spec(self, party: str) -> RunSpec:
+        return self.world.spec(party)
+
     def _party(self, party: str) -> int:
-        spec, work, log = self.world.spec(party), self.works[party], self.logs[party].log
+        spec, work, log = self.spec(party), self.works[party], self.logs[party].log
         fetch(spec, work, self.world.secrets(party), log)
         compute(spec, work, self.world.secrets(party), log)
         ended = publish(spec, work, self.world.secrets(party), log)

@@ -24,6 +24,7 @@ An endpoint never shows a credential, a token, a URL's signature, or a library's
 - swift: all of it as a store
 - swift_origin: a dataset in Swift
 - files: a dataset on a mounted volume
+- spark: a dataset that stays where Spark reads it
 - web: requests with redirects followed by hand
 - dataverse_metadata: what Dataverse says of a version's files
 - dataverse_errors: what an answer of Dataverse means

@@ -123,10 +123,11 @@ def is_private(url: str) -> bool:
         site_of(parts)
     except (httpx.InvalidURL, ValueError):
         return False
-    return not parts.userinfo and (parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.host)))
+    return not parts.userinfo and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.host)))
 
 
-def _is_here(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

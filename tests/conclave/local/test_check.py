@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Varchar
-from conclave.local.check import FileFacts, check_file
+from conclave.local.check import FileFacts
 from conclave.local.errors import DataMismatch
 from conclave.local.format import CSV, PARQUET, FileFormat, file_format
+from tests.conclave.local.conftest import Checker
 
 SCHEMA = (
     Field("id", Integer(32), nullable=False),
@@ -21,13 +22,16 @@ SCHEMA = (
     Field("name", Varchar(5)),
 )
 HEADER = "id,pay,day,ratio,late,name\n"
+DUCKDB = Checker(None)
 GOOD = "1,1.50,2013-01-01,0.5,true,Ada\n2,,,,,\n3,-999.99,1969-12-31,-1e-3,F,äöx\n"
 
 
-def check(tmp_path, text: str | bytes, schema: Schema = SCHEMA, how: FileFormat = CSV, **more) -> FileFacts:
+def check(
+    tmp_path, text: str | bytes, schema: Schema = SCHEMA, how: FileFormat = CSV, checker: Checker = DUCKDB, **more
+) -> FileFacts:
     path = tmp_path / "data.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return check_file(path, how, schema, **more)
+    return checker.check(path, how, schema, **more)
 
 
 def mismatch(tmp_path, text: str | bytes, schema: Schema = SCHEMA, **how) -> DataMismatch:
@@ -38,13 +42,13 @@ def mismatch(tmp_path, text: str | bytes, schema: Schema = SCHEMA, **how) -> Dat
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_a_file_as_declared_is_counted(tmp_path, newline):
-    facts = check(tmp_path, (HEADER + GOOD).replace("\n", newline), unique=frozenset({"id", "pay"}))
+def test_a_file_as_declared_is_counted(tmp_path, newline, checker):
+    facts = check(tmp_path, (HEADER + GOOD).replace("\n", newline), checker=checker, unique=frozenset({"id", "pay"}))
     assert facts == FileFacts(3, ("id", "pay", "day", "ratio", "late", "name"))
 
 
-def test_no_rows_are_fine(tmp_path):
-    assert check(tmp_path, HEADER).n_rows == 0
+def test_no_rows_are_fine(tmp_path, checker):
+    assert check(tmp_path, HEADER, checker=checker).n_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -68,9 +72,9 @@ def test_no_rows_are_fine(tmp_path):
         ("1,,,,,a\0", "name"),
     ],
 )
-def test_the_first_bad_row_is_named_and_its_value_is_not(tmp_path, row, column):
-    found = mismatch(tmp_path, HEADER + GOOD + row + "\n" + row + "\n")
-    assert (found.column, found.row) == (column, 4)
+def test_the_first_bad_row_is_named_and_its_value_is_not(tmp_path, row, column, checker):
+    found = mismatch(tmp_path, HEADER + GOOD + row + "\n" + row + "\n", checker=checker)
+    assert (found.column, found.row) == (column, checker.row(4))
     secret = next((cell for cell in row.split(",")[::-1] if len(cell) > 2), None)
     assert secret is None or secret not in str(found)
 
@@ -87,8 +91,8 @@ def test_the_first_bad_row_is_named_and_its_value_is_not(tmp_path, row, column):
         ("7,1.5,Ada", "has undeclared column number 1, column number 2, column number 3"),
     ],
 )
-def test_another_header_names_the_columns_concerned(tmp_path, header, said):
-    found = mismatch(tmp_path, header + "\n")
+def test_another_header_names_the_columns_concerned(tmp_path, header, said, checker):
+    found = mismatch(tmp_path, header + "\n", checker=checker)
     assert said in found.rule
     assert found.row is None
 
@@ -110,18 +114,18 @@ def test_what_is_no_csv_is_refused_by_its_row(tmp_path, text, rule):
     assert found.row == (4 if text else None)
 
 
-def test_a_repeated_value_is_found_by_what_it_means(tmp_path):
+def test_a_repeated_value_is_found_by_what_it_means(tmp_path, checker):
     rows = HEADER + "1,,,,,\n2,,,,,\n+1,,,,,\n2,,,,,\n"
-    assert check(tmp_path, rows).n_rows == 4
-    found = mismatch(tmp_path, rows, unique=frozenset({"id", "pay"}))
-    assert (found.column, found.row) == ("id", 3)
+    assert check(tmp_path, rows, checker=checker).n_rows == 4
+    found = mismatch(tmp_path, rows, checker=checker, unique=frozenset({"id", "pay"}))
+    assert (found.column, found.row) == ("id", checker.row(3))
 
 
-def test_a_repeated_combination_is_found_where_none_of_it_is_null(tmp_path):
+def test_a_repeated_combination_is_found_where_none_of_it_is_null(tmp_path, checker):
     rows = HEADER + "1,1,,,,\n1,2,,,,\n2,1,,,,\n1,,,,,\n1,,,,,\n"
-    assert check(tmp_path, rows, unique=[("id", "pay")]).n_rows == 5
-    found = mismatch(tmp_path, rows + "2,1.0,,,,\n", unique=[("id", "pay")])
-    assert (found.column, found.row) == (None, 6)
+    assert check(tmp_path, rows, checker=checker, unique=[("id", "pay")]).n_rows == 5
+    found = mismatch(tmp_path, rows + "2,1.0,,,,\n", checker=checker, unique=[("id", "pay")])
+    assert (found.column, found.row) == (None, checker.row(6))
     assert found.rule == "agrees with an earlier row in id, pay, which are declared a key together"
 
 
@@ -137,23 +141,25 @@ def test_rows_are_numbered_in_the_files_order_however_long_it_is(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["data.csv"]
 
 
-def test_null_is_spelled_as_declared(tmp_path):
+def test_null_is_spelled_as_declared(tmp_path, checker):
     schema = (Field("n", Integer(8)), Field("s", Varchar(3)))
-    assert check(tmp_path, "n,s\nNA,\n1,NA\n", schema, how=file_format("csv", nulls=("NA",))).n_rows == 2
-    found = mismatch(tmp_path, "n,s\n,\n", schema, how=file_format("csv", nulls=("NA",)))
-    assert (found.column, found.row) == ("n", 1)
+    how = file_format("csv", nulls=("NA",))
+    assert check(tmp_path, "n,s\nNA,\n1,NA\n", schema, how, checker).n_rows == 2
+    found = mismatch(tmp_path, "n,s\n,\n", schema, how=how, checker=checker)
+    assert (found.column, found.row) == ("n", checker.row(1))
 
 
-def parquet(tmp_path, **columns: pa.Array) -> FileFacts:
+def parquet(tmp_path, checker: Checker, **columns: pa.Array) -> FileFacts:
     path = tmp_path / "data.parquet"
     pq.write_table(pa.table(columns), path)
     fields = {f.name: f for f in SCHEMA}
-    return check_file(path, PARQUET, tuple(fields[name] for name in columns))
+    return checker.check(path, PARQUET, tuple(fields[name] for name in columns))
 
 
-def test_parquet_as_declared_is_counted(tmp_path):
+def test_parquet_as_declared_is_counted(tmp_path, checker):
     facts = parquet(
         tmp_path,
+        checker,
         id=pa.array([1, 2], pa.int64()),
         pay=pa.array([decimal.Decimal("1.5"), None], pa.decimal128(30, 4)),
         day=pa.array([datetime.date(2013, 1, 1), None]),
@@ -183,15 +189,15 @@ def test_parquet_as_declared_is_counted(tmp_path):
         ("name", pa.array([b"Ada", b"B"]), None),
     ],
 )
-def test_parquet_of_other_types_or_values_is_refused(tmp_path, column, array, row):
+def test_parquet_of_other_types_or_values_is_refused(tmp_path, column, array, row, checker):
     with pytest.raises(DataMismatch) as caught:
-        parquet(tmp_path, **{column: array})
-    assert (caught.value.column, caught.value.row) == (column, row)
+        parquet(tmp_path, checker, **{column: array})
+    assert (caught.value.column, caught.value.row) == (column, checker.row(row))
 
 
-def test_what_is_no_parquet_is_refused(tmp_path):
+def test_what_is_no_parquet_is_refused(tmp_path, checker):
     path = tmp_path / "data.parquet"
     path.write_bytes(b"id\n1\n")
     with pytest.raises(DataMismatch) as caught:
-        check_file(path, PARQUET, SCHEMA)
+        checker.check(path, PARQUET, SCHEMA)
     assert "write the file as parquet" in str(caught.value)

@@ -1,12 +1,12 @@
-"""Queries as text: goldens for the shape, and DuckDB as the judge of names, types and rows."""
+"""Queries as text: goldens for the shape; names, types and rows by both engines."""
 
 import decimal
 import math
-from collections.abc import Iterator
+from collections import Counter
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conclave.ir.errors import TypeProblem
@@ -42,10 +42,10 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Varchar
 from conclave.ir.window import SortKey
-from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import arrow_type
 from conclave.local.sqlexpr import view_name
 from conclave.local.sqltext import to_sql
+from tests.conclave.local.conftest import Tables
 
 FIELDS = (
     Field("carrier", Varchar(2)),
@@ -80,22 +80,24 @@ def by_carrier(*outputs: AggregateOutput, of: Node = FLIGHTS) -> Aggregate:
     return Aggregate(of, ("carrier",), outputs)
 
 
-def engine() -> LocalEngine:
-    made = LocalEngine(threads=1)
+@pytest.fixture(scope="module")
+def local(tables) -> Tables:
     schema = pa.schema([(f.name, arrow_type(f.type)) for f in FIELDS])
-    made.register_table("alpha/flights", pa.table(ROWS, schema=schema))
-    made.register_table("alpha/names", pa.table({"code": ["UA", "B6"], "name": ["United", "Jet'Blue"]}))
-    made.register_table("s1", pa.table({"n": pa.array([3, 4], pa.int64())}))
-    return made
+    datasets = {
+        "alpha/flights": (FIELDS, pa.table(ROWS, schema=schema)),
+        "alpha/names": (NAMES.schema, pa.table({"code": ["UA", "B6"], "name": ["United", "Jet'Blue"]})),
+    }
+    return tables(datasets, {"s1": pa.table({"n": pa.array([3, 4], pa.int64())})})
 
 
-def run(node: Node) -> pa.Table:
-    with engine() as local:
-        return local.run(to_sql(node))
+@pytest.fixture(scope="module")
+def run(local):
+    return local.run
 
 
-def rows(node: Node) -> list[tuple]:
-    return [tuple(row.values()) for row in run(node).to_pylist()]
+@pytest.fixture(scope="module")
+def rows(local):
+    return local.rows
 
 
 SUM = AggregateOutput("delay", "sum", "delay")
@@ -179,7 +181,7 @@ def test_a_query_is_shown_as_a_person_would_write_it(title):
 
 
 @pytest.mark.parametrize("title", GOLDENS)
-def test_the_answer_has_the_declared_names_and_types(title):
+def test_the_answer_has_the_declared_names_and_types(title, run):
     node, _ = GOLDENS[title]
     assert [(f.name, f.type) for f in run(node).schema] == [(f.name, arrow_type(f.type)) for f in node.schema]
 
@@ -196,33 +198,33 @@ CONSTANTS = {
 }
 
 
-def test_constants_keep_value_and_type():
+def test_constants_keep_value_and_type(run):
     node = Project(Limit(FLIGHTS, 1), tuple(Output(name, literal) for name, literal in CONSTANTS.items()))
     answer = run(node)
     assert answer.to_pylist() == [{name: literal.value for name, literal in CONSTANTS.items()}]
     assert answer.schema.types == [arrow_type(f.type) for f in node.schema]
 
 
-def test_integers_do_not_overflow_in_a_narrow_type():
+def test_integers_do_not_overflow_in_a_narrow_type(rows):
     node = Project(FLIGHTS, (Output("x", Arithmetic("+", col("delay"), col("delay"))),))
-    assert rows(node)[2] == (2**32 - 2,)
+    assert (2**32 - 2,) in rows(node)
 
 
-def test_division_by_zero_is_null():
+def test_division_by_zero_is_null(rows):
     node = Project(FLIGHTS, (Output("x", Arithmetic("/", col("delay"), col("weight"))),))
-    assert [row[0] for row in rows(node)] == [20.0, None, None, 3.5, None]
+    assert Counter(rows(node)) == Counter([(20.0,), (None,), (None,), (3.5,), (None,)])
 
 
-def test_the_root_of_a_negative_number_is_null():
+def test_the_root_of_a_negative_number_is_null(rows):
     below = Arithmetic("-", Cast(col("delay"), Double()), num(5))
     root = Call("sqrt", (below,), Double())
-    found = [row[0] for row in rows(Project(FLIGHTS, (Output("x", root),)))]
-    delays = [row[0] for row in rows(Project(FLIGHTS, (Output("delay", col("delay")),)))]
-    assert found == [None if d is None or d < 5 else pytest.approx(math.sqrt(d - 5)) for d in delays]
+    found = rows(Project(FLIGHTS, (Output("x", root), Output("delay", col("delay")))))
+    assert len(found) == len(ROWS["delay"])
+    assert all(x == (None if d is None or d < 5 else pytest.approx(math.sqrt(d - 5))) for x, d in found)
     assert root.nullable
 
 
-def test_an_output_named_like_another_column_captures_nothing():
+def test_an_output_named_like_another_column_captures_nothing(rows):
     swapped = Project(
         Sort(FLIGHTS, (SortKey("delay"),)),
         (Output("delay", Negate(col("fare"))), Output("carrier", col("carrier"))),
@@ -234,26 +236,30 @@ def test_an_output_named_like_another_column_captures_nothing():
     assert sorted(rows(long_sums)) == [(7, 1), (2**31 - 1, 1)]
 
 
-def test_a_constant_key_is_no_position():
+def test_a_constant_key_is_no_position(rows):
     constant = Project(FLIGHTS, (Output("k", num(2)), Output("delay", col("delay"))))
     assert rows(Aggregate(constant, ("k",), (COUNT,))) == [(2, 5)]
 
 
-def test_constants_over_an_ungrouped_aggregate_stay_one_row():
+def test_constants_over_an_ungrouped_aggregate_stay_one_row(rows):
     total = Aggregate(FLIGHTS, (), (COUNT,))
     assert rows(Project(total, (Output("one", num(1)),))) == [(1,)]
     assert rows(Aggregate(Project(FLIGHTS, ()), (), (COUNT,))) == [(5,)]
 
 
-def test_a_limit_is_taken_before_what_follows_it():
+def of_fare(fare: str) -> Filter:
+    return Filter(FLIGHTS, Compare("=", col("fare"), Literal(decimal.Decimal(fare), Decimal(9, 2))))
+
+
+def test_a_limit_is_taken_before_what_follows_it(rows):
     two = Limit(Sort(FLIGHTS, (SortKey("fare"),)), 2)
     assert rows(Aggregate(two, (), (COUNT,))) == [(2,)]
-    assert rows(Filter(two, Compare(">", col("fare"), num(0)))) == [rows(FLIGHTS)[2]]
-    assert rows(Limit(two, 1)) == [rows(FLIGHTS)[3]]
+    assert rows(Filter(two, Compare(">", col("fare"), num(0)))) == rows(of_fare("0.01"))
+    assert rows(Limit(two, 1)) == rows(of_fare("-3.00"))
     assert len(rows(Sort(two, (SortKey("day"),)))) == 2
 
 
-def test_joins_of_joins_and_of_aggregates_answer_right():
+def test_joins_of_joins_and_of_aggregates_answer_right(rows):
     counts = by_carrier(COUNT)
     named = Join(counts, NAMES, (("carrier", "code"),))
     total = Project(
@@ -267,7 +273,7 @@ def test_joins_of_joins_and_of_aggregates_answer_right():
     assert sorted(rows(CrossOne(Project(total, (Output("total", Column("all", Integer(64))),)), named)))[0][0] == 5
 
 
-def test_a_long_expression_read_twice_is_computed_once():
+def test_a_long_expression_read_twice_is_computed_once(rows):
     wide: Expression = col("delay")
     for _ in range(12):
         wide = Arithmetic("+", wide, col("delay"))
@@ -275,7 +281,7 @@ def test_a_long_expression_read_twice_is_computed_once():
     for _ in range(6):
         node = Project(node, (Output("delay", wide),))
         wide = Arithmetic("+", Column("delay", Integer(64)), Column("delay", Integer(64)))
-    assert rows(node)[0] == (10 * 13 * 2**5,)
+    assert (10 * 13 * 2**5,) in rows(node)
     assert len(to_sql(node)) < 2000
 
 
@@ -368,19 +374,31 @@ def value_of(expression: Expression) -> int | bool | None:
 
 
 @pytest.fixture(scope="module")
-def one_row() -> Iterator[LocalEngine]:
-    with LocalEngine(threads=1) as local:
-        schema = pa.schema([(f.name, pa.int32()) for f in ROW_FIELDS])
-        local.register_table("alpha/t", pa.table({name: [value] for name, value in ROW.items()}, schema=schema))
-        yield local
+def one_row(tables) -> Tables:
+    schema = pa.schema([(f.name, pa.int32()) for f in ROW_FIELDS])
+    table = pa.table({name: [value] for name, value in ROW.items()}, schema=schema)
+    return tables({"alpha/t": (ROW_FIELDS, table)}, {})
 
 
-@given(expressions=st.lists(numbers() | conditions(), min_size=1, max_size=8))
-def test_expressions_mean_in_duckdb_what_they_mean_in_the_ir(one_row, expressions):
+def agrees(one_row: Tables, expressions: list[Expression]) -> None:
     node = Project(
         Scan("t", "alpha/t", "alpha", ROW_FIELDS),
         tuple(Output(f"x{i}", e) for i, e in enumerate(expressions)),
     )
-    answer = one_row.run(to_sql(node))
+    answer = one_row.run(node)
     assert list(answer.to_pylist()[0].values()) == [value_of(e) for e in expressions]
     assert answer.schema.types == [arrow_type(f.type) for f in node.schema]
+
+
+@pytest.mark.parametrize("tables", ["duckdb"], indirect=True)
+@given(expressions=st.lists(numbers() | conditions(), min_size=1, max_size=8))
+def test_expressions_mean_in_duckdb_what_they_mean_in_the_ir(one_row, expressions):
+    agrees(one_row, expressions)
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("tables", ["spark"], indirect=True)
+@given(expressions=st.lists(numbers() | conditions(), min_size=10, max_size=20))
+@settings(max_examples=15)
+def test_expressions_mean_in_spark_what_they_mean_in_the_ir(one_row, expressions):
+    agrees(one_row, expressions)
