@@ -37,8 +37,8 @@ def estimate(plan: Plan, n_rows: int = REHEARSED_ROWS) -> dict[str, Cost]:
 
 def rehearse(plan: Plan, n_rows: Mapping[str, int]) -> tuple[dict[str, Cost], ...]:
     """Return what each step costs each compute party, if so many rows are shared in each ShareStep."""
-    if plan.mpc is None:
-        return ({},)
+    if plan.mpc is None or plan.mpc.protocol != "replicated3":
+        return ({},)  # nothing to rehearse, or nothing that runs here
     setting = plan.mpc
     networks = connect_all(setting.compute, TIMEOUT_S)
     with ThreadPoolExecutor(len(networks)) as pool:
@@ -48,7 +48,7 @@ def rehearse(plan: Plan, n_rows: Mapping[str, int]) -> tuple[dict[str, Cost], ..
 
 def _rehearse(plan: Plan, setting: MpcSetting, network: Network, n_rows: Mapping[str, int]) -> dict[str, Cost]:
     try:
-        me = Party.setup(network, setting.compute, b"rehearsal")
+        me = Party.setup(network, setting.three, b"rehearsal")
         tables: dict[str, SecretTable] = {}
         costs: dict[str, Cost] = {}
         watch = Watch()
@@ -86,4 +86,4 @@ def _share(step: ShareStep, network: Network, setting: MpcSetting, n_rows: int) 
         for column in columns
     }
     mine = {step.name: numbers} if network.me == setting.compute[0] else {}
-    return exchange_inputs([table], mine, network, setting.compute)
+    return exchange_inputs([table], mine, network, setting.three)

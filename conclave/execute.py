@@ -13,6 +13,8 @@ from itertools import groupby
 import pyarrow as pa
 
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
+from conclave.cheetah.party import CheetahParty
+from conclave.cheetah.program import program_of
 from conclave.held import check_bounds
 from conclave.limits import bounds
 from conclave.local.duckdb import LocalEngine
@@ -29,7 +31,7 @@ from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
 from conclave.plan.show import kind_of
 from conclave.plan.sizes import N_ROWS, without_conditions
-from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from conclave.plan.steps import LocalStep, MpcSetting, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 # How long those who do not compute wait for those who do. The three watch each other round by round, and whoever of
 # them is lost, the others close their connections; so this ends only what none of them can see.
@@ -75,7 +77,11 @@ def execute(
     """
     walk = _Walk(plan, me, network, engine, Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES)))
     if plan.mpc is not None and me in plan.mpc.compute:
-        walk.party = Party.setup(network, plan.mpc.compute, context)
+        match plan.mpc:
+            case MpcSetting("cheetah", (first, second)):
+                walk.pair = CheetahParty(network, (first, second), context)
+            case setting:
+                walk.party = Party.setup(network, setting.three, context)
     reports: list[StepReport] = []
     for steps in _batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
@@ -112,9 +118,15 @@ class _Walk:
     engine: LocalEngine
     noise: Noise
     party: Party | None = None
+    pair: CheetahParty | None = None  # in the place of `party`, if the protocol is of two
     shared: dict[str, SecretTable] = field(default_factory=dict)
     clear: dict[str, pa.Table] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
+
+    @property
+    def computes(self) -> bool:
+        """Whether this party holds shares."""
+        return self.party is not None or self.pair is not None
 
     def takes_part(self, steps: tuple[Step, ...]) -> bool:
         """Whether this party has anything to do in the steps."""
@@ -123,11 +135,11 @@ class _Walk:
                 case LocalStep(party=party):
                     mine = party == self.me
                 case ShareStep(party=party):
-                    mine = self.party is not None or party == self.me
+                    mine = self.computes or party == self.me
                 case MpcStep():
-                    mine = self.party is not None
+                    mine = self.computes
                 case RevealStep(recipients=recipients):
-                    mine = self.party is not None or self.me in recipients
+                    mine = self.computes or self.me in recipients
                 case SendStep(party=party, recipients=recipients):
                     mine = self.me == party or self.me in recipients
             if mine:
@@ -138,7 +150,7 @@ class _Walk:
         """Meet all others where MPC ends: the rounds may have taken longer than anyone waits for one message."""
         assert self.plan.mpc is not None
         compute = self.plan.mpc.compute
-        if self.party is not None:
+        if self.computes:
             others = [name for name in self.network.channels if name not in compute]
             self.network.exchange_control(dict.fromkeys(others, b""), (), 0)
         else:
@@ -151,6 +163,8 @@ class _Walk:
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share([step for step in steps if isinstance(step, ShareStep)])
+            case MpcStep() if self.pair is not None:
+                pass  # the two run all of them at once, when they open what becomes of it
             case MpcStep() as step:
                 assert self.party is not None
                 self.shared[step.name] = apply(step, self.shared, self.party, watch=self.watch, draw=self.noise.draw)
@@ -178,7 +192,10 @@ class _Walk:
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
                 check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
-        self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.compute))
+        if self.pair is not None:
+            self.pair.take(tables, mine)
+        else:
+            self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.three))
 
     def _input_of(self, step: ShareStep) -> InputTable:
         at_least = self._rows_without_conditions(step) if step.hides_filters and step.party == self.me else 0
@@ -191,12 +208,14 @@ class _Walk:
 
     def _reveal(self, step: RevealStep) -> None:
         assert self.plan.mpc is not None
-        if self.party is not None:
+        if self.pair is not None:
+            revealed = self.pair.run(program_of(self.plan))
+        elif self.party is not None:
             self.watch.end(self.party)
             names = [column.name for column in layout(step.schema, long_strings(step.schema))]
             revealed = reveal_to(self.shared[step.source].select(names), step.recipients, self.party)
         else:
-            revealed = receive_revealed(self.network, self.plan.mpc.compute, MOST_ROWS)
+            revealed = receive_revealed(self.network, self.plan.mpc.three, MOST_ROWS)
         if revealed is not None:
             self._hold(step.name, decode(from_plain(revealed, step.schema), step.schema))
 

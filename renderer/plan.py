@@ -40,5 +40,11 @@ def compile_run(run: Run, policies: Mapping[str, Policy] | None = None) -> Plan:
     of_run = {dataset.name for dataset in run.datasets}
     protections = protections_of({name: policy for name, policy in (policies or {}).items() if name in of_run})
     return compile_query(
-        run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, protections, cleartext_of(run)
+        run.query,
+        tables_of(run),
+        run.outputs.recipients,
+        run.mpc.compute,
+        protections,
+        cleartext_of(run),
+        run.mpc.protocol,
     )

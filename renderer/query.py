@@ -20,7 +20,12 @@ def check_query(workflow: Document[Workflow], run: Run) -> Iterator[Problem]:
     """Yield what is wrong with the query, if anything."""
     try:
         plan = compile_query(
-            run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, cleartext=cleartext_of(run)
+            run.query,
+            tables_of(run),
+            run.outputs.recipients,
+            run.mpc.compute,
+            cleartext=cleartext_of(run),
+            protocol=run.mpc.protocol,
         )
     except QueryProblem as error:
         yield query_problem(workflow, error)

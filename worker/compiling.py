@@ -19,7 +19,13 @@ def compile_run(run: Run, protections: Mapping[str, Protection] | None = None) -
     """
     try:
         plan = compile_query(
-            run.query, tables_of(run), run.outputs.recipients, run.mpc.compute, protections, cleartext_of(run)
+            run.query,
+            tables_of(run),
+            run.outputs.recipients,
+            run.mpc.compute,
+            protections,
+            cleartext_of(run),
+            run.mpc.protocol,
         )
     except QueryProblem as problem:
         where = f"{run.workflow}, query" + (f", {problem.at}" if problem.at else "")
