@@ -95,14 +95,17 @@ class CheetahParty:
         Raises:  ProtocolError if the peer is lost; SpuFailed.
         """
         with tempfile.TemporaryDirectory(prefix="ccd-spu-") as folder:
-            paths = [Path(folder) / name for name in ("0", "1")]
+            # A socket's path has about a hundred bytes, and a temporary folder's may be longer: here it is a number.
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            paths = [Path(f"/proc/self/fd/{opened}/{name}") for name in ("0", "1")]
             rank = self.rank
             channel = self.network.channels[self.peer]
             tunnel = Tunnel(channel, paths[rank], paths[1 - rank], rank == 0, self.network.timeout_s)
             try:
-                result = _Process(self._job(program, paths), self.blobs).through(tunnel)
+                result = _Process(self._job(program, paths), self.blobs, opened).through(tunnel)
             finally:
                 tunnel.close()
+                os.close(opened)
                 self.network.bytes_sent += tunnel.bytes_sent
         return self._rows(result, program) if self.network.me in program.reveal.recipients else None
 
@@ -142,8 +145,8 @@ def _padded(values: np.typing.NDArray[Any], n_rows: int) -> np.typing.NDArray[An
 class _Process:
     """SPU's process: fed by a thread, read by the tunnel's loop, ended with it."""
 
-    def __init__(self, job: dict[str, Any], blobs: list[bytes]) -> None:
-        self.job, self.blobs = job, blobs
+    def __init__(self, job: dict[str, Any], blobs: list[bytes], folder: int) -> None:
+        self.job, self.blobs, self.folder = job, blobs, folder
         self.result = bytearray()
 
     def through(self, tunnel: Tunnel) -> bytes:
@@ -156,7 +159,12 @@ class _Process:
         quiet = subprocess.DEVNULL
         try:
             process = subprocess.Popen(  # noqa: S603 -- the image's own Python and our own file
-                command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, pass_fds=(writing,), env={"PATH": ""}
+                command,
+                stdin=subprocess.PIPE,
+                stdout=quiet,
+                stderr=quiet,
+                pass_fds=(writing, self.folder),
+                env={"PATH": ""},
             )
         except OSError:
             os.close(reading)

@@ -110,11 +110,15 @@ def _check_word(kind: Type, what: str, at: Position | None) -> None:
 
 def _step(step: MpcStep) -> dict[str, Any]:
     node = step.operator
-    if step.checked is not None:
-        raise _refusal("a number could outgrow its 64-bit word, and cheetah does not look", node_at(node), _NARROWER)
     if step.seen_by:
         raise _refusal("under cheetah nobody sees keys", node_at(node), "leave out spec.mpc.cleartext")
-    made = _operator(step, node)
+    try:
+        made = _operator(step, node)
+    except UnsupportedQuery as error:
+        # A part that a pass has made has no place of its own.
+        raise _refusal(error.what, error.at or node_at(node), error.fix or _FIX) from None
+    if step.checked is not None:
+        raise _refusal("a number could outgrow its 64-bit word, and cheetah does not look", node_at(node), _NARROWER)
     _check_words(step.schema, node_at(node))
     return {"name": step.name, **made}
 

@@ -94,7 +94,7 @@ class Tunnel:
             return
         if self._waiting:
             frame = self._waiting.pop(0)
-        elif is_done:
+        elif is_done and not self._streams:  # what SPU said last is on its way; its sockets ended with it
             frame, self._has_said_end = HEAD.pack(What.END, 0), True
         elif time.monotonic() - self._said_at > ALIVE_S:
             frame = HEAD.pack(What.ALIVE, 0)

@@ -150,10 +150,10 @@ def test_a_limit_takes_the_first_rows_in_order_and_only_rows_that_exist():
 
 
 REFUSED = {
-    "SELECT ward, AVG(days) AS m FROM visits GROUP BY ward": ("'/'", 1, 14),
+    "SELECT ward, AVG(days) AS m FROM visits GROUP BY ward": ("'/'", None, None),
     "SELECT m.id FROM mine m JOIN more k ON m.id = k.key": ("keys but once", 1, None),
     "SELECT m.id FROM mine m LEFT JOIN wards w ON m.ward = w.name": ("left join", 1, None),
-    "SELECT m.id\nFROM mine m JOIN wards w ON m.ward = w.name WHERE m.days / w.beds > 2": ("'/'", 2, 57),
+    "SELECT m.id\nFROM mine m JOIN wards w ON m.ward = w.name WHERE m.days / w.beds > 2": ("double", 2, None),
     "SELECT m.id, w.beds % m.days AS x FROM mine m JOIN wards w ON m.ward = w.name": ("'%'", 1, 14),
     "SELECT ROW_NUMBER() OVER (ORDER BY days) AS r FROM visits": ("window", 1, None),
     "SELECT SUM(x) AS s FROM (SELECT x FROM more UNION ALL SELECT CAST(days AS DOUBLE) AS x FROM mine) u": ("double", None, None),

@@ -38,7 +38,7 @@ def test_two_workers_compute_with_cheetah_what_duckdb_says_once_both_policies_al
     path.write_text(WORKFLOW + "  run: 2\n")
     federation.render()
     ended = federation.run(path.relative_to(federation.root))
-    assert federation.exit_codes("publish") == {"ewr": 0, "jfk": 0}  # and no third
+    assert federation.exit_codes("publish") == {"ewr": 0, "jfk": 0}, federation.said("run ended")  # and no third
     result = federation.steward("ewr").get_object("results", f"{ended.run_id}/result.csv")[1]
     files = [str(few_flights[party]) for party in ("ewr", "jfk")]
     query = "SELECT carrier, count(*) FROM read_csv($files) GROUP BY 1 HAVING count(*) >= 100 ORDER BY 1"
