@@ -11,6 +11,7 @@
 #   make pods-test      the demo in pods of the image on a node of this machine (after make image; needs root)
 #   make e2e      only the tests with several real processes and a real Swift
 #   make image    the worker's image in build/image; BASE=... says from which base, BASE=local makes one (needs buildah)
+#   make spu      what `protocol: cheetah` needs, for runs on this machine: docs/cheetah.md
 #   make image-test   what is in that image, and how it runs (needs runc and root)
 #   make lock     resolve the dependencies of pyproject.toml anew (needs uv)
 #   make clean    remove everything that git ignores and these commands make
@@ -25,7 +26,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep cluster-test spark-test pods-test check check-types check-style check-imports check-documents golden bench e2e image image-test lock clean
+.PHONY: help demo test deep cluster-test spark-test pods-test check check-types check-style check-imports check-documents golden bench e2e spu image image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -93,6 +94,12 @@ bench: $(READY)
 e2e: $(READY)
 	@$(BIN)/pytest $(PYTEST_FLAGS) -m e2e
 
+# What `protocol: cheetah` needs, in an environment within ours, because it pins old versions of what we use.
+spu: $(READY)
+	@$(BIN)/python -m venv $(VENV)/spu
+	@$(VENV)/spu/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    --requirement image/spu.lock
+
 image:
 	@image/build.sh $(BASE)
 
@@ -107,6 +114,8 @@ lock:
 	    uv pip compile --quiet --python-platform linux --python-version 3.11 --generate-hashes --no-header \
 	        --group $$group --constraint requirements.lock --output-file image/$$group.lock; \
 	done
+	uv pip compile --quiet --python-platform linux --python-version 3.11 --generate-hashes --no-header \
+	    --group spu --output-file image/spu.lock
 
 clean:
 	@test ! -e .demo/.dev || test ! -x $(BIN)/ccd || $(BIN)/ccd -C .demo dev down || true

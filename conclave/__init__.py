@@ -11,6 +11,7 @@ In reading order:
 - local: steps in the clear, on DuckDB
 - mpc: secret sharing between three parties
 - operators: relational operators on shared tables
+- cheetah: a plan run by two parties alone, in SPU's Cheetah
 - carry: an owner's typed tables as plain columns for sharing and opening, and back
 - limits: how large an owner's numbers may be, so that words do not overflow
 - held: an owner's numbers, held to that before they are shared

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from conclave.cheetah.program import check_cheetah
 from conclave.ir.guard import Protection
 from conclave.ir.nodes import Node
 from conclave.local.sqltext import to_sql
@@ -11,7 +12,7 @@ from conclave.passes.guard_groups import guard_groups
 from conclave.passes.optimise import optimise
 from conclave.plan.cleartext import Cleartext
 from conclave.plan.lower import lower
-from conclave.plan.steps import MpcSetting, Plan
+from conclave.plan.steps import Compute, MpcSetting, Plan, Protocol
 from conclave.ranges import with_checks
 from conclave.sql.bind import bind
 
@@ -20,10 +21,11 @@ def compile_query(
     sql: str,
     tables: Mapping[str, Node],
     recipients: tuple[str, ...],
-    compute: tuple[str, str, str],
+    compute: Compute,
     protections: Mapping[str, Protection] | None = None,
     cleartext: Cleartext | None = None,
     countable: frozenset[str] = frozenset(),
+    protocol: Protocol = "replicated3",
 ) -> Plan:
     """Return the plan of `sql` over logical `tables` (a Scan each, or a Concat of Scans), opened to `recipients`.
 
@@ -35,5 +37,7 @@ def compile_query(
     """
     asked = protections or {}
     bound = add_noise(clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked), asked)
-    setting = MpcSetting("replicated3", compute)
-    return with_checks(lower(optimise(bound), setting, to_sql, asked, cleartext, countable))
+    setting = MpcSetting(protocol, compute)
+    plan = with_checks(lower(optimise(bound), setting, to_sql, asked, cleartext, countable))
+    check_cheetah(plan)
+    return plan

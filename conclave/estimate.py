@@ -41,8 +41,8 @@ def rehearse(plan: Plan, n_rows: Mapping[str, int], side_by_side: bool = True) -
 
     Not `side_by_side`: as if they were more than are worked on so.
     """
-    if plan.mpc is None:
-        return ({},)
+    if plan.mpc is None or plan.mpc.protocol != "replicated3":
+        return ({},)  # nothing to rehearse, or nothing that runs here
     setting = plan.mpc
     networks = connect_all(setting.compute, TIMEOUT_S)
     with ThreadPoolExecutor(len(networks)) as pool:
@@ -56,7 +56,7 @@ def _rehearse(
     plan: Plan, setting: MpcSetting, network: Network, n_rows: Mapping[str, int], side_by_side: bool
 ) -> dict[str, Cost]:
     try:
-        me = Party.setup(network, setting.compute, b"rehearsal")
+        me = Party.setup(network, setting.three, b"rehearsal")
         tables: dict[str, SecretTable] = {}
         costs: dict[str, Cost] = {}
         watch = Watch()
@@ -118,4 +118,4 @@ def _share(step: ShareStep, network: Network, setting: MpcSetting, n_rows: int) 
         for column in columns
     }
     mine = {step.name: numbers} if network.me == setting.compute[0] else {}
-    return exchange_inputs([table], mine, network, setting.compute)
+    return exchange_inputs([table], mine, network, setting.three)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
+from conclave.cheetah.party import CheetahParty
+from conclave.cheetah.program import program_of
 from conclave.held import check_bounds
 from conclave.limits import bounds
 from conclave.local.encode import decode, encode
@@ -29,7 +31,7 @@ from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
 from conclave.plan.show import kind_of
 from conclave.plan.sizes import N_ROWS, without_conditions
-from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from conclave.plan.steps import LocalStep, MpcSetting, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from conclave.reach import is_held_whole
 from conclave.whole import check_sums, check_wholes
 
@@ -78,7 +80,11 @@ def execute(
     noise = Noise(noise_key if noise_key is not None else os.urandom(SEED_BYTES))
     walk = _Walk(plan, me, network, engine, noise, progress)
     if plan.mpc is not None and me in plan.mpc.compute:
-        walk.party = Party.setup(network, plan.mpc.compute, context)
+        match plan.mpc:
+            case MpcSetting("cheetah", (first, second)):
+                walk.pair = CheetahParty(network, (first, second), context)
+            case setting:
+                walk.party = Party.setup(network, setting.three, context)
     for steps in batches(plan.steps):
         name, kind = steps[0].name, kind_of(steps[0])
         if isinstance(steps[0], RevealStep):
@@ -110,6 +116,7 @@ class _Walk:
     noise: Noise
     progress: Callable[[StepReport], None]
     party: Party | None = None
+    pair: CheetahParty | None = None  # in the place of `party`, if the protocol is of two
     shared: dict[str, SecretTable] = field(default_factory=dict)
     clear: dict[str, pa.Table] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
@@ -121,6 +128,11 @@ class _Walk:
             self.reports.append(report)
         self.progress(report)
 
+    @property
+    def computes(self) -> bool:
+        """Whether this party holds shares."""
+        return self.party is not None or self.pair is not None
+
     def takes_part(self, steps: tuple[Step, ...]) -> bool:
         """Whether this party has anything to do in the steps."""
         for step in steps:
@@ -128,11 +140,11 @@ class _Walk:
                 case LocalStep(party=party):
                     mine = party == self.me
                 case ShareStep(party=party):
-                    mine = self.party is not None or party == self.me
+                    mine = self.computes or party == self.me
                 case MpcStep():
-                    mine = self.party is not None
+                    mine = self.computes
                 case RevealStep(recipients=recipients):
-                    mine = self.party is not None or self.me in recipients
+                    mine = self.computes or self.me in recipients
                 case SendStep(party=party, recipients=recipients):
                     mine = self.me == party or self.me in recipients
             if mine:
@@ -143,7 +155,7 @@ class _Walk:
         """Meet all others where MPC ends: the rounds may have taken longer than anyone waits for one message."""
         assert self.plan.mpc is not None
         compute = self.plan.mpc.compute
-        if self.party is not None:
+        if self.computes:
             others = [name for name in self.network.channels if name not in compute]
             self.network.exchange_control(dict.fromkeys(others, b""), (), 0)
         else:
@@ -167,6 +179,11 @@ class _Walk:
 
     def compute(self, steps: list[MpcStep]) -> None:
         """Do MPC steps."""
+        if self.pair is not None:
+            for step in steps:  # the two run all of them at once, when they open what becomes of them
+                self.tell(StepReport(step.name, kind_of(step), is_done=False))
+                self.tell(_done(step, Cost(0, 0), 0.0))
+            return
         assert self.party is not None
         run_mpc_steps(
             steps,
@@ -198,7 +215,10 @@ class _Walk:
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
                 check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
-        self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.compute))
+        if self.pair is not None:
+            self.pair.take(tables, mine)
+        else:
+            self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.three))
 
     def _input_of(self, step: ShareStep) -> InputTable:
         at_least = self._rows_without_conditions(step) if step.hides_filters and step.party == self.me else 0
@@ -216,12 +236,14 @@ class _Walk:
 
     def _reveal(self, step: RevealStep) -> None:
         assert self.plan.mpc is not None
-        if self.party is not None:
+        if self.pair is not None:
+            revealed = self.pair.run(program_of(self.plan))
+        elif self.party is not None:
             self.watch.end(self.party)
             names = [column.name for column in layout(step.schema, long_strings(step.schema))]
             revealed = reveal_to(self.shared[step.source].select(names), step.recipients, self.party)
         else:
-            revealed = receive_revealed(self.network, self.plan.mpc.compute, MOST_ROWS)
+            revealed = receive_revealed(self.network, self.plan.mpc.three, MOST_ROWS)
         if revealed is not None:
             self._hold(step.name, decode(from_plain(revealed, step.schema), step.schema))
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from conclave.ir.errors import QueryProblem
 from policy.across import Answer, Difference, differences
 from policy.problem import Problem
-from policy.releases import Release, releases_of
+from policy.releases import releases_of
+from policy.told import Release
 from renderer.approving import standings
 from renderer.check import load_workspace
 from renderer.documents import Document, Workspace

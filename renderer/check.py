@@ -18,7 +18,7 @@ from renderer.party import Party
 from renderer.progress import Watch, unwatched
 from renderer.query import check_query
 from renderer.reach import check_reach
-from renderer.spec import N_COMPUTE_PARTIES, choose_compute, data_owners
+from renderer.spec import choose_compute, data_owners
 from renderer.spread import Spread
 from renderer.workflow import Workflow
 from worker.runspec import Run
@@ -216,19 +216,23 @@ def _no_party(name: str, workspace: Workspace) -> tuple[str, str]:
 def _check_compute(workflow: Document[Workflow], workspace: Workspace) -> Iterator[Problem]:
     path: Path = ("spec", "mpc", "compute")
     model, parties = workflow.model, workspace.party_models
-    compute = model.spec.mpc.compute
+    compute, n_wanted = model.spec.mpc.compute, model.spec.mpc.n_compute
+    in_words = {2: "two", 3: "three"}[n_wanted]
     if compute is None:
         chosen = choose_compute(model, parties)
-        if len(chosen) < N_COMPUTE_PARTIES:
-            what = f"three parties must compute, and there are {len(chosen)}: {', '.join(chosen)}"
+        if len(chosen) < n_wanted:
+            what = f"{in_words} parties must compute, and there are {len(chosen)}: {', '.join(chosen)}"
             fix = "let a party without data help: `helper: true` in its document"
-            yield workflow.problem(path, what, fix)
+            yield workflow.problem(path, what, fix if n_wanted > 2 else "ask over the data of two parties")
         return
+    if len(compute) != n_wanted:
+        what = f"{model.spec.mpc.protocol} is computed by {in_words} parties, and {len(compute)} are named"
+        yield workflow.problem(path, what, f"name {in_words}, or leave it out")
     involved = {*data_owners(model), *model.spec.outputs.recipients}
     for index, name in enumerate(compute):
         if name in compute[:index]:
             what = f"{name} is listed twice, and would hold enough shares to see the data"
-            yield workflow.problem((*path, index), what, "name three parties")
+            yield workflow.problem((*path, index), what, f"name {in_words} parties")
         elif name not in parties:
             yield workflow.problem((*path, index), *_no_party(name, workspace))
         elif name not in involved and not parties[name].spec.helper:

@@ -47,4 +47,5 @@ def compile_run(run: Run, policies: Mapping[str, Policy] | None = None) -> Plan:
         protections,
         cleartext_of(run),
         countable_of(run),
+        run.mpc.protocol,
     )

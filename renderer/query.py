@@ -26,6 +26,7 @@ def check_query(workflow: Document[Workflow], run: Run) -> Iterator[Problem]:
             run.mpc.compute,
             cleartext=cleartext_of(run),
             countable=countable_of(run),
+            protocol=run.mpc.protocol,
         )
     except QueryProblem as error:
         yield query_problem(workflow, error)

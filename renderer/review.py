@@ -12,7 +12,7 @@ from conclave.estimate import estimate
 from conclave.ir.errors import QueryProblem
 from conclave.mpc.costs import Cost
 from conclave.plan.show import kind_of, learned, parties_of
-from conclave.plan.steps import LocalStep, Plan
+from conclave.plan.steps import LocalStep, MpcSetting, Plan
 from conclave.plan.wire import digest
 from policy.document import Policy
 from policy.problem import DocumentError
@@ -30,6 +30,11 @@ from renderer.workflow import Workflow
 from worker.runspec import Run
 
 _STEP = re.compile(r" \(\w+\)")
+
+
+def _computed_by(mpc: MpcSetting) -> str:
+    by = ", ".join(mpc.compute)
+    return by if mpc.protocol == "replicated3" else f"{by}, with {mpc.protocol}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Ask:
             "answer": ", ".join(f"{field.name} {field.type}" for field in self.plan.answer),
             "recipients": ", ".join(run.outputs.recipients),
             "written by": f"{run.outputs.writer}, to {run.outputs.container}",
-            "computed by": ", ".join(self.plan.mpc.compute) if self.plan.mpc else "the owner alone, without MPC",
+            "computed by": _computed_by(self.plan.mpc) if self.plan.mpc else "the owner alone, without MPC",
             "worker": run.image,
         }
 

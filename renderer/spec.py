@@ -30,7 +30,6 @@ from worker.runspec import (
     TableSpec,
 )
 
-N_COMPUTE_PARTIES = 3
 DIGEST_DIGITS = 10
 
 
@@ -112,7 +111,6 @@ class Planner:
     def _unnamed(self, workflow: Workflow, compute: tuple[str, ...], member_names: list[str]) -> Run:
         """Return the run with an id of zeros in the place of its own, which is made of all the rest."""
         spec, run_id = workflow.spec, f"{workflow.metadata.name}-{'0' * DIGEST_DIGITS}"
-        first, second, third = compute
         return Run(
             run_id=run_id,
             workflow=workflow.metadata.name,
@@ -129,7 +127,7 @@ class Planner:
             ),
             mpc=MpcSpec(
                 protocol=spec.mpc.protocol,
-                compute=(first, second, third),
+                compute=_compute(compute),
                 cleartext={name: tuple(sorted(parties)) for name, parties in sorted(spec.mpc.cleartext.items())},
                 disclose_sizes=tuple(sorted(spec.mpc.disclose_sizes)),
             ),
@@ -156,7 +154,18 @@ def choose_compute(workflow: Workflow, parties: Mapping[str, Party]) -> tuple[st
         sorted(helpers),
     )
     chosen = list(dict.fromkeys(name for group in groups for name in group))
-    return tuple(chosen[:N_COMPUTE_PARTIES])
+    if workflow.spec.mpc.protocol == "cheetah":
+        # Nobody may help: who has neither data nor the answer would be a third.
+        chosen = list(dict.fromkeys((*data_owners(workflow), *sorted(workflow.spec.outputs.recipients))))
+    return tuple(chosen[: workflow.spec.mpc.n_compute])
+
+
+def _compute(names: tuple[str, ...]) -> tuple[str, str, str] | tuple[str, str]:
+    """Return as many names as a protocol has parties; the checks have counted them."""
+    if len(names) == 2:
+        return (names[0], names[1])
+    first, second, third = names
+    return (first, second, third)
 
 
 def _references(workflow: Workflow) -> tuple[str, ...]:

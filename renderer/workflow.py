@@ -35,16 +35,25 @@ class Outputs(Model):
     format: Literal["csv", "parquet", "json"] = "csv"
 
 
+N_COMPUTE_PARTIES = {"replicated3": 3, "cheetah": 2}
+
+
 class Mpc(Model):
     """How the parties compute on what none of them may see."""
 
-    protocol: Literal["replicated3"] = "replicated3"
-    compute: tuple[PartyName, PartyName, PartyName] | None = None  # None: see renderer.spec.choose_compute
+    protocol: Literal["replicated3", "cheetah"] = "replicated3"  # of three parties, or of two: docs/cheetah.md
+    # None: see renderer.spec.choose_compute
+    compute: tuple[PartyName, PartyName, PartyName] | tuple[PartyName, PartyName] | None = None
     # "table.column": who of them is to see it as a key, if its owners' policies agree. Makes joins and groups cheap.
     cleartext: dict[ColumnReference, Annotated[tuple[PartyName, ...], Field(min_length=1)]] = Field(default={})
     # Tables of which all members may count the rows that are left on the way, if its owners' policies agree: the steps
     # after it work on that many and no more.
     disclose_sizes: tuple[TableName, ...] = ()
+
+    @property
+    def n_compute(self) -> int:
+        """How many parties hold shares."""
+        return N_COMPUTE_PARTIES[self.protocol]
 
 
 class WorkflowDeadlines(Model):

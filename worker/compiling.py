@@ -26,6 +26,7 @@ def compile_run(run: Run, protections: Mapping[str, Protection] | None = None) -
             protections,
             cleartext_of(run),
             countable_of(run),
+            run.mpc.protocol,
         )
     except QueryProblem as problem:
         where = f"{run.workflow}, query" + (f", {problem.at}" if problem.at else "")

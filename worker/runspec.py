@@ -105,10 +105,10 @@ class OutputSpec(Model):
 
 
 class MpcSpec(Model):
-    """The protocol and its three compute parties."""
+    """The protocol and its compute parties: three, or two with `cheetah`."""
 
-    protocol: Literal["replicated3"] = "replicated3"
-    compute: tuple[str, str, str]
+    protocol: Literal["replicated3", "cheetah"] = "replicated3"
+    compute: tuple[str, str, str] | tuple[str, str]
     # "table.column": who is to see it as a key. Left out if there is none, so that run ids of before stay what they are.
     cleartext: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda cleartext: not cleartext)
     # Tables of which rows are counted on the way; left out like the above.

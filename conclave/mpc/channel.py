@@ -36,6 +36,7 @@ class Kind(enum.IntEnum):
     CONTROL = 1
     MPC = 2
     ABORT = 3  # may stand in the place of any frame, and is the sender's last
+    TUNNEL = 4  # bytes of another engine, see `conclave.cheetah.tunnel`
 
 
 ABORT_LIMIT_BYTES = 64 << 10

@@ -31,7 +31,7 @@ Cleartext = Mapping[tuple[str, str], tuple[str, ...]]
 _IN_ORDER = ("quantile_cont", "quantile_disc")  # need the rows of a group in an order of their values
 
 
-def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, str, str]) -> tuple[str, ...]:
+def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, ...]) -> tuple[str, ...]:
     """Return who may see the keys of a join or grouping: one of the compute parties, all three, or nobody.
 
     >>> from conclave.ir.types import Field, Integer

@@ -178,13 +178,17 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
         case MpcStep(_, operator):
             seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
             dropped = ", then drop rows that do not exist, and tell how many are left" if step.is_compacted else ""
-            return "MPC", show_node(operator) + seen + dropped
+            return _mpc(plan), show_node(operator) + seen + dropped
         case RevealStep(_, source, recipients):
-            return "MPC", f"open {source}, rows shuffled, to {', '.join(recipients)}"
+            return _mpc(plan), f"open {source}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):
             return f"{party}", f"send {source} to {', '.join(recipients)}"
         case _ as never:
             assert_never(never)
+
+
+def _mpc(plan: Plan) -> str:
+    return "MPC" if plan.mpc is None or plan.mpc.protocol == "replicated3" else f"MPC, {plan.mpc.protocol}"
 
 
 def size(size_bytes: int) -> str:

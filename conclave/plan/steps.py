@@ -9,15 +9,22 @@ from typing import Literal
 from conclave.ir.nodes import Collect, Node
 from conclave.ir.types import Schema
 
-Protocol = Literal["replicated3"]
+Protocol = Literal["replicated3", "cheetah"]
+Compute = tuple[str, str, str] | tuple[str, str]
 
 
 @dataclass(frozen=True)
 class MpcSetting:
-    """Who computes under MPC and how: three names, in the order of their shares."""
+    """Who computes under MPC and how: three names, or two with `cheetah`, in the order of their shares."""
 
     protocol: Protocol
-    compute: tuple[str, str, str]
+    compute: Compute
+
+    @property
+    def three(self) -> tuple[str, str, str]:
+        """The compute parties of a protocol of three."""
+        assert len(self.compute) == 3
+        return self.compute
 
 
 @dataclass(frozen=True)

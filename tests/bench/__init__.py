@@ -9,6 +9,8 @@ In reading order:
 - run: starts them, with or without TLS, with or without such links, and checks and adds up what they report
 - peers: other engines, each in an environment of its own
 - mpyc_peer: the same work in MPyC, run by its environment's own Python
+- spu_run: one operation in SPU, on our inputs, and checked
+- spu_peer: the same work in SPU, run by its environment's own Python
 - questions: the worked examples' data, of any number of rows
 - pooled: what a database would say that held everybody's rows
 - plain: DuckDB over them, in a process of its own

@@ -26,6 +26,7 @@ examples
   python -m tests.bench --op compare --rows 1000000 --tls --json    over TLS 1.3, as JSON
   python -m tests.bench --op compare --rows 10000 --delay 20ms      on links of 20 ms, where rounds decide
   python -m tests.bench --op multiply --rows 1000000 --peer mpyc    beside MPyC (installed once, in a cache)
+  python -m tests.bench --op sort --rows 16384 --peer spu           beside SPU with ABY3, in the same way
   python -m tests.bench --endpoint swift --mib 1024 --json          fetch from a real Swift, beside curl
   python -m tests.bench --scale                                     whole runs of the worked examples, beside DuckDB
   python -m tests.bench --scale market-concentration --rows 433333334 --repeat 1 --scratch /var/tmp --json

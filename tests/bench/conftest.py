@@ -1,2 +1,2 @@
-# It needs the environment of MPyC, which is not ours.
-collect_ignore = ["mpyc_peer.py"]
+# They need the environments of MPyC and SPU, which are not ours.
+collect_ignore = ["mpyc_peer.py", "spu_peer.py"]
