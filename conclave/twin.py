@@ -53,7 +53,7 @@ class _Alone:
     me: Twin = field(init=False)
 
     def __post_init__(self) -> None:
-        names = self.plan.mpc.compute if self.plan.mpc is not None else ("first", "second", "third")
+        names = self.plan.mpc.three if self.plan.mpc is not None else ("first", "second", "third")
         self.me = Twin(names, {open_parts: open_alone})
 
     def run(self, step: Step) -> None:
