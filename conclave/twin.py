@@ -17,8 +17,10 @@ from conclave.local.encode import decode, encode
 from conclave.local.sqltext import to_sql
 from conclave.mpc.arrays import Array
 from conclave.mpc.costs import Cost
+from conclave.mpc.party import Party
 from conclave.mpc.shares import Share
 from conclave.mpc.twin import Twin
+from conclave.mpc_steps import batches, only_mpc, run_mpc_steps
 from conclave.operators.apply import apply
 from conclave.operators.input import InputTable, known_to_all
 from conclave.operators.noise import no_noise
@@ -37,8 +39,12 @@ def run_alone(plan: Plan, engine: LocalEngine) -> tuple[pa.Table, dict[str, Cost
     Raises:  as `execute` does for what the steps find out; LocalError or EncodeProblem.
     """
     walk = _Alone(plan, engine)
-    for step in plan.steps:
-        walk.run(step)
+    for batch in batches(plan.steps):
+        if mpc := only_mpc(batch):
+            walk.compute(mpc)
+            continue
+        for step in batch:
+            walk.run(step)
     return walk.clear[next(reversed(walk.clear))], walk.costs
 
 
@@ -64,8 +70,8 @@ class _Alone:
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share(step)
-            case MpcStep(name):
-                self.shared[name] = apply(step, self.shared, self.me, watch=self.watch, draw=no_noise)
+            case MpcStep():
+                raise AssertionError("see `compute`")
             case RevealStep(name, source, recipients, schema):
                 self.watch.end(self.me)
                 wanted = [column.name for column in layout(schema, long_strings(schema))]
@@ -76,6 +82,17 @@ class _Alone:
                 self._hold(name, self.clear[source])
         after = self.me.network
         self.costs[step.name] = Cost(after.rounds - before.rounds, after.bytes_sent - before.bytes_sent)
+
+    def compute(self, steps: list[MpcStep]) -> None:
+        """Do MPC steps."""
+
+        def run(step: MpcStep, lane: Party) -> SecretTable:
+            return apply(step, self.shared, lane, watch=self.watch, draw=no_noise)
+
+        def done(step: MpcStep, cost: Cost, _: float) -> None:
+            self.costs[step.name] = cost
+
+        run_mpc_steps(steps, self.shared, self.me, run, lambda _: None, done)
 
     def _hold(self, name: str, table: pa.Table) -> None:
         self.clear[name] = table

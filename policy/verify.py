@@ -19,7 +19,7 @@ from policy.faithful import check_protections, check_steps_compute, tables_made
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
 from policy.local_sizes import check_local_sizes, check_shared_sizes
-from policy.minimum import check_minimum
+from policy.minimum import check_minimum, check_picked_keys
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
 from policy.protections import obligations_of
@@ -57,6 +57,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_steps_compute(plan),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
+        *check_picked_keys(plan.query, valid),
         *check_ranges(plan, valid),
         *check_local_sizes(plan, valid),
         *check_sizes(plan, valid),

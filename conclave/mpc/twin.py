@@ -85,6 +85,9 @@ class _NoStreams(Streams):
     def __init__(self) -> None:
         self.with_next = self.with_prev = self.alone = _NoPair()
 
+    def fork(self) -> Streams:
+        return self
+
 
 class Twin(Party):
     """Party 0 of three of which the others are not there. `more` stands in for what other packages declare."""
@@ -93,14 +96,20 @@ class Twin(Party):
         super().__init__(0, names, Nobody(names[0]), _NoStreams())
         self.stands = {**STANDS, **(more or {})}
 
+    def beside(self, network: Network) -> "Twin":
+        """Return a twin for a protocol that runs beside others."""
+        other = Twin(self.names, self.stands)
+        other.network, other.side_by_side = network, self.side_by_side
+        return other
+
     def index_of(self, name: str) -> int:
         """Return 0, whoever it is: what one of the three knows, the twin knows."""
         return 0
 
     def count(self, cost: Cost) -> None:
-        """Count what is not sent."""
-        self.network.rounds += cost.rounds
-        self.network.bytes_sent += cost.bytes_sent
+        """Count what is not sent: in so many rounds, which may be others' too, zeros."""
+        for number in range(cost.rounds):
+            self.network.exchange({self.names[1]: np.zeros(0 if number else cost.bytes_sent, np.uint8).data}, {})
 
 
 def _deal(values: Array, me: Twin, minus: Combine = np.subtract, dealer: int = 0) -> tuple[Array, Array]:

@@ -72,3 +72,22 @@ def test_a_sum_of_what_is_open_counts_the_other_sides_rows():
     for seen, wanted in ((["open"], {(None, "count")}), (["sum", "join_payload"], set())):
         bravo = policy("bravo/people", {"pid": ["join_key"], "region": ["open"], "income": seen})
         assert refused(judge(sql, alpha, bravo)) == wanted
+
+
+WHOLE = "SELECT region, SUM(income) AS s FROM people JOIN visits ON pid = id GROUP BY region"
+
+
+@pytest.mark.parametrize("picked", ["WHERE visits.ssn = 7", "WHERE visits.age > 90", "WHERE id = 7"])
+def test_under_a_minimum_no_query_picks_the_rows_whose_keys_are_checked(picked):
+    """Whether the run ends would tell whether alpha and carol both have the one person that the author thinks of."""
+    own = {
+        name: column.model_dump(mode="json", exclude_none=True)
+        for name, column in policy("alpha/visits").spec.columns.items()
+    }
+    columns = own | {"id": {"type": "bigint", "subject": True}}
+    open_to_all = [{"to": ["*"], "purposes": ["*"], "columns": {n: ["open"] for n in ("id", "ssn", "age")}}]
+    alpha = policy("alpha/visits", grants=open_to_all, columns=columns, minimum={"subjects": 3})
+    picks = "whether its keys repeat in the rows that the query picks is checked"
+    reasons = checked(WHOLE.replace("GROUP", f"{picked} GROUP"), alpha).reasons
+    assert [r.code for r in reasons if picks in r.what] == ["minimum-not-met"]
+    assert not any(picks in r.what for r in checked(WHOLE, alpha).reasons)
