@@ -25,6 +25,7 @@ def unit_of(kind: Type) -> int:
 def size_of(expression: Expression, columns: Sizes) -> Fraction | None:
     """Return how large a number can be in size, if the columns are no larger than that; None: any size.
 
+    >>> from conclave.ir.types import Integer
     >>> days = Column("days", Integer())
     >>> size_of(Arithmetic("*", days, Literal(3, Integer())), {"days": Fraction(90)})
     Fraction(270, 1)

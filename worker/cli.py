@@ -92,10 +92,17 @@ def publish_command(
     _run("publish", spec, work, secrets, termination_log)
 
 
+class _Unwanted:
+    """Hides pandas, which Arrow imports wherever it is installed, for conversions that nobody here asks for."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
 def main() -> None:
     """Run the command."""
-    # Arrow imports it wherever it is installed, for conversions that nobody here asks for.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Unwanted())
     app()
 
 

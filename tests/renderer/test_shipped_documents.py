@@ -26,7 +26,8 @@ def test_declarations_hold_for_every_flight(shipped: Workspace, tmp_path: Path) 
     declared = {dataset.name: schema_of(dataset) for dataset in plan(shipped, "arrival-delays").run.datasets}
 
     for party, path in files.items():
-        declared_as = source_of(f"{party}/flights", shipped.parties[party].model.spec.datasets["flights"]).file_format
+        spec = shipped.parties[party].model.spec
+        declared_as = source_of(f"{party}/flights", spec.datasets["flights"], spec.engine).file_format
         facts = check_file(path, declared_as, declared[f"{party}/flights"])
         assert facts.n_rows == ROWS[party]
 
