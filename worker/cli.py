@@ -215,10 +215,9 @@ class _LeftToCompute(Exception):
 
 def _act_of(container: str) -> Act:
     """Load one container's part, and only that: who publishes needs no query engine, neither its time nor its risks."""
-    # What is imported stays: to look for garbage among it, now or ever, would cost a tenth of the start.
+    # What is imported stays: to look for garbage among it meanwhile would cost a tenth of the start.
     gc.disable()
     act: Act = getattr(importlib.import_module(f"worker.{container}"), container)
-    gc.freeze()
     gc.enable()
     return act
 
