@@ -76,19 +76,22 @@ def holds(file: str, text: str) -> bool:
 
 def write(root: Path, differences: Collection[Change], watch: Watch = unwatched) -> None:
     """Make the tree what the documents say; directories that become empty are removed."""
-    made = ""  # the directory of the file before: of thousands, most lie beside it
-    for change in watch("files written", differences):
+    directories: dict[PurePosixPath, list[Change]] = {}
+    for change in differences:
         if change.new is None:
-            path, made = root / change.path, ""
-            path.unlink()
-            _remove_empty(path.parent, root / names.RENDERED)
-            continue
-        directory, _, name = f"{root}/{change.path}".rpartition("/")
-        if directory != made:
-            os.makedirs(directory, exist_ok=True)
-            made = directory
-        with open(f"{directory}/{name}", "wb") as file:
-            file.write(change.new.encode("utf-8"))
+            (root / change.path).unlink()
+            _remove_empty((root / change.path).parent, root / names.RENDERED)
+        else:
+            directories.setdefault(change.path.parent, []).append(change)
+    for path in watch("directories written", directories):
+        _write_in(f"{root}/{path}", directories[path])
+
+
+def _write_in(directory: str, files: Iterable[Change]) -> None:
+    os.makedirs(directory, exist_ok=True)
+    for change in files:
+        with open(f"{directory}/{change.path.name}", "wb") as file:
+            file.write((change.new or "").encode("utf-8"))
 
 
 def unified_diff(differences: Iterable[Change]) -> str:
