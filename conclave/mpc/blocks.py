@@ -92,7 +92,8 @@ def _entered(
 
 @compiled
 def combine(
-    opened: Array,
+    mine: Array,
+    theirs: Array,
     factors: Array,
     products: Array,
     generate: Array,
@@ -103,45 +104,50 @@ def combine(
 ) -> None:
     """Join blocks in pairs: write "generate" of every second result to `upper`, and under masks all others.
 
-    `opened` is what is multiplied, under `factors` (this party's, see `deal_products`) and the other party's;
-    `products` is a part of what is dealt for them. `masks` are the next level's factors.
+    What is multiplied is the XOR of `mine`, under `factors` (this party's, see `deal_products`), and `theirs`, under the
+    other party's; `products` is a part of what is dealt for them. `masks` are the next level's factors.
     """
     pairs, half = generate.shape[2], generate.shape[2] // 2
     for g in range(generate.shape[0]):
         for i in range(generate.shape[1]):
             for j in range(half):
                 for b in range(LANES):
-                    low = _product(opened, factors, products, known, g, i, 2 * j, pairs + 2 * j, 2 * j, b)
+                    low = _product(mine, theirs, factors, products, known, g, i, 2 * j, pairs + 2 * j, 2 * j, b)
                     masked[g, i, half + j, b] = masks[g, i, half + j, b] ^ generate[g, i, 2 * j, b] ^ low
                 for b in range(LANES):
                     k = 2 * j + 1
                     upper[g, i, j, b] = generate[g, i, k, b] ^ _product(
-                        opened, factors, products, known, g, i, k, pairs + k, k, b
+                        mine, theirs, factors, products, known, g, i, k, pairs + k, k, b
                     )
-                    spread = _product(opened, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b)
+                    spread = _product(
+                        mine, theirs, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b
+                    )
                     masked[g, i, j, b] = masks[g, i, j, b] ^ spread
             for j in range(1, half):
                 for b in range(LANES):
                     k, to = 2 * j, 2 * half + j - 1
-                    spread = _product(opened, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b)
+                    spread = _product(
+                        mine, theirs, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b
+                    )
                     masked[g, i, to, b] = masks[g, i, to, b] ^ spread
 
 
 @compiled
 def combine_last(
-    opened: Array, factors: Array, products: Array, generate: Array, known: np.uint64, carries: Array
+    mine: Array, theirs: Array, factors: Array, products: Array, generate: Array, known: np.uint64, carries: Array
 ) -> None:
     """Join the last two blocks: XOR "generate" of all numbers into `carries`, one plane in each group."""
     for g in range(generate.shape[0]):
         for i in range(generate.shape[1]):
             for b in range(LANES):
-                low = _product(opened, factors, products, known, g, i, 0, 1, 0, b)
+                low = _product(mine, theirs, factors, products, known, g, i, 0, 1, 0, b)
                 carries[g, b] ^= generate[g, i, 0, b] ^ low
 
 
 @part
 def _product(
-    opened: Array,
+    mine: Array,
+    theirs: Array,
     factors: Array,
     products: Array,
     known: np.uint64,
@@ -153,7 +159,7 @@ def _product(
     b: int,
 ) -> np.uint64:
     """Return a part of the product of what is opened as plane j and as plane k."""
-    x, y = opened[g, i, j, b], opened[g, i, k, b]
+    x, y = mine[g, i, j, b] ^ theirs[g, i, j, b], mine[g, i, k, b] ^ theirs[g, i, k, b]
     mixed = (x & factors[g, i, k, b]) ^ (y & factors[g, i, j, b]) ^ (x & y & known)
     part: np.uint64 = products[g, i, dealt, b] ^ mixed
     return part

@@ -47,8 +47,8 @@ def _warm_blocks(lines: Array) -> None:
     blocks.deal_products(planes(2), planes(2), planes(1), planes(1))
     known = np.uint64(0)
     blocks.enter(numbers, planes(96), known, planes(47), lines, planes(16), planes(47))
-    blocks.combine(planes(5), planes(5), planes(3), planes(2), known, planes(2), planes(1), planes(2))
-    blocks.combine_last(planes(2), planes(2), planes(1), planes(1), known, row)
+    blocks.combine(planes(5), planes(5), planes(5), planes(3), planes(2), known, planes(2), planes(1), planes(2))
+    blocks.combine_last(planes(2), planes(2), planes(2), planes(1), planes(1), known, row)
 
 
 if __name__ == "__main__":
