@@ -17,17 +17,19 @@ LANES, GROUP, BLOCKS = 8, 512, 32
 def deal_entries(numbers: Array, masks: Array, lines: Array, out: Array) -> None:
     """Write the 64 planes of each number, and the products of the two bits of each of 32 blocks, under masks.
 
-    `numbers` has shape (numbers, 512 * groups); `lines` is room, of shape (64, 8).
+    `numbers` has shape (numbers, 512 * groups); `lines` is room for 512 words.
     """
     for g in range(out.shape[0]):
         for i in range(out.shape[1]):
             _planes_of(numbers, i, g, lines)
             for p in range(64):
                 for b in range(LANES):
-                    out[g, i, p, b] = masks[g, i, p, b] ^ lines[p, b]
+                    out[g, i, p, b] = masks[g, i, p, b] ^ lines[LANES * p + b]
             for k in range(BLOCKS):
                 for b in range(LANES):
-                    out[g, i, 64 + k, b] = masks[g, i, 64 + k, b] ^ (lines[2 * k, b] & lines[2 * k + 1, b])
+                    out[g, i, 64 + k, b] = masks[g, i, 64 + k, b] ^ (
+                        lines[LANES * 2 * k + b] & lines[LANES * (2 * k + 1) + b]
+                    )
 
 
 @compiled
@@ -59,8 +61,8 @@ def enter(
     """Write a part of "generate" of every upper block, and of what is multiplied next, the latter under masks.
 
     A block of u + v, where `entries` are a part of u's bits and products, and v, whose bits are in `numbers`, is
-    known to both: what has no part of u in it counts once, at the one whose `known` is all ones. `lines` is room, of
-    shape (64, 8).
+    known to both: what has no part of u in it counts once, at the one whose `known` is all ones. `lines` is room
+    for 512 words.
     """
     pairs = BLOCKS // 2
     for g in range(entries.shape[0]):
@@ -84,7 +86,7 @@ def _entered(
 ) -> tuple[np.uint64, np.uint64]:
     """Return a part of "generate" and of "propagate" of a block of two bits."""
     low, high, product = entries[g, i, 2 * block, b], entries[g, i, 2 * block + 1, b], entries[g, i, 64 + block, b]
-    v_low, v_high = lines[2 * block, b], lines[2 * block + 1, b]
+    v_low, v_high = lines[LANES * 2 * block + b], lines[LANES * (2 * block + 1) + b]
     both = v_low & v_high
     added = (high & v_high) ^ (product & v_low) ^ (low & both)
     return added, product ^ (high & v_low) ^ (low & v_high) ^ (both & known)
@@ -189,5 +191,5 @@ def unpack_rows(planes: Array, out: Array) -> None:
 def _planes_of(numbers: Array, i: int, g: int, lines: Array) -> None:
     for r in range(64):
         for b in range(LANES):
-            lines[r, b] = numbers[i, GROUP * g + LANES * r + b]
+            lines[LANES * r + b] = numbers[i, GROUP * g + LANES * r + b]
     transpose_lines(lines)

@@ -27,7 +27,7 @@ class Groups:
         self.count = -(-n // GROUP)
         self.steps = [slice(at, min(at + STEP, self.count)) for at in range(0, self.count, STEP)]
         self.known = np.zeros((self.count, LANES), np.uint64)
-        self.lines = np.empty((64, LANES), np.uint64)  # room for loops
+        self.lines = np.empty(GROUP, np.uint64)  # room for loops
         self._last_lanes = words_of(n) - LANES * (self.count - 1)
 
     def shape(self, planes: int, at: slice | None = None) -> tuple[int, int, int, int]:
