@@ -94,7 +94,7 @@ def _pack(plain: Mapping[str, PlainColumn], columns: tuple[InputColumn, ...]) ->
     return b"".join(parts)
 
 
-def _unpack(payload: bytearray, n_rows: int, columns: tuple[InputColumn, ...]) -> dict[str, PlainColumn]:
+def _unpack(payload: memoryview, n_rows: int, columns: tuple[InputColumn, ...]) -> dict[str, PlainColumn]:
     plain: dict[str, PlainColumn] = {}
     at = 0
     for column in columns:

@@ -17,17 +17,19 @@ LANES, GROUP, BLOCKS = 8, 512, 32
 def deal_entries(numbers: Array, masks: Array, lines: Array, out: Array) -> None:
     """Write the 64 planes of each number, and the products of the two bits of each of 32 blocks, under masks.
 
-    `numbers` has shape (numbers, 512 * groups); `lines` is room, of shape (64, 8).
+    `numbers` has shape (numbers, 512 * groups); `lines` is room for 512 words.
     """
     for g in range(out.shape[0]):
         for i in range(out.shape[1]):
             _planes_of(numbers, i, g, lines)
             for p in range(64):
                 for b in range(LANES):
-                    out[g, i, p, b] = masks[g, i, p, b] ^ lines[p, b]
+                    out[g, i, p, b] = masks[g, i, p, b] ^ lines[LANES * p + b]
             for k in range(BLOCKS):
                 for b in range(LANES):
-                    out[g, i, 64 + k, b] = masks[g, i, 64 + k, b] ^ (lines[2 * k, b] & lines[2 * k + 1, b])
+                    out[g, i, 64 + k, b] = masks[g, i, 64 + k, b] ^ (
+                        lines[LANES * 2 * k + b] & lines[LANES * (2 * k + 1) + b]
+                    )
 
 
 @compiled
@@ -59,8 +61,8 @@ def enter(
     """Write a part of "generate" of every upper block, and of what is multiplied next, the latter under masks.
 
     A block of u + v, where `entries` are a part of u's bits and products, and v, whose bits are in `numbers`, is
-    known to both: what has no part of u in it counts once, at the one whose `known` is all ones. `lines` is room, of
-    shape (64, 8).
+    known to both: what has no part of u in it counts once, at the one whose `known` is all ones. `lines` is room
+    for 512 words.
     """
     pairs = BLOCKS // 2
     for g in range(entries.shape[0]):
@@ -84,7 +86,7 @@ def _entered(
 ) -> tuple[np.uint64, np.uint64]:
     """Return a part of "generate" and of "propagate" of a block of two bits."""
     low, high, product = entries[g, i, 2 * block, b], entries[g, i, 2 * block + 1, b], entries[g, i, 64 + block, b]
-    v_low, v_high = lines[2 * block, b], lines[2 * block + 1, b]
+    v_low, v_high = lines[LANES * 2 * block + b], lines[LANES * (2 * block + 1) + b]
     both = v_low & v_high
     added = (high & v_high) ^ (product & v_low) ^ (low & both)
     return added, product ^ (high & v_low) ^ (low & v_high) ^ (both & known)
@@ -92,7 +94,8 @@ def _entered(
 
 @compiled
 def combine(
-    opened: Array,
+    mine: Array,
+    theirs: Array,
     factors: Array,
     products: Array,
     generate: Array,
@@ -103,45 +106,50 @@ def combine(
 ) -> None:
     """Join blocks in pairs: write "generate" of every second result to `upper`, and under masks all others.
 
-    `opened` is what is multiplied, under `factors` (this party's, see `deal_products`) and the other party's;
-    `products` is a part of what is dealt for them. `masks` are the next level's factors.
+    What is multiplied is the XOR of `mine`, under `factors` (this party's, see `deal_products`), and `theirs`, under the
+    other party's; `products` is a part of what is dealt for them. `masks` are the next level's factors.
     """
     pairs, half = generate.shape[2], generate.shape[2] // 2
     for g in range(generate.shape[0]):
         for i in range(generate.shape[1]):
             for j in range(half):
                 for b in range(LANES):
-                    low = _product(opened, factors, products, known, g, i, 2 * j, pairs + 2 * j, 2 * j, b)
+                    low = _product(mine, theirs, factors, products, known, g, i, 2 * j, pairs + 2 * j, 2 * j, b)
                     masked[g, i, half + j, b] = masks[g, i, half + j, b] ^ generate[g, i, 2 * j, b] ^ low
                 for b in range(LANES):
                     k = 2 * j + 1
                     upper[g, i, j, b] = generate[g, i, k, b] ^ _product(
-                        opened, factors, products, known, g, i, k, pairs + k, k, b
+                        mine, theirs, factors, products, known, g, i, k, pairs + k, k, b
                     )
-                    spread = _product(opened, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b)
+                    spread = _product(
+                        mine, theirs, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b
+                    )
                     masked[g, i, j, b] = masks[g, i, j, b] ^ spread
             for j in range(1, half):
                 for b in range(LANES):
                     k, to = 2 * j, 2 * half + j - 1
-                    spread = _product(opened, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b)
+                    spread = _product(
+                        mine, theirs, factors, products, known, g, i, k, 2 * pairs + k - 1, pairs + k - 1, b
+                    )
                     masked[g, i, to, b] = masks[g, i, to, b] ^ spread
 
 
 @compiled
 def combine_last(
-    opened: Array, factors: Array, products: Array, generate: Array, known: np.uint64, carries: Array
+    mine: Array, theirs: Array, factors: Array, products: Array, generate: Array, known: np.uint64, carries: Array
 ) -> None:
     """Join the last two blocks: XOR "generate" of all numbers into `carries`, one plane in each group."""
     for g in range(generate.shape[0]):
         for i in range(generate.shape[1]):
             for b in range(LANES):
-                low = _product(opened, factors, products, known, g, i, 0, 1, 0, b)
+                low = _product(mine, theirs, factors, products, known, g, i, 0, 1, 0, b)
                 carries[g, b] ^= generate[g, i, 0, b] ^ low
 
 
 @part
 def _product(
-    opened: Array,
+    mine: Array,
+    theirs: Array,
     factors: Array,
     products: Array,
     known: np.uint64,
@@ -153,7 +161,7 @@ def _product(
     b: int,
 ) -> np.uint64:
     """Return a part of the product of what is opened as plane j and as plane k."""
-    x, y = opened[g, i, j, b], opened[g, i, k, b]
+    x, y = mine[g, i, j, b] ^ theirs[g, i, j, b], mine[g, i, k, b] ^ theirs[g, i, k, b]
     mixed = (x & factors[g, i, k, b]) ^ (y & factors[g, i, j, b]) ^ (x & y & known)
     part: np.uint64 = products[g, i, dealt, b] ^ mixed
     return part
@@ -183,5 +191,5 @@ def unpack_rows(planes: Array, out: Array) -> None:
 def _planes_of(numbers: Array, i: int, g: int, lines: Array) -> None:
     for r in range(64):
         for b in range(LANES):
-            lines[r, b] = numbers[i, GROUP * g + LANES * r + b]
+            lines[LANES * r + b] = numbers[i, GROUP * g + LANES * r + b]
     transpose_lines(lines)

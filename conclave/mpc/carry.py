@@ -1,6 +1,6 @@
 """Carries of sums u + v mod 2**64, where party 0 knows u, and parties 1 and 2 both know v, in log depth.
 
-Parties 1 and 2 hold XOR parts, as in `split`; party 0 deals: it sends one message, and then has nothing to say.
+Parties 1 and 2 hold XOR parts, as in `split`; party 0 deals what they need for each step, and waits for nobody.
 
 Enter:  blocks of two bits are entered by their "generate" and "propagate" at once: with v known to both holders of
         the dealt parts of u, both are linear in u_high, u_low and u_high & u_low, which the dealer can all deal.
@@ -9,9 +9,8 @@ Join:   32 blocks are joined in pairs, five times. Products are Beaver's (CRYPTO
         the products of masks. A "generate" that is only added is never opened.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate, pairwise
-from math import prod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,22 +47,18 @@ def sum_of_carries(n: int, numbers: int, side: Side, me: Party) -> BitShare:
     if me.index == DEALER:
         return _deal(rows, me)
     other, known = LEFT + RIGHT - me.index, np.uint64((1 << 64) - 1 if me.index == LEFT else 0)
-    dealt = _receive(rows, me)
-    added, factors, sent = _enter(rows, dealt[0], known, me)
-    for pairs, products in zip(LEVELS, dealt[1:], strict=True):
-        message = me.round({other: rows.pack(sent)}, {other: rows.size(OPENED[pairs])})[other]
-        theirs = rows.unpack(message, sent.shape)
-        opened = (sent[at] ^ theirs[at] for at in rows.steps)
+
+    def from_dealer(level: int) -> dict[int, int]:
+        return {DEALER: rows.size(DEALT[level])} if me.index == LEFT else {}
+
+    received = me.round({}, from_dealer(0))
+    added, factors, mine = _enter(rows, received.get(DEALER), known, me)
+    for level, pairs in enumerate(LEVELS, 1):
+        received = me.round({other: mine}, {other: mine.nbytes, **from_dealer(level)})
+        opened = _Opened(pairs, mine, received[other], factors, received.get(DEALER), added)
         if pairs > 1:
-            joined = zip(opened, factors, products, added, strict=True)
-            added, factors, sent = _join(rows, pairs // 2, joined, known, me)
-    carries = np.zeros((rows.count, LANES), np.uint64)
-    last = zip(opened, factors, products, added, strict=True)
-    for at, below in zip(rows.steps, last, strict=True):
-        blocks.combine_last(*below, known, carries[at])
-    if me.index == LEFT:
-        carries ^= rows.known
-    return _rejoin(rows, carries, me)
+            added, factors, mine = _join(rows, opened, known, me)
+    return _rejoin(rows, _join_last(rows, opened, known, me), me)
 
 
 @costs_as(lambda n: sum_of_carries.cost(n=n, numbers=1))
@@ -74,7 +69,12 @@ def sign_of_sum(view: Array, me: Party) -> BitShare:
     Reveals: nothing.
     """
     one, top = np.uint64(1), np.uint64(63)
-    return sum_of_carries(len(view), 1, lambda rows: ((view[rows] << one,), view[rows] >> top), me)
+
+    def side(rows: slice, numbers: Array) -> Array:
+        np.left_shift(view[rows], one, out=numbers[0])
+        return (view[rows] >> top).astype(np.uint8)
+
+    return sum_of_carries(len(view), 1, side, me)
 
 
 @costs_as(lambda n: sum_of_carries.cost(n=n, numbers=3))
@@ -92,92 +92,108 @@ def less_of_sums(n: int, views: Callable[[slice], tuple[Array, Array]], me: Part
     # Signed numbers from 0 up: the smallest is added to both.
     offset = np.uint64(1 << 63 if me.index == DEALER else 0)
 
-    def side(rows: slice) -> tuple[list[Array], Array]:
-        x, y = (view + offset for view in views(rows))
-        return [x, y, x - y], x < y
+    def side(rows: slice, numbers: Array) -> Array:
+        for view, number in zip(views(rows), numbers, strict=False):
+            np.add(view, offset, out=number)
+        x, y, difference = numbers
+        np.subtract(x, y, out=difference)
+        return np.asarray(np.less(x, y))
 
     return sum_of_carries(n, 3, side, me)
 
 
 def _deal(rows: Groups, me: Party) -> BitShare:
     """Send party 1 what party 2 draws, corrected by the entries of u and by the products of masks."""
-    ends = [0, *accumulate(prod(rows.shape(planes)) for planes in DEALT)]
-    message = np.empty(ends[-1], np.uint64)
-    parts = [message[a:b].reshape(rows.shape(planes)) for (a, b), planes in zip(pairwise(ends), DEALT, strict=True)]
+    entries = np.empty(rows.shape(DEALT[0]), np.uint64)
     for at in rows.steps:
-        blocks.deal_entries(rows.ask(at), _draw_dealt(RIGHT, 0, rows, at, me), rows.lines, parts[0][at])
-        for level, pairs in enumerate(LEVELS, 1):
+        blocks.deal_entries(rows.ask(at), _draw_dealt(RIGHT, 0, rows, at, me), rows.lines, entries[at])
+    me.round({LEFT: rows.pack(entries)}, {})
+    for level, pairs in enumerate(LEVELS, 1):
+        products = np.empty(rows.shape(DEALT[level]), np.uint64)
+        for at in rows.steps:
             left, right = (_draw_factors(peer, pairs, rows, at, me) for peer in (LEFT, RIGHT))
-            blocks.deal_products(left, right, _draw_dealt(RIGHT, level, rows, at, me), parts[level][at])
-    # What party 0 knows besides goes the way of a last product.
-    parts[-1][:, 0, 0] ^= rows.known
-    if not rows.is_full:
-        message = np.concatenate([rows.pack(part).reshape(-1) for part in parts])
-    me.round({LEFT: message}, {})
-    for _ in LEVELS:
-        me.round({}, {})
+            blocks.deal_products(left, right, _draw_dealt(RIGHT, level, rows, at, me), products[at])
+        if pairs == 1:
+            # What party 0 knows besides goes the way of a last product.
+            products[:, 0, 0] ^= rows.known
+        me.round({LEFT: rows.pack(products)}, {})
     own, after = (common(peer, me, "carry result").draw(rows.known.shape) for peer in (RIGHT, LEFT))
     # Empty, but it keeps the dealer from dealing so far ahead that it takes peers that are at work for lost.
     me.round({}, {LEFT: 0})
     return BitShare(rows.bits(own), rows.bits(after))
 
 
-def _receive(rows: Groups, me: Party) -> list[Iterator[Array]]:
-    """Return what is dealt, in the order of DEALT, each step by step: party 1 receives it, party 2 draws it."""
-    if me.index == RIGHT:
-        me.round({}, {})
-        return [_draw_steps(level, rows, me) for level in range(len(DEALT))]
-    ends = [0, *accumulate(map(rows.size, DEALT))]
-    message = memoryview(me.round({}, {DEALER: ends[-1]})[DEALER])
-    parts = [
-        rows.unpack(message[a:b], rows.shape(planes)) for (a, b), planes in zip(pairwise(ends), DEALT, strict=True)
-    ]
-    return [map(part.__getitem__, rows.steps) for part in parts]
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """What it takes to join a level's pairs of blocks: what both have sent, this party's masks of it, step by step, the
+    products of masks, which party 1 received and party 2 draws, and a part of what is only added, step by step."""
+
+    pairs: int
+    mine: Array
+    theirs: memoryview
+    factors: list[Array]
+    products: memoryview | None
+    added: list[Array]
+
+    def steps(self, rows: Groups, me: Party) -> Iterator[tuple[slice, tuple[Array, Array, Array, Array, Array]]]:
+        """Return the groups of each step, and its arrays as loops take them."""
+        level = LEVELS.index(self.pairs) + 1
+        for at, factors, added in zip(rows.steps, self.factors, self.added, strict=True):
+            shape = rows.shape(OPENED[self.pairs], at)
+            mine, theirs = (rows.pick(words, shape, at) for words in (self.mine, self.theirs))
+            yield at, (mine, theirs, factors, _dealt_part(self.products, level, rows, at, me), added)
 
 
+# What is added, and the masks of what is multiplied next, step by step; and the latter under them, as it is sent.
 Joined = tuple[list[Array], list[Array], Array]
 
 
-def _enter(rows: Groups, dealt: Iterable[Array], known: np.uint64, me: Party) -> Joined:
-    """Return, step by step, what is added and the masks of what is multiplied next; and the latter, under them."""
+def _enter(rows: Groups, dealt: memoryview | None, known: np.uint64, me: Party) -> Joined:
     pairs = LEVELS[0]
     added, factors, sent = [], [], np.empty(rows.shape(OPENED[pairs]), np.uint64)
-    for at, entries in zip(rows.steps, dealt, strict=True):
+    for at in rows.steps:
+        entries = _dealt_part(dealt, 0, rows, at, me)
         factors.append(_draw_factors(DEALER, pairs, rows, at, me))
         added.append(np.empty(rows.shape(pairs, at), np.uint64))
         blocks.enter(rows.ask(at), entries, known, factors[-1], rows.lines, added[-1], sent[at])
-    return added, factors, sent
+    return added, factors, rows.pack(sent)
 
 
-def _join(
-    rows: Groups,
-    pairs: int,
-    joined: Iterable[tuple[Array, Array, Array, Array]],
-    known: np.uint64,
-    me: Party,
-) -> Joined:
-    """Join the pairs of a level, of which `pairs` new ones come; return the same as `_enter`."""
+def _join(rows: Groups, opened: _Opened, known: np.uint64, me: Party) -> Joined:
+    pairs = opened.pairs // 2
     added, factors, sent = [], [], np.empty(rows.shape(OPENED[pairs]), np.uint64)
-    for at, below in zip(rows.steps, joined, strict=True):
+    for at, below in opened.steps(rows, me):
         factors.append(_draw_factors(DEALER, pairs, rows, at, me))
         added.append(np.empty(rows.shape(pairs, at), np.uint64))
         blocks.combine(*below, known, factors[-1], added[-1], sent[at])
-    return added, factors, sent
+    return added, factors, rows.pack(sent)
+
+
+def _join_last(rows: Groups, opened: _Opened, known: np.uint64, me: Party) -> Array:
+    """Return a part of the sum of all carries and of what the parties know besides."""
+    carries = np.zeros((rows.count, LANES), np.uint64)
+    for at, below in opened.steps(rows, me):
+        blocks.combine_last(*below, known, carries[at])
+    return carries ^ rows.known if me.index == LEFT else carries
 
 
 def _rejoin(rows: Groups, part: Array, me: Party) -> BitShare:
     """Share the XOR of two parts among all three, as `split.rejoin`, without leaving the layout."""
     mask = common(DEALER, me, "carry result").draw(part.shape)
-    mine, other = rows.pack(part ^ mask), LEFT + RIGHT - me.index
+    part ^= mask
+    mine, other = rows.pack(part.copy()), LEFT + RIGHT - me.index
     outgoing = {other: mine} if me.index == RIGHT else {other: mine, DEALER: np.zeros(0, np.uint64)}
-    part = part ^ mask ^ rows.unpack(me.round(outgoing, {other: mine.nbytes})[other], part.shape)
+    theirs = me.round(outgoing, {other: mine.nbytes})[other]
+    part ^= rows.pick(theirs, part.shape, slice(0, rows.count))
     shared = rows.bits(mask), rows.bits(part)
     return BitShare(*(shared if me.index == LEFT else shared[::-1]))
 
 
-def _draw_steps(level: int, rows: Groups, me: Party) -> Iterator[Array]:
-    for at in rows.steps:
-        yield _draw_dealt(DEALER, level, rows, at, me)
+def _dealt_part(message: memoryview | None, level: int, rows: Groups, at: slice, me: Party) -> Array:
+    """Return this party's part of what is dealt: party 1 received it, party 2 draws it."""
+    if message is None:
+        return _draw_dealt(DEALER, level, rows, at, me)
+    return rows.pick(message, rows.shape(DEALT[level], at), at)
 
 
 def _draw_dealt(peer: int, level: int, rows: Groups, at: slice, me: Party) -> Array:

@@ -16,18 +16,26 @@ import struct
 import time
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerAborted, PeerLost, ProtocolError
 
 VERSION = 1
 HEADER = struct.Struct("<BBQQ")
 # One turn of the pump moves at most this much per channel, so that one fast peer cannot starve the others.
 TURN_BYTES = 1 << 20
-# Memory for a long frame grows with what has come of it: an owner's row count, and so a length, is only a claim.
-FIRST_BYTES = 1 << 24
+# Up to here room for a frame is asked for at once: memory that nobody has written to is only a number of the kernel's.
+# Beyond, it grows with what has come: an owner's row count, and so a length, is only a claim.
+FIRST_BYTES = 1 << 28
 # Slower than this, a peer counts as gone: a deadline grows with the size of the message, but stays finite.
 SLOWEST_BYTES_PER_S = 1 << 17
 
 Buffer = bytes | bytearray | memoryview
+
+
+def _room(size_bytes: int) -> memoryview:
+    # A bytearray would be filled with zeros first.
+    return np.empty(size_bytes, np.uint8).data
 
 
 class Kind(enum.IntEnum):
@@ -54,8 +62,8 @@ class Channel:
         self._steps_sent = 0
         self._steps_received = 0
         self._outgoing: list[memoryview] = []
-        self._header: bytearray | None = None
-        self._payload: bytearray | None = None
+        self._header: memoryview | None = None
+        self._payload: memoryview | None = None
         self._length = 0
         self._filled = 0
         self._expected = (Kind.CONTROL, 0, False)
@@ -84,10 +92,10 @@ class Channel:
     def begin_receive(self, kind: Kind, size_bytes: int, exact: bool) -> None:
         """Expect one frame of exactly, or at most, `size_bytes`; `pump` moves it."""
         self._expected = (kind, size_bytes, exact)
-        self._header, self._payload, self._filled = bytearray(HEADER.size), None, 0
+        self._header, self._payload, self._filled = memoryview(bytearray(HEADER.size)), None, 0
 
-    def take_received(self) -> bytearray:
-        """Return the payload of the frame that has just been completed."""
+    def take_received(self) -> memoryview:
+        """Return the payload of the frame that has just been completed; nobody else has it."""
         if self._payload is None or self.is_receiving:
             raise ProtocolError(f"no complete frame from {self.peer_name}")
         payload, self._payload = self._payload, None
@@ -147,7 +155,7 @@ class Channel:
         while self._header is not None and budget > 0:
             target = self._header if self._payload is None else self._payload
             try:
-                count = self._sock.recv_into(memoryview(target)[self._filled : self._filled + budget])
+                count = self._sock.recv_into(target[self._filled : self._filled + budget])
             except (BlockingIOError, ssl.SSLWantReadError):
                 self._receive_waits_for = select.POLLIN
                 break
@@ -163,14 +171,16 @@ class Channel:
                 continue
             if self._payload is None:
                 self._length, self._filled = self._check_header(target), 0
-                self._payload = bytearray(min(self._length, FIRST_BYTES))
+                self._payload = _room(min(self._length, FIRST_BYTES))
             elif self._filled < self._length:
-                self._payload += bytes(min(self._length - self._filled, self._filled))
+                longer = _room(min(self._length, 2 * self._filled))
+                longer[: self._filled] = self._payload
+                self._payload = longer
             if self._filled == self._length:
                 self._header = None
         return budget < TURN_BYTES
 
-    def _check_header(self, header: bytearray) -> int:
+    def _check_header(self, header: memoryview) -> int:
         """Return the announced length, after the header has been found to be the expected one."""
         version, kind, step, length = HEADER.unpack(header)
         wanted_kind, size_bytes, exact = self._expected
@@ -206,7 +216,7 @@ class Network:
         self.bytes_sent = 0
         self._failed = False
 
-    def exchange(self, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int]) -> dict[str, bytearray]:
+    def exchange(self, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int]) -> dict[str, memoryview]:
         """Send each peer its message and receive from each peer exactly the announced number of bytes.
 
         Raises:  PeerLost, DeadlineExceeded, FrameError; the network cannot be used after any of them.
@@ -242,7 +252,7 @@ class Network:
         incoming: Mapping[str, int],
         exact: bool,
         patience_s: float = 0.0,
-    ) -> dict[str, bytearray]:
+    ) -> dict[str, memoryview]:
         if self._failed:
             raise ProtocolError("this network has failed before")
         self._failed = True  # stays so unless we come out below: a frame may be cut in the middle

@@ -66,7 +66,8 @@ def part(function: F) -> F:
 class Loop:
     """A compiled function of dense arrays and whole numbers, that writes to arrays and returns a number or nothing.
 
-    It runs without the interpreter's lock, and allocates nothing.
+    It runs without the interpreter's lock, and allocates nothing. An array that it writes to shares no memory with
+    any other: the compiler relies on it.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 from numba import config, njit, types
+from numba.core.compiler import Compiler
 from numba.core.errors import NumbaError
 from numba.extending import register_jitable
 from numba.np.numpy_support import from_dtype
@@ -27,6 +28,14 @@ OPTIONS: dict[str, Any] = {
 }
 
 
+class _Distinct(Compiler):
+    """numba's compiler, told that arrays share no memory: otherwise each short loop first looks whether they do."""
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.noalias = True
+        return super().define_pipelines()  # type: ignore[no-untyped-call]
+
+
 def object_code(function: Callable[..., Any], kinds: tuple[compiled.Kind, ...], level: str | None) -> bytes:
     """Compile a function for arguments of these kinds.
 
@@ -37,8 +46,9 @@ def object_code(function: Callable[..., Any], kinds: tuple[compiled.Kind, ...], 
     """
     _aim(level)
     for part in compiled.parts:
-        register_jitable(part)
-    dispatcher: Any = njit(**OPTIONS)(function)
+        # Inlined before LLVM sees them, so that it knows the numbers that parts are called with: how far rows lie apart.
+        register_jitable(inline="always")(part)
+    dispatcher: Any = njit(pipeline_class=_Distinct, **OPTIONS)(function)
     signature = tuple(_numba_type(*kind) for kind in kinds)
     try:
         dispatcher.compile(signature)

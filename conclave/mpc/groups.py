@@ -1,6 +1,6 @@
 """Rows in groups of 512, the layout of `blocks`, and how planes of them travel."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -9,8 +9,8 @@ from conclave.mpc import blocks
 from conclave.mpc.arrays import Array
 from conclave.mpc.blocks import GROUP, LANES
 
-# Of some rows: the numbers that one side knows, and a bit that it knows besides.
-Side = Callable[[slice], tuple[Sequence[Array], Array]]
+# Of some rows: writes the numbers that one side knows, and returns a bit that it knows besides.
+Side = Callable[[slice, Array], Array]
 # So many groups at a time stay in the cache.
 STEP = 64
 
@@ -27,7 +27,7 @@ class Groups:
         self.count = -(-n // GROUP)
         self.steps = [slice(at, min(at + STEP, self.count)) for at in range(0, self.count, STEP)]
         self.known = np.zeros((self.count, LANES), np.uint64)
-        self.lines = np.empty((64, LANES), np.uint64)  # room for loops
+        self.lines = np.empty(GROUP, np.uint64)  # room for loops
         self._last_lanes = words_of(n) - LANES * (self.count - 1)
 
     def shape(self, planes: int, at: slice | None = None) -> tuple[int, int, int, int]:
@@ -40,16 +40,15 @@ class Groups:
 
     def ask(self, at: slice) -> Array:
         """Return this side's numbers of some groups of rows; keep the bits in `known`."""
-        size = GROUP * (at.stop - at.start)
-        given, bits = self._side(slice(GROUP * at.start, min(GROUP * at.stop, self.n)))
-        numbers, padded = np.zeros((self.numbers, size), np.uint64), np.zeros(size, np.uint8)
-        padded[: len(bits)] = bits
-        for row, number in zip(numbers, given, strict=True):
-            row[: len(number)] = number
+        size, rows = GROUP * (at.stop - at.start), slice(GROUP * at.start, min(GROUP * at.stop, self.n))
+        count, numbers = rows.stop - rows.start, np.empty((self.numbers, size), np.uint64)
+        bits = self._side(rows, numbers[:, :count]).view(np.uint8)
+        if count < size:
+            numbers[:, count:], bits = 0, np.concatenate([bits, np.zeros(size - count, np.uint8)])
         if at.stop == self.count and not self.is_full:
-            for row in (*numbers, padded):
+            for row in (*numbers, bits):
                 row[-GROUP:] = row[-GROUP:].reshape(LANES, 64).T.reshape(-1)
-        blocks.pack_rows(padded, self.known[at])
+        blocks.pack_rows(bits, self.known[at])
         return numbers
 
     def bits(self, plane: Array) -> Array:
@@ -66,20 +65,24 @@ class Groups:
         return not self.n or self._last_lanes == LANES
 
     def pack(self, planes: Array) -> Array:
-        """Return planes as they are sent."""
+        """Return planes of all groups as they are sent, in their own memory: only `pick` reads them from now on."""
+        flat = planes.reshape(-1)
         if self.is_full:
-            return planes
-        return np.concatenate([planes[:-1].reshape(-1), planes[-1, ..., : self._last_lanes].reshape(-1)])
+            return flat
+        last = planes[-1, ..., : self._last_lanes].reshape(-1)
+        start = len(flat) - planes[-1].size
+        flat[start : start + len(last)] = last
+        return flat[: start + len(last)]
 
-    def unpack(self, message: bytearray | memoryview, shape: tuple[int, ...]) -> Array:
-        """Undo `pack`; `shape` is the one that was packed."""
-        words = np.frombuffer(message, np.uint64)
-        if self.is_full:
-            return words.reshape(shape)
-        planes, before = np.zeros(shape, np.uint64), prod(shape[1:]) * (self.count - 1)
-        planes[:-1] = words[:before].reshape(planes[:-1].shape)
-        planes[-1, ..., : self._last_lanes] = words[before:].reshape(*shape[1:-1], self._last_lanes)
-        return planes
+    def pick(self, message: memoryview | Array, shape: tuple[int, ...], at: slice) -> Array:
+        """Return an array of this shape, of some groups, of what was packed."""
+        words, size = np.frombuffer(message, np.uint64), prod(shape[1:])
+        if self.is_full or at.stop < self.count:
+            return words[at.start * size : at.stop * size].reshape(shape)
+        picked, last = np.zeros(shape, np.uint64), (at.stop - 1) * size
+        picked[:-1] = words[at.start * size : last].reshape(picked[:-1].shape)
+        picked[-1, ..., : self._last_lanes] = words[last:].reshape(*shape[1:-1], self._last_lanes)
+        return picked
 
 
 def words_of(n: int) -> int:

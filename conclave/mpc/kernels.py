@@ -1,6 +1,7 @@
 """Loops over rows that numpy would do in many passes over memory, compiled: no secrets decide a branch.
 
-Arrays are dense (`arrays.dense`), and a loop allocates none: what it writes to is given last. A branch or an address
+Arrays are dense (`arrays.dense`), and a loop allocates none: what it writes to is given last, and shares no memory with
+what it reads. A branch or an address
 may depend on a permutation that this party knows, on an opened digit or place, and on nothing else.
 """
 
@@ -169,7 +170,7 @@ def transpose_blocks(words: Array, lines: Array, out: Array) -> None:
     """Write bit k of word 64 * b + r to bit r of `out[k, b]`: 64 x 64 blocks, by halves (Hacker's Delight, 7-3).
 
     `words` has 64 words a block; of the 64 rows of a transposed block as many are written as `out` has. `lines` is
-    room for eight blocks: shape (64, 8).
+    room for eight blocks: 512 words.
     """
     # Eight blocks side by side: one wide instruction serves them all, and a cache line of each plane is filled.
     n_blocks = len(words) // 64
@@ -177,11 +178,11 @@ def transpose_blocks(words: Array, lines: Array, out: Array) -> None:
         width = min(8, n_blocks - start)
         for b in range(width):
             for r in range(64):
-                lines[r, b] = words[64 * (start + b) + r]
+                lines[8 * r + b] = words[64 * (start + b) + r]
         transpose_lines(lines)
         for k in range(out.shape[0]):
             for b in range(width):
-                out[k, start + b] = lines[k, b]
+                out[k, start + b] = lines[8 * k + b]
 
 
 @compiled
@@ -192,27 +193,34 @@ def join_blocks(planes: Array, lines: Array, out: Array) -> None:
         width = min(8, n_blocks - start)
         for k in range(planes.shape[0], 64):
             for b in range(8):
-                lines[k, b] = 0
+                lines[8 * k + b] = 0
         for k in range(planes.shape[0]):
             for b in range(width):
-                lines[k, b] = planes[k, start + b]
+                lines[8 * k + b] = planes[k, start + b]
         transpose_lines(lines)
         for b in range(width):
             for r in range(64):
-                out[64 * (start + b) + r] = lines[r, b]
+                out[64 * (start + b) + r] = lines[8 * r + b]
 
 
 @part
 def transpose_lines(lines: Array) -> None:
-    """Transpose 64 x 64 bits, eight times: bit k of `lines[r, b]` becomes bit r of `lines[k, b]`."""
-    stay, distance = np.uint64(0x00000000FFFFFFFF), 32
-    while distance:
-        shift = np.uint64(distance)
-        for start in range(0, 64, 2 * distance):
-            for r in range(start, start + distance):
-                for b in range(8):
-                    swapped = ((lines[r, b] >> shift) ^ lines[r + distance, b]) & stay
-                    lines[r + distance, b] ^= swapped
-                    lines[r, b] ^= swapped << shift
-        distance >>= 1
-        stay ^= stay << np.uint64(max(distance, 1))
+    """Transpose 64 x 64 bits, eight times: bit k of `lines[8 * r + b]` becomes bit r of `lines[8 * k + b]`."""
+    _exchange(lines, 32, np.uint64(0x00000000FFFFFFFF))
+    _exchange(lines, 16, np.uint64(0x0000FFFF0000FFFF))
+    _exchange(lines, 8, np.uint64(0x00FF00FF00FF00FF))
+    _exchange(lines, 4, np.uint64(0x0F0F0F0F0F0F0F0F))
+    _exchange(lines, 2, np.uint64(0x3333333333333333))
+    _exchange(lines, 1, np.uint64(0x5555555555555555))
+
+
+@part
+def _exchange(lines: Array, distance: int, stay: np.uint64) -> None:
+    """Exchange the upper bits of rows with the lower ones of those so far below, in blocks of that size."""
+    shift, size = np.uint64(distance), 8 * distance
+    for start in range(0, 512, 2 * size):
+        for t in range(size):
+            low, high = lines[start + t], lines[start + size + t]
+            swapped = ((low >> shift) ^ high) & stay
+            lines[start + size + t] = high ^ swapped
+            lines[start + t] = low ^ (swapped << shift)

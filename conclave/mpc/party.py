@@ -95,7 +95,7 @@ class Party:
         """Index of the previous party in the ring."""
         return (self.index + 2) % 3
 
-    def round(self, outgoing: Mapping[int, Array], incoming: Mapping[int, int]) -> dict[int, bytearray]:
+    def round(self, outgoing: Mapping[int, Array], incoming: Mapping[int, int]) -> dict[int, memoryview]:
         """Take part in one round: send arrays to, and receive a number of bytes from, parties by index.
 
         Every party calls this once per round of the protocol, also one that has nothing to say in it.

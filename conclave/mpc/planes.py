@@ -85,7 +85,7 @@ def planes_to_words(planes: Array, n: int) -> Array:
 
 
 def _lines() -> Array:
-    return np.empty((64, 8), np.uint64)
+    return np.empty(512, np.uint64)
 
 
 def _pack_words(bits: Array) -> Array:

@@ -169,7 +169,7 @@ def _encode(parts: Sequence[Array], columns: Columns) -> Array:
     return np.concatenate([np.zeros(0, np.uint8), *pieces])
 
 
-def _decode(message: bytearray, columns: Columns) -> list[Array]:
+def _decode(message: memoryview, columns: Columns) -> list[Array]:
     parts, start = [], 0
     for column in columns:
         size = _size([column])

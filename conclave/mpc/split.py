@@ -140,7 +140,7 @@ def encode(parts: Sequence[Array], columns: Sequence[Split]) -> Array:
     return pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, np.uint8), *pieces])
 
 
-def decode(message: bytearray, columns: Sequence[Split]) -> list[Array]:
+def decode(message: memoryview, columns: Sequence[Split]) -> list[Array]:
     """Undo `encode`."""
     parts, start = [], 0
     for column in columns:

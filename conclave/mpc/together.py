@@ -39,11 +39,11 @@ class Lane(Network):
         self.has_moved = False
         self.is_abandoned = False
         self.message: tuple[Mapping[str, Buffer], Mapping[str, int]] | None = None
-        self.answer: dict[str, bytearray] = {}
+        self.answer: dict[str, memoryview] = {}
         self._waits_for: Callable[[], bool] | None = None
         self._may_go, self._has_stopped = threading.Semaphore(0), threading.Semaphore(0)
 
-    def exchange(self, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int]) -> dict[str, bytearray]:
+    def exchange(self, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int]) -> dict[str, memoryview]:
         """Take part in the next round with the other lanes."""
         self.rounds += 1
         self.bytes_sent += sum(memoryview(payload).nbytes for payload in outgoing.values())
@@ -88,7 +88,7 @@ class Lane(Network):
         self._has_stopped.release()
         self.begin()
 
-    def _run(self, *_: object, **__: object) -> dict[str, bytearray]:
+    def _run(self, *_: object, **__: object) -> dict[str, memoryview]:
         raise ProtocolError("of protocols that run side by side none may send control messages")
 
 

@@ -43,11 +43,11 @@ class Nobody(Network):
     def __init__(self, me: str) -> None:
         super().__init__(me, {}, 0.0)
 
-    def exchange(self, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int]) -> dict[str, bytearray]:
+    def exchange(self, outgoing: Mapping[str, Buffer], incoming: Mapping[str, int]) -> dict[str, memoryview]:
         """Count a round, and what is sent in it."""
         self.rounds += 1
         self.bytes_sent += sum(memoryview(payload).nbytes for payload in outgoing.values())
-        return {peer: bytearray(size_bytes) for peer, size_bytes in incoming.items()}
+        return {peer: memoryview(bytearray(size_bytes)) for peer, size_bytes in incoming.items()}
 
     def exchange_control(
         self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int, patience_s: float = 0.0
@@ -129,7 +129,7 @@ def _hop(columns: Columns, number: int, rows: Rows | None, me: Twin) -> list[Sha
 def _sum_of_carries(n: int, numbers: int, side: Side, me: Twin) -> BitShare:
     """What is added is zero, so that there is no carry."""
     me.count(sum_of_carries.cost(n=n, numbers=numbers))
-    return BitShare(*_alone(side(slice(0, n))[1].astype(np.uint8)))
+    return BitShare(*_alone(side(slice(0, n), np.empty((numbers, n), np.uint64)).astype(np.uint8)))
 
 
 def _split(x: Share, me: Twin) -> Split:

@@ -16,7 +16,7 @@ from conclave.mpc.party import Party
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def digest_of(parts: bytes | bytearray) -> bytes:
+def digest_of(parts: bytes | memoryview) -> bytes:
     """Return the digest of parts as they are sent."""
     return hashlib.sha256(parts).digest()
 
@@ -45,7 +45,7 @@ def compare_openings(me: Party) -> None:
     is_equal = theirs.tobytes() == openings.received.digest()
     own = np.array([is_equal], np.uint8)
     found = me.round({me.next: own, me.prev: own}, {me.next: 1, me.prev: 1})
-    doubtful = [me.names[peer] for peer in (me.next, me.prev) if found[peer] != b"\1"]
+    doubtful = [me.names[peer] for peer in (me.next, me.prev) if bytes(found[peer]) != b"\1"]
     if not is_equal or doubtful:
         raise OpenedDiffers(tuple(sorted([*doubtful, *([] if is_equal else [me.network.me])])))
 

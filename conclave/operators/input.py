@@ -256,12 +256,12 @@ def _read_headers(tables: Sequence[InputTable], payload: bytes, place: int | Non
     return sealed
 
 
-def _cut(tables: Sequence[InputTable], sealed: Mapping[str, Sealed], payload: bytearray) -> dict[str, Sealed]:
+def _cut(tables: Sequence[InputTable], sealed: Mapping[str, Sealed], payload: memoryview) -> dict[str, Sealed]:
     """Return the tables of one owner with their last parts, which came in one message."""
     start, complete = 0, {}
     for table in tables:
         end = start + _size(table, sealed[table.name].n_rows)
-        complete[table.name] = replace(sealed[table.name], last_part=payload[start:end])
+        complete[table.name] = replace(sealed[table.name], last_part=bytearray(payload[start:end]))
         start = end
     return complete
 

@@ -51,7 +51,7 @@ class Layout:
         """Return the announcement for a recipient who cannot know the layout."""
         return json.dumps([self.n_rows, self.has_valid, self.columns]).encode()
 
-    def decode(self, message: bytearray) -> list[Array]:
+    def decode(self, message: memoryview) -> list[Array]:
         """Cut one party's message into its parts of the vectors."""
         start, parts = 0, []
         for is_bits in self.are_bits:
@@ -186,7 +186,7 @@ def _refreshed(shares: Sequence[Share], layout: Layout, me: Party) -> list[Share
     """Return the same secrets in parts that tell nothing of the old ones. One round."""
     masked = [_masked_part(share, me) for share in shares]
     sent = np.frombuffer(b"".join(_encode(part, s) for part, s in zip(masked, shares, strict=True)), np.uint8)
-    after = layout.decode(bytearray(me.send_prev_receive_next(sent)))
+    after = layout.decode(me.send_prev_receive_next(sent).data)
     return [replace(s, own=own, next=nxt) for s, own, nxt in zip(shares, masked, after, strict=True)]
 
 

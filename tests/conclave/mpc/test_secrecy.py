@@ -212,7 +212,7 @@ def test_in_a_comparison_the_dealer_receives_nothing_and_the_others_noise():
     assert not any(message for messages in runs[NAMES[0]][0].heard for message in messages)
     for name in NAMES[1:]:
         heard = [message for messages in runs[name][0].heard for message in messages if message]
-        assert len(heard) == {NAMES[1]: 7, NAMES[2]: 6}[name]
+        assert len(heard) == {NAMES[1]: 12, NAMES[2]: 6}[name]
         for message in heard:
             # No plane is left without a mask, and no mask serves twice.
             assert looks_uniform(message)
