@@ -1,4 +1,4 @@
-"""The command `ccd-worker`: one subcommand a container. The only place where failures become exit codes.
+"""The commands of `ccd-worker`, one a container. The only place where failures become exit codes.
 
 stderr carries one JSON event a line; the termination log's last line is a JSON verdict, which Kubernetes shows in the
 pod's status.
@@ -90,20 +90,6 @@ def publish_command(
 ) -> None:
     """Store result and manifest; end with the run's exit code."""
     _run("publish", spec, work, secrets, termination_log)
-
-
-class _Unwanted:
-    """Hides pandas, which Arrow imports wherever it is installed, for conversions that nobody here asks for."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name=name)
-
-
-def main() -> None:
-    """Run the command."""
-    sys.meta_path.insert(0, _Unwanted())
-    app()
 
 
 def load_run_spec(path: Path) -> RunSpec:
@@ -215,7 +201,7 @@ class _LeftToCompute(Exception):
 
 def _act_of(container: str) -> Act:
     """Load one container's part, and only that: who publishes needs no query engine, neither its time nor its risks."""
-    # What is imported stays: to look for garbage among it meanwhile would cost a tenth of the start.
+    # As in `worker.cli`: what is imported is no garbage.
     gc.disable()
     act: Act = getattr(importlib.import_module(f"worker.{container}"), container)
     gc.enable()
@@ -237,7 +223,3 @@ def _write_verdict(path: Path, ended: Outcome, status: str) -> None:
             file.write(line + "\n")
     except OSError:
         return  # outside of Kubernetes there is no such file
-
-
-if __name__ == "__main__":
-    main()
