@@ -36,7 +36,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 IN_CLEAR = {
     "credit-scores-in-clear": (
         "credit-scores",
-        {column: ("treasury",) for column in ("demographics.ssn", "demographics.zip", "scores.ssn")},
+        dict.fromkeys(("demographics.ssn", "demographics.zip", "scores.ssn"), ("treasury",)),
         "    cleartextTo: {ssn: [treasury]}\n",
     )
 }
