@@ -67,10 +67,9 @@ def run_scale(workflow: str, rows: int, repeat: int, scratch: Path | None = None
 
     Raises:  SystemExit if a worker fails, or the answer is not DuckDB's.
     """
-    question = QUESTIONS[IN_CLEAR[workflow][0] if workflow in IN_CLEAR else workflow]
     with tempfile.TemporaryDirectory(prefix="ccd-scale-", dir=scratch) as directory:
         root = Path(directory)
-        fixed = math.inf
+        fixed, question = math.inf, QUESTIONS[IN_CLEAR.get(workflow, (workflow,))[0]]
         for warm in (True, False):
             with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(root / "spill")}) as connection:
                 connection.execute("SET enable_progress_bar = false")
