@@ -6,22 +6,22 @@ was approved is compared with what this worker is about to do, which it reads, d
 """
 
 import datetime
+import importlib
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from conclave.plan.wire import digest as plan_digest
-from policy.approval import Approval, Subject, faults, has_expired
+from policy.approval import Approval, faults, has_expired
 from policy.canonical import digest
 from policy.document import Policy
 from policy.identity import load_certificate
 from policy.manifest import ApprovalRef
-from worker.compiling import compile_run
 from worker.errors import REJECTED, WorkerError
 from worker.log import Log
-from worker.runspec import RunSpec, run_digest
+from worker.runspec import RunSpec
 from worker.spending import Spending, spend
 from worker.stores import Stores
 
@@ -75,7 +75,9 @@ class Consent:
             f"{party} approves it with `ccd approve {run_id} --party {party}` before it is merged; then raise spec.run"
         )
         approval = self._read(metadata.dataset, where, rule, fix)
-        problems = list(faults(approval, subject_of(self.spec), self._certificate()))
+        # Loaded here: it takes the whole compiler, of which a fetch has no other use.
+        subject: Any = importlib.import_module("worker.subject")
+        problems = list(faults(approval, subject.subject_of(self.spec), self._certificate()))
         if has_expired(approval, self.now):
             problems.append(f"it expired at {approval.spec.expires}")
         if problems:
@@ -103,12 +105,3 @@ class Consent:
 
     def _certificate(self) -> str:
         return next(member.certificate for member in self.spec.run.members if member.name == self.spec.own.party)
-
-
-def subject_of(spec: RunSpec) -> Subject:
-    """Return what this worker is about to do, as approvals name it.
-
-    Raises:  BadDocument for a query that cannot be compiled.
-    """
-    plan = plan_digest(compile_run(spec.run))
-    return Subject(spec.own.party, spec.run.run_id, run_digest(spec.run), digest(spec.own), plan, spec.run.image)

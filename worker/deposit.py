@@ -13,13 +13,13 @@ from typing import assert_never
 
 from policy.canonical import digest
 from policy.document import Policy
+from worker.columns import header_problems
 from worker.dataspec import DataReport, DataRequest
 from worker.endpoints.origin import POLICY_SUFFIX, SIGNATURE_SUFFIX
 from worker.endpoints.store import Store
 from worker.endpoints.swift_origin import SwiftOrigin
 from worker.errors import BadDocument, DataMismatch, StoreUnavailable, WorkerError
 from worker.intake import Refuse, Wanted, Word, check_data, check_word, take_word, unpack_data
-from worker.judge import header_problems
 from worker.log import Log
 from worker.progress import Progress
 from worker.runspec import DataverseSource, FilesSource, SparkSource, SwiftSource

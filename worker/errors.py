@@ -1,6 +1,6 @@
 """What can end a worker, each with the exit code that the Job's `podFailurePolicy` knows.
 
-A reason says what, where, which rule and what to do; it never holds a value from the data. `worker.cli` alone turns
+A reason says what, where, which rule and what to do; it never holds a value from the data. `worker.commands` alone turns
 these into exit codes and text.
 """
 

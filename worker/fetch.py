@@ -16,9 +16,10 @@ from worker.failure import explain
 from worker.intake import Wanted, take_in
 from worker.log import Log
 from worker.meter import used_so_far
+from worker.names import manifest_name
 from worker.origins import Origins
 from worker.runspec import APPROVAL_PATH, VOLUMES_PATH, RunSpec, Source
-from worker.stores import Stores, manifest_name
+from worker.stores import Stores
 from worker.unfinished import find_unfinished
 from worker.workdir import Done, Fetched, FetchedAll, WorkDir
 

@@ -12,7 +12,7 @@ from worker.endpoints.swift import SwiftStore
 from worker.environment import Means
 from worker.errors import Terminated
 from worker.failure import explain
-from worker.stores import attempts_prefix, manifest_name, result_name
+from worker.names import attempts_prefix, manifest_name, result_name
 
 
 def bring(request: FiledRequest, means: Means) -> FiledReport:

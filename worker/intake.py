@@ -20,12 +20,12 @@ from policy.identity import load_certificate
 from policy.parse import parse_policy
 from policy.problem import DocumentError
 from policy.signature import BadSignature, verify
+from worker.columns import header_problems
 from worker.endpoints.origin import Beside, Origin
 from worker.endpoints.spark import SparkOrigin
 from worker.endpoints.store import Download
 from worker.errors import BadDocument, DataMismatch, StoreUnavailable
 from worker.inplace import held_to_size, look_at
-from worker.judge import header_problems
 from worker.log import Log
 from worker.runspec import Capacity, DatasetSpec, Source, SparkSource, schema_of
 from worker.unpack import unpack

@@ -20,6 +20,7 @@ from policy.protections import protections_of
 from policy.signature import BadSignature, verify
 from policy.verify import Request
 from policy.verify import verify as verify_plan
+from worker.columns import header_problems
 from worker.errors import REJECTED
 from worker.messages import DatasetOffer, Offer
 from worker.runspec import DatasetSpec, Run
@@ -86,18 +87,6 @@ def check_signature(run: Run, policy: Policy, signature: str) -> None:
     verify(load_certificate(certificate).public_key, "policy", policy, signature)
 
 
-def header_problems(policy: Policy, dataset: DatasetSpec, header: tuple[str, ...]) -> list[str]:
-    """Return how file, policy and party document differ in the columns they name."""
-    problems = []
-    in_policy = tuple(policy.spec.columns)
-    declared = tuple(column.name for column in dataset.columns)
-    if header != in_policy:
-        problems.append(f"the file's header {_list(header)} is not the policy's columns {_list(in_policy)}")
-    if header != declared:
-        problems.append(f"the file's header {_list(header)} is not the declared columns {_list(declared)}")
-    return problems
-
-
 def owner_of(dataset: str) -> str:
     """Return the party in "party/dataset"."""
     return dataset.split("/")[0]
@@ -152,10 +141,6 @@ def _reason(dataset: str, what: str, where: str = "", fix: str = "") -> Reason:
         rule="a policy is its owner's signed word on exactly the file that is computed on",
         fix=fix,
     )
-
-
-def _list(names: tuple[str, ...]) -> str:
-    return "[" + ", ".join(names) + "]"
 
 
 def verdict_on(run: Run, plan: Plan, policies: Mapping[str, Policy]) -> list[Reason]:

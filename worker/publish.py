@@ -12,11 +12,12 @@ import secrets as tokens
 from pathlib import Path
 
 from policy.manifest import Manifest, encode_manifest, without_resources
+from worker.attempts import file_settlement
 from worker.errors import DONE, PERMANENT, StoreUnavailable, WorkerError
 from worker.log import Log
+from worker.names import attempt_name, manifest_name, pending_name, result_name
 from worker.runspec import Place, RunSpec
-from worker.settlement import file_settlement
-from worker.stores import Stores, attempt_name, manifest_name, pending_name, result_name
+from worker.stores import Stores
 from worker.workdir import Outcome, WorkDir
 
 

@@ -8,16 +8,11 @@ writes the records can make one up; who takes one away makes the next attempt co
 from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from policy.canonical import canonical_json
-from policy.identity import load_certificate
-from policy.signature import BadSignature, sign, verify
-from worker.errors import StoreUnavailable
-from worker.log import Log
+from policy.signature import sign
 from worker.messages import Hex32, Sha256, Signature
-from worker.runspec import Model, RunSpec
-from worker.stores import Stores, settlement_name
+from worker.runspec import Model
 
 SETTLEMENT_PURPOSE = "settlement"
 MAX_SETTLEMENT_BYTES = 4096
@@ -41,34 +36,3 @@ def settle(attempt: str, agreed: str | None, key: Ed25519PrivateKey) -> Settleme
     """Say how an attempt ended."""
     settled = Settled(attempt=attempt, agreed=agreed)
     return Settlement(settled=settled, signature=sign(key, SETTLEMENT_PURPOSE, settled))
-
-
-def file_settlement(spec: RunSpec, settlement: Settlement, stores: Stores, log: Log) -> None:
-    """Put it where the next attempt looks; if that fails, the next one costs another run."""
-    place = spec.own.records
-    if place is None:
-        return
-    name = settlement_name(spec.run.run_id, settlement.settled.attempt)
-    try:
-        stores.of(place.credentials).put_once(place.container, name, canonical_json(settlement))
-    except StoreUnavailable as error:
-        log.event("attempt not settled", reason=error.what, where=error.where)
-
-
-def settled(spec: RunSpec, attempt: str, stores: Stores) -> Settled | None:
-    """Return how an earlier attempt ended; None if nobody has said so, or not with the party's key.
-
-    Raises:  StoreUnavailable.
-    """
-    place = spec.own.records
-    if place is None:
-        return None
-    name = settlement_name(spec.run.run_id, attempt)
-    content = stores.of(place.credentials).get_newest(place.container, name, MAX_SETTLEMENT_BYTES)
-    certificate = next(member.certificate for member in spec.run.members if member.name == spec.own.party)
-    try:
-        found = Settlement.model_validate_json(content or b"")
-        verify(load_certificate(certificate).public_key, SETTLEMENT_PURPOSE, found.settled, found.signature)
-    except (ValidationError, BadSignature):
-        return None
-    return found.settled if found.settled.attempt == attempt else None

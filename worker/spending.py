@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from policy.canonical import digest
 from policy.document import Policy
 from policy.limits import Reached, epsilon_of
+from worker.attempts import settled
 from worker.errors import REJECTED, BadDocument, WorkerError
 from worker.ledger import Entry, Ledger, Paid
 from worker.log import Log
 from worker.runspec import RunSpec, Source, SwiftSource
-from worker.settlement import settled
 from worker.stores import Stores
 
 SUFFIX = ".limits"

@@ -13,8 +13,9 @@ from policy.manifest import Manifest, verify_manifest
 from worker.endpoints.store import Store
 from worker.errors import DONE
 from worker.log import Log
+from worker.names import pending_name, result_name
 from worker.runspec import Place, Run, RunSpec, run_digest
-from worker.stores import Stores, pending_name, result_name
+from worker.stores import Stores
 
 MAX_MANIFEST_BYTES = 16 << 20
 

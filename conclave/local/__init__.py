@@ -10,6 +10,7 @@ It must not talk to anybody, know of policies, or let a value of the data into a
 - format: how a file is written down
 - reading: a file as a stream, and somebody watching how far it is
 - source: a file as DuckDB reads it, and which values break the declaration
+- parquet: how a Parquet file is written
 - duckdb: the sealed engine that holds the party's tables and runs the SQL
 - compression: what a stored file really is, and unpacked
 - header: the names that a file gives its columns

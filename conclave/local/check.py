@@ -1,17 +1,18 @@
 """A data file held against its declaration, before anything is computed on it."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
-from conclave.ir.types import Field, Schema
+from conclave.ir.types import Field, Schema, Varchar
 from conclave.local.declared import NOT_NULL, repeated, wrong_type
 from conclave.local.duckdb import connect
 from conclave.local.errors import DataMismatch, LocalError, Mismatch
 from conclave.local.format import FileFormat
 from conclave.local.header import check_header
+from conclave.local.parquet import dictionary_columns
 from conclave.local.reading import Watch, unwatched
 from conclave.local.source import NEVER, breaks_quotes, breaks_type, relation, stored_types, typed
 from conclave.local.sqlexpr import view_name
@@ -52,12 +53,14 @@ class _Rule:
     what: str
     fix: str
     is_null: bool = False  # whether it is NULL that breaks it
+    is_filter: bool = False  # whether rows that fulfil it are looked for: see `_ask_dictionaries`
 
-    @property
-    def is_broken(self) -> str:
+    def is_broken(self, source: str) -> str:
         """Whether any row fulfils it; faster than to count those that do."""
         if self.is_null:
             return f"COUNT({view_name(self.column)}) < COUNT(*)"
+        if self.is_filter:
+            return f"(SELECT COUNT(*) > 0 FROM {source} WHERE {self.breaks})"  # noqa: S608
         return f"coalesce(bool_or({self.breaks}), false)"
 
 
@@ -121,7 +124,10 @@ def _examine(
     try:
         stored = None if file_format.is_text else stored_types(connection, source)
         rules = [rule for column in schema for rule in _rules(column, file_format, stored)]
-        n_rows, total, *breaks = _one_row(connection, [*prints, *(rule.is_broken for rule in rules)], source)
+        rules = rules if file_format.is_text else _ask_dictionaries(connection, rules, path, schema)
+        asked = [*prints, *(rule.is_broken(source) for rule in rules), *_read_all(rules, schema)]
+        n_rows, total, *answers = _one_row(connection, asked, source)
+        breaks = answers[: len(rules)]
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
@@ -155,13 +161,29 @@ def _rules(column: Field, file_format: FileFormat, stored: Mapping[str, str] | N
     if file_format.has_quoted_strings:
         yield _Rule(column.name, breaks_quotes(column), "has a quote at one end only", "quote the whole string")
     breaks = breaks_type(column, file_format, stored)
-    if breaks == NEVER:
-        # Every column is read here, whatever may be wrong with its values: one that is damaged or encrypted is told.
-        breaks = f"{view_name(column.name)} <> {view_name(column.name)}"
-    yield _Rule(column.name, breaks, what, fix)
+    if breaks != NEVER:
+        yield _Rule(column.name, breaks, what, fix)
     if not column.nullable:
         is_null = f"{view_name(column.name)} IS NULL"
         yield _Rule(column.name, is_null, *NOT_NULL, True)
+
+
+def _ask_dictionaries(
+    connection: duckdb.DuckDBPyConnection, rules: list[_Rule], path: Path, schema: Schema
+) -> list[_Rule]:
+    """Return the rules, those on strings of which there are few as filters: DuckDB asks these of a dictionary's entries.
+
+    Such a filter reads no more than the dictionaries if none of their entries fulfils it; a tenth of the time.
+    """
+    strings = {column.name for column in schema if isinstance(column.type, Varchar)}
+    few = dictionary_columns(connection, path) & strings if strings else strings
+    return [replace(rule, is_filter=rule.column in few and not rule.is_null) for rule in rules]
+
+
+def _read_all(rules: list[_Rule], schema: Schema) -> list[str]:
+    """Return what to select so that every column is read whole: one that is damaged or encrypted is told here."""
+    read = {rule.column for rule in rules if not rule.is_null and not rule.is_filter}
+    return [f"any_value({view_name(column.name)}) IS NULL" for column in schema if column.name not in read]
 
 
 def _repeats(

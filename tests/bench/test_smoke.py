@@ -112,3 +112,9 @@ def test_a_worked_example_is_run_by_real_workers_and_agrees_with_duckdb(tmp_path
     assert json.loads(json.dumps(report)) == report
     assert "15,000 rows" in scale_line(report)
     assert list(tmp_path.iterdir()) == []  # neither data nor copies are left
+
+
+@pytest.mark.deep
+@pytest.mark.e2e
+def test_a_worked_example_with_keys_in_the_clear_agrees_with_duckdb_as_well(tmp_path):
+    assert run_scale("credit-scores-in-clear", rows=1_000, repeat=1, scratch=tmp_path)["rows"] == 3_000

@@ -19,8 +19,8 @@ from renderer.names import run_directory
 from tests.renderer.conftest import copy_repository, edit, set_environment
 from tests.renderer.gitops import ccd, commit_all, git, publish_policy
 from tests.renderer.signed import manifest_of, renew_identities
-from worker.consent import subject_of
 from worker.runspec import RunSpec
+from worker.subject import subject_of
 
 WORKFLOW = "visits-by-ward"
 

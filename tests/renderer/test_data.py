@@ -22,7 +22,7 @@ from renderer.dev.swift_users import SwiftUsers
 from renderer.documents import read_workspace
 from tests.renderer.conftest import edit, plan
 from tests.renderer.gitops import ccd, publish_policy
-from worker.cli import load_run_spec
+from worker.commands import load_run_spec
 from worker.fetch import fetch
 from worker.log import Log
 from worker.workdir import WorkDir

@@ -275,3 +275,31 @@ def test_nothing_goes_on_from_a_fetch_that_could_not_read_its_run_spec(federatio
 
     assert code == 10
     assert "another run spec" in verdict(federation, "carol", container)["reason"]
+
+
+LOADED = """
+import contextlib, io, json, sys
+from worker.cli import main
+container, sys.argv = sys.argv[1], ["ccd-worker", "--help"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+from worker.commands import _act_of
+_act_of(container)
+print(json.dumps(sorted(sys.modules)))
+"""
+SPARK = {"conclave.local.spark", "sqlglot.dialects.spark", "pyspark"}
+
+
+@pytest.mark.parametrize(
+    ("container", "needed", "others"),
+    [
+        ("fetch", {"duckdb", "httpx"}, {"sqlglot", "policy.verify", "keystoneauth1"}),
+        ("compute", {"duckdb", "sqlglot", "policy.verify"}, {"httpx", "keystoneauth1", "numba"}),
+        ("publish", {"httpx"}, {"duckdb", "numpy", "pyarrow", "sqlglot", "keystoneauth1"}),
+    ],
+)
+def test_a_container_loads_what_it_uses_and_not_what_others_do(container, needed, others):
+    done = subprocess.run([sys.executable, "-c", LOADED, container], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert needed <= loaded
+    assert loaded.isdisjoint(others | SPARK | {"pandas", "httpx._main", "worker.remains"})

@@ -14,9 +14,9 @@ from tests.worker.conftest import PARTIES, Written, in_parallel
 from tests.worker.endpoints.faults import FaultProxy
 from tests.worker.stores import POLICY, World
 from worker.compute import compute
-from worker.consent import subject_of
 from worker.fetch import fetch
 from worker.publish import publish
+from worker.subject import subject_of
 from worker.workdir import WorkDir
 
 TOMORROW = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.worker.conftest import Federation
-from worker.cli import load_run_spec
+from worker.commands import load_run_spec
 from worker.errors import BadDocument
 from worker.runspec import FilesSource, Place, Sealed
 

@@ -13,7 +13,7 @@ import pyrage
 import pytest
 
 from tests.worker.stores import POLICY, ROWS, World, csv_of
-from worker.cli import load_run_spec
+from worker.commands import load_run_spec
 from worker.errors import StoreUnavailable, Terminated
 from worker.fetch import fetch
 from worker.runspec import Capacity, Sealed, Text

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Varchar
 from conclave.local.check import check_file, examine_file
+from conclave.local.duckdb import connect
 from conclave.local.errors import DataMismatch
 from conclave.local.format import PARQUET
+from conclave.local.parquet import dictionary_columns
 
 ONE = {"n": (Field("n", Integer(32)),), "s": (Field("s", Varchar(5)),)}
 
@@ -110,6 +112,50 @@ def test_parquet_cut_short_is_refused(tmp_path, cut):
     path.write_bytes(whole[: len(whole) - cut - 1])
     with pytest.raises(DataMismatch, match="is not readable"):
         check_file(path, PARQUET, ONE["n"])
+
+
+FEW = pa.table(
+    {
+        "s": pa.array([f"v{n % 7}" for n in range(5000)]),
+        "n": pa.array([n * 7919 % 100_003 for n in range(5000)], pa.int32()),
+    }
+)
+FEW_FIELDS = (Field("s", Varchar(5)), Field("n", Integer(32)))
+
+
+def of_few(path):
+    with connect("1GB", 1, None) as connection:
+        return dictionary_columns(connection, path)
+
+
+@pytest.mark.parametrize("worst", ["vvvvvv", "v\0", "äöü"])
+@pytest.mark.parametrize("row", [1, 2777, 5000])
+def test_one_string_of_few_that_does_not_fit_is_named_wherever_it_stands(tmp_path, worst, row):
+    values = FEW["s"].to_pylist()
+    values[row - 1], values[row % 5000] = worst, None
+    table = FEW.set_column(0, "s", pa.array(values))
+    path = write(tmp_path, table, row_group_size=1000)
+    assert of_few(path) == {"s"}
+    found = examine_file(path, PARQUET, FEW_FIELDS).mismatches
+    assert [(each.column, each.row) for each in found] == [("s", row)]
+
+
+def test_columns_of_which_few_values_are_written_often_are_told_from_others(tmp_path):
+    assert of_few(write(tmp_path, FEW)) == {"s"}
+    assert of_few(write(tmp_path, FEW, use_dictionary=False)) == set()
+    assert of_few(tmp_path / "missing") == set()
+
+
+@pytest.mark.parametrize("group", [0, 2, 4])
+@pytest.mark.parametrize("column", [0, 1])
+def test_every_page_of_every_column_is_read(tmp_path, column, group):
+    path = write(tmp_path, FEW, row_group_size=1000)
+    assert examine_file(path, PARQUET, FEW_FIELDS).facts is not None
+    header = pq.read_metadata(path).row_group(group).column(column).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[header : header + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    assert examine_file(path, PARQUET, FEW_FIELDS).facts is None
 
 
 @pytest.mark.parametrize("seed", range(12))
