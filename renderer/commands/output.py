@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def output(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's file.")],
+    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the result to this file, as it was filed.")
     ] = None,
