@@ -207,6 +207,19 @@ def require_top(root: Path) -> None:
         Repository.at(root)
 
 
+def is_taken_by_git(file: Path) -> bool:
+    """Whether `git add --all` would take a file that is written there: it is in a repository that does not ignore it."""
+    try:
+        inside = run_git(file.parent, "rev-parse", "--is-inside-work-tree")
+    except CommandError:
+        return False  # no repository, or no Git at all
+    try:
+        run_git(file.parent, "check-ignore", "--quiet", "--", file.name)
+    except GitError:
+        return inside.strip() == b"true"
+    return False
+
+
 def run_git(
     directory: Path,
     *arguments: str,
