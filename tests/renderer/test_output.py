@@ -71,6 +71,16 @@ def test_nothing_is_shown_of_a_result_that_was_changed(
     assert not (tmp_path / "r.json").exists()
 
 
+def test_of_a_run_that_has_not_ended_it_is_said_where_to_look(filed: tuple[Path, str, swiftclient.Connection]) -> None:
+    root, run_id, store = filed
+    store.delete_object("answers", f"{run_id}/manifest.json")
+
+    result = ccd(root, "output", run_id)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"error: no manifest of {run_id} was filed (fix: ccd status {run_id} says where" in result.stderr
+
+
 def test_a_run_that_was_not_rendered_is_said_in_words(repository: Path) -> None:
     result = ccd(repository, "output", "visits-by-ward-0000000000")
 
