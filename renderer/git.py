@@ -15,6 +15,7 @@ from renderer.errors import BAD_DOCUMENT, CommandError
 # Inside a hook these would point to another repository.
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 _PLAIN_FILES = ("100644", "100755")
+_DOCUMENT = "workflows/federation.yaml"  # without it a directory is no federation
 _SIGNATURES = {
     "G": "signed by {}",
     "U": "signed by {}, whom nobody here vouches for",
@@ -48,6 +49,9 @@ class NotAtTopError(CommandError):
             "Argo CD and the forge read argocd/rendered/, argocd/ci/ and CODEOWNERS at its top: git init there, or"
             f" git subtree split --prefix={prefix.rstrip('/')} to take its history along"
         )
+        up = "/".join(".." for _ in Path(prefix).parts)
+        if not (root / _DOCUMENT).is_file() and (root / up / _DOCUMENT).is_file():
+            fix = f"the federation is at its top: ccd -C {root / up}"
         super().__init__(what, fix, BAD_DOCUMENT)
 
 
@@ -201,6 +205,19 @@ def require_top(root: Path) -> None:
     """Raise NotAtTopError for a federation that is a directory of a repository; outside of Git it may lie anywhere."""
     with contextlib.suppress(NoRepositoryError):
         Repository.at(root)
+
+
+def is_taken_by_git(file: Path) -> bool:
+    """Whether `git add --all` would take a file that is written there: it is in a repository that does not ignore it."""
+    try:
+        inside = run_git(file.parent, "rev-parse", "--is-inside-work-tree")
+    except CommandError:
+        return False  # no repository, or no Git at all
+    try:
+        run_git(file.parent, "check-ignore", "--quiet", "--", file.name)
+    except GitError:
+        return inside.strip() == b"true"
+    return False
 
 
 def run_git(

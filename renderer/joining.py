@@ -19,7 +19,7 @@ from renderer.local.private_files import keep_from_git, private_directory, write
 from renderer.merged import tree_files
 from renderer.party import Egress, Party
 from renderer.render import render
-from renderer.tree import changes, write
+from renderer.tree import Change, changes, write
 
 IDENTITY = "ccd-identity"
 KEY = "tls.key"
@@ -70,7 +70,7 @@ class Joined:
     document: Path
     key: Path
     fingerprint: str
-    rendered: tuple[str, ...]
+    rendered: tuple[Change, ...]
 
 
 def join(root: Path, new: NewParty, secrets: Path) -> Joined:
@@ -103,7 +103,7 @@ def join(root: Path, new: NewParty, secrets: Path) -> Joined:
         document.unlink()
         raise
     write(root, differences)
-    return Joined(document, key, fingerprint, tuple(str(change.path) for change in differences))
+    return Joined(document, key, fingerprint, differences)
 
 
 def commands(new: NewParty, joined: Joined) -> str:

@@ -13,7 +13,7 @@ from renderer.check import load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
 from renderer.errors import CommandError
 from renderer.git import GitError, Repository
-from renderer.merged import tree_files, workflow_of
+from renderer.merged import known_branch, tree_files, workflow_of
 from renderer.spec import plan_run
 from renderer.tree import Change, changes, is_rendered, write
 from renderer.workflow import Workflow
@@ -41,8 +41,9 @@ class Submitted:
     commit: str
     author: str
     paths: tuple[str, ...]
+    has_remote: bool
     link: str | None  # where a pull request is opened; None: no remote, or one without a web page
-    pushed: bool
+    along: tuple[str, ...]  # other commits that are on the branch, and not yet on the one that it is to be merged into
 
 
 def propose_workflow(root: Path, file: Path, branch: str | None, message: str | None) -> Proposal:
@@ -103,9 +104,13 @@ def propose_retirement(root: Path, run: str, branch: str | None, message: str | 
 def submit(proposal: Proposal, remote: str, push: bool) -> Submitted:
     """Make the branch and the commit, and push it if asked to.
 
-    Raises:  GitError, with the branch left as it is if a hook or the remote refuses.
+    Raises:  CommandError, with the branch left as it is if a hook or the remote refuses.
     """
     repository, branch = proposal.repository, proposal.branch
+    url = repository.remote(remote)
+    if push and url is None:
+        raise CommandError(f"there is no remote {remote}", f"git remote add {remote} URL, or leave out --push")
+    along = _not_merged(repository, proposal.target)
     repository.git("switch", "--quiet", "--create", branch)
     write(repository.root, proposal.changes)
     # Not only what was written just now: the author may have rendered before.
@@ -117,10 +122,10 @@ def submit(proposal: Proposal, remote: str, push: bool) -> Submitted:
         fix = f"everything is staged on the branch {branch}: mend it, then git commit"
         raise CommandError(error.what, fix) from None
     if push:
-        repository.git("push", "--quiet", "--set-upstream", "--end-of-options", remote, branch)
+        _push(repository, remote, branch)
     commit = repository.commit("HEAD")
-    url = repository.remote(remote)
-    return Submitted(branch, commit.sha, commit.author, paths, url and pull_request(url, branch, proposal.target), push)
+    link = None if url is None else pull_request(url, branch, proposal.target)
+    return Submitted(branch, commit.sha, commit.author, paths, url is not None, link, along)
 
 
 def pull_request(url: str, branch: str, target: str) -> str | None:
@@ -145,6 +150,20 @@ def pull_request(url: str, branch: str, target: str) -> str | None:
         return f"{page}/-/merge_requests/new?{urllib.parse.urlencode(query)}"
     suffix = "?expand=1" if "github" in host else ""
     return f"{page}/compare/{into}...{source}{suffix}"
+
+
+def _not_merged(repository: Repository, target: str) -> tuple[str, ...]:
+    """Return the commits that a branch made now would bring along: whoever submits twice in a row has one."""
+    merged = known_branch(repository, target)
+    return () if merged is None else tuple(repository.git("log", "--format=%h %s", f"{merged}..HEAD").splitlines())
+
+
+def _push(repository: Repository, remote: str, branch: str) -> None:
+    try:
+        repository.git("push", "--quiet", "--set-upstream", "--end-of-options", remote, branch)
+    except GitError as error:
+        fix = f"it is committed on the branch {branch}: git push --set-upstream {remote} {branch}"
+        raise CommandError(error.what, fix) from None
 
 
 def _differences(workspace: Workspace) -> tuple[Change, ...]:

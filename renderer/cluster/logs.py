@@ -63,9 +63,11 @@ def read_logs(wanted: Wanted) -> Iterator[Said]:
         if job is None or pod is None:
             yield Note(party, _nothing(job, wanted.previous))
             continue
-        for container in pod.containers:
-            if wanted.container in (None, container.name) and container.state != "waiting":
-                yield from _lines(wanted, party, job, pod, container.name, follow=False)
+        begun = [container.name for container in pod.containers if _is_due(wanted, container)]
+        if not begun:
+            yield Note(party, _not_begun(wanted, job))
+        for container in begun:
+            yield from _lines(wanted, party, job, pod, container, follow=False)
 
 
 def follow_logs(wanted: Wanted) -> Iterator[Said]:
@@ -141,7 +143,15 @@ def _pod(job: JobSeen, previous: bool) -> PodSeen | None:
 def _nothing(job: JobSeen | None, previous: bool) -> str:
     if job is None:
         return "its Job is not in the cluster"
+    if not job.may_read_pods:
+        return "you may not read its pods"
     return "there was no attempt before this one" if previous and job.pods else "its Job has no pod"
+
+
+def _not_begun(wanted: Wanted, job: JobSeen) -> str:
+    what = f"its container {wanted.container} has not begun" if wanted.container else "none of its containers has begun"
+    reason = "" if wanted.previous else standing_of(job).reason
+    return f"{what}: {reason}" if reason else what
 
 
 def members_of(parties: dict[str, str], namespaces: tuple[str, ...], party: str | None) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from policy.resources import ResourceRecord
 from renderer.answer import table_of
 from renderer.dev.session import running_swift
-from renderer.errors import NOT_VERIFIED
+from renderer.errors import NOT_VERIFIED, CommandError
 from renderer.local.answer import Filed
 from renderer.local.output import fetch_output
 from renderer.printable import printable
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def output(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's file.")],
+    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the result to this file, as it was filed.")
     ] = None,
@@ -47,7 +47,10 @@ def output(
     """
     root = settings_of(context).root
     with running_swift(root):
-        _, filed = fetch_output(root, run, records, account)
+        found, filed = fetch_output(root, run, records, account)
+    if filed.manifest_name is None:
+        fix = f"ccd status {found.run_id} says where each party is; a run that has ended leaves one"
+        raise CommandError(f"no manifest of {found.run_id} was filed", fix, NOT_VERIFIED)
     if filed.problems:
         for problem in filed.problems:
             typer.echo(f"error: not verified: {printable(problem)}", err=True)

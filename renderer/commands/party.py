@@ -56,8 +56,8 @@ def init(
     joined = join(root, new, secrets or root / SECRETS)
     typer.echo(f"document   {joined.document}: read it, declare datasets")
     typer.echo(f"key        {joined.key}: private, ignored by Git; remove it once the Secret is made")
-    for path in joined.rendered:
-        typer.echo(f"rendered   {path}")
+    for change in joined.rendered:
+        typer.echo(f"{'removed' if change.kind == 'removed' else 'rendered':<10} {change.path}")
     typer.echo(f"SHA-256    {joined.fingerprint}: of the certificate; tell the others by another way than Git")
     typer.echo("\nIn the party's own cluster, in bash or zsh (the values are asked for, and are in no argument):\n")
     typer.echo(commands(new, joined))

@@ -154,6 +154,6 @@ def _json(runs: tuple[RunStatus, ...], title: str, run_id: str | None) -> dict[s
 def _shown(runs: tuple[RunStatus, ...], title: str, run_id: str | None) -> Group:
     now = datetime.datetime.now(datetime.UTC)
     if run_id is not None:
-        return Group(Text(f"{run_id} in {title}", "bold"), parties_table(runs[0], now))
-    head = Text(f"{len(runs)} runs in {title}" if runs else f"there are no runs in {title}", "bold")
+        return Group(Text(f"{run_id} on {title}", "bold"), parties_table(runs[0], now))
+    head = Text(f"{len(runs)} runs on {title}" if runs else f"there are no runs on {title}", "bold")
     return Group(head, runs_table(runs, now)) if runs else Group(head)

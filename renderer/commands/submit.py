@@ -58,8 +58,13 @@ def _submit(proposal: Proposal, remote: str, push: bool) -> None:
     typer.echo(f"committed  {submitted.commit[:10]} on {submitted.branch}, by {submitted.author}: {subject}")
     for path in submitted.paths:
         typer.echo(f"           {path}")
-    if not push:
-        typer.echo(f"next       git push --set-upstream {remote} {submitted.branch}")
-    typer.echo(
-        f"{'then' if not push else 'next'}       open a pull request: {submitted.link or 'there is no remote yet'}"
-    )
+    for commit in submitted.along:
+        typer.echo(f"along      {commit}")
+    if submitted.along:
+        typer.echo(f"           on this branch as well, not yet on {proposal.target}: begin there to leave them out")
+    steps = [] if push else [f"git push --set-upstream {remote} {submitted.branch}"]
+    if not submitted.has_remote:
+        steps.insert(0, f"git remote add {remote} URL: there is no remote {remote} yet")
+    steps.append(f"open a pull request: {submitted.link or f'of {submitted.branch} into {proposal.target}'}")
+    for index, step in enumerate(steps):
+        typer.echo(f"{'then' if index else 'next'}       {step}")

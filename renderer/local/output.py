@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from renderer import names
 from renderer.check import load_workspace
+from renderer.cluster.asked import read_asked
 from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.local.answer import Filed, fetch_filed
 from renderer.local.load import load_run
@@ -18,7 +19,7 @@ from worker.runspec import Place, Run, RunSpec
 
 
 def fetch_output(root: Path, run: str, records_of: str | None = None, account: str | None = None) -> tuple[Run, Filed]:
-    """Return what the writer has filed of `run`, a run's id or a workflow's file; or a party's own copy alone.
+    """Return what the writer has filed of `run`, a run's id or its workflow's name or file; or a party's own copy alone.
 
     Raises:  CommandError for a run or party that is not in the rendered tree; MissingSecretsError without the Secret.
     """
@@ -31,7 +32,7 @@ def fetch_output(root: Path, run: str, records_of: str | None = None, account: s
 
 def _run_id(root: Path, run: str) -> str:
     if "/" not in run and not run.endswith((".yaml", ".yml")):
-        return run
+        return read_asked(root).run_named(run)
     workspace = load_workspace(root)
     document = workspace.workflow_in(Path(run))
     return plan_run(document.model, workspace.party_models, workspace.federation.model).run.run_id

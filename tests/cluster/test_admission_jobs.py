@@ -117,6 +117,8 @@ TRIES: dict[str, tuple[str, list[tuple[str, Any]]]] = {
     "a termination message that is the data": ("mounts", [(f"{FETCH}.terminationMessagePath", "/work/flights.csv")]),
     "the log as termination message": ("mounts", [(f"{FETCH}.terminationMessagePolicy", "FallbackToLogsOnError")]),
     "host network": ("privileges", [(f"{POD}.hostNetwork", True), (f"{COMPUTE}.ports[0].hostPort", 8443)]),
+    "the host's processes": ("privileges", [(f"{POD}.hostPID", True)]),
+    "the host's shared memory": ("privileges", [(f"{POD}.hostIPC", True)]),
     "a host port": ("privileges", [(f"{COMPUTE}.ports[0].hostPort", 8443)]),
     "another port": ("privileges", [(f"{COMPUTE}.ports[0].containerPort", 22)]),
     "a privileged container": (

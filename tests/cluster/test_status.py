@@ -22,6 +22,7 @@ from tests.renderer.gitops import ccd
 PARTIES = {"alpha": "hospital-a", "bravo": "hospital-b", "carol": "institute"}
 CONTAINERS = ("fetch", "compute", "publish")
 WAITS: Manifest = {"waiting": {"reason": "PodInitializing"}}
+WAITING_FOR_IMAGE: Manifest = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
 RUNS: Manifest = {"running": {"startedAt": "2026-06-01T12:00:00Z"}}
 
 
@@ -120,6 +121,14 @@ def test_phases_follow_what_kubelets_and_the_job_controller_say(run: Run) -> Non
     for party in PARTIES:
         wait_for_pods(run.node.scheduler, run.jobs[party], 1)
     assert run.phases() == dict.fromkeys(PARTIES, "pending")
+    early = run.ccd("logs", "visits-by-ward")
+    assert (early.exit_code, early.stdout) == (1, "")
+    assert early.stderr == "".join(f"{party}: none of its containers has begun\n" for party in PARTIES)
+
+    run.report("alpha", WAITING_FOR_IMAGE, WAITS, WAITS)
+    why = run.ccd("logs", "visits-by-ward", "--party", "alpha", "--container", "fetch").stderr
+    assert why.startswith("alpha: its container fetch has not begun: ")
+    assert "ImagePullBackOff" in why
 
     run.report("alpha", RUNS, WAITS, WAITS)
     run.report("bravo", GOOD, RUNS, WAITS)
@@ -199,6 +208,8 @@ def test_jobs_are_read_without_the_right_to_read_pods(run: Run) -> None:
     (job,) = open_kube(run.plane.kubeconfig("al"), None).jobs(PARTIES["alpha"], run.run_id)
     assert (job.pods, job.may_read_pods) == ((), False)
     assert standing_of(job).phase == run.status()["alpha"]["phase"]
+    logs = run.ccd("logs", "visits-by-ward", "--party", "alpha", kubeconfig=run.plane.kubeconfig("al"))
+    assert logs.stderr == "alpha: you may not read its pods\n"
 
 
 def test_labels_alone_make_no_job_a_partys(run: Run, admin: Client) -> None:

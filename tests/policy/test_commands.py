@@ -16,6 +16,7 @@ from policy.yaml import read_yaml
 from renderer.commands import keys, policy
 from renderer.errors import Commands
 from renderer.settings import Settings
+from tests.renderer.gitops import git
 
 ROOT = Path(__file__).parents[2]
 POLICIES = sorted((Path(renderer.dev.__file__).parent / "policies").glob("*.policy.yaml"))
@@ -127,6 +128,23 @@ def test_a_new_identity_is_for_its_owner_alone_and_never_overwrites(tmp_path):
     assert again.exit_code == 1
     assert "never overwritten" in again.stderr
     assert key.read_bytes() == before
+
+
+def test_a_new_key_is_never_where_git_would_take_it(tmp_path):
+    git(tmp_path, "init", "--quiet")
+
+    made = ccd("keys", "new", "alpha", "--out", tmp_path / "secrets/new")
+    refused = ccd("keys", "new", "alpha", "--out", tmp_path)
+
+    assert made.exit_code == 0, made.output
+    assert (tmp_path / "secrets/new/alpha.key").exists()
+    assert refused.exit_code == 1
+    assert "would be taken by the next git add" in refused.stderr
+    assert "(fix: --out secrets/new-alpha," in refused.stderr
+    git(tmp_path, "add", "--all")
+    assert git(tmp_path, "ls-files") == ""
+    (tmp_path / ".gitignore").write_text("*.key\n")
+    assert ccd("keys", "new", "alpha", "--out", tmp_path).exit_code == 0  # its owner has seen to it
 
 
 def test_the_shown_party_document_lines_hold_the_certificate(tmp_path):

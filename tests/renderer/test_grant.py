@@ -56,7 +56,11 @@ def test_the_command_prints_it_and_writes_nothing(repository: Path, workspace: W
     result = ccd(repository, "party", "grant", "alpha")
 
     assert result.exit_code == 0, result.output
-    assert printed(result.stdout)[0]["metadata"] == {"name": "worker", "namespace": "hospital-a"}
+    grant_, closed = printed(result.stdout)
+    named = {key: grant_["metadata"][key] for key in ("name", "namespace")}
+    assert named == {"name": "worker", "namespace": "hospital-a"}
+    assert grant_["metadata"]["labels"] == closed["metadata"]["labels"]
+    assert grant_["metadata"]["labels"]["ccd.dev/party"] == "alpha"
     assert sorted(repository.rglob("*")) == before
 
 

@@ -34,6 +34,18 @@ def test_a_new_party_is_sound_and_current(repository: Path) -> None:
     }
 
 
+def test_what_is_no_longer_asked_for_is_said_to_be_removed(repository: Path) -> None:
+    """A party joins where the sample parties were taken out before."""
+    (repository / "workflows/visits-by-ward.yaml").unlink()
+    (repository / "workflows/parties/carol.yaml").unlink()
+
+    told = ccd(repository, "party", "init", "delta", *OPTIONS).stdout
+
+    assert "removed    argocd/appproject-carol.yaml\n" in told
+    assert "rendered   argocd/appproject-delta.yaml\n" in told
+    assert not (repository / "argocd/appproject-carol.yaml").exists()
+
+
 def test_its_key_fits_its_certificate_and_is_its_own(repository: Path) -> None:
     ccd(repository, "party", "init", "delta", *OPTIONS)
 

@@ -1,6 +1,7 @@
 """`ccd output`: what a recipient is shown has been verified, from a real store."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,11 +71,46 @@ def test_nothing_is_shown_of_a_result_that_was_changed(
     assert not (tmp_path / "r.json").exists()
 
 
+def test_of_a_run_that_has_not_ended_it_is_said_where_to_look(filed: tuple[Path, str, swiftclient.Connection]) -> None:
+    root, run_id, store = filed
+    store.delete_object("answers", f"{run_id}/manifest.json")
+
+    result = ccd(root, "output", run_id)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"error: no manifest of {run_id} was filed (fix: ccd status {run_id} says where" in result.stderr
+
+
 def test_a_run_that_was_not_rendered_is_said_in_words(repository: Path) -> None:
     result = ccd(repository, "output", "visits-by-ward-0000000000")
 
     assert result.exit_code == 10
     assert "no Job of the run visits-by-ward-0000000000" in result.stderr
+
+
+def test_a_workflows_name_stands_for_its_only_run(filed: tuple[Path, str, swiftclient.Connection]) -> None:
+    root, run_id, _ = filed
+    older = {path for path in (root / "argocd/rendered").glob("*/*") if path.name != run_id}
+
+    several = ccd(root, "output", "visits-by-ward")
+    for path in older:
+        shutil.rmtree(path)
+    one = ccd(root, "output", "visits-by-ward")
+
+    assert several.exit_code == 1
+    assert "visits-by-ward has several runs" in several.stderr
+    assert run_id in several.stderr
+    assert one.exit_code == 0, one.output
+    assert one.stdout == ccd(root, "output", run_id).stdout
+
+
+def test_a_name_that_is_no_run_is_told_with_those_that_are(repository: Path) -> None:
+    run_id = plan(load_workspace(repository)).run.run_id
+
+    result = ccd(repository, "output", "visits")
+
+    assert result.exit_code == 1
+    assert f"there is no run visits in argocd/rendered (fix: the runs are: {run_id})" in result.stderr
 
 
 def test_a_partys_own_copy_says_what_its_job_used(

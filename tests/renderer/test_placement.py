@@ -44,6 +44,16 @@ def test_in_a_directory_of_another_repository_it_is_refused_with_what_to_do(with
     assert git(within, "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("directory", ["workflows", "workflows/parties"])
+def test_in_a_directory_of_the_federation_itself_its_top_is_named(repository: Path, directory: str):
+    done = ccd(repository / directory, "validate")
+
+    assert done.exit_code == 10, done.output
+    up = repository / directory / "/".join(".." for _ in Path(directory).parts)
+    assert f"(fix: the federation is at its top: ccd -C {up})" in done.stderr
+    assert ccd(up, "validate").exit_code == 0
+
+
 def test_with_a_repository_of_its_own_there_it_is_one(within: Path):
     git(within, "init", "--quiet", "--initial-branch=main")
 

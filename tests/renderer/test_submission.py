@@ -151,3 +151,44 @@ def test_where_a_pull_request_is_opened(url: str, page: str | None) -> None:
 
     assert link == page if page is None else str(link).startswith(page)
     assert "token" not in str(link)
+
+
+def test_commits_that_come_along_are_said(repository: Path) -> None:
+    """Whoever submits twice in a row has the first submission in the second."""
+    edit(repository, "visits-by-ward.yaml", "planning", "staffing")
+    first = ccd(repository, "submit", WORKFLOW)
+    edit(repository, "visits-by-ward.yaml", "staffing", "budget")
+
+    second = ccd(repository, "submit", WORKFLOW)
+
+    assert "along" not in first.stdout
+    assert f"along      {git(repository, 'rev-parse', '--short', 'HEAD~1')} Submit visits-by-ward for staffing\n" in (
+        second.stdout
+    )
+    assert "not yet on main: begin there to leave them out" in second.stdout
+
+
+def test_a_remote_that_is_not_there_is_told_before_anything_is_touched(repository: Path) -> None:
+    edit(repository, "visits-by-ward.yaml", "planning", "staffing")
+    before = git(repository, "status", "--porcelain", "--branch")
+
+    pushed = ccd(repository, "submit", WORKFLOW, "--push")
+    after = git(repository, "status", "--porcelain", "--branch")
+    committed = ccd(repository, "submit", WORKFLOW)
+
+    assert pushed.exit_code == 1
+    assert "there is no remote origin (fix: git remote add origin URL, or leave out --push)" in pushed.stderr
+    assert after == before
+    assert committed.exit_code == 0
+    assert "next       git remote add origin URL" in committed.stdout
+
+
+def test_a_push_that_fails_leaves_the_commit_and_says_where(repository: Path, tmp_path: Path) -> None:
+    git(repository, "remote", "add", "origin", str(tmp_path / "nowhere.git"))
+    edit(repository, "visits-by-ward.yaml", "planning", "staffing")
+
+    result = ccd(repository, "submit", WORKFLOW, "--push", "--branch", "ask")
+
+    assert result.exit_code == 1
+    assert "it is committed on the branch ask: git push --set-upstream origin ask" in result.stderr
+    assert git(repository, "log", "-1", "--format=%s", "ask") == "Submit visits-by-ward for staffing"
