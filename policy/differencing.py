@@ -39,7 +39,7 @@ Rows = tuple[tuple[str, frozenset[str]], ...]
 
 def check_differencing(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are to have a minimum of subjects, and whose rows are grouped in more than one way."""
-    lineage = _Lineage()
+    lineage = Lineage()
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy, over = policies[dataset], {lineage.grouping(node): node for node in nodes}
         if len(over) < 2:
@@ -60,7 +60,7 @@ def check_differencing(root: Collect, policies: Mapping[str, Policy]) -> Iterato
         )
 
 
-class _Lineage:
+class Lineage:
     """What rows and columns are made of, as text that is equal for equal ones. Long texts are known by their digest."""
 
     def __init__(self) -> None:
