@@ -33,9 +33,10 @@ from conclave.ir.nodes import (
     field_of,
 )
 from conclave.ir.types import Integer
-from conclave.ir.walk import children, substitute
+from conclave.ir.walk import children, conjuncts, substitute
 from conclave.ir.window import Window
-from policy.differencing import Lineage
+from policy.domain import positive
+from policy.lineage import Lineage
 
 ONE = Literal(1, Integer(8))
 _MOST_PARTS = 200  # of an expression that is followed further
@@ -77,6 +78,16 @@ class Making:
                 values = {name: self._opaque(source, name) for name in below}
             made.append(substitute(expression, values))
         return tuple(made)
+
+    def asked(self, node: Node) -> list[Expression]:
+        """Return conditions that all rows of a part meet, on its dataset's columns."""
+        match node:
+            case Filter(source, predicate):
+                made = [self.computed(source, each) for each in conjuncts(predicate)]
+                return [*(positive(each[0]) for each in made if len(each) == 1), *self.asked(source)]
+            case Project(source) | Sort(source) | Limit(source):
+                return self.asked(source)
+        return []
 
     def _total(self, node: Aggregate, output: AggregateOutput) -> tuple[Expression, ...]:
         """Return what is made of one person's rows first: it is of just these rows, and other than any one of them."""

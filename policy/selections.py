@@ -12,7 +12,6 @@ from itertools import combinations
 
 from conclave.ir.expressions import (
     Arithmetic,
-    Call,
     Case,
     Column,
     Expression,
@@ -36,13 +35,14 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
-from conclave.ir.walk import children, conjuncts, nodes_in, scans_in
+from conclave.ir.walk import children, nodes_in, scans_in
 from policy.document import Policy
 from policy.domain import passed, positive
 from policy.made import ONE, Making, n_parts, origins
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
 from policy.verdict import Reason
+from policy.weights import may_be_null
 
 _SPREAD = ("sum", "sum_squares", "avg", *SPREADS)
 _EXTREMES = ("min", "max", "quantile_cont", "quantile_disc")
@@ -108,21 +108,10 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
     for union in (each for each in nodes_in(node.source) if isinstance(each, Concat)):
         parts = [part for part in union.parts if dataset in {scan.dataset for scan in scans_in(part)}]
         for one, other in combinations(parts, 2):
-            if not passed(_asked(one, making)).is_disjoint_from(passed(_asked(other, making))):
+            if not passed(making.asked(one)).is_disjoint_from(passed(making.asked(other))):
                 what = f"rows of {dataset} may stand in several parts of a UNION ALL, and count for more than others"
                 return what, "read each table once, or with conditions that exclude one another"
     return None
-
-
-def _asked(node: Node, making: Making) -> list[Expression]:
-    """Return conditions that all rows of a part meet, on its dataset's columns."""
-    match node:
-        case Filter(source, predicate):
-            made = [making.computed(source, each) for each in conjuncts(predicate)]
-            return [*(positive(each[0]) for each in made if len(each) == 1), *_asked(source, making)]
-        case Project(source) | Sort(source) | Limit(source):
-            return _asked(source, making)
-    return []
 
 
 def _all_told(root: Node, node: Aggregate, making: Making) -> list[_Told]:
@@ -170,22 +159,12 @@ def _picked(value: Expression) -> tuple[Expression, frozenset[Expression]]:
         ((condition, chosen),) = bare.branches
         inner, conditions = _picked(chosen)
         return inner, conditions | {positive(condition)}
-    return (bare, frozenset({Not(IsNull(bare))})) if _leaves_out(bare) else (bare, frozenset())
+    return (bare, frozenset({Not(IsNull(bare))})) if may_be_null(bare, frozenset()) else (bare, frozenset())
 
 
 def _is_null(expression: Expression) -> bool:
     bare = without_casts(expression)
     return isinstance(bare, Literal) and bare.value is None
-
-
-def _leaves_out(expression: Expression) -> bool:
-    """Whether it may be NULL where its columns are not: pay / (id - 7) is of those whose id is not 7."""
-    match expression:
-        case Case() | Call("sqrt"):
-            return True
-        case Arithmetic("/" | "//" | "%", _, right) if not (isinstance(right, Literal) and right.value):
-            return True
-    return any(map(_leaves_out, operands(expression)))
 
 
 @dataclass
