@@ -49,7 +49,7 @@ class Lineage:
     def column(self, node: Node, name: str) -> tuple[str, ...]:
         """Return how a column is made of the scans' columns, for each of the relation's parts."""
         if (id(node), name) not in self._columns:
-            self._columns[id(node), name] = tuple(map(_short, self._of_column(node, name)))
+            self._columns[id(node), name] = tuple(map(short, self._of_column(node, name)))
         return self._columns[id(node), name]
 
     def _of_rows(self, node: Node) -> Rows:
@@ -63,7 +63,7 @@ class Lineage:
             case Filter(source, predicate):
                 passed = [self._values(source, condition) for condition in conjuncts(predicate)]
                 return tuple(
-                    (name, before | {_short(values[k]) for values in passed})
+                    (name, before | {short(values[k]) for values in passed})
                     for k, (name, before) in enumerate(self.rows(source))
                 )
             case Limit(source, count):
@@ -126,8 +126,9 @@ class Lineage:
 
 
 def _one(text: str) -> Rows:
-    return ((_short(text), frozenset()),)
+    return ((short(text), frozenset()),)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a text that is equal for equal ones, and never long."""
     return text if len(text) <= MOST_CHARACTERS else hashlib.sha256(text.encode()).hexdigest()

@@ -32,11 +32,13 @@ from conclave.ir.nodes import (
     Sort,
     field_of,
 )
+from conclave.ir.show import show_expression
 from conclave.ir.types import Integer
-from conclave.ir.walk import children, conjuncts, substitute
+from conclave.ir.walk import children, conjuncts, scans_in, substitute
 from conclave.ir.window import Window
 from policy.domain import positive
-from policy.lineage import Lineage
+from policy.lineage import Lineage, short
+from policy.weights import may_be_null
 
 ONE = Literal(1, Integer(8))
 _MOST_PARTS = 200  # of an expression that is followed further
@@ -92,11 +94,17 @@ class Making:
     def _total(self, node: Aggregate, output: AggregateOutput) -> tuple[Expression, ...]:
         """Return what is made of one person's rows first: it is of just these rows, and other than any one of them."""
         by = sorted(self.lineage.column(node.source, key) for key in node.keys)
+        kind = field_of(node, output.name).type
         if output.over is None:
-            number = Column(f"number by {by}", field_of(node, output.name).type)
-            return (Arithmetic("*", ONE, number),) * n_parts(node.source)
-        function = f"{output.function}{' distinct' if output.is_distinct else ''} by {by}"
-        return tuple(_named(each, function) for each in self.made(node.source, output.over))
+            return (Arithmetic("*", ONE, Column(f"number by {by}", kind)),) * n_parts(node.source)
+        function = f"{output.function}{' distinct' if output.is_distinct else ''}"
+        totals: list[Expression] = []
+        for each in self.made(node.source, output.over):
+            column = Column(short(f"{function} of {show_expression(each)} by {by}"), kind)
+            total = Arithmetic("*", ONE, column) if output.function == "count" else column
+            is_picked = may_be_null(each, frozenset())
+            totals.append(Case(((Not(IsNull(each)), total),), Literal(None, total.type)) if is_picked else total)
+        return tuple(totals)
 
     def _of_side(self, node: Join | CrossOne, name: str) -> Expression:
         is_left = name in {f.name for f in node.left.schema}
@@ -140,6 +148,16 @@ def n_parts(node: Node) -> int:
         case Project(source) | Filter(source) | Sort(source) | Limit(source) | Aggregate(source):
             return n_parts(source)
     return 1
+
+
+def tables_of_parts(node: Node) -> tuple[frozenset[str], ...]:
+    """Return which tables are read by each part of a UNION ALL that a relation's rows are of."""
+    match node:
+        case Concat(parts):
+            return tuple(tables for part in parts for tables in tables_of_parts(part))
+        case Project(source) | Filter(source) | Sort(source) | Limit(source) | Aggregate(source):
+            return tables_of_parts(source)
+    return (frozenset(scan.table for scan in scans_in(node)),)
 
 
 def _named(expression: Expression, place: str) -> Expression:

@@ -35,16 +35,18 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
+from conclave.ir.types import Boolean
 from conclave.ir.walk import children, nodes_in, scans_in
 from policy.document import Policy
 from policy.domain import passed, positive
-from policy.made import ONE, Making, n_parts, origins
+from policy.made import ONE, Making, n_parts, origins, tables_of_parts
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
 from policy.verdict import Reason
 from policy.weights import may_be_null
 
 _SPREAD = ("sum", "sum_squares", "avg", *SPREADS)
+_NOBODY = frozenset[Expression]({Literal(False, Boolean())})  # what no rows pass
 _EXTREMES = ("min", "max", "quantile_cont", "quantile_disc")
 
 
@@ -101,8 +103,12 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
         values = (
             [without_casts(each) for each in making.made(node.source, output.over)] if output.over is not None else []
         )
-        there = [each for each in values if not _is_null(each)]
-        if not all(isinstance(each, Column) for each in there) and len(set(map(show_expression, there))) > 1:
+        there = [
+            (each, tables)
+            for each, tables in zip(values, tables_of_parts(node.source), strict=False)
+            if not _is_null(each)
+        ]
+        if any(_differ(one, other) for one, other in combinations(there, 2)):
             what = f"{output.name} counts rows of {dataset} in one part of a UNION ALL for more than those in another"
             return what, "compute the same in all parts of the UNION ALL"
     for union in (each for each in nodes_in(node.source) if isinstance(each, Concat)):
@@ -112,6 +118,14 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
                 what = f"rows of {dataset} may stand in several parts of a UNION ALL, and count for more than others"
                 return what, "read each table once, or with conditions that exclude one another"
     return None
+
+
+def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, frozenset[str]]) -> bool:
+    """Whether two parts give an aggregate other values. Columns of other tables do, which are counted apart."""
+    (mine, own), (theirs, others) = one, other
+    if show_expression(mine) == show_expression(theirs):
+        return False
+    return bool(own & others) or not (isinstance(mine, Column) and isinstance(theirs, Column))
 
 
 def _all_told(root: Node, node: Aggregate, making: Making) -> list[_Told]:
@@ -132,7 +146,10 @@ def _are_apart(one: tuple[frozenset[Expression], ...], other: tuple[frozenset[Ex
         return False
     if all(map(_are_same, one, other)):
         return True
-    return all(passed(mine).is_disjoint_from(passed(theirs)) for mine, theirs in zip(one, other, strict=True))
+    return all(
+        mine | theirs >= _NOBODY or passed(mine).is_disjoint_from(passed(theirs))
+        for mine, theirs in zip(one, other, strict=True)
+    )
 
 
 def _are_same(one: frozenset[Expression], other: frozenset[Expression]) -> bool:
@@ -155,6 +172,8 @@ def _told(node: Aggregate, output: AggregateOutput, making: Making) -> _Told:
 def _picked(value: Expression) -> tuple[Expression, frozenset[Expression]]:
     """Return what is aggregated, and which conditions its rows pass because it is NULL in others."""
     bare = without_casts(value)
+    if _is_null(bare):
+        return bare, _NOBODY
     if isinstance(bare, Case) and len(bare.branches) == 1 and _is_null(bare.default):
         ((condition, chosen),) = bare.branches
         inner, conditions = _picked(chosen)
