@@ -8,6 +8,7 @@ from conclave.ir.types import Boolean, Date, Decimal, Double, Type, is_numeric
 from conclave.ir.words import FRACTION_BITS
 
 MOST_DAYS = 1 << 23  # from 1970, either way: any date of four digits
+_LARGEST_DOUBLE = 1 << 1000
 _LARGEST_PART = 10**7  # of a date: its year
 Sizes = Mapping[str, Fraction | None]
 
@@ -37,7 +38,10 @@ def size_of(expression: Expression, columns: Sizes) -> Fraction | None:
         case Column(name):
             return columns[name]
         case Arithmetic(operator, left, right):
-            return _of_two(operator, size_of(left, columns), size_of(right, columns), right)
+            most = _of_two(operator, size_of(left, columns), size_of(right, columns), right)
+            # Beyond what doubles hold there is no size, even if it is divided again.
+            is_lost = most is not None and isinstance(expression.type, Double) and most > _LARGEST_DOUBLE
+            return None if is_lost else most
         case Negate(operand) | Cast(operand):
             return size_of(operand, columns)
         case Case(branches, default):

@@ -27,11 +27,14 @@ Files, in reading order:
 - clauses: the clauses that are about the run as a whole
 - steps: the plan's steps against the query's flow
 - weights: expressions by which some rows count for more than others
+- lineage: what rows and columns are made of, as text
+- domain: what conditions leave of rows
+- made: what a column is computed by, part by part of a UNION ALL
+- shaping: which rows and columns an author can make count for more than others
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
 - noise: whether what is told has enough noise
-- domain: what conditions leave of rows
 - rows: which rows an aggregate is of
 - terms: what a sum is a sum of
 - told: an aggregate of an answer, or the rows that it lists
@@ -42,6 +45,7 @@ Files, in reading order:
 - faithful: the plan's steps against the query that is judged
 - keys: who may see which keys in the clear
 - sizes: who may count the rows that are left on the way
+- picked_sizes: whether a query picks what decides how many rows are put into MPC under a minimum
 - ranges: whether looking at how large numbers are tells of enough subjects
 - local_sizes: whether what is computed in clear could fail on a row that an author has picked
 - verdict: what the verifier says

@@ -55,9 +55,9 @@ from conclave.ir.window import Window
 from policy.aggregates import COMBINES, KIND_OF_FUNCTION, tells_rows_of
 from policy.comparisons import column_in
 from policy.mean import mean_of, variance_of, without_casts
-from policy.personal import Personal, Source, is_among, standing_for_rows
+from policy.personal import Personal, Source, is_among, single_columns, standing_for_rows
 from policy.rules import Rules, held_to_rules, noting_parts
-from policy.uses import Relation, Use, Value, influences_of, merged, sources_of, together
+from policy.uses import Relation, Use, Value, influences_of, left_out, merged, sources_of, together
 from policy.windows import windowed
 
 
@@ -180,6 +180,11 @@ class _Tracing:
             values[a] = values[b] = together(both.values[a], both.values[b])
         for side, own, others in ((left, 0, 1), (right, 1, 0)):
             alone = standing_for_rows(self.personal, side.values.values())
+            of_rows = single_columns(self.personal, {use.dataset for use in side.rows})
+            for pair in node.on:
+                # And what was left out of the one is so of the other, be it before or after they meet.
+                met, keys = both.values[pair[others]], sources_of(side.values[pair[own]]) | of_rows
+                influences.append(left_out(side.influences, keys, met, step, node.at))
             for name, value in side.values.items():
                 # A personal column stands for its row, and so for the keys that the row was matched with;
                 # what a key was copied to, or computed from it, stands for that key.
@@ -202,9 +207,11 @@ def _marked(uses: tuple[Use, ...], number: int) -> tuple[Use, ...]:
 
 def _scan(node: Scan, rules: Rules) -> Relation:
     values = {}
+    every = tuple(dict.fromkeys(rule for of_one in rules.values() for rule in of_one))
     for name in (f.name for f in node.schema):
         of_column = rules.get((node.dataset, name), ())
-        values[name] = Value((Use(node.dataset, name, "plain", rules=of_column, steps=(f"{node.dataset}.{name}",)),))
+        way = (f"{node.dataset}.{name}",)
+        values[name] = Value((Use(node.dataset, name, "plain", rules=of_column, all_rules=every, steps=way),))
     return Relation(values, rows=(Use(node.dataset, None, "count", steps=(f"rows of {node.dataset}",)),))
 
 

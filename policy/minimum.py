@@ -39,8 +39,8 @@ from conclave.ir.window import Window
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.document import Policy
 from policy.mean import without_casts
+from policy.shaping import Shape, Shaping
 from policy.verdict import Code, Reason
-from policy.weights import weighs
 
 Names = frozenset[str]
 _NOT_MET: Code = "minimum-not-met"
@@ -64,13 +64,13 @@ class Rows:
 
     threads: tuple[Thread, ...] = ()
     nulls: Names = frozenset()  # columns that are NULL in every row
-    weighed: Names = frozenset()  # columns in which some rows can be made to count for more than others
 
 
 def check_minimum(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield what would be told of fewer subjects than a policy asks for."""
+    shaping = Shaping(policies)
     for recipient in root.recipients:
-        tracing = _Tracing(recipient, policies)
+        tracing = _Tracing(recipient, policies, shaping)
         rows = tracing.rows(root)
         yield from tracing.reasons
         for thread in rows.threads:
@@ -122,6 +122,7 @@ def least_of(policy: Policy) -> int:
 class _Tracing:
     recipient: str
     policies: Mapping[str, Policy]
+    shaping: Shaping | None = None  # None: what lets some count for more than others is said elsewhere
     reasons: list[Reason] = field(default_factory=list)
     done: dict[int, Rows] = field(default_factory=dict)  # by id: subtrees are shared
     ended: dict[str, list[Aggregate]] = field(default_factory=dict)  # by dataset, where its threads ended
@@ -174,11 +175,10 @@ class _Tracing:
         keys, going_on = frozenset(node.keys), []
         step = show_node(replace(node, guards=()))
         asked = [thread for thread in source.threads if thread.demands]
-        for output in node.outputs:
-            if output.over in source.weighed:
-                for thread in asked:
-                    why = f"{output.over} lets some count for more than others in {output.function}({output.over})"
-                    self.reasons += self.refusals(_via(thread, step, node), why, "minimum-not-countable")
+        shape = self.shaping.shape(node.source) if asked and self.shaping is not None else Shape()
+        for why in filter(None, (shape.lets_count_more(output, node.keys) for output in node.outputs)):
+            for thread in asked:
+                self.reasons += self.refusals(_via(thread, step, node), why, "minimum-not-countable")
         for thread in source.threads:
             if thread.columns & keys:
                 going_on.append(_via(replace(thread, columns=thread.columns & keys), step, node))
@@ -188,7 +188,7 @@ class _Tracing:
             elif thread.demands:
                 why = thread.lost or f"they are not counted in {step}"
                 going_on.append(_via(replace(thread, columns=frozenset(), lost=why), step, node))
-        return Rows(tuple(going_on), source.nulls & keys, source.weighed & keys)
+        return Rows(tuple(going_on), source.nulls & keys)
 
     def _window(self, source: Rows, node: Window) -> Rows:
         """A window puts what others have beside a row: a group of many then tells of one of them."""
@@ -247,7 +247,7 @@ def _concat(parts: list[Rows]) -> Rows:
         demands = reduce(frozenset.union, (thread.demands for thread in there))
         threads.append(replace(first, demands=demands, columns=frozenset() if lost else columns, lost=lost))
     nulls = reduce(frozenset.intersection, (part.nulls for part in parts))
-    return Rows(tuple(threads), nulls, reduce(frozenset.union, (part.weighed for part in parts)))
+    return Rows(tuple(threads), nulls)
 
 
 def _numbered(threads: tuple[Thread, ...]) -> dict[tuple[tuple[str, str], int], Thread]:
@@ -259,8 +259,7 @@ def _numbered(threads: tuple[Thread, ...]) -> dict[tuple[tuple[str, str], int], 
 
 def _project(source: Rows, node: Project) -> Rows:
     copies: dict[str, set[str]] = {}
-    nulls, weighed = set(), set()
-    subjects = reduce(frozenset.union, (thread.columns for thread in source.threads), frozenset[str]())
+    nulls = set()
     for output in node.outputs:
         bare = without_casts(output.expression)
         if isinstance(bare, Column):
@@ -269,14 +268,12 @@ def _project(source: Rows, node: Project) -> Rows:
             isinstance(bare, Column) and bare.name in source.nulls
         ):
             nulls.add(output.name)
-        if weighs(output.expression, subjects, source.weighed):
-            weighed.add(output.name)
     threads = []
     for thread in source.threads:
         columns = frozenset(name for column in thread.columns for name in copies.get(column, ()))
         lost = thread.lost or ("" if columns else f"nothing says whom rows are about after {show_node(node)}")
         threads.append(replace(thread, columns=columns, lost=lost))
-    return Rows(tuple(threads), frozenset(nulls), frozenset(weighed))
+    return Rows(tuple(threads), frozenset(nulls))
 
 
 def _join(left: Rows, right: Rows, node: Join) -> Rows:
@@ -298,9 +295,9 @@ def _join(left: Rows, right: Rows, node: Join) -> Rows:
             assert_never(never)
     why = "whether a row has a match tells of single ones, and they are not counted"
     matched = tuple(_via(replace(t, lost=t.lost or ("" if t.columns else why)), step, node) for t in matched)
-    return Rows((*left.threads, *(t for t in matched if t.demands)), left.nulls, left.weighed)
+    return Rows((*left.threads, *(t for t in matched if t.demands)), left.nulls)
 
 
 def _beside(left: Rows, right: tuple[Thread, ...], sources: list[Rows]) -> Rows:
     nulls = reduce(frozenset.union, (source.nulls for source in sources))
-    return Rows((*left.threads, *right), nulls, reduce(frozenset.union, (source.weighed for source in sources)))
+    return Rows((*left.threads, *right), nulls)

@@ -1,6 +1,6 @@
 """What stands for single rows or persons: a column that is unique or the subject, or several that are a key together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from policy.uses import Use, Value
 
@@ -18,6 +18,11 @@ def standing_for_rows(personal: Personal, values: Iterable[Value]) -> frozenset[
     """
     known = {(use.dataset, use.column) for value in values for use in value.uses if use.is_of_rows}
     return frozenset(source for alone in personal if alone <= known for source in alone)
+
+
+def single_columns(personal: Personal, datasets: Set[str]) -> frozenset[Source]:
+    """Return the columns of the datasets that tell their rows apart each by itself."""
+    return frozenset(source for alone in personal if len(alone) == 1 for source in alone if source[0] in datasets)
 
 
 def is_among(use: Use, sources: frozenset[Source]) -> bool:

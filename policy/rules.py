@@ -31,8 +31,8 @@ def held_to_rules(value: Value, column: Value, condition: Expression) -> Value:
     computed = {(use.dataset, use.column) for use in column.uses if use.kind != "plain" and not _is_label(use)}
     uses = []
     for use in value.uses:
-        if use.rules and (use.dataset, use.column) in own - computed:
-            use = replace(use, obeys=frozenset(rule for rule in use.rules if is_allowed(rule, condition)))
+        if use.all_rules and (use.dataset, use.column) in own - computed:
+            use = replace(use, obeys=frozenset(rule for rule in use.all_rules if is_allowed(rule, condition)))
         uses.append(use)
     return Value(tuple(uses), value.influences)
 

@@ -12,7 +12,6 @@ from itertools import combinations
 
 from conclave.ir.expressions import (
     Arithmetic,
-    Call,
     Case,
     Column,
     Expression,
@@ -20,7 +19,6 @@ from conclave.ir.expressions import (
     Literal,
     Not,
     Spread,
-    names_in,
     operands,
 )
 from conclave.ir.nodes import (
@@ -34,22 +32,22 @@ from conclave.ir.nodes import (
     Node,
     Project,
     Sort,
-    field_of,
 )
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
-from conclave.ir.types import Integer
-from conclave.ir.walk import children, conjuncts, nodes_in, scans_in, substitute
+from conclave.ir.types import Boolean
+from conclave.ir.walk import children, nodes_in, scans_in
 from policy.document import Policy
 from policy.domain import passed, positive
+from policy.made import ONE, Making, n_parts, origins, tables_of_parts
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
 from policy.verdict import Reason
+from policy.weights import may_be_null
 
-_MOST_PARTS = 200  # of an expression that is followed further
 _SPREAD = ("sum", "sum_squares", "avg", *SPREADS)
+_NOBODY = frozenset[Expression]({Literal(False, Boolean())})  # what no rows pass
 _EXTREMES = ("min", "max", "quantile_cont", "quantile_disc")
-_ONE = Literal(1, Integer(8))
 
 
 @dataclass(frozen=True)
@@ -64,71 +62,82 @@ class _Told:
 
 def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are to have a minimum of subjects, and of whose groups something is told of other rows."""
+    making = Making()
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
-        for node in nodes:
-            found = next((each for each in (_unequal(node, dataset), _subtracted(root, node, dataset)) if each), None)
-            if found is None:
-                continue
-            what, fix = found
-            yield Reason(
-                code="differencing",
-                dataset=dataset,
-                version=policy.metadata.version,
-                clause="spec.minimum.subjects",
-                says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-                what=what,
-                where=node.at,
-                fix=fix,
-            )
-            break
+        unequal = ((node, _unequal(node, dataset, making)) for node in nodes)
+        found = next(((node, problem) for node, problem in unequal if problem), None)
+        found = found or _subtracted(root, nodes, dataset, making)
+        if found is None:
+            continue
+        node, (what, fix) = found
+        yield Reason(
+            code="differencing",
+            dataset=dataset,
+            version=policy.metadata.version,
+            clause="spec.minimum.subjects",
+            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
+            what=what,
+            where=node.at,
+            fix=fix,
+        )
 
 
-def _subtracted(root: Node, node: Aggregate, dataset: str) -> tuple[str, str] | None:
-    pair = next(_different(root, node), None)
-    if pair is None:
-        return None
-    one, other = sorted(each.name for each in pair)
-    what = f"{one} and {other} are of different rows of {dataset}; their difference may be of fewer subjects"
-    return what, "group by what the rows differ in, so that small groups are suppressed, or ask two questions"
+def _subtracted(
+    root: Node, nodes: list[Aggregate], dataset: str, making: Making
+) -> tuple[Aggregate, tuple[str, str]] | None:
+    """Return what can be subtracted, and where: of one grouping, however often the query makes it."""
+    told = [(node, each) for node in nodes for each in _all_told(root, node, making)]
+    for (node, one), (_, other) in combinations(told, 2):
+        if _shares(one, other) and not _are_apart(one.rows, other.rows):
+            first, second = sorted((one.name, other.name))
+            what = f"{first} and {second} are of different rows of {dataset}; their difference may be of fewer subjects"
+            fix = "group by what the rows differ in, so that small groups are suppressed, or ask two questions"
+            return node, (what, fix)
+    return None
 
 
-def _unequal(node: Aggregate, dataset: str) -> tuple[str, str] | None:
+def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] | None:
     """Return why some rows would count for more than others because of a UNION ALL: each part has to count alike, once."""
     for output in node.outputs:
-        values = [without_casts(each) for each in _made(node.source, output.over)] if output.over is not None else []
-        there = [each for each in values if not _is_null(each)]
-        if not all(isinstance(each, Column) for each in there) and len(set(map(show_expression, there))) > 1:
+        values = (
+            [without_casts(each) for each in making.made(node.source, output.over)] if output.over is not None else []
+        )
+        there = [
+            (each, tables)
+            for each, tables in zip(values, tables_of_parts(node.source), strict=False)
+            if not _is_null(each)
+        ]
+        if any(_differ(one, other) for one, other in combinations(there, 2)):
             what = f"{output.name} counts rows of {dataset} in one part of a UNION ALL for more than those in another"
             return what, "compute the same in all parts of the UNION ALL"
     for union in (each for each in nodes_in(node.source) if isinstance(each, Concat)):
         parts = [part for part in union.parts if dataset in {scan.dataset for scan in scans_in(part)}]
         for one, other in combinations(parts, 2):
-            if not passed(_asked(one)).is_disjoint_from(passed(_asked(other))):
+            if not passed(making.asked(one)).is_disjoint_from(passed(making.asked(other))):
                 what = f"rows of {dataset} may stand in several parts of a UNION ALL, and count for more than others"
                 return what, "read each table once, or with conditions that exclude one another"
     return None
 
 
-def _asked(node: Node) -> list[Expression]:
-    """Return conditions that all rows of a part meet, on its dataset's columns."""
-    match node:
-        case Filter(source, predicate):
-            made = [_computed(source, each) for each in conjuncts(predicate)]
-            return [*(positive(each[0]) for each in made if len(each) == 1), *_asked(source)]
-        case Project(source) | Sort(source) | Limit(source):
-            return _asked(source)
-    return []
+def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, frozenset[str]]) -> bool:
+    """Whether two parts give an aggregate other values. Columns of other tables do, which are counted apart."""
+    (mine, own), (theirs, others) = one, other
+    if show_expression(mine) == show_expression(theirs):
+        return False
+    return bool(own & others) or not (isinstance(mine, Column) and isinstance(theirs, Column))
 
 
-def _different(root: Node, node: Aggregate) -> Iterator[tuple[_Told, _Told]]:
+def _all_told(root: Node, node: Aggregate, making: Making) -> list[_Told]:
     uses = _Uses()
     _note_uses(root, node, {output.name: output for output in node.outputs}, uses)
-    found = [_told(node, output) for output in node.outputs if output.name in uses.told]
-    for one, other in combinations(found, 2):
-        shares = "count" in one.kinds & other.kinds or bool(one.kinds & other.kinds and one.sources & other.sources)
-        if shares and not _are_apart(one.rows, other.rows):
-            yield one, other
+    return [_told(node, output, making) for output in node.outputs if output.name in uses.told]
+
+
+def _shares(one: _Told, other: _Told) -> bool:
+    """Whether the one can be subtracted from the other, if the rows are not the same."""
+    both = one.kinds & other.kinds
+    return "count" in both or bool(both and one.sources & other.sources)
 
 
 def _are_apart(one: tuple[frozenset[Expression], ...], other: tuple[frozenset[Expression], ...]) -> bool:
@@ -137,96 +146,44 @@ def _are_apart(one: tuple[frozenset[Expression], ...], other: tuple[frozenset[Ex
         return False
     if all(map(_are_same, one, other)):
         return True
-    return all(passed(mine).is_disjoint_from(passed(theirs)) for mine, theirs in zip(one, other, strict=True))
+    return all(
+        mine | theirs >= _NOBODY or passed(mine).is_disjoint_from(passed(theirs))
+        for mine, theirs in zip(one, other, strict=True)
+    )
 
 
 def _are_same(one: frozenset[Expression], other: frozenset[Expression]) -> bool:
     return {show_expression(each) for each in one} == {show_expression(each) for each in other}
 
 
-def _told(node: Aggregate, output: AggregateOutput) -> _Told:
-    values = (_ONE,) if output.over is None else _made(node.source, output.over)
-    if output.over is None:
-        values = values * max(_n_parts(node.source), 1)
+def _told(node: Aggregate, output: AggregateOutput, making: Making) -> _Told:
+    values = (ONE,) * max(n_parts(node.source), 1) if output.over is None else making.made(node.source, output.over)
     picked = [_picked(value) for value in values]
-    sources = frozenset(name for value, _ in picked for name in names_in(value))
+    sources = origins(node.source, output.over) if output.over is not None else frozenset[str]()
     is_plain = all(isinstance(without_casts(value), Column) for value, _ in picked)
     kinds = {"extreme"} if output.function in _EXTREMES else {"sum"} if output.function in _SPREAD else {"count"}
     if output.function == "sum" and not is_plain:
         kinds.add("count")  # SUM(1 + 0 * days) counts
     if output.is_distinct:
-        kinds = {"distinct"}
+        kinds = {"distinct", "count"}  # of what nobody has twice, it is the number of rows
     return _Told(output.name, frozenset(kinds), sources, tuple(conditions for _, conditions in picked))
 
 
 def _picked(value: Expression) -> tuple[Expression, frozenset[Expression]]:
     """Return what is aggregated, and which conditions its rows pass because it is NULL in others."""
     bare = without_casts(value)
+    if _is_null(bare):
+        return bare, _NOBODY
     if isinstance(bare, Case) and len(bare.branches) == 1 and _is_null(bare.default):
         ((condition, chosen),) = bare.branches
         inner, conditions = _picked(chosen)
         return inner, conditions | {positive(condition)}
-    return (bare, frozenset({Not(IsNull(bare))})) if _leaves_out(bare) else (bare, frozenset())
+    return (bare, frozenset({Not(IsNull(bare))})) if may_be_null(bare, frozenset()) else (bare, frozenset())
 
 
 def _is_null(expression: Expression) -> bool:
     bare = without_casts(expression)
     return isinstance(bare, Literal) and bare.value is None
-
-
-def _leaves_out(expression: Expression) -> bool:
-    """Whether it may be NULL where its columns are not: pay / (id - 7) is of those whose id is not 7."""
-    match expression:
-        case Case() | Call("sqrt"):
-            return True
-        case Arithmetic("/" | "//" | "%", _, right) if not (isinstance(right, Literal) and right.value):
-            return True
-    return any(map(_leaves_out, operands(expression)))
-
-
-def _n_parts(node: Node) -> int:
-    match node:
-        case Concat(parts):
-            return sum(map(_n_parts, parts))
-        case Project(source) | Filter(source) | Sort(source) | Limit(source) | Aggregate(source):
-            return _n_parts(source)
-    return 1
-
-
-def _made(node: Node, name: str) -> tuple[Expression, ...]:
-    """Return what a column is computed by from datasets' columns, for each part of a UNION ALL below."""
-    match node:
-        case Concat(parts):
-            return tuple(each for part in parts for each in _made(part, name))
-        case Filter(source) | Sort(source) | Limit(source):
-            return _made(source, name)
-        case Project(source, outputs):
-            return _computed(source, next(output.expression for output in outputs if output.name == name))
-        case Aggregate(source, keys, outputs) if name not in keys:
-            # What is made of one person's rows first is of just these rows.
-            over = next(output.over for output in outputs if output.name == name)
-            return (_ONE,) * _n_parts(source) if over is None else _made(source, over)
-        case Aggregate(source):
-            return _made(source, name)
-    sides = [side for side in children(node) if name in {f.name for f in side.schema}]
-    if len(sides) == 1 and _n_parts(sides[0]) == 1:
-        return _made(sides[0], name)
-    found = field_of(node, name)
-    return (Column(name, found.type, found.nullable),)
-
-
-def _computed(source: Node, expression: Expression) -> tuple[Expression, ...]:
-    below = {name: _made(source, name) for name in sorted(names_in(expression))}
-    n_parts = _n_parts(source) if not below else max(map(len, below.values()))
-    made = []
-    for part in range(n_parts):
-        values = {name: each[part if len(each) == n_parts else 0] for name, each in below.items()}
-        made.append(substitute(expression, values) if sum(map(_size, values.values())) < _MOST_PARTS else expression)
-    return tuple(made)
-
-
-def _size(expression: Expression) -> int:
-    return 1 + sum(map(_size, operands(expression)))
 
 
 @dataclass

@@ -45,6 +45,9 @@ class Use:
     to_knowing: tuple[tuple[str, str], ...] = ()  # learnt only by who knows these (dataset, column), row by row
     obeys: frozenset[FilterRule] = frozenset()  # it tells no more apart than each of these allows
     rules: tuple[FilterRule, ...] = field(default=(), compare=False)  # all that there are on the column
+    all_rules: tuple[FilterRule, ...] = field(
+        default=(), compare=False
+    )  # and on any column, which it may be matched with
     steps: tuple[str, ...] = field(default=(), compare=False)  # the way here, printed
     at: Position | None = field(default=None, compare=False)
 
@@ -110,6 +113,19 @@ def influences_of(value: Value, kind: Kind, step: str, at: Position | None) -> t
         found.append(replace(use, total=None).via(step, at))
     # What the value had already is kept, unless this says the same in fewer words.
     return merged(found, (use for use in value.influences if use not in found))
+
+
+def left_out(
+    influences: tuple[Use, ...], keys: frozenset[tuple[str, str]], matched: Value, step: str, at: Position | None
+) -> tuple[Use, ...]:
+    """Return how what is matched with `keys` decides by the conditions that these have passed, as it has then as well."""
+    found: list[tuple[Use, ...]] = []
+    for passed in influences:
+        if passed.kind == "filter" and (passed.dataset, passed.column) in keys:
+            of_rows = (use for use in matched.uses if use.is_of_rows or use.kind == "group_key")
+            uses = tuple(replace(use, obeys=passed.obeys) for use in of_rows)
+            found.append(influences_of(Value(uses), "filter", f"{step}, {passed.steps[-1]}", at))
+    return merged(*found)
 
 
 def _way(use: Use) -> tuple[int, tuple[str, ...], tuple[int, int]]:

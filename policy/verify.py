@@ -22,6 +22,7 @@ from policy.local_sizes import check_local_sizes, check_shared_sizes
 from policy.minimum import check_minimum, check_picked_keys
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
+from policy.picked_sizes import check_picked_sizes
 from policy.protections import obligations_of
 from policy.ranges import check_ranges
 from policy.release import held_by, refuse
@@ -58,6 +59,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
         *check_picked_keys(plan.query, valid),
+        *check_picked_sizes(plan, valid),
         *check_ranges(plan, valid),
         *check_local_sizes(plan, valid),
         *check_sizes(plan, valid),

@@ -4,6 +4,8 @@ Where a minimum of subjects is asked for, rows without a value count for nobody,
 an aggregate. CASE WHEN patient = 7 THEN cost ELSE 0 END cannot: everybody has a value, and one person all of it.
 """
 
+import decimal
+import math
 from typing import assert_never
 
 from conclave.ir.expressions import (
@@ -23,6 +25,10 @@ from conclave.ir.expressions import (
     names_in,
     operands,
 )
+from conclave.ir.types import Double
+
+# Of constant factors: between the two doubles do not round, which have 52 bits, nor MPC's words, with 32 after the point.
+_LARGEST, _SMALLEST = 1 << 30, 2.0**-20
 
 
 def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[str]) -> bool:
@@ -49,6 +55,12 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return True
         case Arithmetic("//" | "%" | "&") | Call("floor" | "ceil" | "round" | "like" | "ilike"):
             return True  # steps are conditions: cost * (days // 90) is nothing but for long stays
+        case Call("sqrt", (operand,)) if not isinstance(_bare(operand), Column):
+            return True  # SQRT(x * x) is ABS(x), a CASE
+        case Arithmetic("/", _, divisor) if not _keeps_distance(divisor):
+            return True  # cost / (days - 6.999) is next to nothing but where days is 7
+        case Arithmetic() if isinstance(expression.type, Double) and _rounds(expression):
+            return True  # so does rounding make steps: (days + 1e17) - 1e17
         case Cast(operand):
             return weighs(operand, subjects, weighed)
         case Arithmetic() | Negate() | Call() | Spread():
@@ -57,3 +69,71 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return any(weighs(part, subjects, weighed) for part in operands(expression))
         case _ as never:
             assert_never(never)
+
+
+def may_be_null(expression: Expression, chosen: frozenset[str]) -> bool:
+    """Whether an author decides where the expression is NULL, be it that a column in it, one of `chosen`, is so.
+
+    >>> from conclave.ir.types import Integer
+    >>> pay, number = Column("pay", Integer()), Column("id", Integer())
+    >>> may_be_null(Arithmetic("/", pay, number), frozenset()), may_be_null(pay, frozenset())
+    (True, False)
+    """
+    match expression:
+        case Column(name):
+            return name in chosen
+        case Case() | Call("sqrt"):
+            return True
+        case Arithmetic("/" | "//" | "%", _, right) if not (isinstance(right, Literal) and right.value):
+            return True
+    return any(may_be_null(part, chosen) for part in operands(expression))
+
+
+def _keeps_distance(divisor: Expression) -> bool:
+    """Whether a divisor is no difference that can be made small for some values: only whole numbers are put to columns."""
+    bare = _bare(divisor)
+    match bare:
+        case Literal() | Column() | Case():
+            return True  # a CASE decides, which is said of itself
+        case Arithmetic("*" | "/", left, right):
+            return _keeps_distance(left) and _keeps_distance(right)
+        case Arithmetic("+" | "-", left, right):
+            sides = _bare(left), _bare(right)
+            wholes = [each for each in sides if isinstance(each, Literal) and _is_whole(each)]
+            return len(wholes) == 1 and any(isinstance(each, Column) for each in sides)
+        case Negate(operand):
+            return _keeps_distance(operand)
+    return False
+
+
+def _is_whole(literal: Literal) -> bool:
+    value = literal.value
+    return isinstance(value, int | float | decimal.Decimal) and value == int(value)
+
+
+def _bare(expression: Expression) -> Expression:
+    while isinstance(expression, Cast):
+        expression = expression.operand
+    return expression
+
+
+def _rounds(expression: Arithmetic) -> bool:
+    """Whether constants in it are so large, or make numbers so small, that doubles or MPC's words would round them."""
+    if expression.operator in ("+", "-"):
+        return max(_factor(expression.left), _factor(expression.right)) > _LARGEST
+    return not _SMALLEST <= _factor(expression) <= _LARGEST
+
+
+def _factor(expression: Expression) -> float:
+    """Return the product of the constants in a product or quotient; of anything else, 1."""
+    match _bare(expression):
+        case Literal(value) if isinstance(value, int | float | decimal.Decimal) and value:
+            return abs(float(value))
+        case Arithmetic("*", left, right):
+            return _factor(left) * _factor(right)
+        case Arithmetic("/", left, right):
+            below = _factor(right)
+            return _factor(left) / below if below else math.inf
+        case Negate(operand):
+            return _factor(operand)
+    return 1.0
