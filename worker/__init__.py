@@ -11,6 +11,7 @@ Files, in reading order:
 - failure: what any exception means for the run
 - log: JSON lines on stderr
 - workdir: the files through which the three containers of a Job speak
+- unwanted: pandas out of sight, for all but Spark's client
 - meter: what a container has used
 - mounts: Secrets, as the Job mounts them
 - endpoints: Swift, mounted volumes, and what any store and any dataset's place offers

@@ -33,6 +33,7 @@ from worker.runspec import (
     MemberSpec,
     RunSpec,
 )
+from worker.unwanted import hide_pandas
 from worker.workdir import Outcome, WorkDir
 
 TERMINATION_LOG = "/dev/termination-log"
@@ -92,17 +93,9 @@ def publish_command(
     _run("publish", spec, work, secrets, termination_log)
 
 
-class _Unwanted:
-    """Hides pandas, which Arrow imports wherever it is installed, for conversions that nobody here asks for."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError(name=name)
-
-
 def main() -> None:
     """Run the command."""
-    sys.meta_path.insert(0, _Unwanted())
+    hide_pandas()
     app()
 
 
