@@ -332,6 +332,13 @@ def decimals_of(rounding: Call) -> int:
     return said.value if isinstance(said, Literal) and isinstance(said.value, int) else 0
 
 
+def needs_owner(expression: Expression) -> bool:
+    """Whether a part of it is a function that MPC does not have."""
+    if isinstance(expression, Call) and expression.function not in UNDER_MPC:
+        return True
+    return any(map(needs_owner, operands(expression)))
+
+
 def columns_of(expression: Expression) -> Iterator[Column]:
     """Yield every column that an expression reads, in the order they are written, with repeats."""
     if isinstance(expression, Column):
