@@ -27,7 +27,7 @@ from conclave.ir.expressions import (
     operands,
 )
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar, common_type, is_numeric
-from conclave.ir.words import FRACTION_BITS, word_of
+from conclave.ir.words import FRACTION_BITS, constant_word
 
 WORD_MOST = (1 << 63) - 1
 # What protocols that lift numbers to 128 bits take, such as a division's; and a division of whole numbers' divisor.
@@ -83,8 +83,8 @@ class Ranges:
 
     def _most(self, expression: Expression) -> int:
         match expression:
-            case Literal(value, kind):
-                return 0 if isinstance(kind, Varchar) else abs(word_of(value, kind))
+            case Literal(_, kind):
+                return 0 if isinstance(kind, Varchar) else abs(constant_word(expression, kind))
             case Column(name, kind):
                 return min(self.columns.get(name, most_of(kind)), most_of(kind))
             case Arithmetic():
@@ -292,4 +292,4 @@ def _limited(source: Type, target: Type, limit: int) -> Fit:
 
 def _factor(literal: Literal, other: Expression, is_double: bool) -> int:
     """Return the word that the other side is multiplied by."""
-    return abs(word_of(literal.value, Double() if is_double else literal.type))
+    return abs(constant_word(literal, Double() if is_double else literal.type))

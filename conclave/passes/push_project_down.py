@@ -23,8 +23,9 @@ from conclave.ir.expressions import (
     needs_owner,
     operands,
 )
-from conclave.ir.nodes import Concat, CrossOne, Filter, Join, Node, Output, Project
+from conclave.ir.nodes import Aggregate, Concat, CrossOne, Filter, Join, Node, Output, Project
 from conclave.ir.walk import bottom_up, owner_of, rebuild, substitute
+from conclave.ir.window import Window
 
 
 def push_project_down(root: Node) -> Node:
@@ -126,6 +127,10 @@ def reaches_owners(node: Node, expression: Expression) -> bool:
         case Project(source, outputs):
             inner = substitute(expression, {output.name: output.expression for output in outputs})
             return reaches_owners(source, inner)
+        case Aggregate(source, keys, guards=()) if needs_owner(expression):  # see `push_calls_down`
+            return names <= set(keys) and reaches_owners(source, expression)
+        case Window(source) if needs_owner(expression):
+            return names <= {f.name for f in source.schema} and reaches_owners(source, expression)
         case Join() | CrossOne():
             sides = (side for side in _computing_sides(node, expression) if names <= {f.name for f in side.schema})
             return any(reaches_owners(side, expression) for side in sides)
@@ -138,9 +143,10 @@ def _computing_sides(join: Join | CrossOne, expression: Expression) -> tuple[Nod
     What a left join puts NULLs in the place of must not be computed before: COALESCE(x, 0) would be NULL, too. What is
     NULL of NULLs may be, and is if MPC could not do it above.
     """
-    both = isinstance(join, CrossOne) or join.how == "inner"
-    both = both or (join.how == "left" and needs_owner(expression) and _is_null_of_nulls(expression))
-    return (join.left, join.right) if both else (join.left,)
+    if isinstance(join, CrossOne) or join.how == "inner":
+        return (join.left, join.right)
+    is_left = join.how == "left" and needs_owner(expression) and _is_null_of_nulls(expression)
+    return (join.left, join.right) if is_left else (join.left,)
 
 
 def _is_null_of_nulls(expression: Expression) -> bool:

@@ -23,7 +23,7 @@ def bind_order(query: exp.Query, selected: Selected, text: Text) -> Node:
     return node
 
 
-def bind_first(query: exp.Query, selected: Selected, text: Text) -> Node:
+def bind_first(query: exp.Expr, selected: Selected, text: Text) -> Node:
     """Return the rows of a subquery that has ORDER BY and LIMIT: those whose number in that order is small enough."""
     node, order, limit = selected.node, query.args["order"], query.args["limit"]
     refuse_others(query, frozenset(query.args) - {"offset"}, text)

@@ -42,8 +42,8 @@ def bind_local_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
             return Not(like, at) if call.args.get("negate") else like
         case exp.Extract():
             return _date_part(_OF_DATES.get(call.name.upper()), call.name, bind(call.expression), at)
-        case exp.Anonymous(expressions=[exp.Literal(is_string=True) as part, of]) if _is_date_part(call):
-            return _date_part(_OF_DATES.get(part.name.upper()), part.name, bind(of), at)
+        case exp.Anonymous(expressions=[exp.Literal(is_string=True) as named, of]) if _is_date_part(call):
+            return _date_part(_OF_DATES.get(str(named.this).upper()), str(named.this), bind(of), at)
         case exp.DateTrunc() | exp.TimestampTrunc():
             return _date_trunc(call, bind, at)
         case exp.Substring():
