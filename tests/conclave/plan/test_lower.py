@@ -133,8 +133,8 @@ def test_what_needs_nothing_but_the_answer_is_done_by_each_recipient():
     assert [(step.party, step.sql) for step in (first, second)] == [
         (name, first.sql) for name in ("alpha", "regulator")
     ]
-    assert "round(mean, 1)" in first.sql
-    assert "ORDER BY mean DESC" in first.sql
+    assert 'round("mean", 1)' in first.sql
+    assert 'ORDER BY "mean" DESC' in first.sql
     assert not any(
         "sort" in type(step.operator).__name__.lower() for step in plan_of(sql).steps if isinstance(step, MpcStep)
     )
