@@ -229,11 +229,12 @@ def test_a_worker_without_the_client_says_so(tmp_path, monkeypatch):
 
 
 def test_a_worker_that_hides_pandas_shows_it_to_the_client(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)  # what is there already is found whatever is hidden
+    monkeypatch.setitem(sys.modules, "conclave.local.sparksession", None)
     hide_pandas()
     try:
         with pytest.raises(ModuleNotFoundError):
             importlib.util.find_spec("pandas")
-        monkeypatch.setitem(sys.modules, "conclave.local.sparksession", None)
         with pytest.raises(BadDocument, match="has no client of Spark"):
             open_session(SOURCE, secret(tmp_path, SPARK_REMOTE=SOURCE.endpoint))
         importlib.util.find_spec("pandas")  # there or not, nobody minds
