@@ -52,7 +52,8 @@ cluster-test: $(READY)
 
 # The environment with Spark's client, and Spark's server, are made once; without Java it is said and nothing else.
 spark-test: $(READY)
-	@$(BIN)/python -m tests.spark -q -m spark tests/conclave/local tests/worker/test_spark.py
+	@$(BIN)/python -m tests.spark -q -m spark tests/conclave/local tests/worker/test_spark.py \
+	    tests/e2e/test_spark.py
 
 pods-test: $(READY)
 	@$(BIN)/python -m tests.cluster.binaries
@@ -92,7 +93,7 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench
 
 e2e: $(READY)
-	@$(BIN)/pytest $(PYTEST_FLAGS) -m e2e
+	@$(BIN)/pytest $(PYTEST_FLAGS) -m "e2e and not spark"
 
 # What `protocol: cheetah` needs, in an environment within ours, because it pins old versions of what we use.
 spu: $(READY)

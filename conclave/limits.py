@@ -45,7 +45,7 @@ from conclave.ir.noise import TAIL, Noise
 from conclave.ir.ranges import DIVISOR_MOST, LIFT_MOST, WORD_MOST
 from conclave.ir.types import Decimal, Double, Integer, Schema, Type, common_type, is_numeric
 from conclave.ir.window import Window
-from conclave.ir.words import FRACTION_BITS, word_of
+from conclave.ir.words import FRACTION_BITS, constant_word
 from conclave.plan.steps import MpcStep, Plan, ShareStep
 
 
@@ -317,7 +317,7 @@ def _name(node: Node) -> str:
 def _largest(side: Expression) -> int:
     """Return the largest size of a word of the expression's type, or of the constant it is."""
     if isinstance(side, Literal):
-        return abs(word_of(side.value, side.type))
+        return abs(constant_word(side, side.type))
     match side.type:
         case Integer(bits):
             return 1 << (bits - 1)

@@ -12,6 +12,7 @@ Files, in reading order:
 - failure: what any exception means for the run
 - log: JSON lines on stderr
 - workdir: the files through which the three containers of a Job speak
+- unwanted: modules out of sight that libraries load for nothing; pandas is shown to Spark's client
 - meter: what a container has used
 - mounts: Secrets, as the Job mounts them
 - endpoints: Swift, mounted volumes, and what any store and any dataset's place offers

@@ -16,6 +16,7 @@ from worker.endpoints.web import is_loopback
 from worker.errors import BadDocument
 from worker.mounts import read_secret
 from worker.runspec import SPARK_PORT, DatasetSpec, SparkSource, schema_of
+from worker.unwanted import show_pandas
 
 REMOTE_KEY = "SPARK_REMOTE"  # where the token may be sent: the owner says it, and no pull request
 TOKEN_KEY = "SPARK_TOKEN"  # noqa: S105 -- the key's name; optional
@@ -30,6 +31,7 @@ def open_session(source: SparkSource, secrets: Path) -> Session:
              client; EngineUnavailable.
     """
     endpoint = endpoint_of(source, secrets)
+    show_pandas()  # which the client asks for when it is imported
     try:
         client: Any = importlib.import_module("conclave.local.sparksession")
     except ModuleNotFoundError:

@@ -27,12 +27,13 @@ ArithmeticOperator = OneOf["+", "-", "*", "/", "//", "%", "&"]
 ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
 LogicOperator = OneOf["and", "or"]
 SpreadFunction = OneOf["var_samp", "var_pop", "stddev_samp", "stddev_pop"]
-# What owners compute on their own rows, before any are combined: MPC has no such functions but sqrt.
+# What owners compute on their own rows, before any are combined; MPC has those in `UNDER_MPC`.
 LocalFunction = OneOf[
     "like", "ilike", "substring", "lower", "upper", "trim", "length",
     "year", "quarter", "month", "week", "day", "dayofweek", "dayofyear", "date_trunc", "add_months",
     "floor", "ceil", "round", "sqrt",
 ]  # fmt: skip
+UNDER_MPC: tuple[LocalFunction, ...] = ("sqrt", "floor", "ceil", "round")
 Value = int | float | bool | str | decimal.Decimal | datetime.date | None
 
 
@@ -271,7 +272,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function that, but for sqrt, only an owner's own engine can compute; NULL if any argument is, and sqrt of what is negative."""
+    """A function of what an owner's engine computes; NULL if any argument is, and sqrt of what is negative."""
 
     function: LocalFunction
     arguments: tuple["Expression", ...]
@@ -323,6 +324,19 @@ def operands(expression: Expression) -> tuple[Expression, ...]:
             return arguments
         case Spread(_, count, total, squares):
             return (count, total, squares)
+
+
+def decimals_of(rounding: Call) -> int:
+    """Return how many decimals FLOOR, CEIL or ROUND leaves."""
+    said = rounding.arguments[1] if len(rounding.arguments) > 1 else None
+    return said.value if isinstance(said, Literal) and isinstance(said.value, int) else 0
+
+
+def needs_owner(expression: Expression) -> bool:
+    """Whether a part of it is a function that MPC does not have."""
+    if isinstance(expression, Call) and expression.function not in UNDER_MPC:
+        return True
+    return any(map(needs_owner, operands(expression)))
 
 
 def columns_of(expression: Expression) -> Iterator[Column]:

@@ -23,10 +23,11 @@ from conclave.ir.expressions import (
     Negate,
     Not,
     Spread,
+    decimals_of,
     operands,
 )
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar, common_type, is_numeric
-from conclave.ir.words import FRACTION_BITS, word_of
+from conclave.ir.words import FRACTION_BITS, constant_word
 
 WORD_MOST = (1 << 63) - 1
 # What protocols that lift numbers to 128 bits take, such as a division's; and a division of whole numbers' divisor.
@@ -37,6 +38,8 @@ PRODUCT_MOST = 5 << 60
 # No table has more rows, so no count is larger.
 COUNT_MOST = 1 << 31
 _ROOT_MOST = 1 << 47
+# What is rounded has room for the next whole double, in either direction.
+ROUNDED_MOST = LIFT_MOST - (2 << FRACTION_BITS)
 
 Look = OneOf["product", "quotient"]
 
@@ -80,8 +83,8 @@ class Ranges:
 
     def _most(self, expression: Expression) -> int:
         match expression:
-            case Literal(value, kind):
-                return 0 if isinstance(kind, Varchar) else abs(word_of(value, kind))
+            case Literal(_, kind):
+                return 0 if isinstance(kind, Varchar) else abs(constant_word(expression, kind))
             case Column(name, kind):
                 return min(self.columns.get(name, most_of(kind)), most_of(kind))
             case Arithmetic():
@@ -95,6 +98,8 @@ class Ranges:
                 return max(self.converted(value, kind).most for value in (*(v for _, v in branches), default))
             case Call("sqrt"):
                 return _ROOT_MOST
+            case Call("floor" | "ceil" | "round", (operand, *_)):
+                return self._rounded(expression, operand)
             case Spread():
                 return LIFT_MOST
             case Call():
@@ -103,6 +108,12 @@ class Ranges:
                 return 1
             case _ as never:
                 assert_never(never)
+
+    def _rounded(self, expression: Call, operand: Expression) -> int:
+        most = self.limited(operand, ROUNDED_MOST).most
+        if isinstance(operand.type, Decimal):
+            return most // int(10 ** (operand.type.scale - decimals_of(expression))) + 1
+        return most + (1 << FRACTION_BITS)
 
     def converted(self, expression: Expression, kind: Type) -> Fit:
         """Return what becoming words of another type needs; the limit is `left`."""
@@ -118,7 +129,7 @@ class Ranges:
         """Return what an operation needs of its operands before, and of its result after it is done."""
         left, right, kind = expression.left, expression.right, expression.type
         if not (is_numeric(left.type) and is_numeric(right.type)):
-            return Fit(most_of(kind))
+            return Fit(2 * most_of(Date()))  # days between two dates, or a date some days later
         match expression.operator:
             case "+" | "-":
                 a, b = self.converted(left, kind), self.converted(right, kind)
@@ -206,6 +217,8 @@ class Ranges:
                 return [self.limited(total, LIFT_MOST), self.limited(squares, LIFT_MOST)]
             case Call("sqrt", (operand,)):
                 return [self.limited(operand, LIFT_MOST)]
+            case Call("floor" | "ceil" | "round", (operand, *_)):
+                return [self.limited(operand, ROUNDED_MOST)]
             case Column() | Literal() | Logic() | Not() | IsNull() | Call():
                 return []
             case _ as never:
@@ -279,4 +292,4 @@ def _limited(source: Type, target: Type, limit: int) -> Fit:
 
 def _factor(literal: Literal, other: Expression, is_double: bool) -> int:
     """Return the word that the other side is multiplied by."""
-    return abs(word_of(literal.value, Double() if is_double else literal.type))
+    return abs(constant_word(literal, Double() if is_double else literal.type))

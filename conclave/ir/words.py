@@ -6,7 +6,7 @@ import hashlib
 from typing import assert_never
 
 from conclave.ir.errors import TypeProblem
-from conclave.ir.expressions import Value
+from conclave.ir.expressions import Literal, Value
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar, is_packed
 
 FRACTION_BITS = 32  # of a double in fixed point: 2.3e-10 apart, and below 2**30 in size
@@ -50,6 +50,14 @@ def word_of(value: Value, kind: Type) -> int:
             return pack_string(text, kind.max_bytes) if is_packed(kind) else hash_string(text)
         case _ as never:
             assert_never(never)
+
+
+def constant_word(constant: Literal, kind: Type) -> int:
+    """Return the word of a constant of the query's text. Raises: TypeProblem, with its place, if there is none."""
+    try:
+        return word_of(constant.value, kind)
+    except TypeProblem as problem:
+        raise TypeProblem(problem.what, constant.at, "count in larger units: of `x / 1000`, say") from problem
 
 
 def pack_string(text: bytes, max_bytes: int) -> int:

@@ -26,6 +26,7 @@ In reading order:
 - words: a column of words, and what is known of each
 - arithmetic: sums, products and quotients of words
 - choose: one of two words by a secret bit
+- rounding: FLOOR, CEIL and ROUND
 - evaluate: scalar expressions
 - looking: sums that are looked at
 - aggregates_of: the aggregates of a query

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from conclave.ir.expressions import Arithmetic, Literal
 from conclave.ir.ranges import Fit
-from conclave.ir.types import Decimal, Double, Integer, Type, common_type
+from conclave.ir.types import Date, Decimal, Double, Integer, Type, common_type
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.mpc.bits import and_bits, and_words
 from conclave.mpc.compare import is_negative, is_zero
@@ -69,7 +69,7 @@ def _marked_before(words: Words, outgrown: BitShare | None, present: BitShare | 
 
 def _sum(expression: Arithmetic, left: Words, right: Words, me: Party) -> Words:
     kind = expression.type
-    if isinstance(kind, Integer | Decimal | Double):
+    if not isinstance(left.type, Date):  # of two dates the difference is in days, as the words are
         left, right = _as(kind, left, right, me)
     is_sum = expression.operator == "+"
     return Words(left.values + right.values if is_sum else left.values - right.values, None, kind)

@@ -22,9 +22,10 @@ from conclave.ir.expressions import (
     Negate,
     Not,
     Spread,
+    decimals_of,
 )
 from conclave.ir.nodes import Output
-from conclave.ir.ranges import CERTAIN, LIFT_MOST, WORD_MOST, Fit, Ranges
+from conclave.ir.ranges import CERTAIN, LIFT_MOST, ROUNDED_MOST, WORD_MOST, Fit, Ranges
 from conclave.ir.types import (
     Boolean,
     Double,
@@ -45,6 +46,7 @@ from conclave.mpc.together import for_each, together, wait_for
 from conclave.operators.arithmetic import compute
 from conclave.operators.choose import choose_words
 from conclave.operators.filter import filter_rows
+from conclave.operators.rounding import rounded
 from conclave.operators.spread import spread
 from conclave.operators.table import SecretColumn, SecretTable
 from conclave.operators.watch import Watch
@@ -176,6 +178,8 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
             return Words(values, present, Double(), outgrown=either(added.outgrown, squared.outgrown, me))
         case Call("sqrt", (operand,)):
             return _square_root(_limited(operand, LIFT_MOST, rows), me)
+        case Call("floor" | "ceil" | "round" as function, (operand, *_), kind):
+            return rounded(function, _limited(operand, ROUNDED_MOST, rows), decimals_of(expression), kind, me)
         case Call():
             raise AssertionError("no function of MPC")
         case _ as never:

@@ -12,10 +12,9 @@ from conclave.ir.window import WindowOutput
 from conclave.mpc.bits import and_bits
 from conclave.mpc.compare import is_zero
 from conclave.mpc.convert import bit_to_arithmetic
-from conclave.mpc.divide import FRACTION_BITS, divide, multiply_fixed
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
-from conclave.mpc.shares import AShare, BitShare, public_share
+from conclave.mpc.shares import AShare, BitShare, concat_arithmetic
 from conclave.mpc.whole import divide_whole_by
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.sort import SortKey
@@ -95,12 +94,17 @@ def _only(chosen: BitShare, values: AShare, present: BitShare | None, me: Party)
 
 
 def between(low: AShare, high: SecretColumn, rest: AShare, denominator: int, me: Party) -> AShare:
-    """Return the double that lies `rest` parts of the way from `low` to `high`; `low` where there is no `high`.
+    """Return the double that lies `rest` parts of the way from `low` to `high`, cut off; `low` where there is no `high`.
 
     Shapes:  n doubles each, n whole numbers below the denominator.
     """
-    part = divide(rest, public_share(denominator, rest.n, me), me, FRACTION_BITS)
     step = high.values - low
     if high.present is not None:
         step = multiply(step, bit_to_arithmetic(high.present, me), me)
-    return low + multiply_fixed(step, part, me)
+    if denominator == 1:  # the least or the largest: a value that is there
+        return low
+    # (whole * denominator + left) * rest / denominator: no product outgrows its word, and halves are exact.
+    whole, left = divide_whole_by(step, denominator, me)
+    products = multiply(concat_arithmetic([whole, left]), concat_arithmetic([rest, rest]), me)
+    of_whole, of_left = products.split(2)
+    return low + of_whole + divide_whole_by(of_left, denominator, me)[0]

@@ -14,6 +14,7 @@ the three that build in what owners ask for, which change the answer and come fi
 - merge_projects: two projections in a row are one
 - push_filter_down: rows are dropped as early as can be
 - order_joins: small tables are joined first, and what one owner holds before all
+- push_calls_down: functions that only owners have are computed before rows are grouped
 - push_project_down: expressions are computed as early as can be
 - group_parts_by_owner: what one party holds stands together
 - split_aggregate: parties aggregate their own rows first

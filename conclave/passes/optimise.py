@@ -10,6 +10,7 @@ from conclave.passes.group_parts_by_owner import group_parts_by_owner
 from conclave.passes.merge_projects import merge_projects
 from conclave.passes.order_joins import order_joins
 from conclave.passes.prune_columns import prune_columns
+from conclave.passes.push_calls_down import push_calls_down
 from conclave.passes.push_filter_down import push_filter_down
 from conclave.passes.push_project_down import push_project_down
 from conclave.passes.split_aggregate import split_aggregate
@@ -21,6 +22,7 @@ PASSES: tuple[Callable[[Node], Node], ...] = (
     merge_projects,
     push_filter_down,
     order_joins,
+    push_calls_down,
     push_project_down,
     group_parts_by_owner,
     split_aggregate,

@@ -9,9 +9,23 @@ Reveals:  nothing: no number of rows changes.
 
 from dataclasses import replace
 
-from conclave.ir.expressions import Column, Expression, Literal, names_in
-from conclave.ir.nodes import Concat, CrossOne, Filter, Join, Node, Output, Project
+from conclave.ir.expressions import (
+    Arithmetic,
+    Call,
+    Cast,
+    Column,
+    Compare,
+    Expression,
+    Literal,
+    Negate,
+    Not,
+    names_in,
+    needs_owner,
+    operands,
+)
+from conclave.ir.nodes import Aggregate, Concat, CrossOne, Filter, Join, Node, Output, Project
 from conclave.ir.walk import bottom_up, owner_of, rebuild, substitute
+from conclave.ir.window import Window
 
 
 def push_project_down(root: Node) -> Node:
@@ -75,7 +89,7 @@ class _Sides:
         if isinstance(expression, Column | Literal):
             return expression
         for side, found in ((self.join.left, self.left), (self.join.right, self.right)):
-            if side in _computing_sides(self.join) and self._belongs_to(side, expression):
+            if side in _computing_sides(self.join, expression) and self._belongs_to(side, expression):
                 if expression not in found:
                     found[expression] = self._fresh()
                 return Column(found[expression], expression.type, expression.nullable, expression.at)
@@ -90,7 +104,7 @@ class _Sides:
         names = names_in(expression)
         if not names or not names <= {f.name for f in side.schema}:
             return False
-        return (isinstance(self.join, CrossOne) and side is self.join.right) or _reaches_owners(side, expression)
+        return (isinstance(self.join, CrossOne) and side is self.join.right) or reaches_owners(side, expression)
 
     def _fresh(self) -> str:
         n = 1
@@ -100,31 +114,48 @@ class _Sides:
         return f"computed_{n}"
 
 
-def _reaches_owners(node: Node, expression: Expression) -> bool:
+def reaches_owners(node: Node, expression: Expression) -> bool:
     """Whether single owners could compute the expression below `node`."""
     if owner_of(node) is not None:
         return True
     names = names_in(expression)
     match node:
         case Concat(parts):
-            return all(_reaches_owners(part, expression) for part in parts)
+            return all(reaches_owners(part, expression) for part in parts)
         case Filter(source):
-            return _reaches_owners(source, expression)
+            return reaches_owners(source, expression)
         case Project(source, outputs):
             inner = substitute(expression, {output.name: output.expression for output in outputs})
-            return _reaches_owners(source, inner)
+            return reaches_owners(source, inner)
+        case Aggregate(source, keys, guards=()) if needs_owner(expression):  # see `push_calls_down`
+            return names <= set(keys) and reaches_owners(source, expression)
+        case Window(source) if needs_owner(expression):
+            return names <= {f.name for f in source.schema} and reaches_owners(source, expression)
         case Join() | CrossOne():
-            sides = (side for side in _computing_sides(node) if names <= {f.name for f in side.schema})
-            return any(_reaches_owners(side, expression) for side in sides)
+            sides = (side for side in _computing_sides(node, expression) if names <= {f.name for f in side.schema})
+            return any(reaches_owners(side, expression) for side in sides)
     return False
 
 
-def _computing_sides(join: Join | CrossOne) -> tuple[Node, ...]:
-    """Return the sides below which an expression has the value that it has above the join.
+def _computing_sides(join: Join | CrossOne, expression: Expression) -> tuple[Node, ...]:
+    """Return the sides below which an expression has the value that it has above the join, and is worth computing.
 
-    What a left join puts NULLs in the place of must not be computed before: COALESCE(x, 0) would be NULL, too.
+    What a left join puts NULLs in the place of must not be computed before: COALESCE(x, 0) would be NULL, too. What is
+    NULL of NULLs may be, and is if MPC could not do it above.
     """
-    return (join.left, join.right) if isinstance(join, CrossOne) or join.how == "inner" else (join.left,)
+    if isinstance(join, CrossOne) or join.how == "inner":
+        return (join.left, join.right)
+    is_left = join.how == "left" and needs_owner(expression) and _is_null_of_nulls(expression)
+    return (join.left, join.right) if is_left else (join.left,)
+
+
+def _is_null_of_nulls(expression: Expression) -> bool:
+    """Whether it is certain to be NULL where one of its columns is."""
+    if isinstance(expression, Literal):
+        return expression.value is not None
+    if isinstance(expression, Arithmetic | Negate | Compare | Not | Cast | Call):
+        return all(map(_is_null_of_nulls, operands(expression)))
+    return isinstance(expression, Column)
 
 
 def _widened(side: Node, new: dict[Expression, str]) -> Node:

@@ -12,6 +12,7 @@ In reading order:
 - cleartext: which keys who may see
 - compaction: where rows that do not exist are dropped
 - disclose: what the steps disclose
+- push_up: what recipients do with the opened answer by themselves
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
 - show: the plan as text for people

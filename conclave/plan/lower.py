@@ -26,10 +26,11 @@ from conclave.ir.nodes import (
 from conclave.ir.noise import Noise
 from conclave.ir.types import Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
-from conclave.ir.window import SortKey, Window
+from conclave.ir.window import Window
 from conclave.plan.cleartext import Cleartext, seers_of
 from conclave.plan.compaction import compacted
 from conclave.plan.disclose import disclosures
+from conclave.plan.push_up import push_up
 from conclave.plan.sensitivity import Sensitivity, Unbounded
 from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import (
@@ -98,21 +99,15 @@ class _Lowering:
         return (SendStep("r1", owner, table, others, root.schema),) if others else ()
 
     def several_owners(self, root: Collect) -> tuple[Step, ...]:
-        """Lower a query over several parties' rows. The order of the answer is made by each recipient for itself."""
-        source: Node = root.source
-        order: tuple[SortKey, ...] = ()
-        match source:
-            case Sort(inner, keys):
-                source, order = inner, keys
-            case Limit(Sort(_, keys)):
-                order = keys
-        revealed = RevealStep("r1", self._share(source), root.recipients, root.schema)
-        if not order:
+        """Lower a query over several parties' rows. What can wait is done by each recipient for itself."""
+        opened = Input("r1", root.schema)
+        under_mpc, after = push_up(root.source, opened)
+        revealed = RevealStep(opened.name, self._share(under_mpc), root.recipients, root.schema)
+        if after == opened:
             return (revealed,)
-        query = Sort(Input(revealed.name, root.schema), order)
-        sql, n_local = self.to_sql(query), len(self.local)
-        ordered = (LocalStep(f"l{n_local + k}", party, query, sql) for k, party in enumerate(root.recipients, start=1))
-        return (revealed, *ordered)
+        sql, n_local = self.to_sql(after), len(self.local)
+        own = (LocalStep(f"l{n_local + k}", party, after, sql) for k, party in enumerate(root.recipients, start=1))
+        return (revealed, *own)
 
     def _share(self, node: Node) -> str:
         """Return the name of the shared table that holds `node`'s rows."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from conclave.ir.errors import Position, UnsupportedQuery
-from conclave.ir.expressions import Arithmetic, Call, Case, Cast, Compare, Expression, Literal, operands
+from conclave.ir.expressions import UNDER_MPC, Arithmetic, Call, Case, Cast, Compare, Expression, Literal, operands
 from conclave.ir.nodes import (
     SPREADS,
     Aggregate,
@@ -79,7 +79,7 @@ def _check_expression(expression: Expression) -> None:
                 for value in (*(value for _, value in branches), default):
                     if not isinstance(value, Literal):  # a constant is encoded as whatever is needed
                         _check_branch(value.type, part.type, value.at or part.at)
-            case Call(function) if function != "sqrt":
+            case Call(function) if function not in UNDER_MPC:
                 what = f"under MPC there is no {function.upper()}"
                 fix = "compute it from one table's columns alone, in a subquery of that table if need be"
                 raise UnsupportedQuery(what, part.at, fix)

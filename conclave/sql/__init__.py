@@ -4,6 +4,7 @@ What it does not know it refuses, with the place in the text and what to write i
 optimise, and knows nothing of policies.
 
 - parse: text to sqlglot's tree, and where each part of the tree stands in the text
+- instead: what to write in the place of what is refused
 - refuse: what is valid SQL but not ours, by name
 - scope: which columns a name can mean
 - literals: constants of the query's text

@@ -11,7 +11,7 @@ from conclave.ir.nodes import Aggregate, AggregateOutput, Collect, Concat, Filte
 from conclave.ir.types import Integer, Schema, common_type
 from conclave.sql.bind_expression import Context
 from conclave.sql.bind_from import renamed
-from conclave.sql.bind_order import bind_order
+from conclave.sql.bind_order import bind_first, bind_order
 from conclave.sql.bind_select import Selected, bind_select
 from conclave.sql.bind_subquery import bind_tied
 from conclave.sql.keys import columns_of
@@ -44,10 +44,13 @@ def bind(sql: str, tables: Mapping[str, Node], recipients: tuple[str, ...]) -> C
 
 
 def _bind_subquery(query: exp.Expr, context: Context) -> Node:
-    for name in ("order", "limit", "offset"):
-        if query.args.get(name) is not None:
-            fix = "order and cut the answer itself, at the end of the query"
-            raise refused(f"{part_name(name)} in a subquery", context.text.at(query.args[name]), fix)
+    order, limit = query.args.get("order"), query.args.get("limit")
+    if order is not None and limit is not None:
+        return bind_first(query, _bind_query(query, context), context.text)
+    for name, part in (("order", order), ("limit", limit), ("offset", query.args.get("offset"))):
+        if part is not None:
+            fix = "order and cut the answer itself, or have ORDER BY and LIMIT both, which picks rows"
+            raise refused(f"{part_name(name)} in a subquery", context.text.at(part), fix)
     return _bind_query(query, context).node
 
 

@@ -233,7 +233,7 @@ class ExpressionBinder:
                 operand = self.condition(part.this)
                 true, false = Literal(True, Boolean(), at), Literal(False, Boolean(), at)
                 return Case(((operand if wanted else Not(operand, at), true),), false, at)
-        raise refused("IS with anything but NULL, TRUE or FALSE", at)
+        raise refused("IS with anything but NULL, TRUE or FALSE", at, "write IS NOT DISTINCT FROM")
 
     def _between(self, part: exp.Between, at: Position | None) -> Expression:
         refuse_others(part, frozenset({"this", "low", "high"}), self.context.text)
@@ -277,7 +277,7 @@ class ExpressionBinder:
 
     def _subquery(self, part: exp.Subquery, at: Position | None) -> Expression:
         if self.subqueries is None:
-            raise refused(f"a subquery in {self.clause}", at)
+            raise refused(f"a subquery in {self.clause}", at, "join with it beforehand, in a subquery")
         tied = self.context.bind_tied(part, self.scope, self.context)
         if isinstance(tied, exp.Expr):
             return self.bind(tied)
@@ -295,7 +295,9 @@ class ExpressionBinder:
 
 _WITHIN = "inside an expression"
 _BY_ITSELF = "make it a condition of WHERE by itself, joined to the others by AND"
-_AGGREGATE_FIX = {"WHERE": "use HAVING", "an aggregate": "aggregate in a subquery first"}
+_AGGREGATE_FIX = {
+    "WHERE": "use HAVING", "an aggregate": "aggregate in a subquery first", "GROUP BY": "aggregate in a subquery first",
+}  # fmt: skip
 
 
 def _negated(operand: Expression, at: Position | None) -> Expression:

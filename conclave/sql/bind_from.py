@@ -187,7 +187,11 @@ def _join_as(words: str, left: Rows, right: Rows, join: exp.Join, context: Conte
         left, right = right, left
     at = context.text.at(join)
     if any(tied.ties for _, tied in subqueries.found):
-        raise refused(f"a subquery in ON of a {words} JOIN that reads the query around it", at)
+        raise refused(
+            f"a subquery in ON of a {words} JOIN that reads the query around it",
+            at,
+            "join it beforehand, in a subquery",
+        )
     pairs = [(p, pair_of(p, left.node.schema, right.node.schema)) for p in predicates]
     keys = [pair for _, pair in pairs if pair is not None]
     if not keys:

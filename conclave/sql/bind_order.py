@@ -1,32 +1,57 @@
-"""ORDER BY and LIMIT of the answer. They read columns of the answer only: nothing else may show."""
+"""ORDER BY and LIMIT, of the answer and of subqueries. They read columns that are shown only: nothing else may show."""
 
 from sqlglot import exp
 
 from conclave.ir.errors import QueryProblem
-from conclave.ir.nodes import Limit, Node, Sort
-from conclave.ir.window import SortKey
+from conclave.ir.expressions import Column, Compare, Literal
+from conclave.ir.nodes import Filter, Limit, Node, Output, Project, Sort
+from conclave.ir.types import Integer
+from conclave.ir.window import SortKey, Window, WindowOutput
 from conclave.sql.bind_select import Selected
 from conclave.sql.parse import Text
 from conclave.sql.refuse import refuse_others, refused
+from conclave.sql.scope import Names
 
 
 def bind_order(query: exp.Query, selected: Selected, text: Text) -> Node:
     """Return the rows of `selected` in the order, and cut to the number, that `query` asks for."""
     node, order, limit = selected.node, query.args.get("order"), query.args.get("limit")
     if order is not None:
-        refuse_others(order, frozenset({"expressions"}), text)
-        keys: dict[str, SortKey] = {}
-        for item in order.expressions:
-            key = _key(item, selected, text)
-            keys.setdefault(key.column, key)
-        node = Sort(node, tuple(keys.values()), text.at(order))
+        node = Sort(node, _keys(order, selected, text), text.at(order))
     if limit is not None:
-        refuse_others(limit, frozenset({"expression"}), text)
-        rows = limit.expression
-        if not (isinstance(rows, exp.Literal) and rows.is_int):
-            raise refused("a LIMIT that is not a number of rows", text.at(limit))
-        node = Limit(node, int(rows.name), text.at(limit))
+        node = Limit(node, _count(limit, text), text.at(limit))
     return node
+
+
+def bind_first(query: exp.Expr, selected: Selected, text: Text) -> Node:
+    """Return the rows of a subquery that has ORDER BY and LIMIT: those whose number in that order is small enough."""
+    node, order, limit = selected.node, query.args["order"], query.args["limit"]
+    refuse_others(query, frozenset(query.args) - {"offset"}, text)
+    number = WindowOutput(Names.besides(node.schema).fresh("row_number"), "row_number", None, at=text.at(order))
+    numbered = Window(node, (), _keys(order, selected, text), (number,), text.at(order))
+    column = numbered.schema[-1]
+    most = Literal(_count(limit, text), Integer(64), text.at(limit))
+    picked = Filter(
+        numbered, Compare("<=", Column(column.name, column.type, column.nullable), most, most.at), text.at(limit)
+    )
+    return Project(picked, tuple(Output(f.name, Column(f.name, f.type, f.nullable)) for f in node.schema))
+
+
+def _count(limit: exp.Limit, text: Text) -> int:
+    refuse_others(limit, frozenset({"expression"}), text)
+    rows = limit.expression
+    if not (isinstance(rows, exp.Literal) and rows.is_int):
+        raise refused("a LIMIT that is not a number of rows", text.at(limit))
+    return int(rows.name)
+
+
+def _keys(order: exp.Order, selected: Selected, text: Text) -> tuple[SortKey, ...]:
+    refuse_others(order, frozenset({"expressions"}), text)
+    keys: dict[str, SortKey] = {}
+    for item in order.expressions:
+        key = _key(item, selected, text)
+        keys.setdefault(key.column, key)
+    return tuple(keys.values())
 
 
 def _key(item: exp.Ordered, selected: Selected, text: Text) -> SortKey:
@@ -39,7 +64,7 @@ def _column(part: exp.Expr, selected: Selected, text: Text) -> str:
     at = text.at(part)
     if isinstance(part, exp.Literal) and not part.is_string:
         if not part.is_int or not 1 <= int(part.name) <= len(names):
-            raise QueryProblem(f"ORDER BY {part.name}: the list has {len(names)} items", at)
+            raise QueryProblem(f"ORDER BY {part.name}: the list has {len(names)} items", at, "name the columns")
         return names[int(part.name) - 1]
     if isinstance(part, exp.Column) and not part.table:
         for name in names:

@@ -238,7 +238,9 @@ class _Grouped:
 
     def _item_at(self, part: exp.Literal, items: tuple[Item, ...]) -> Item:
         if not part.is_int or not 1 <= int(part.name) <= len(items):
-            raise QueryProblem(f"GROUP BY {part.name}: the list has {len(items)} items", self.text.at(part))
+            raise QueryProblem(
+                f"GROUP BY {part.name}: the list has {len(items)} items", self.text.at(part), "name the columns"
+            )
         return items[int(part.name) - 1]
 
     def _aggregate(self, items: tuple[Item, ...]) -> Node:

@@ -11,12 +11,13 @@ from conclave.sql.bind_from import Rows, bind_from, conditions_in
 from conclave.sql.keys import Pair
 from conclave.sql.literals import alike
 from conclave.sql.parse import unwrapped
-from conclave.sql.refuse import refuse_others, refused
+from conclave.sql.refuse import part_name, refuse_others, refused
 from conclave.sql.scope import Scope
 
 _FLIPPED: dict[ComparisonOperator, ComparisonOperator] = {
     "=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
 }  # fmt: skip
+_TIE_FIX = "join the two on an equality, ask for the rest in WHERE, and group by what tells rows apart"
 _OPERATORS: dict[type[exp.Expr], ComparisonOperator] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
@@ -73,6 +74,10 @@ def bind_tied(query: exp.Expr, scope: Scope, context: Context) -> Tied | exp.Exp
     if not tying:
         return None
     at = context.text.at(query)
+    for name in ("order", "limit", "offset", "qualify", "distinct"):
+        if query.args.get(name) is not None:  # they would be of all rows, and not of those that are tied to one
+            fix = "leave it out: an aggregate is one row"
+            raise refused(f"{part_name(name)} in a subquery that reads the query around it", at, fix)
     if query.args.get("group") or query.args.get("having") or len(query.expressions) != 1:
         raise refused("a grouped subquery that reads the query around it", at, "join with the grouped subquery")
     value = unwrapped(query.expressions[0].unalias())
@@ -84,7 +89,7 @@ def bind_tied(query: exp.Expr, scope: Scope, context: Context) -> Tied | exp.Exp
         return _said_by_aggregates(query, value, inner.scope, context)
     sides = [_sides(part, scope, inner.scope, inside) for part in tying]
     if any(operator != "=" for operator, _, _ in sides):
-        raise refused("a scalar subquery tied to the query around it by anything but =", at)
+        raise refused("a scalar subquery tied to the query around it by anything but =", at, _TIE_FIX)
     kept = [part for part in conditions_in(where.this) if not any(part is each for each in tying)]
     grouped = query.copy()
     grouped.set("where", exp.Where(this=exp.and_(*kept)) if kept else None)

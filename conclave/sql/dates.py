@@ -23,7 +23,7 @@ def shifted(date: Expression, interval: exp.Interval, sign: int, text: Text, at:
     Raises:  UnsupportedQuery for an interval of other than a constant number of days, weeks, months or years.
     """
     if not isinstance(date.type, Date):
-        raise TypeProblem(f"INTERVAL is added to a date, got {date.type}", at)
+        raise TypeProblem(f"INTERVAL is added to a date, got {date.type}", at, "write the number alone")
     number, unit = _size(interval, text)
     if unit in _DAYS:
         days = sign * number * _DAYS[unit]

@@ -134,7 +134,7 @@ def _power(call: exp.Pow, bind: Bind, at: Position | None) -> Expression:
             for _ in range(n - 1):
                 product = Arithmetic("*", product, base, at)
             return product
-    raise refused(f"a power that is not a whole number from 1 to {MAX_POWER}", at)
+    raise refused(f"a power that is not a whole number from 1 to {MAX_POWER}", at, "write x * x, or SQRT(x)")
 
 
 def _type(call: exp.Cast, at: Position | None) -> Type:
@@ -156,8 +156,9 @@ def _type(call: exp.Cast, at: Position | None) -> Type:
             return Boolean()
         case (("TEXT" | "VARCHAR"), _):
             return Varchar()
-    fix = "use DOUBLE" if name == "FLOAT" else f"use DECIMAL with at most {MAX_DECIMAL_DIGITS} digits"
-    raise refused(f"the type {target.sql(dialect='duckdb')}", at, fix if name in ("FLOAT", "DECIMAL") else None)
+    fixes = {"FLOAT": "use DOUBLE", "DECIMAL": f"use DECIMAL with at most {MAX_DECIMAL_DIGITS} digits"}
+    others = "use DATE, or one of BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, DECIMAL, DOUBLE, VARCHAR"
+    raise refused(f"the type {target.sql(dialect='duckdb')}", at, fixes.get(name, others))
 
 
 def cast(operand: Expression, kind: Type, at: Position | None) -> Expression:
@@ -190,4 +191,18 @@ def cast(operand: Expression, kind: Type, at: Position | None) -> Expression:
                 return Cast(operand, kind, at)
             wider = common_type(operand.type, kind)
             raise refused(f"a cast from {operand.type} to {kind} that may not fit", at, f"use {wider}")
-    raise refused(f"a cast from {operand.type} to {kind}", at)
+    raise refused(f"a cast from {operand.type} to {kind}", at, _cast_fix(operand.type, kind))
+
+
+def _cast_fix(source: Type, kind: Type) -> str:
+    """Return what to write in the place of a cast that could lose values, or fail on one."""
+    match source, kind:
+        case Integer(), Integer():
+            return f"leave it {source}, which holds all that {kind} does"
+        case ((Decimal() | Double()), (Integer() | Decimal())):
+            return "write ROUND(x, 2), or FLOOR(x), which say what becomes of the other decimals"
+        case Varchar(), _:
+            return f"declare the column as {kind}"
+        case _, Varchar():
+            return f"show it as {source}, or write CASE"
+    return "compare it: x > 0, or x >= DATE '2026-01-31'"

@@ -21,10 +21,10 @@ def bind_literal(literal: exp.Literal, at: Position | None) -> Literal:
     try:
         number = decimal.Decimal(written.replace("_", ""))
     except decimal.InvalidOperation as error:
-        raise refused(f"the number {written}", at) from error
+        raise refused(f"the number {written}", at, "write 1.5, or 15e-1") from error
     if "e" in written.lower():
         if not math.isfinite(float(number)):
-            raise refused("a number too large for a double", at)
+            raise refused("a number too large for a double", at, "write a smaller one, and count in larger units")
         return Literal(float(number), Double(), at)
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
@@ -38,7 +38,7 @@ def bind_literal(literal: exp.Literal, at: Position | None) -> Literal:
 
 def _integer(number: int, at: Position | None) -> Literal:
     if number >= 2**63:
-        raise refused("an integer beyond 64 bits", at)
+        raise refused("an integer beyond 64 bits", at, "write it as a double: 1.5e0")
     return Literal(number, Integer(32 if number < 2**31 else 64), at)
 
 

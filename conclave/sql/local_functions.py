@@ -42,6 +42,8 @@ def bind_local_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
             return Not(like, at) if call.args.get("negate") else like
         case exp.Extract():
             return _date_part(_OF_DATES.get(call.name.upper()), call.name, bind(call.expression), at)
+        case exp.Anonymous(expressions=[exp.Literal(is_string=True) as named, of]) if _is_date_part(call):
+            return _date_part(_OF_DATES.get(str(named.this).upper()), str(named.this), bind(of), at)
         case exp.DateTrunc() | exp.TimestampTrunc():
             return _date_trunc(call, bind, at)
         case exp.Substring():
@@ -72,13 +74,19 @@ def bind_local_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
     raise unsupported(call, text)
 
 
+def _is_date_part(call: exp.Anonymous) -> bool:
+    return str(call.this).upper() in ("DATE_PART", "DATEPART")
+
+
 _NAMES: dict[str, LocalFunction] = {"lower": "lower", "upper": "upper", "trim": "trim"}
 
 
 def _like(function: LocalFunction, operand: Expression, pattern: Expression, at: Position | None) -> Expression:
     _size_of_text(function, operand, at)
     if not (isinstance(pattern, Literal) and isinstance(pattern.value, str)):
-        raise refused(f"{function.upper()} with a pattern that is not a constant", at)
+        raise refused(
+            f"{function.upper()} with a pattern that is not a constant", at, "write LIKE 'a%', or compare with ="
+        )
     return Call(function, (operand, pattern), Boolean(), at)
 
 
@@ -102,7 +110,7 @@ def _substring(call: exp.Substring, bind: Bind, text: Text, at: Position | None)
     most = _size_of_text("substring", operand, at)
     bounds = [bind(call.args[name]) for name in ("start", "length") if call.args.get(name) is not None]
     if not all(isinstance(b, Literal) and isinstance(b.value, int) and 0 < b.value <= _MAX_BOUND for b in bounds):
-        raise refused("SUBSTRING with bounds that are not positive constants", at)
+        raise refused("SUBSTRING with bounds that are not positive constants", at, "write SUBSTRING(x, 1, 2)")
     if len(bounds) == 2 and isinstance(bounds[1], Literal) and isinstance(bounds[1].value, int):
         most = min(most, 4 * bounds[1].value)  # a character takes four bytes at most
     return Call("substring", (operand, *bounds), Varchar(most), at)
@@ -120,7 +128,8 @@ def _to_whole(function: LocalFunction, operand: Expression, at: Position | None)
 def _round(operand: Expression, decimals: Expression | None, at: Position | None) -> Expression:
     digits = 0 if decimals is None else decimals.value if isinstance(decimals, Literal) else None
     if not isinstance(digits, int) or digits < 0:
-        raise refused("ROUND to other than a constant number of decimals", at)
+        fix = "write ROUND(x, 2); for hundreds 100 * ROUND(x / 100)"
+        raise refused("ROUND to other than a constant number of decimals, 0 or more", at, fix)
     match _number("round", operand, at).type:
         case Integer():
             return operand

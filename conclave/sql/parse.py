@@ -1,5 +1,6 @@
 """Text to sqlglot's tree, and where each part of that tree stands in the text."""
 
+import re
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -24,6 +25,17 @@ class Text:
         before = self.sql[:offset]
         return Position(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
 
+    def called_at(self, at: Position | None) -> str | None:
+        """Return the name of the function that is called at a place, as it is written there; None if there is none.
+
+        >>> Text("SELECT Bool_or(a) FROM t").called_at(Position(1, 8))
+        'Bool_or'
+        """
+        if at is None:
+            return None
+        found = re.match(r"(\w+)\s*\(", self.sql.split("\n")[at.line - 1][at.column - 1 :])
+        return found[1] if found else None
+
     def at(self, part: exp.Expr | None) -> Position | None:
         """Return where `part` begins, or the nearest to it: sqlglot marks only names, literals and calls."""
         while part is not None:
@@ -45,7 +57,10 @@ def parse(sql: str) -> exp.Query:
     except ParseError as error:
         raise _syntax_error(text, error) from error
     except SqlglotError as error:
-        raise QueryProblem("the query cannot be read: a quote or a comment is not closed") from error
+        what = "the query cannot be read: a quote or a comment is not closed"
+        raise QueryProblem(
+            what, text.position(_unclosed(sql)), "close it; a quote within quotes is written twice"
+        ) from error
     if not statements:
         raise QueryProblem("the query is empty", fix="write one SELECT statement")
     first, *more = statements
@@ -65,6 +80,14 @@ def unwrapped(query: exp.Expr) -> exp.Expr:
     ]:
         query = query.this
     return query
+
+
+def _unclosed(sql: str) -> int:
+    """Return where the quote or comment begins that the tokenizer has seen no end of; the query's end if there is none."""
+    for found in re.finditer(r"--[^\n]*|'(?:[^']|'')*('|$)|\"(?:[^\"]|\"\")*(\"|$)|/\*.*?(\*/|$)", sql, re.DOTALL):
+        if not found[0].startswith("--") and not any(found.groups()):
+            return found.start()
+    return len(sql)
 
 
 def _syntax_error(text: Text, error: ParseError) -> QueryProblem:

@@ -3,11 +3,13 @@
 from sqlglot import exp
 
 from conclave.ir.errors import Position, UnsupportedQuery
+from conclave.sql.instead import instead_of, instead_of_function
 from conclave.sql.parse import Text
 
 # sqlglot's names of parts of a statement, as people write them.
 _PARTS = {
     "connect": "CONNECT BY",
+    "direction": "FETCH",
     "distinct": "DISTINCT",
     "except_": "EXCLUDE",
     "grouping_sets": "GROUPING SETS",
@@ -41,7 +43,7 @@ _NODES: dict[type[exp.Expr], tuple[str, str | None]] = {
 
 def refused(what: str, at: Position | None = None, fix: str | None = None) -> UnsupportedQuery:
     """Return the refusal of `what`."""
-    return UnsupportedQuery(f"{what} is not supported", at, fix)
+    return UnsupportedQuery(f"{what} is not supported", at, fix or instead_of(what))
 
 
 def unsupported(part: exp.Expr, text: Text) -> UnsupportedQuery:
@@ -50,10 +52,11 @@ def unsupported(part: exp.Expr, text: Text) -> UnsupportedQuery:
     if named is not None:
         what, fix = named
         return refused(what, text.at(part), fix)
-    if isinstance(part, exp.Anonymous):
-        return refused(f"the function {str(part.this).upper()}", text.at(part))
     if isinstance(part, exp.Func):
-        return refused(f"the function {part.sql_name()}", text.at(part))
+        at = text.at(part)
+        name = text.called_at(at) or (str(part.this) if isinstance(part, exp.Anonymous) else part.sql_name())
+        fix = instead_of_function(name.upper(), isinstance(part, exp.AggFunc))
+        return refused(f"the function {name.upper()}", at, fix)
     return refused(part.key.upper(), text.at(part))
 
 

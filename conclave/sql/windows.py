@@ -176,7 +176,9 @@ class Windows:
         match offset:
             case Literal(int(rows)) if 0 <= rows <= MOST_ROWS_AWAY and not isinstance(offset.type, Boolean):
                 return self._column(replace(known, function=function, over=bind(call.this), offset=rows), at)
-        raise refused(f"{function.upper()} by other than a constant number of rows", at)
+        raise refused(
+            f"{function.upper()} by other than a constant number of rows", at, f"write {function.upper()}(x, 1)"
+        )
 
     def _over(self, call: exp.Expr, condition: Expression | None, bind: Bind, at: Position | None) -> Expression | None:
         refuse_others(call, frozenset({"this", "big_int"}), self.text)

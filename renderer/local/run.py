@@ -35,6 +35,7 @@ SOURCE_KEYS: dict[str, tuple[str, ...]] = {
     "swift": STORE,
     "dataverse": ("DATAVERSE_URL", "DATAVERSE_TOKEN"),
     "files": (),
+    "spark": ("SPARK_REMOTE",),
 }
 NOT_CURRENT = 1
 # Which exit code a run ends with when its Jobs disagree: a cause before its consequences.

@@ -20,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 _PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+_PROGRAMS = {"ccd": "renderer.cli", "ccd-worker": "worker.cli"}
 _CLIENT, _SERVER = ROOT / "image" / "spark.lock", HERE / "server.lock"
 
 
@@ -33,7 +34,13 @@ def client_python() -> Path:
     Raises:  NoSpark.
     """
     # On top of this very environment, so it is another one's for another clone.
-    return _made("client", _CLIENT, _make_client, sys.prefix + sys.version) / "bin" / "python"
+    python = _made("client", _CLIENT, _make_client, sys.prefix + sys.version) / "bin" / "python"
+    for name, module in _PROGRAMS.items():  # as a run on this machine starts them: beside the interpreter
+        program = python.with_name(name)
+        if not program.exists():
+            program.write_text(f"#!{python}\nimport sys\n\nfrom {module} import main\n\nsys.exit(main())\n")
+            program.chmod(0o755)
+    return python
 
 
 def server_jars() -> Path:

@@ -1,5 +1,6 @@
 """An owner whose data lie where its Spark reads them, beside one with Swift: the whole worker, and a real Spark."""
 
+import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from worker.errors import BadDocument
 from worker.fetch import fetch
 from worker.runspec import RunSpec, SparkSource, tables_of
 from worker.spark import endpoint_of, open_session
+from worker.unwanted import hide_unwanted, show_pandas
 from worker.workdir import WorkDir
 
 TEXT = POLICY.replace("DATASET", "alpha/flights")
@@ -224,3 +226,17 @@ def test_a_worker_without_the_client_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "conclave.local.sparksession", None)
     with pytest.raises(BadDocument, match="has no client of Spark"):
         open_session(SOURCE, secret(tmp_path, SPARK_REMOTE=SOURCE.endpoint))
+
+
+def test_a_worker_that_hides_pandas_shows_it_to_the_client(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "pandas", raising=False)  # what is there already is found whatever is hidden
+    monkeypatch.setitem(sys.modules, "conclave.local.sparksession", None)
+    hide_unwanted()
+    try:
+        with pytest.raises(ModuleNotFoundError):
+            importlib.util.find_spec("pandas")
+        with pytest.raises(BadDocument, match="has no client of Spark"):
+            open_session(SOURCE, secret(tmp_path, SPARK_REMOTE=SOURCE.endpoint))
+        importlib.util.find_spec("pandas")  # there or not, nobody minds
+    finally:
+        show_pandas()

@@ -110,3 +110,31 @@ def test_a_case_cannot_mix_what_is_packed_with_what_is_hashed():
     plan_of(f"{sql} WHERE {condition.format(repr('ICU'))}")
     with pytest.raises(UnsupportedQuery, match="one CASE cannot hold"):
         plan_of(f"{sql} WHERE {condition.format(repr('a long constant text'))}")
+
+
+@pytest.mark.parametrize(
+    ("sql", "column"),
+    [
+        ("SELECT ward, COUNT(*) AS n FROM visits GROUP BY ward HAVING AVG(cost) < 5e9", 73),
+        ("SELECT ward, SUM(cost) * 1e12 AS n FROM visits GROUP BY ward", 26),
+        ("SELECT SUM(id) * 9000000000000000000 AS x FROM visits", 18),
+    ],
+)
+def test_a_constant_that_mpc_cannot_hold_is_refused_at_its_place(sql, column):
+    with pytest.raises(TypeProblem, match="out of range") as refusal:
+        plan_of(sql)
+    assert (str(refusal.value.at), bool(refusal.value.fix)) == (f"line 1, column {column}", True)
+
+
+def test_what_needs_nothing_but_the_answer_is_done_by_each_recipient():
+    sql = "SELECT ward, ROUND(AVG(cost), 1) AS mean FROM visits GROUP BY ward ORDER BY mean DESC, ward"
+    *_, reveal, first, second = plan_of(sql, recipients=("alpha", "regulator")).steps
+    assert isinstance(reveal, RevealStep)
+    assert [(step.party, step.sql) for step in (first, second)] == [
+        (name, first.sql) for name in ("alpha", "regulator")
+    ]
+    assert 'round("mean", 1)' in first.sql
+    assert 'ORDER BY "mean" DESC' in first.sql
+    assert not any(
+        "sort" in type(step.operator).__name__.lower() for step in plan_of(sql).steps if isinstance(step, MpcStep)
+    )

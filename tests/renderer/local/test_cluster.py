@@ -1,6 +1,7 @@
 import json
 import os
 import stat
+import typing
 
 import pytest
 
@@ -8,7 +9,9 @@ from renderer.local.claim_store import MissingClaimsError
 from renderer.local.failure import backoff_s
 from renderer.local.load import ManifestError
 from renderer.local.observe import ContainerEnded, ContainerStarted, PodWaits
+from renderer.local.run import SOURCE_KEYS
 from renderer.local.secret_store import MissingSecretsError
+from worker.runspec import Source
 
 FAIL_ON_30 = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [10, 20, 30, 70]}}]}
 
@@ -290,3 +293,9 @@ def test_a_missing_claim_is_named_with_its_place_before_anything_starts(lab):
 def test_a_claim_that_a_container_could_write_to_is_refused(lab):
     with pytest.raises(ManifestError, match="could write to 'claim-visits'"):
         lab.run_job(claiming(lab, readOnly=False))
+
+
+def test_of_every_kind_of_place_it_is_known_what_its_secret_holds():
+    kinds, _ = typing.get_args(Source)
+    backends = {typing.get_args(kind.model_fields["backend"].annotation)[0] for kind in typing.get_args(kinds)}
+    assert set(SOURCE_KEYS) == backends
