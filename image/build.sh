@@ -16,9 +16,10 @@ if [ "${1:-}" = --check ]; then
     check=yes
     shift
 fi
-name=ccd-worker target=() out=${CCD_IMAGE_OUT:-build/image}
+name=ccd-worker target=() more=() out=${CCD_IMAGE_OUT:-build/image}
 if [ "${1:-}" = --cheetah ]; then
     name=ccd-worker-cheetah target=(--target cheetah) out=${CCD_CHEETAH_IMAGE_OUT:-build/image-cheetah}
+    more=(libgomp1)  # which SPU's wheel expects on the system
     shift
 fi
 base=${1:-}
@@ -31,10 +32,10 @@ buildah() { command buildah --root "$cache/storage" --runroot "$cache/run" "$@";
 
 if [ "$base" = local ]; then
     # Made once for each wording of its recipe; remove the file to follow Debian's updates.
-    made="$cache/base-$(sha256sum image/base.sh | cut -c1-16).tar"
+    made="$cache/base-$(sha256sum image/base.sh | cut -c1-16)${more:+-${more[*]}}.tar"
     if [ ! -e "$made" ]; then
         echo "making a base from Debian's packages (once; a minute or two)"
-        image/base.sh "$made.part"
+        image/base.sh "$made.part" "${more[@]}"
         mv "$made.part" "$made"
     fi
     made_name="localhost/ccd-base:$(sha256sum "$made" | cut -c1-16)"

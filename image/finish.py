@@ -83,11 +83,14 @@ def warm(prefix: Path) -> None:
 
 
 def spu(prefix: Path) -> None:
-    """Remove what SPU's process never uses, and compile the rest to byte code."""
+    """Remove what SPU's process never uses, see that it loads, and compile it to byte code."""
     libraries = _libraries(prefix)
     for pattern in UNUSED_BY_SPU:
         _remove(*libraries.glob(pattern))
     _remove(*(path for path in (prefix / "bin").iterdir() if path.name not in KEPT_SCRIPTS))
+    loading = [str(prefix / "bin/python"), "-I", "-c", "import jax, spu.utils.frontend"]
+    if subprocess.run(loading, check=False).returncode:  # noqa: S603
+        raise SystemExit("SPU does not load on this base; it needs libgomp.so.1, Debian's package libgomp1")
     _remove(*list(prefix.rglob("__pycache__")))
     _compile(str(prefix))
 

@@ -60,6 +60,7 @@ def with_picks(table: SecretTable, keys: Sequence[str], specs: Sequence[Quantile
     """Return the table with columns that hold a value in one row of each group, and NULL in the others.
 
     Shapes:  the rows of the table, in another order.
+    Reveals: nothing.
     """
     for over in dict.fromkeys(spec.over for spec in specs):
         outputs = (WindowOutput(_ROW, "row_number"), WindowOutput(_VALUES, "count", over))
@@ -98,6 +99,7 @@ def between(low: AShare, high: SecretColumn, rest: AShare, denominator: int, me:
     """Return the double that lies `rest` parts of the way from `low` to `high`; `low` where there is no `high`.
 
     Shapes:  n doubles each, n whole numbers below the denominator.
+    Reveals: nothing.
     """
     part = divide(rest, public_share(denominator, rest.n, me), me, FRACTION_BITS)
     step = high.values - low

@@ -34,6 +34,7 @@ from conclave.sql.bind import bind
 Rows = list[tuple[Any, ...]]
 
 COMPUTE = ("alpha", "bravo", "carol")
+ANALYST = "analyst"  # gets the answer, and has nothing
 NAMES = {
     "t": {"e": "boolean", "k": "smallint", "j": "integer not null", "v": "bigint", "d": "decimal(9,2)", "f": "double",
           "s": "varchar(3)", "l": "varchar(20)", "b": "boolean"},
@@ -154,6 +155,11 @@ ENTRIES = {
     ),
     "sums and products": Entry("SELECT j + k AS a, j - k AS c, j * k AS g, -d AS h, d + j AS i, d * 2 AS m FROM {t}"),
     "sums and products of words": Entry("SELECT v + j AS a, v - j AS c, v * k AS g, -v AS h FROM {t}", is_checked=True),
+    "numbers looked at": Entry("SELECT j * j * k * k AS a, (j * k) * (j * k) AS c FROM {t}", is_checked=True),
+    "sums looked at": Entry(
+        "SELECT k, a * c AS g FROM (SELECT k, SUM(j) * SUM(j) AS a, COUNT(*) * MAX(j) AS c FROM {t} GROUP BY k) AS z",
+        is_checked=True,
+    ),
     "fixed point": Entry("SELECT f + d AS a, f * 0.5e0 AS c, f * k AS g, f - f AS h FROM {t}", is_checked=True),
     "division by the public": Entry(
         "SELECT j / 7 AS a, j // 7 AS c, j % 7 AS g, v // -3 AS h, v % 1000 AS i, f / 3 AS m, j // 0 AS n FROM {t}",
@@ -225,12 +231,13 @@ ENTRIES = {
         "SELECT k, j, v, d, s, f, l, b, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v, j, d, s, f, l, b) AS a FROM {t}"
     ),
     "shifted": Entry(
-        "SELECT k, j, v, LAG(v) OVER (PARTITION BY k ORDER BY v, j) AS a, LEAD(j, 2) OVER (ORDER BY j, v, k) AS c FROM {t}"
+        "SELECT k, j, v, LAG(v) OVER (PARTITION BY k ORDER BY v, j) AS a, LEAD(j, 2) OVER (PARTITION BY k ORDER BY v, j) AS c FROM {t}"
     ),
     "running": Entry(
         "SELECT k, j, SUM(j) OVER (PARTITION BY k ORDER BY j) AS a, MIN(j) OVER (ORDER BY j, k ROWS UNBOUNDED PRECEDING) AS c,"
         " MAX(v) OVER (PARTITION BY k) AS g, COUNT(v) OVER (PARTITION BY k ORDER BY j) AS h FROM {t}"
     ),
+    "totals beside rows": Entry("SELECT k, SUM(j) OVER () AS a, COUNT(*) OVER () AS c, MAX(s) OVER () AS g FROM {t}"),
     "running sums of words": Entry("SELECT v, SUM(v) OVER (ORDER BY v) AS a FROM {t}", is_checked=True),
     # What owners let be seen, or ask for.
     **{
@@ -248,7 +255,7 @@ ENTRIES = {
     },
     "compacted": Entry(
         "SELECT k, COUNT(*) AS a FROM (SELECT k, j FROM {t} WHERE v > 0) y GROUP BY k",
-        tells=frozenset({"table_size"}),
+        tells=frozenset({"pairs"}),
         options={"countable": frozenset({"t"})},
         is_open=True,
     ),
@@ -291,7 +298,7 @@ def plan_of(name: str, is_filtered: bool) -> Plan:
     entry = ENTRIES[name]
     options = {"asked": None, "cleartext": None, "countable": frozenset(), **entry.options}
     asked = options["asked"] or {}
-    node: Node = bind(entry.sql.format(**(FILTERED if is_filtered else WHOLE)), tables(), ("alpha",))
+    node: Node = bind(entry.sql.format(**(FILTERED if is_filtered else WHOLE)), tables(), (ANALYST,))
     assert isinstance(node, Collect)
     node = add_noise(clamp_scans(guard_groups(node, asked), asked), asked)
     before = None

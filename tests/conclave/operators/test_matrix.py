@@ -31,7 +31,7 @@ from conclave.mpc.errors import Outgrown, PeerLost
 from conclave.plan.steps import MpcStep
 from conclave.twin import run_alone
 from tests.conclave.mpc.three import RecordingNetwork, connect
-from tests.conclave.operators.matrix import CASES, COMPUTE, ENTRIES, FILTERED, NAMES, OWNERS, TABLES, WHOLE, plan_of
+from tests.conclave.operators.matrix import ANALYST, CASES, COMPUTE, ENTRIES, FILTERED, NAMES, OWNERS, TABLES, WHOLE, plan_of
 from tests.conclave.twins import assert_same_costs
 
 EACH = pytest.mark.parametrize("name", ENTRIES)
@@ -70,7 +70,7 @@ def of_twin(plan, case):
 
 def of_three(plan, case):
     """Each party's walk, and what an observer of its wire has seen."""
-    networks, datasets = connect(COMPUTE, RecordingNetwork), datasets_of(case)
+    networks, datasets = connect((*COMPUTE, ANALYST), RecordingNetwork), datasets_of(case)
 
     def walk(name):
         try:
@@ -194,7 +194,7 @@ def test_three_parties_answer_alike_at_the_declared_cost_and_show_nothing_of_the
         ended, transcripts = of_three(plan, case)
         assert all(isinstance(each, Execution) for each in ended.values())
         assert_same_costs(plan, ended, costs)
-        assert_same(name, [tuple(r.values()) for r in ended["alpha"].answer.to_pylist()], got, "three parties")
+        assert_same(name, [tuple(r.values()) for r in ended[ANALYST].answer.to_pylist()], got, "three parties")
         seen.append(transcripts)
     assert all(map(len, seen[0].values()))
     assert seen[0] == seen[1]
@@ -293,8 +293,8 @@ def test_every_function_that_a_party_takes_part_in_is_run_by_some_entry():
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        for name in ENTRIES:
-            of_twin(plan_of(name, True), CASES["NULLs among values"])
+        for name, is_filtered in [*((name, True) for name in ENTRIES), ("totals beside rows", False)]:
+            of_twin(plan_of(name, is_filtered), CASES["NULLs among values"])
     finally:
         sys.setprofile(None)
         threading.setprofile(None)  # type: ignore[arg-type]
