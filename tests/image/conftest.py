@@ -19,7 +19,9 @@ Runs = Callable[..., subprocess.CompletedProcess[str]]
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if {"built", "cheetah_built"} & set(getattr(item, "fixturenames", ())) and Path(__file__).parent in item.path.parents:
+        if {"built", "cheetah_built"} & set(getattr(item, "fixturenames", ())) and Path(
+            __file__
+        ).parent in item.path.parents:
             item.add_marker(pytest.mark.image)
 
 

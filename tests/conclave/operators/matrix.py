@@ -83,7 +83,6 @@ CASES = {
     "no row": Case([], [], []),
     "no row but on the right": Case([], [(True, 1, 2, 9, "x")], [(1, 5, "one")]),
     "one row": Case([ONE], [(True, 1, 2, 9, "x")], [(1, 5, "one")]),
-    "one row of NULLs": Case([NULLS], [(True, None, 0, None, None)], [(None, None, None)]),
     "none that exists": Case(
         [(False, *ONE[1:])] * 3 + [(None, *ONE[1:])], [(False, 1, 2, 9, "x"), (None, 1, 2, 9, "x")], [(1, 5, "one")]
     ),

@@ -4,7 +4,6 @@ Right at the ends of what tables hold and on any table; at its declared cost; ob
 none that is not listed.
 """
 
-import ast
 import importlib
 import inspect
 import math
@@ -14,7 +13,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import get_args
 
 import duckdb
@@ -31,7 +30,18 @@ from conclave.mpc.errors import Outgrown, PeerLost
 from conclave.plan.steps import MpcStep
 from conclave.twin import run_alone
 from tests.conclave.mpc.three import RecordingNetwork, connect
-from tests.conclave.operators.matrix import ANALYST, CASES, COMPUTE, ENTRIES, FILTERED, NAMES, OWNERS, TABLES, WHOLE, plan_of
+from tests.conclave.operators.matrix import (
+    ANALYST,
+    CASES,
+    COMPUTE,
+    ENTRIES,
+    FILTERED,
+    NAMES,
+    OWNERS,
+    TABLES,
+    WHOLE,
+    plan_of,
+)
 from tests.conclave.twins import assert_same_costs
 
 EACH = pytest.mark.parametrize("name", ENTRIES)
@@ -99,12 +109,12 @@ def of_duckdb(name, is_filtered, case):
         return None
 
 
-@cache
+@lru_cache(maxsize=len(CASES) + 1)
 def datasets_of(case):
     return case.arrow()
 
 
-@cache
+@lru_cache(maxsize=len(CASES) + 1)
 def pooled(case):
     """All rows in one database."""
     connection, datasets = duckdb.connect(config={"threads": 1}), datasets_of(case)
@@ -165,19 +175,27 @@ def check(name, is_filtered, case, why):
     return got
 
 
+@pytest.mark.deep
 @EACH
 def test_it_answers_as_duckdb_does_at_the_ends_of_what_tables_hold(name):
     for why, case in CASES.items():
-        for is_filtered in (False, True):
-            check(name, is_filtered, case, why)
+        if why != "no row but on the right" or reads_others(name):
+            check(name, True, case, why)
+    # Where all rows exist by the tables' shape it takes other ways.
+    check(name, False, CASES["no row"], "no row")
+    check(name, False, CASES["NULLs among values"], "NULLs among values")
+
+
+def reads_others(name):
+    return "{r}" in ENTRIES[name].sql or " u" in ENTRIES[name].sql
 
 
 @pytest.mark.deep
-@EACH
 @given(case=TABLES)
-@settings(max_examples=6)
-def test_it_answers_as_duckdb_does_on_any_table(name, case):
-    check(name, True, case, "any")
+@settings(max_examples=4)
+def test_every_operator_answers_as_duckdb_does_on_any_table(case):
+    for name in ENTRIES:
+        check(name, True, case, "any")
 
 
 @pytest.mark.deep
@@ -267,9 +285,9 @@ def own_functions():
     for module in pkgutil.iter_modules(conclave.operators.__path__, "conclave.operators."):
         for name, thing in vars(importlib.import_module(module.name)).items():
             function = inspect.unwrap(thing) if callable(thing) else None
-            if inspect.isfunction(function) and function.__module__ == module.name and not name.startswith("_"):
-                if "me" in inspect.signature(function).parameters:
-                    yield function
+            is_own = inspect.isfunction(function) and function.__module__ == module.name and not name.startswith("_")
+            if is_own and "me" in inspect.signature(function).parameters:
+                yield function
 
 
 def test_every_function_that_a_party_takes_part_in_says_what_it_reveals():
@@ -282,6 +300,7 @@ def test_every_function_that_a_party_takes_part_in_says_what_it_reveals():
 NOT_IN_PLANS = {"distinct", "open_parts"}
 
 
+@pytest.mark.deep
 def test_every_function_that_a_party_takes_part_in_is_run_by_some_entry():
     wanted = {function.__code__: function.__name__ for function in own_functions()}
     run = set()
