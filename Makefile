@@ -11,6 +11,7 @@
 #   make pods-test      the demo in pods of the image on a node of this machine (after make image; needs root)
 #   make e2e      only the tests with several real processes and a real Swift
 #   make image    the worker's image in build/image; BASE=... says from which base, BASE=local makes one (needs buildah)
+#   make image-cheetah   the same with SPU, for `protocol: cheetah`, in build/image-cheetah; minutes, and 1.5 GB unpacked
 #   make spu      what `protocol: cheetah` needs, for runs on this machine: docs/cheetah.md
 #   make image-test   what is in that image, and how it runs (needs runc and root)
 #   make lock     resolve the dependencies of pyproject.toml anew (needs uv)
@@ -26,7 +27,7 @@ READY := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deep cluster-test spark-test pods-test check check-types check-style check-imports check-documents golden bench e2e spu image image-test lock clean
+.PHONY: help demo test deep cluster-test spark-test pods-test check check-types check-style check-imports check-documents golden bench e2e spu image image-cheetah image-test lock clean
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -103,6 +104,9 @@ spu: $(READY)
 
 image:
 	@image/build.sh $(BASE)
+
+image-cheetah:
+	@image/build.sh --cheetah $(BASE)
 
 image-test: $(READY)
 	@$(BIN)/pytest -q -m image tests/image

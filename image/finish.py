@@ -1,5 +1,7 @@
 """Make a root file system the worker's: `strip` removes what a worker never uses, `warm` compiles what it does.
 
+`spu` does both to the environment with SPU, where there is one.
+
 Runs inside the build, with the base's own Python and nothing else.
 """
 
@@ -28,6 +30,8 @@ UNUSED = (
     "numpy/random/lib/*.a",
     "numba/cuda",
 )
+# Of SPU's: what is for processors and programs that it never has.
+UNUSED_BY_SPU = ("*/tests", "scipy/*/tests", "jax/experimental/jax2tf", "jaxlib/include", "numpy/core/include")
 # Scripts of libraries; a worker has one command.
 KEPT_SCRIPTS = ("python", "python3", "python3.11", "ccd-worker")
 LEVELS = ("x86-64-v2", "x86-64-v3")  # as in conclave/mpc/compiled.py
@@ -74,12 +78,28 @@ def warm(prefix: Path) -> None:
         settings = {"NUMBA_CPU_NAME": level, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
         warming = [str(prefix / "bin/python"), "-m", "conclave.mpc.warm"]
         subprocess.run(warming, check=True, env=os.environ | settings)  # noqa: S603
+    for place in (sysconfig.get_path("stdlib"), str(prefix)):
+        _compile(place)
+
+
+def spu(prefix: Path) -> None:
+    """Remove what SPU's process never uses, see that it loads, and compile it to byte code."""
+    libraries = _libraries(prefix)
+    for pattern in UNUSED_BY_SPU:
+        _remove(*libraries.glob(pattern))
+    _remove(*(path for path in (prefix / "bin").iterdir() if path.name not in KEPT_SCRIPTS))
+    loading = [str(prefix / "bin/python"), "-I", "-c", "import jax, spu.utils.frontend"]
+    if subprocess.run(loading, check=False).returncode:  # noqa: S603
+        raise SystemExit("SPU does not load on this base; it needs libgomp.so.1, Debian's package libgomp1")
+    _remove(*list(prefix.rglob("__pycache__")))
+    _compile(str(prefix))
+
+
+def _compile(place: str) -> None:
     # Byte code that is believed without a look at its source, since an image may give all files another time. The
     # names of sets' members are hashed, so the order in them has to be fixed as well; one process, for the same reason.
-    settings = {"PYTHONHASHSEED": "0"}
-    for place in (sysconfig.get_path("stdlib"), str(prefix)):
-        command = [sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", place]
-        subprocess.run(command, check=True, env=os.environ | settings)  # noqa: S603
+    command = [sys.executable, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", place]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "0"})  # noqa: S603
 
 
 def _installed(names: tuple[str, ...]) -> list[str]:
@@ -105,4 +125,4 @@ def _remove(*paths: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"strip": strip, "warm": warm}[sys.argv[1]](Path(sys.argv[2]))
+    {"strip": strip, "warm": warm, "spu": spu}[sys.argv[1]](Path(sys.argv[2]))

@@ -197,5 +197,6 @@ class _Process:
         if piece:
             return False
         if code := process.wait():
-            raise SpuFailed(f"SPU's process ended with code {code}")
+            loads = f"{spu_python()} -c 'import spu.utils.frontend'"
+            raise SpuFailed(f"SPU's process ended with code {code}; whether it loads here, says: {loads}")
         return True

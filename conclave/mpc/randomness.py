@@ -34,7 +34,7 @@ def derive(secret: bytes, label: bytes) -> bytes:
     >>> derive(bytes(32), b"a") == derive(bytes(32), b"b")
     False
     """
-    return HKDF(algorithm=SHA256(), length=SEED_BYTES, salt=b"conclave mpc v1", info=label).derive(secret)
+    return HKDF(algorithm=SHA256(), length=SEED_BYTES, salt=b"conclave mpc v2", info=label).derive(secret)
 
 
 class Stream:
@@ -85,7 +85,8 @@ class Pair:
     def use(self, label: str) -> Stream:
         """Return the stream for one use."""
         if label not in self._streams:
-            self._streams[label] = Stream(derive(self._seed, label.encode()))
+            # A kind of label of its own: what is derived for a use is no fork's seed, and nothing that is ever sent.
+            self._streams[label] = Stream(derive(self._seed, b"use " + label.encode()))
         return self._streams[label]
 
 

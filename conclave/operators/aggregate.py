@@ -67,7 +67,10 @@ def largest_candidate(columns: Sequence[SecretColumn]) -> int:
 def counted_columns(
     table: SecretTable, specs: Sequence[AggregateSpec], valid: BitShare | None, me: Party
 ) -> dict[str, Counted]:
-    """Return, for each aggregated column, which rows count: those valid and not NULL. At most 3 rounds."""
+    """Return, for each aggregated column, which rows count: those valid and not NULL. At most 3 rounds.
+
+    Reveals: nothing.
+    """
     names = sorted({spec.over for spec in specs if spec.over is not None})
     pairs = [(valid, table.columns[name].present) for name in names]
     masks = dict(zip(names, both_in_one_round(pairs, me), strict=True))
@@ -86,7 +89,10 @@ def finish(
     table: SecretTable,
     me: Party,
 ) -> dict[str, SecretColumn]:
-    """Return the result columns: SUM, MIN, MAX are NULL where nothing was counted; MAX is inverted back."""
+    """Return the result columns: SUM, MIN, MAX are NULL where nothing was counted; MAX is inverted back.
+
+    Reveals: nothing.
+    """
     needed = {spec.over for spec in specs if spec.function in ("sum", "min", "max")}
     names = [name for name in sorted(counts) if name in needed]
     some: dict[str | None, BitShare] = {}

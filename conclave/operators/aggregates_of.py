@@ -1,6 +1,7 @@
 """The aggregates of a query said by those that `groupby` has: sums of squares are sums, quantiles sums of one row."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from conclave.ir.expressions import Arithmetic, Column
@@ -59,14 +60,20 @@ def aggregate_rows(
             added.append(AggregateSpec(high_name(output.name), "sum", high_name(output.name)))
     specs += added
     if not quantiles:
-        return group_by(table, keys, specs, me, carried, who)
+        return _with_totals(group_by(table, keys, specs, me, carried, who), outputs)
     assert who is None, "quantiles need the order of values"
     table = with_picks(table, keys, quantiles, me)
     groups = group_by(table, keys, [*specs, *(each for q in quantiles for each in q.sums())], me, carried)
     columns_of = for_each(quantiles, lambda q, lane: _quantile(q, groups, schema, lane), me)
     found = {q.out: column for q, column in zip(quantiles, columns_of, strict=True)}
     names = [*keys, *carried, *(output.name for output in outputs), *(spec.out for spec in added)]
-    return groups.with_columns(found).select(names)
+    return _with_totals(groups.with_columns(found).select(names), outputs)
+
+
+def _with_totals(groups: SecretTable, outputs: Sequence[AggregateOutput]) -> SecretTable:
+    """Let the totals of counts be 0 where no row is, which other sums are NULL of."""
+    totals = [output.name for output in outputs if output.is_total_of_counts]
+    return groups.with_columns({name: replace(groups.columns[name], present=None) for name in totals})
 
 
 def _prepared(output: AggregateOutput, schema: Schema, rows: Rows, looking: Looking | None) -> dict[str, SecretColumn]:

@@ -33,7 +33,10 @@ _QUOTIENT_BITS = 62 - FRACTION_BITS
 
 
 def compute(expression: Arithmetic, left: Words, right: Words, fit: Fit, me: Party) -> Words:
-    """Return `left operator right`; by zero any quotient is NULL."""
+    """Return `left operator right`; by zero any quotient is NULL.
+
+    Reveals: nothing.
+    """
     scaled = _times_constant(expression, left, right, fit, me)
     if scaled is not None:
         return scaled

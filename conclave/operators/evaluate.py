@@ -112,7 +112,10 @@ def choose(source: SecretTable, predicate: Expression, me: Party, ranges: Ranges
 
 
 def watch_rows(outgrown: BitShare | None, table: SecretTable, watch: Watch, me: Party) -> None:
-    """Let the end know if something outgrew its word in a row that exists."""
+    """Let the end know if something outgrew its word in a row that exists.
+
+    Reveals: nothing.
+    """
     there = both(outgrown, table.valid, me) if outgrown is not None else None
     if there is not None:
         watch.add(there, me)

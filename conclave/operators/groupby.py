@@ -161,7 +161,10 @@ def _running(
 
 
 def differ_from_previous(words: Sequence[BShare], me: Party) -> BitShare:
-    """Return, for rows 1 to n-1, whether any word differs from the row before."""
+    """Return, for rows 1 to n-1, whether any word differs from the row before.
+
+    Reveals: nothing.
+    """
     own, after = [], []
     for word in words:
         own.append(words_to_planes(word.own[1:] ^ word.own[:-1], word.bits))

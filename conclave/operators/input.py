@@ -138,6 +138,7 @@ def _deal(table: InputTable, plain: PlainTable) -> Sealed:
 def known_to_all(table: InputTable, plain: PlainTable, me: Party) -> SecretTable:
     """Return a table whose rows are no secret, as shares: what a twin computes on. No message.
 
+    Reveals: nothing.
     Raises:  ShapeError if it is not as declared.
     """
     vectors, columns = _Vectors.of(table, plain), {}

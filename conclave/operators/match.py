@@ -60,7 +60,10 @@ def match_rows(
 
 
 def usable(table: SecretTable, keys: Sequence[str], me: Party) -> BitShare | None:
-    """Return which rows may match at all: valid, with no NULL among the keys. None stands for all."""
+    """Return which rows may match at all: valid, with no NULL among the keys. None stands for all.
+
+    Reveals: nothing.
+    """
     rows = table.valid
     for key in keys:
         rows = both(rows, table.columns[key].present, me)

@@ -59,6 +59,7 @@ def with_picks(table: SecretTable, keys: Sequence[str], specs: Sequence[Quantile
     """Return the table with columns that hold a value in one row of each group, and NULL in the others.
 
     Shapes:  the rows of the table, in another order.
+    Reveals: nothing.
     """
     for over in dict.fromkeys(spec.over for spec in specs):
         outputs = (WindowOutput(_ROW, "row_number"), WindowOutput(_VALUES, "count", over))
@@ -97,6 +98,7 @@ def between(low: AShare, high: SecretColumn, rest: AShare, denominator: int, me:
     """Return the double that lies `rest` parts of the way from `low` to `high`, cut off; `low` where there is no `high`.
 
     Shapes:  n doubles each, n whole numbers below the denominator.
+    Reveals: nothing.
     """
     step = high.values - low
     if high.present is not None:

@@ -29,7 +29,10 @@ class Runs:
 
 
 def runs_of(words: Sequence[BShare], n_rows: int, me: Party) -> Runs:
-    """Return the runs of rows that agree in all words."""
+    """Return the runs of rows that agree in all words.
+
+    Reveals: nothing.
+    """
     if not words:
         return whole_run(n_rows, me)
     changes, end = differ_from_previous(words, me), public_bits(1, 1, me)
@@ -37,7 +40,10 @@ def runs_of(words: Sequence[BShare], n_rows: int, me: Party) -> Runs:
 
 
 def whole_run(n_rows: int, me: Party) -> Runs:
-    """Return the one run of all rows."""
+    """Return the one run of all rows.
+
+    Reveals: nothing.
+    """
     ends = np.zeros(n_rows, np.uint8)
     ends[:1] = 1
     return Runs(public_bits(ends, n_rows, me), public_bits(ends[::-1].copy(), n_rows, me), is_whole=True)
@@ -67,7 +73,10 @@ def copy_to_runs(columns: Sequence[AShare], runs: Runs, me: Party, from_last: bo
 
 
 def ends_within(ends: BitShare, step: int, forward: bool, me: Party) -> BitShare:
-    """Return whether a run ends between a row and the one `step` rows away: the OR of `step` bits, by doubling."""
+    """Return whether a run ends between a row and the one `step` rows away: the OR of `step` bits, by doubling.
+
+    Reveals: nothing.
+    """
     n = ends.n
     reach, found = 1, ends
     while reach < step:

@@ -39,6 +39,8 @@ def key_planes(table: SecretTable, keys: Sequence[SortKey], me: Party) -> Planes
     """Return bit planes that order, and tell apart, rows as the keys do; None for no keys.
 
     Planes come least significant first: values of the last key, its NULL bit, and so on to "invalid" on top.
+
+    Reveals: nothing.
     """
     ordering = [(key, column) for key in keys for column in _ordering_columns(table, key)]
     values = column_planes([column for _, column in ordering], me)
@@ -66,6 +68,7 @@ def column_planes(columns: Sequence[SecretColumn], me: Party) -> list[Planes]:
     """Return the bits of values, zeros for NULL, or NULLs would be ordered by what stands there.
 
     Shapes:  `width` planes for each column, all in the rounds of the widest.
+    Reveals: nothing.
     """
     planes: dict[int, Planes] = {}
 

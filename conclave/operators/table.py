@@ -118,7 +118,10 @@ class SecretTable:
 
 
 def concat(tables: Sequence[SecretTable], me: Party) -> SecretTable:
-    """Return the rows of all tables, which have the same column names, one table below the other."""
+    """Return the rows of all tables, which have the same column names, one table below the other.
+
+    Reveals: nothing.
+    """
     names = list(tables[0].columns)
     if any(list(table.columns) != names for table in tables):
         raise ShapeError("tables to concatenate have different columns")
@@ -130,7 +133,10 @@ def concat(tables: Sequence[SecretTable], me: Party) -> SecretTable:
 
 
 def concat_columns(parts: Sequence[SecretColumn], me: Party) -> SecretColumn:
-    """Return one column below the other, as wide as the widest."""
+    """Return one column below the other, as wide as the widest.
+
+    Reveals: nothing.
+    """
     present = None
     if any(part.present is not None for part in parts):
         present = concat_bits([part.present_bits(me) for part in parts])
@@ -151,14 +157,20 @@ def common_width(parts: Sequence[SecretColumn]) -> int:
 
 
 def both(x: BitShare | None, y: BitShare | None, me: Party) -> BitShare | None:
-    """Return the AND of optional bits, None standing for all ones; one round only if there are two."""
+    """Return the AND of optional bits, None standing for all ones; one round only if there are two.
+
+    Reveals: nothing.
+    """
     if x is None or y is None:
         return y if x is None else x
     return and_bits(x, y, me)
 
 
 def both_in_one_round(pairs: Sequence[tuple[BitShare | None, BitShare | None]], me: Party) -> list[BitShare | None]:
-    """Return `both` of each pair, all of them in one round at most."""
+    """Return `both` of each pair, all of them in one round at most.
+
+    Reveals: nothing.
+    """
     secret = [(x, y) for x, y in pairs if x is not None and y is not None]
     if not secret:
         return [y if x is None else x for x, y in pairs]

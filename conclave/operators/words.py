@@ -27,34 +27,49 @@ class Words:
 
 
 def both(left: BitShare | None, right: BitShare | None, me: Party) -> BitShare | None:
-    """Return where both bits are set; None stands for a bit that is set everywhere."""
+    """Return where both bits are set; None stands for a bit that is set everywhere.
+
+    Reveals: nothing.
+    """
     if left is None or right is None:
         return right if left is None else left
     return and_bits(left, right, me)
 
 
 def either(left: BitShare | None, right: BitShare | None, me: Party) -> BitShare | None:
-    """Return where one of the bits is set; None stands for a bit that is set nowhere."""
+    """Return where one of the bits is set; None stands for a bit that is set nowhere.
+
+    Reveals: nothing.
+    """
     if left is None or right is None:
         return right if left is None else left
     return or_bits(left, right, me)
 
 
 def within(words: Words, most: int | None, me: Party) -> Words:
-    """Return the words, marked where they are there and larger in size than `most`, which is below 2**62."""
+    """Return the words, marked where they are there and larger in size than `most`, which is below 2**62.
+
+    Reveals: nothing.
+    """
     if most is None:
         return words
     return marked(words, outside(words.values, most, me), me)
 
 
 def marked(words: Words, outgrown: BitShare, me: Party) -> Words:
-    """Return the words, also marked where they are there and the bit is set."""
+    """Return the words, also marked where they are there and the bit is set.
+
+    Reveals: nothing.
+    """
     there = both(outgrown, words.present, me)
     return replace(words, outgrown=either(words.outgrown, there, me))
 
 
 def convert(words: Words, target: Type, me: Party, fit: Fit | None = None) -> Words:
-    """Return the same values as words of a wider type; `fit` says whether they have to be looked at first."""
+    """Return the same values as words of a wider type; `fit` says whether they have to be looked at first.
+
+    Reveals: nothing.
+    """
     words = within(words, fit.left if fit else None, me)
     if words.type == target:
         return words

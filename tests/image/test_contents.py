@@ -16,12 +16,18 @@ TOOLS = {"pip", "pip3", "gcc", "cc", "g++", "c++", "ld", "as", "make", "apt", "a
 PACKAGES = {"pip", "wheel", "ensurepip", "kubernetes", "jinja2", "renderer", "templates", "pytest", "swift"}
 
 
-def lock() -> dict[str, str]:
-    """Return name and version of each package in the image's lock."""
-    text = (ROOT / "image" / "worker.lock").read_text().replace("\\\n", " ")
+def lock(group: str = "worker") -> dict[str, str]:
+    """Return name and version of each package in an image's lock."""
+    text = (ROOT / "image" / f"{group}.lock").read_text().replace("\\\n", " ")
     lines = [line.split(" --hash")[0] for line in text.splitlines() if re.match(r"[a-z]", line)]
     pins = [Requirement(line) for line in lines]
     return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins}
+
+
+def listed(path: Path) -> dict[str, str]:
+    """Return name and version of each of Python's packages in a bill of materials."""
+    python = {c["name"]: c["version"] for c in bill(path) if c.get("purl", "").startswith("pkg:pypi/")}
+    return {canonicalize_name(name): version for name, version in python.items()}
 
 
 def bill(path: Path) -> list[dict[str, str]]:
@@ -38,11 +44,10 @@ def test_the_bill_of_materials_is_a_valid_cyclonedx_document(built):
 
 def test_the_bill_of_materials_lists_exactly_what_is_locked_and_the_worker(image, built):
     components = bill(built / "sbom.cdx.json")
-    python = {c["name"]: c["version"] for c in components if c.get("purl", "").startswith("pkg:pypi/")}
-    listed = {canonicalize_name(name): version for name, version in python.items()}
-    own = listed.pop("ccd", None) or next(c["version"] for c in components if c["name"] == "ccd")
+    packages = listed(built / "sbom.cdx.json")
+    own = packages.pop("ccd", None) or next(c["version"] for c in components if c["name"] == "ccd")
     assert own == "0.1.0"
-    assert listed == lock()
+    assert packages == lock()
 
 
 def test_the_bill_of_materials_lists_every_package_of_the_base(image, built):
