@@ -7,11 +7,11 @@ import pytest
 
 from conclave.compile import compile_query
 from conclave.ir.guard import Guard, Protection
-from conclave.ir.nodes import Aggregate, Concat, Node
-from conclave.ir.walk import bottom_up
+from conclave.ir.nodes import Aggregate, Concat, Node, Scan
+from conclave.ir.walk import bottom_up, scans_in
 from conclave.local.sqltext import to_sql
 from conclave.plan.lower import lower
-from conclave.plan.steps import ShareStep
+from conclave.plan.steps import LocalStep, ShareStep
 from policy.explain import explain, explain_reason
 from policy.protections import protections_of
 from policy.verify import Request, verify
@@ -285,6 +285,51 @@ def test_bounds_are_part_of_the_plan_or_it_is_refused():
     assert (reason.code, reason.dataset) == ("not-enforced", "alpha/visits")
     clamps = protections_of(policies)["alpha/visits"].clamps
     assert [(c.column, c.low.value, c.high.value) for c in clamps] == [("pay", 0, 1000)]
+
+
+ALL_BOUNDED = {
+    dataset: asks(dataset, 0, bounds={"income": [-9, 9]} if dataset == "bravo/people" else {"pay": [0, 1000.5]})
+    for dataset in OF_PERSON
+}
+NO_BOUNDS = {
+    "none": lambda clamps: (),
+    "wider": lambda clamps: tuple(replace(c, high=replace(c.high, value=c.high.value + 1)) for c in clamps),
+    "from lower on": lambda clamps: tuple(replace(c, low=replace(c.low, value=c.low.value - 1)) for c in clamps),
+    "of another column": lambda clamps: tuple(replace(c, column="age") for c in clamps),
+}
+
+
+@pytest.mark.parametrize("other", NO_BOUNDS.values(), ids=NO_BOUNDS)
+@pytest.mark.parametrize("sql", ACCEPTED.values(), ids=ACCEPTED)
+def test_no_plan_reads_any_dataset_otherwise_than_within_its_bounds(sql, other):
+    """Whatever is computed: each dataset's scan in turn, and only that, has lost them."""
+    good = compiled(sql, ALL_BOUNDED)
+    scans = {scan.dataset for scan in scans_in(good.query)}
+    assert verify(good, ALL_BOUNDED, Request("research")).decision == "accept"
+    for dataset in scans:
+
+        def change(node: Node, dataset: str = dataset) -> Node:
+            is_it = isinstance(node, Scan) and node.dataset == dataset
+            return replace(node, clamps=other(node.clamps)) if is_it else node
+
+        refused = verify(compiled(sql, ALL_BOUNDED, change=change), ALL_BOUNDED, Request("research")).reasons
+        assert ("not-enforced", dataset) in {(reason.code, reason.dataset) for reason in refused}
+
+
+def test_bounds_in_the_query_but_not_in_what_an_owner_runs_are_refused():
+    policies = {"alpha/visits": asks("alpha/visits", 0, **BOUNDED), "bravo/visits": asks("bravo/visits", 0, **BOUNDED)}
+    good, bare = compiled(GROUPED, policies), compile_query(GROUPED, TABLES, ("analyst",), COMPUTE)
+    unbounded = {step.name: step for step in bare.steps if isinstance(step, LocalStep)}
+    for changed in ("sql", "query and sql"):
+        steps = [
+            (replace(unbounded[step.name], query=step.query) if changed == "sql" else unbounded[step.name])
+            if isinstance(step, LocalStep)
+            else step
+            for step in good.steps
+        ]
+        assert {step.name for step in steps if isinstance(step, LocalStep)}
+        refused = verify(replace(good, steps=tuple(steps)), policies, Request("research")).reasons
+        assert "unfaithful" in {reason.code for reason in refused}
 
 
 def test_nobody_may_be_clamped_unasked():
