@@ -29,6 +29,7 @@ Files, in reading order:
 - weights: expressions by which some rows count for more than others
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
+- made: what a column is computed by, and where it may be NULL
 - selections: whether aggregates of the same groups are of the same rows
 - noise: whether what is told has enough noise
 - domain: what conditions leave of rows

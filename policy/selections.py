@@ -3,11 +3,14 @@
 `SELECT SUM(days), SUM(CASE WHEN patient <> 7 THEN days END)` is two totals of many, and their difference is one person's.
 So what can be subtracted from one another has to be of the same rows, or of rows that certainly have none in common.
 And a UNION ALL must not count some rows for more than others: the sum of `days` of all but one, beside `-days` of all,
-is that one's. Rows that the owner's own NULLs leave out are no author's choice, and count as there.
+is that one's. What is NULL leaves rows out as well: COUNT(*) beside COUNT(days) tells how many have no days, be it one, and
+SUM(pay) beside SUM(pay + 0 * days) what they are paid. So columns that may be NULL count as conditions.
 """
 
+import decimal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import combinations
 
 from conclave.ir.expressions import (
@@ -18,6 +21,7 @@ from conclave.ir.expressions import (
     Expression,
     IsNull,
     Literal,
+    Negate,
     Not,
     Spread,
     names_in,
@@ -34,22 +38,19 @@ from conclave.ir.nodes import (
     Node,
     Project,
     Sort,
-    field_of,
 )
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
-from conclave.ir.types import Integer
-from conclave.ir.walk import children, conjuncts, nodes_in, scans_in, substitute
+from conclave.ir.walk import children, conjuncts, nodes_in, scans_in
 from policy.document import Policy
 from policy.domain import passed, positive
+from policy.made import ONE, computed, is_null, known, made_of, n_parts, needed
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
 from policy.verdict import Reason
 
-_MOST_PARTS = 200  # of an expression that is followed further
 _SPREAD = ("sum", "sum_squares", "avg", *SPREADS)
 _EXTREMES = ("min", "max", "quantile_cont", "quantile_disc")
-_ONE = Literal(1, Integer(8))
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class _Told:
     kinds: frozenset[str]  # equal for what can be subtracted
     sources: frozenset[str]
     rows: tuple[frozenset[Expression], ...]  # the conditions that these pass
+    counts: bool  # whether it tells how many rows there are
+    present: tuple[frozenset[str], ...]  # which columns have to have a value in them
 
 
 def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
@@ -90,14 +93,19 @@ def _subtracted(root: Node, node: Aggregate, dataset: str) -> tuple[str, str] | 
         return None
     one, other = sorted(each.name for each in pair)
     what = f"{one} and {other} are of different rows of {dataset}; their difference may be of fewer subjects"
+    if all(_are_same(mine, theirs) for mine, theirs in zip(pair[0].rows, pair[1].rows, strict=True)):
+        left_out = sorted({name for a, b in zip(pair[0].present, pair[1].present, strict=True) for name in a ^ b})
+        what = f"{one} and {other} differ by the rows of {dataset} where {', '.join(left_out)} is NULL, which may be of fewer"
+        fix = "say WHERE ... IS NOT NULL, so that all is of the same rows; or declare `not null` what never is"
+        return f"{what} subjects", fix
     return what, "group by what the rows differ in, so that small groups are suppressed, or ask two questions"
 
 
 def _unequal(node: Aggregate, dataset: str) -> tuple[str, str] | None:
     """Return why some rows would count for more than others because of a UNION ALL: each part has to count alike, once."""
     for output in node.outputs:
-        values = [without_casts(each) for each in _made(node.source, output.over)] if output.over is not None else []
-        there = [each for each in values if not _is_null(each)]
+        values = [without_casts(each) for each in made_of(node.source, output.over)] if output.over is not None else []
+        there = [each for each in values if not is_null(each)]
         if not all(isinstance(each, Column) for each in there) and len(set(map(show_expression, there))) > 1:
             what = f"{output.name} counts rows of {dataset} in one part of a UNION ALL for more than those in another"
             return what, "compute the same in all parts of the UNION ALL"
@@ -114,7 +122,7 @@ def _asked(node: Node) -> list[Expression]:
     """Return conditions that all rows of a part meet, on its dataset's columns."""
     match node:
         case Filter(source, predicate):
-            made = [_computed(source, each) for each in conjuncts(predicate)]
+            made = [computed(source, each) for each in conjuncts(predicate)]
             return [*(positive(each[0]) for each in made if len(each) == 1), *_asked(source)]
         case Project(source) | Sort(source) | Limit(source):
             return _asked(source)
@@ -124,11 +132,19 @@ def _asked(node: Node) -> list[Expression]:
 def _different(root: Node, node: Aggregate) -> Iterator[tuple[_Told, _Told]]:
     uses = _Uses()
     _note_uses(root, node, {output.name: output for output in node.outputs}, uses)
-    found = [_told(node, output) for output in node.outputs if output.name in uses.told]
+    there = known(node.source)
+    found = [_told(node, output, there) for output in node.outputs if output.name in uses.told]
     for one, other in combinations(found, 2):
-        shares = "count" in one.kinds & other.kinds or bool(one.kinds & other.kinds and one.sources & other.sources)
-        if shares and not _are_apart(one.rows, other.rows):
+        is_of_same = bool(one.kinds & other.kinds and one.sources & other.sources)
+        is_picked = ("count" in one.kinds & other.kinds or is_of_same) and not _are_apart(one.rows, other.rows)
+        if is_picked or (((one.counts and other.counts) or is_of_same) and _are_left_out(one, other)):
             yield one, other
+
+
+def _are_left_out(one: _Told, other: _Told) -> bool:
+    """Whether rows are in one alone because a column is NULL there, in a part where both are of the same rows else."""
+    both = zip(one.rows, other.rows, one.present, other.present, strict=True)
+    return any(mine != theirs and _are_same(a, b) for a, b, mine, theirs in both)
 
 
 def _are_apart(one: tuple[frozenset[Expression], ...], other: tuple[frozenset[Expression], ...]) -> bool:
@@ -144,10 +160,10 @@ def _are_same(one: frozenset[Expression], other: frozenset[Expression]) -> bool:
     return {show_expression(each) for each in one} == {show_expression(each) for each in other}
 
 
-def _told(node: Aggregate, output: AggregateOutput) -> _Told:
-    values = (_ONE,) if output.over is None else _made(node.source, output.over)
+def _told(node: Aggregate, output: AggregateOutput, there: tuple[frozenset[str], ...]) -> _Told:
+    values = (ONE,) if output.over is None else made_of(node.source, output.over)
     if output.over is None:
-        values = values * max(_n_parts(node.source), 1)
+        values = values * max(n_parts(node.source), 1)
     picked = [_picked(value) for value in values]
     sources = frozenset(name for value, _ in picked for name in names_in(value))
     is_plain = all(isinstance(without_casts(value), Column) for value, _ in picked)
@@ -156,22 +172,43 @@ def _told(node: Aggregate, output: AggregateOutput) -> _Told:
         kinds.add("count")  # SUM(1 + 0 * days) counts
     if output.is_distinct:
         kinds = {"distinct"}
-    return _Told(output.name, frozenset(kinds), sources, tuple(conditions for _, conditions in picked))
+    counts = kinds == {"count"} or ("count" in kinds and not all(_is_nothing_of_nothing(value) for value, _ in picked))
+    rows = tuple(conditions for _, conditions in picked)
+    there = there if len(there) == len(picked) else (frozenset(),) * len(picked)
+    present = tuple(needed(value) - certain for value, certain in zip(values, there, strict=True))
+    return _Told(output.name, frozenset(kinds), sources, rows, counts, present)
+
+
+def _is_nothing_of_nothing(expression: Expression) -> bool:
+    """Whether its sum tells no number of rows: sums and products that are 0 where all columns are."""
+    return _at_zero(expression) == 0
+
+
+def _at_zero(expression: Expression) -> Fraction | None:
+    match without_casts(expression):
+        case Column():
+            return Fraction(0)
+        case Literal(value) if isinstance(value, int | float | decimal.Decimal):
+            return Fraction(value)
+        case Negate(operand):
+            inner = _at_zero(operand)
+            return None if inner is None else -inner
+        case Arithmetic("+" | "-" | "*" as operator, left, right):
+            a, b = _at_zero(left), _at_zero(right)
+            if a is None or b is None:
+                return None
+            return a + b if operator == "+" else a - b if operator == "-" else a * b
+    return None
 
 
 def _picked(value: Expression) -> tuple[Expression, frozenset[Expression]]:
     """Return what is aggregated, and which conditions its rows pass because it is NULL in others."""
     bare = without_casts(value)
-    if isinstance(bare, Case) and len(bare.branches) == 1 and _is_null(bare.default):
+    if isinstance(bare, Case) and len(bare.branches) == 1 and is_null(bare.default):
         ((condition, chosen),) = bare.branches
         inner, conditions = _picked(chosen)
         return inner, conditions | {positive(condition)}
     return (bare, frozenset({Not(IsNull(bare))})) if _leaves_out(bare) else (bare, frozenset())
-
-
-def _is_null(expression: Expression) -> bool:
-    bare = without_casts(expression)
-    return isinstance(bare, Literal) and bare.value is None
 
 
 def _leaves_out(expression: Expression) -> bool:
@@ -182,51 +219,6 @@ def _leaves_out(expression: Expression) -> bool:
         case Arithmetic("/" | "//" | "%", _, right) if not (isinstance(right, Literal) and right.value):
             return True
     return any(map(_leaves_out, operands(expression)))
-
-
-def _n_parts(node: Node) -> int:
-    match node:
-        case Concat(parts):
-            return sum(map(_n_parts, parts))
-        case Project(source) | Filter(source) | Sort(source) | Limit(source) | Aggregate(source):
-            return _n_parts(source)
-    return 1
-
-
-def _made(node: Node, name: str) -> tuple[Expression, ...]:
-    """Return what a column is computed by from datasets' columns, for each part of a UNION ALL below."""
-    match node:
-        case Concat(parts):
-            return tuple(each for part in parts for each in _made(part, name))
-        case Filter(source) | Sort(source) | Limit(source):
-            return _made(source, name)
-        case Project(source, outputs):
-            return _computed(source, next(output.expression for output in outputs if output.name == name))
-        case Aggregate(source, keys, outputs) if name not in keys:
-            # What is made of one person's rows first is of just these rows.
-            over = next(output.over for output in outputs if output.name == name)
-            return (_ONE,) * _n_parts(source) if over is None else _made(source, over)
-        case Aggregate(source):
-            return _made(source, name)
-    sides = [side for side in children(node) if name in {f.name for f in side.schema}]
-    if len(sides) == 1 and _n_parts(sides[0]) == 1:
-        return _made(sides[0], name)
-    found = field_of(node, name)
-    return (Column(name, found.type, found.nullable),)
-
-
-def _computed(source: Node, expression: Expression) -> tuple[Expression, ...]:
-    below = {name: _made(source, name) for name in sorted(names_in(expression))}
-    n_parts = _n_parts(source) if not below else max(map(len, below.values()))
-    made = []
-    for part in range(n_parts):
-        values = {name: each[part if len(each) == n_parts else 0] for name, each in below.items()}
-        made.append(substitute(expression, values) if sum(map(_size, values.values())) < _MOST_PARTS else expression)
-    return tuple(made)
-
-
-def _size(expression: Expression) -> int:
-    return 1 + sum(map(_size, operands(expression)))
 
 
 @dataclass

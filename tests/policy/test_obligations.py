@@ -77,6 +77,11 @@ ACCEPTED = {
     "what is often missing": "SELECT COUNT(CASE WHEN age > 60 THEN 1 END) AS n FROM visits",
     "a filter of an aggregate": "SELECT SUM(pay) FILTER (WHERE age > 60) AS s, COUNT(*) AS n FROM visits",
     "what is computed of one row": "SELECT SUM(pay * 2 + age) AS s FROM visits",
+    "rows of which none lacks a value": "SELECT COUNT(*) AS n, COUNT(age) AS m FROM visits WHERE age IS NOT NULL",
+    "rows that a comparison leaves": "SELECT COUNT(*) AS n, COUNT(age) AS m, SUM(age) AS s FROM visits WHERE age > 3",
+    "such rows below a join": """SELECT region, COUNT(*) AS n, COUNT(age) AS m FROM visits JOIN people ON id = pid
+        WHERE age IS NOT NULL GROUP BY region""",
+    "a number beside the sum of another": "SELECT COUNT(*) AS n, SUM(age) AS s, COUNT(pay) AS p FROM visits",
 }
 
 
@@ -126,6 +131,21 @@ def test_a_sum_of_parties_counts_is_no_count_of_subjects():
 
 
 REFUSED = {
+    "who has no value": ("SELECT dept, COUNT(*) AS n, COUNT(age) AS m FROM visits GROUP BY dept", "differencing"),
+    "who has none, by two columns": ("SELECT COUNT(pay) AS n, COUNT(age) AS m FROM visits", "differencing"),
+    "who has none, by a mean": ("SELECT COUNT(*) AS n, SUM(age) AS s, AVG(age) AS a FROM visits", "differencing"),
+    "pay of who has none": ("SELECT SUM(pay) AS s, SUM(pay + 0 * age) AS t FROM visits", "differencing"),
+    "most pay of who has none": ("SELECT MAX(pay) AS s, MAX(pay + 0 * age) AS t FROM visits", "differencing"),
+    "a sum that counts them": ("SELECT COUNT(*) AS n, SUM(1 + 0 * age) AS m FROM visits", "differencing"),
+    "who has no match": (
+        "SELECT dept, COUNT(*) AS n, COUNT(income) AS m FROM visits LEFT JOIN people ON id = pid GROUP BY dept",
+        "differencing",
+    ),
+    "who has no match, by a constant": (
+        """SELECT COUNT(*) AS n, COUNT(one) AS m
+        FROM visits LEFT JOIN (SELECT pid, 1 AS one FROM people) AS p ON id = pid""",
+        "differencing",
+    ),
     "rows": ("SELECT pay FROM visits", "minimum-not-met"),
     "rows in order": ("SELECT pay FROM visits ORDER BY pay LIMIT 3", "minimum-not-met"),
     "how many rows there are": ("SELECT 1 AS one FROM visits", "minimum-not-met"),
