@@ -96,7 +96,7 @@ def _subtracted(root: Node, node: Aggregate, dataset: str) -> tuple[str, str] | 
     if all(_are_same(mine, theirs) for mine, theirs in zip(pair[0].rows, pair[1].rows, strict=True)):
         left_out = sorted({name for a, b in zip(pair[0].present, pair[1].present, strict=True) for name in a ^ b})
         what = f"{one} and {other} differ by the rows of {dataset} where {', '.join(left_out)} is NULL, which may be of fewer"
-        fix = "say WHERE ... IS NOT NULL, so that all is of the same rows; or declare `not null` what never is"
+        fix = "say WHERE ... IS NOT NULL, so that all is of the same rows; or declare `nullable: false` what never is"
         return f"{what} subjects", fix
     return what, "group by what the rows differ in, so that small groups are suppressed, or ask two questions"
 

@@ -54,6 +54,7 @@ class Conversation:
         self.peers = tuple(sorted(network.channels))
         self.is_in_step = True  # false as soon as a round was not completed
         self._due: str | None = None  # what is to be said in this round
+        self._ended: Stopped | None = None  # what the run has ended with, while its manifest is signed
         self._log = log
 
     def round(self, own: M, public: M | None = None, only_to: Collection[str] = ()) -> dict[str, M]:
@@ -156,6 +157,10 @@ class Conversation:
             ending: Stopped | PeerMissing = Stopped(REJECTED, [reason])
         else:
             ending = _meaning(error, self.me)
+        heard = [self._ended] if self._ended is not None else self._last_words(self.network.channels.values())
+        said = _best([each for each in heard if each.code in PERMANENT])
+        if said is not None and said.code < ending.code:
+            return self._pass_on(said)  # it has come with the round that broke off
         # Whoever hears an abort closes its connections: that may be seen before the abort itself.
         patience_s = LAST_WORDS_S if isinstance(error, PeerLost) else 0.0
         words = self.tell(ending.code, ending.reasons(self.me), patience_s)
@@ -169,10 +174,13 @@ class Conversation:
             ending = Stopped(REJECTED, [self._objection(error.peer, what)])
             self.tell(ending.code, ending.reasons(self.me))
             return ending
-        why = next((reason.what for reason in ending.all_reasons), "it does not say why")
-        what = f"{error.peer} stopped the run: {why}"
-        passed_on = Reason(party=self.me, code=ending.code, what=what, rule=_PASSED_ON)
-        others = self.tell(ending.code, [passed_on])
+        return self._pass_on(ending)
+
+    def _pass_on(self, ending: Stopped) -> Stopped:
+        """Tell the others what one has told us; return it, or the same at first hand."""
+        first = next(iter(ending.all_reasons), None)
+        what = f"{first.party} stopped the run: {first.what}" if first is not None else "a peer stopped the run"
+        others = self.tell(ending.code, [Reason(party=self.me, code=ending.code, what=what, rule=_PASSED_ON)])
         return _best([said for said in (ending, *others) if said.code == ending.code]) or ending
 
     def _exchange(
@@ -197,7 +205,8 @@ class Conversation:
             reason.model_copy(update={"party": party}) for party, abort in aborts.items() for reason in abort.reasons
         }
         reasons = sorted(told, key=repr)
-        raise Stopped(common_code((abort.code for abort in aborts.values()), own), reasons)
+        self._ended = Stopped(common_code((abort.code for abort in aborts.values()), own), reasons)
+        raise self._ended
 
     def disagreement(self, peer: str) -> Reason:
         """Return the reason for stopping when `peer` signed another manifest than ours."""
@@ -280,8 +289,10 @@ def _settle(
             except PeerAborted as abort:
                 aborts.append(abort)
             except ProtocolError as error:
-                # Others are gone, too.
-                if isinstance(error, FrameError) and (error.expected, error.got) == (Kind.MPC, Kind.CONTROL):
+                # Others are gone, too; or they speak as in a round, where one of the plan's steps was due.
+                if isinstance(error, FrameError) and (
+                    error.field == "length" or (error.field, error.got) == ("kind", Kind.CONTROL)
+                ):
                     aborts.append(error)
             busy.remove(channel)
         if busy and not has_moved:
