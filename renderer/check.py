@@ -2,8 +2,9 @@
 
 import datetime
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
@@ -18,15 +19,15 @@ from renderer.party import Party
 from renderer.progress import Watch, unwatched
 from renderer.query import check_query
 from renderer.reach import check_reach
-from renderer.spec import choose_compute, data_owners
+from renderer.spec import PlannedRun, choose_compute, data_owners
 from renderer.spread import Spread
 from renderer.workflow import Workflow
-from worker.runspec import Run
 
 EXPIRY_WARNING = datetime.timedelta(days=30)
 # Namespaces in which a worker has no business, whoever reviewed the document.
 _RESERVED = ("kube-", "argocd", "default")
 _CERTIFICATE: Path = ("spec", "identity", "certificate")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,17 @@ def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None, wat
 
 def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch = unwatched) -> Findings:
     """Return what is wrong with the documents at the moment `now`."""
+    return check_and_make(workspace, now, lambda _: None, watch)[0]
+
+
+def check_and_make(
+    workspace: Workspace, now: datetime.datetime, make: Callable[[PlannedRun], T], watch: Watch = unwatched
+) -> tuple[Findings, list[T]]:
+    """Return what is wrong with the documents, and what `make` makes of the runs; of those with nothing wrong about them.
+
+    Both in one go, since of many workflows each processor takes its share, with all that is to be done for it: `make`
+    must change nothing that it leaves in memory.
+    """
     problems: list[Problem] = []
     warnings: list[Problem] = []
     for party in workspace.parties.values():
@@ -58,7 +70,7 @@ def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch =
         bad, soon = _check_certificate(party, now)
         problems += bad
         warnings += soon
-    of_parties, whole = tuple(problems), list[tuple[Document[Workflow], Run]]()
+    of_parties, whole = tuple(problems), list[str]()
     for name, workflow in workspace.workflows.items():
         broken = [
             *_check_references(workflow, workspace),
@@ -71,10 +83,20 @@ def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch =
         problems += broken
         # A query can only be read against tables that exist, and whose types are types.
         if not broken and not _owners_problems(workflow, of_parties, workspace):
-            whole.append((workflow, workspace.planned(name).run))
-    for found in watch("queries compiled", Spread(lambda one: [*check_query(*one)], whole)):
-        problems += found
-    return Findings(_sorted(problems), _sorted(warnings))
+            whole.append(name)
+
+    is_sound = not problems
+
+    def look(name: str) -> tuple[list[Problem], list[T]]:
+        run = workspace.planned(name)
+        wrong = [*check_query(workspace.workflows[name], run.run)]
+        return wrong, [make(run)] if is_sound and not wrong else []
+
+    made: list[T] = []
+    for wrong, results in watch("workflows compiled", Spread(look, whole)):
+        problems += wrong
+        made += results
+    return Findings(_sorted(problems), _sorted(warnings)), made
 
 
 def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:

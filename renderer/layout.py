@@ -1,7 +1,9 @@
 """Which files a federation's documents become."""
 
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from policy.problem import DocumentError, Problem
 from renderer import names
@@ -9,8 +11,9 @@ from renderer.admission import admission
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
 from renderer.argo_rights import argo_rights
+from renderer.check import check_and_make
 from renderer.configmap import config_map
-from renderer.documents import Workspace
+from renderer.documents import Workspace, read_workspace
 from renderer.job import job
 from renderer.namespace import namespace
 from renderer.networkpolicy import allow_peers, deny_all
@@ -22,6 +25,7 @@ from renderer.serviceaccount import service_account
 from renderer.shape import shape_of
 from renderer.spec import Member, PlannedRun
 from renderer.spread import Spread
+from renderer.tree import holds
 from renderer.validate import ObjectChecker
 
 # File names; Argo CD sorts the kinds by itself when it applies them.
@@ -35,33 +39,80 @@ OBJECTS = {
 }
 
 
+@dataclass(frozen=True)
+class LaidOut:
+    """The files of a run: for each its path and text, and whether it lies in the tree just so."""
+
+    files: tuple[tuple[str, str, bool], ...]
+    problems: tuple[Problem, ...]  # why Kubernetes would refuse some
+
+
+class Layout:
+    """Lays out the runs of a federation, and knows what lies in its directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._checker = str(root), ObjectChecker()
+
+    def lay_out(self, run: PlannedRun) -> LaidOut:
+        """Return the files of a run."""
+        texts = [(*found, member.namespace) for member in run.members for found in _run_texts(run, member)]
+        problems = [
+            problem for path, text, namespace in texts for problem in self._checker.check(text, path, namespace)
+        ]
+        return LaidOut(
+            tuple((path, text, holds(f"{self._root}/{path}", text)) for path, text, _ in texts), tuple(problems)
+        )
+
+
+def load_and_render(
+    root: Path, now: datetime.datetime | None = None, watch: Watch = unwatched
+) -> tuple[Workspace, tuple[RenderedFile, ...]]:
+    """Return the documents in `root`, once they have been checked, and all files of the tree.
+
+    Raises:  DocumentError with everything that is wrong, or if Kubernetes would refuse a file.
+    """
+    workspace = read_workspace(root, watch)
+    findings, laid_out = check_and_make(
+        workspace, now or datetime.datetime.now(datetime.UTC), Layout(root).lay_out, watch
+    )
+    if findings.problems:
+        raise DocumentError(list(findings.problems))
+    return workspace, whole_tree(workspace, laid_out)
+
+
 def rendered_files(workspace: Workspace, watch: Watch = unwatched) -> tuple[RenderedFile, ...]:
     """Return all files of the tree, read back. The documents must have passed `renderer.check`.
 
     Raises:  DocumentError if a file is not YAML of one object, or if Kubernetes would refuse it.
     """
-    files = [*_argo_cd(workspace)]
-    _read_back(files)
-    # Nothing from a document goes into these: they are as sound as they were when they were tested.
-    files += admission()
-    problems: list[Problem] = []
-    checker = ObjectChecker()
-
-    def lay_out(run: PlannedRun) -> tuple[list[tuple[str, str]], list[Problem]]:
-        made, wrong = list[tuple[str, str]](), list[Problem]()
-        for member in run.members:
-            for path, text in _run_texts(run, member):
-                made.append((path, text))
-                wrong += checker.check(text, path, member.namespace)
-        return made, wrong
-
     runs = [workspace.planned(name) for name in workspace.workflows]
-    for made, wrong in watch("workflows rendered", Spread(lay_out, runs)):
-        files += (RenderedFile(PurePosixPath(path), text) for path, text in made)
-        problems += wrong
+    return whole_tree(workspace, watch("workflows rendered", Spread(Layout(workspace.root).lay_out, runs)))
+
+
+def whole_tree(workspace: Workspace, runs: Iterable[LaidOut]) -> tuple[RenderedFile, ...]:
+    """Return the files of the runs, and those that a federation has whatever it runs.
+
+    Raises:  DocumentError as `rendered_files` does.
+    """
+    files = federation_files(workspace)
+    problems: list[Problem] = []
+    for run in runs:
+        files += (RenderedFile(PurePosixPath(path), text, is_current) for path, text, is_current in run.files)
+        problems += run.problems
     if problems:
         raise DocumentError(problems)
     return tuple(sorted(files, key=lambda file: file.path.parts))
+
+
+def federation_files(workspace: Workspace) -> list[RenderedFile]:
+    """Return what a federation has whatever it runs.
+
+    Raises:  DocumentError if a file is not YAML of one object.
+    """
+    files = [*_argo_cd(workspace)]
+    _read_back(files)
+    # Nothing from a document goes into these: they are as sound as they were when they were tested.
+    return [*files, *admission()]
 
 
 def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:

@@ -53,7 +53,16 @@ def tree_files(workspace: Workspace, revision: str | None = None, watch: Watch =
     knows it. Outside of Git nothing has been.
     Raises:  DocumentError; CommandError if there is no such revision.
     """
-    files = rendered_files(workspace, watch)
+    return with_kept(rendered_files(workspace, watch), workspace, revision)
+
+
+def with_kept(
+    files: tuple[RenderedFile, ...], workspace: Workspace, revision: str | None = None
+) -> tuple[RenderedFile, ...]:
+    """Return what the tree should hold if the documents make these files.
+
+    Raises:  CommandError as `tree_files` does.
+    """
     merged = merged_before(workspace.root, revision, workspace.federation.model.spec.revision)
     return files if merged is None else with_merged(files, merged, workspace)
 

@@ -5,7 +5,7 @@ reads the result back.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import PurePosixPath
 
@@ -30,6 +30,7 @@ class RenderedFile:
 
     path: PurePosixPath
     text: str
+    is_current: bool = field(default=False, compare=False)  # it was seen to lie in the tree just so
 
 
 @lru_cache(_N_SCALARS, typed=True)  # True equals 1, and is another scalar

@@ -56,30 +56,42 @@ def changes(root: Path, files: Iterable[RenderedFile]) -> tuple[Change, ...]:
 
     Raises:  ForeignPathError if a link or a special file lies in the way.
     """
-    new = {file.path: file.text for file in files}
-    old = {path: _read(file) for path, file in _owned(root)}
-    return tuple(
-        Change(path, old.get(path), new.get(path))
-        for path in sorted(old.keys() | new.keys(), key=lambda path: path.parts)
-        if old.get(path) != new.get(path)
-    )
+    current, new = dict[str, RenderedFile](), dict[str, RenderedFile]()
+    for file in files:
+        (current if file.is_current else new)[str(file.path)] = file
+    old = {path: _read(file) for path, file in _owned(root) if path not in current}
+    found = [(path, old.get(path), new[path].text if path in new else None) for path in old.keys() | new.keys()]
+    found.sort(key=lambda change: change[0].split("/"))
+    return tuple(Change(PurePosixPath(path), text, made) for path, text, made in found if text != made)
+
+
+def holds(file: str, text: str) -> bool:
+    """Whether a plain file lies there, and holds this very text."""
+    try:
+        with open(file, "rb", buffering=0, opener=_open_plainly) as stream:
+            return stream.read() == text.encode("utf-8")
+    except OSError:
+        return False
 
 
 def write(root: Path, differences: Collection[Change], watch: Watch = unwatched) -> None:
     """Make the tree what the documents say; directories that become empty are removed."""
-    made = ""  # the directory of the file before: of thousands, most lie beside it
-    for change in watch("files written", differences):
+    directories: dict[PurePosixPath, list[Change]] = {}
+    for change in differences:
         if change.new is None:
-            path, made = root / change.path, ""
-            path.unlink()
-            _remove_empty(path.parent, root / names.RENDERED)
-            continue
-        directory, _, name = f"{root}/{change.path}".rpartition("/")
-        if directory != made:
-            os.makedirs(directory, exist_ok=True)
-            made = directory
-        with open(f"{directory}/{name}", "wb") as file:
-            file.write(change.new.encode("utf-8"))
+            (root / change.path).unlink()
+            _remove_empty((root / change.path).parent, root / names.RENDERED)
+        else:
+            directories.setdefault(change.path.parent, []).append(change)
+    for path in watch("directories written", directories):
+        _write_in(f"{root}/{path}", directories[path])
+
+
+def _write_in(directory: str, files: Iterable[Change]) -> None:
+    os.makedirs(directory, exist_ok=True)
+    for change in files:
+        with open(f"{directory}/{change.path.name}", "wb") as file:
+            file.write((change.new or "").encode("utf-8"))
 
 
 def unified_diff(differences: Iterable[Change]) -> str:
@@ -110,7 +122,12 @@ def _read(file: str) -> str:
         return stream.read().decode("utf-8", errors="replace")
 
 
-def _owned(root: Path) -> Iterator[tuple[PurePosixPath, str]]:
+def _open_plainly(file: str, flags: int) -> int:
+    """Open a file; what a link leads to is another one, and a pipe in its place must not make us wait."""
+    return os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _owned(root: Path) -> Iterator[tuple[str, str]]:
     """Yield the files that are the renderer's, by their path below `root` and as they can be opened."""
     argo_cd, rendered = root / names.ARGO_CD, root / names.RENDERED
     # A link would lead our writing and removing out of the tree.
@@ -121,9 +138,9 @@ def _owned(root: Path) -> Iterator[tuple[PurePosixPath, str]]:
     above = len(str(root / "-")) - 1
     for directory, patterns in owned.items():
         for entry in _entries(directory, patterns):
-            path = PurePosixPath(entry.path[above:])
+            path = entry.path[above:]
             if not entry.is_file(follow_symlinks=False):
-                raise ForeignPathError(path)
+                raise ForeignPathError(PurePosixPath(path))
             yield path, entry.path
 
 

@@ -2,10 +2,10 @@
 
 import datetime
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from policy.approval import Approval
 from policy.document import Policy
@@ -15,19 +15,22 @@ from policy.yaml import read_yaml
 from renderer import codeowners, names
 from renderer.approvals import check_approvals
 from renderer.approving import broken, missing, standings
-from renderer.check import Findings, check_workspace
+from renderer.check import Findings, check_and_make
 from renderer.documents import WORKFLOWS, Workspace, read_document, read_text, read_workspace
 from renderer.federation import Federation
-from renderer.layout import rendered_files
+from renderer.layout import LaidOut, Layout, federation_files
 from renderer.lint import lint, load_rules
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
 from renderer.published import read_published
+from renderer.spec import PlannedRun
 from renderer.spread import Spread
+from renderer.tree import holds
 from renderer.validate import ObjectChecker
 from renderer.workflow import Workflow
 from worker.runspec import Model
 
+T = TypeVar("T")
 _KINDS: dict[str, type[Any]] = {
     "Approval": Approval,
     "Federation": Federation,
@@ -39,9 +42,10 @@ _KINDS: dict[str, type[Any]] = {
 
 def validate_federation(root: Path, now: datetime.datetime, watch: Watch = unwatched) -> Findings:
     """Return what is wrong with all documents and rendered files of the federation in `root`."""
-    workspace, findings = _workspace(root, now, watch)
+    layout = Layout(root)
+    workspace, findings, runs = _workspace(root, now, watch, lambda run: _current_of(layout.lay_out(run)))
     problems = list(findings.problems)
-    files = _Files(root, {} if findings.problems or workspace is None else _rendered(workspace, watch))
+    files = _Files(root, set() if findings.problems or workspace is None else _current(workspace, runs))
     # What was rendered just now is most of it, and told at a glance: other processes would have nothing to do but begin.
     others = [Path(file) for top in (names.ARGO_CD, WORKFLOWS) for file in files.not_current(root / top)]
     for found in watch("files checked", Spread(files.check, others)):
@@ -55,9 +59,9 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime, watch:
     own = {_name(root, file) for file in files}
     findings = Findings((), ())
     if any((root / name).resolve().is_relative_to((root / WORKFLOWS).resolve()) for name in own):
-        _, findings = _workspace(root, now, watch)
+        _, findings, _ = _workspace(root, now, watch, lambda _: None)
     problems = [problem for problem in findings.problems if problem.file in own]
-    checked = _Files(root, {})
+    checked = _Files(root, set())
     for file in watch("files checked", files):
         problems += checked.check(file)
         if not file.resolve().is_relative_to((root / WORKFLOWS).resolve()):
@@ -66,14 +70,17 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime, watch:
     return Findings(_unique(problems), warnings)
 
 
-def _workspace(root: Path, now: datetime.datetime, watch: Watch) -> tuple[Workspace | None, Findings]:
+def _workspace(
+    root: Path, now: datetime.datetime, watch: Watch, make: Callable[[PlannedRun], T]
+) -> tuple[Workspace | None, Findings, Sequence[T]]:
     try:
         workspace = read_workspace(root, watch)
-        findings = check_workspace(workspace, now, watch)
+        findings, made = check_and_make(workspace, now, make, watch)
     except DocumentError as error:
-        return None, Findings(tuple(error.problems))
+        return None, Findings(tuple(error.problems)), ()
     reviewed = replace(findings, problems=(*findings.problems, *_for_reviews(workspace)))
-    return workspace, reviewed if reviewed.problems else _with_approvals(workspace, reviewed, now)
+    found = reviewed if reviewed.problems else _with_approvals(workspace, reviewed, now)
+    return workspace, found, made
 
 
 def _with_approvals(workspace: Workspace, findings: Findings, now: datetime.datetime) -> Findings:
@@ -103,25 +110,15 @@ def _for_reviews(workspace: Workspace) -> Iterator[Problem]:
 class _Files:
     """What can be said of files by themselves: style, and Kubernetes' rules if they are rendered."""
 
-    def __init__(self, root: Path, rendered: Mapping[str, str]) -> None:
-        self._root, self._rendered = root, rendered
+    def __init__(self, root: Path, current: Collection[str]) -> None:
+        self._root, self._current = root, current
         self._rules, self._checker = load_rules(root), ObjectChecker()
         self._prefixes: dict[Path, str] = {}  # of directories; thousands of files lie in few of them
 
     def not_current(self, top: Path) -> list[str]:
         """Return the files below a directory, but for those that are what was rendered just now, and checked with that."""
         above, length = _name(self._root, top / "-")[:-1], len(str(top / "-")) - 1
-        return [file for file in _yaml_below(top) if not self._is_current(file, above + file[length:])]
-
-    def _is_current(self, file: str, name: str) -> bool:
-        rendered = self._rendered.get(name)
-        if rendered is None:
-            return False
-        try:
-            with open(file, "rb", buffering=0, opener=_open_plainly) as stream:
-                return stream.read() == rendered.encode("utf-8")
-        except OSError:
-            return False
+        return [file for file in _yaml_below(top) if above + file[length:] not in self._current]
 
     def check(self, file: Path) -> tuple[Problem, ...]:
         """Return what is wrong with a file."""
@@ -145,12 +142,21 @@ class _Files:
         return self._prefixes[directory] + file.name
 
 
-def _rendered(workspace: Workspace, watch: Watch) -> dict[str, str]:
-    """Return what sound documents become; nothing if Kubernetes would refuse it, as is then said of the files."""
+def _current_of(run: LaidOut) -> tuple[str, ...] | None:
+    """Return the files of a run that lie in the tree just so; None if Kubernetes would refuse one."""
+    return None if run.problems else tuple(path for path, _, is_current in run.files if is_current)
+
+
+def _current(workspace: Workspace, runs: Sequence[tuple[str, ...] | None]) -> set[str]:
+    """Return the files that are what sound documents become; none if one is refused, as is then said of the files."""
     try:
-        return {str(file.path): file.text for file in rendered_files(workspace, watch)}
+        others = federation_files(workspace)
     except DocumentError:
-        return {}
+        return set()
+    if None in runs:
+        return set()
+    current = {str(file.path) for file in others if holds(f"{workspace.root}/{file.path}", file.text)}
+    return current.union(*filter(None, runs))
 
 
 def _lone_document(root: Path, file: Path) -> tuple[Problem, ...]:
@@ -182,11 +188,6 @@ def _called_yaml(directory: str) -> Iterator[str]:
                 yield entry.path
             if entry.is_dir(follow_symlinks=False):
                 yield from _called_yaml(entry.path)
-
-
-def _open_plainly(file: str, flags: int) -> int:
-    """Open a file; what a link leads to is another one, and a pipe in its place must not make us wait."""
-    return os.open(file, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _name(root: Path, file: Path) -> str:

@@ -338,7 +338,14 @@ def names_in(expression: Expression) -> frozenset[str]:
     """Return the names of all columns that an expression reads."""
     if isinstance(expression, Column):  # nearly all that a projection has
         return frozenset((expression.name,))
-    return frozenset([column.name for column in columns_of(expression)])
+    names, left = set[str](), list[Expression]([expression])
+    while left:
+        part = left.pop()
+        if isinstance(part, Column):
+            names.add(part.name)
+        else:
+            left += operands(part)
+    return frozenset(names)
 
 
 def _is_date_shift(expression: Arithmetic) -> bool:

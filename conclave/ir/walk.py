@@ -40,9 +40,11 @@ from conclave.ir.window import Window
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the sources of `node`, left to right."""
-    match node:  # the frequent ones first: every pass asks this of every node
-        case Project() | Scan() | Filter() | Aggregate():
-            return () if isinstance(node, Scan) else (node.source,)
+    if isinstance(node, Scan):  # the frequent ones first, at a glance: every pass asks this of every node
+        return ()
+    if isinstance(node, (Project, Filter, Aggregate)):
+        return (node.source,)
+    match node:
         case Concat(parts):
             return parts
         case Join(left, right) | CrossOne(left, right):
@@ -86,7 +88,7 @@ def bottom_up(root: Node, rewrite: Callable[[Node], Node]) -> Node:
         if made is None:
             old = children(node)
             new = tuple([visit(source) for source in old])
-            made = rewrite(node if all(map(is_, old, new)) else _over(node, new))
+            made = rewrite(node if old == () or all(map(is_, old, new)) else _over(node, new))
             done[id(node)] = made
         return made
 

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from renderer.check import load_workspace
-from renderer.layout import rendered_files
-from renderer.merged import tree_files
+from renderer.layout import load_and_render
+from renderer.merged import with_kept
 from renderer.progress import Terminal
 from renderer.settings import settings_of
 from renderer.short_lived import uncollected
@@ -47,8 +46,8 @@ def render(
         raise typer.BadParameter("--anew looks at nothing that has been merged", param_hint="--base")
     root, watch = settings_of(context).root, Terminal()
     with uncollected():
-        workspace = load_workspace(root, watch=watch)
-        files = rendered_files(workspace, watch) if anew else tree_files(workspace, base, watch)
+        workspace, made = load_and_render(root, watch=watch)
+        files = made if anew else with_kept(made, workspace, base)
         differences = changes(root, files)
         if not check:
             write(root, differences, watch)

@@ -129,7 +129,7 @@ def test_a_bug_shows_neither_traceback_nor_words_that_may_hold_data(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a value")
 
-    monkeypatch.setattr("renderer.commands.render.tree_files", fail)
+    monkeypatch.setattr("renderer.commands.render.with_kept", fail)
 
     result = ccd("-C", federation, "render")
 
