@@ -285,7 +285,9 @@ def test_a_liar_that_says_no_more_leaves_both_with_one_code(federation, monkeypa
     case = Case(BELOW[how], GO, TO[to], then, is_frame=how in FRAMES)
     works, took_s = attacked(federation, monkeypatch, case)
     codes = {work.outcome().code for work in works.values()}
-    assert codes == {30} if then == "holds" else codes in ({30}, {40}), {party: (work.outcome().code, [str(r) for r in work.outcome().reasons]) for party, work in works.items()}
+    assert codes == {30} if then == "holds" else codes in ({30}, {40}), {
+        party: (work.outcome().code, [str(r) for r in work.outcome().reasons]) for party, work in works.items()
+    }
     assert_both_end(works, took_s, codes.pop())
 
 
