@@ -15,6 +15,7 @@ In reading order:
 - carry: an owner's typed tables as plain columns for sharing and opening, and back
 - limits: how large an owner's numbers may be, so that words do not overflow
 - held: an owner's numbers, held to that before they are shared
+- within: an owner's values, held to its own bounds there too
 - magnitude: how large an expression's numbers can be
 - reach: how far they reach under a minimum or noise, whichever rows a query picks
 - whole: whole columns, held to fixed limits there

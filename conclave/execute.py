@@ -34,6 +34,7 @@ from conclave.plan.sizes import N_ROWS, without_conditions
 from conclave.plan.steps import LocalStep, MpcSetting, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from conclave.reach import is_held_whole
 from conclave.whole import check_sums, check_wholes
+from conclave.within import check_within
 
 # How long those who do not compute wait for those who do. The three watch each other round by round, and whoever of
 # them is lost, the others close their connections; so this ends only what none of them can see.
@@ -213,6 +214,7 @@ class _Walk:
                 if is_held_whole(self.plan):
                     check_wholes(self.plan, step, self._n_shared(step), self.engine)
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
+                check_within(encoded, self.plan, step)
                 check_bounds(encoded, step, wanted)
                 mine[step.name] = to_plain(encoded, step.texts)
         if self.pair is not None:

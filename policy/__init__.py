@@ -30,6 +30,7 @@ Files, in reading order:
 - lineage: what rows and columns are made of, as text
 - domain: what conditions leave of rows
 - made: what a column is computed by, part by part of a UNION ALL
+- present: which columns have a value in all rows
 - shaping: which rows and columns an author can make count for more than others
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is

@@ -94,13 +94,13 @@ class Making:
     def _total(self, node: Aggregate, output: AggregateOutput) -> tuple[Expression, ...]:
         """Return what is made of one person's rows first: it is of just these rows, and other than any one of them."""
         by = sorted(self.lineage.column(node.source, key) for key in node.keys)
-        kind = field_of(node, output.name).type
+        made = field_of(node, output.name)
         if output.over is None:
-            return (Arithmetic("*", ONE, Column(f"number by {by}", kind)),) * n_parts(node.source)
+            return (Arithmetic("*", ONE, Column(f"number by {by}", made.type, made.nullable)),) * n_parts(node.source)
         function = f"{output.function}{' distinct' if output.is_distinct else ''}"
         totals: list[Expression] = []
         for each in self.made(node.source, output.over):
-            column = Column(short(f"{function} of {show_expression(each)} by {by}"), kind)
+            column = Column(short(f"{function} of {show_expression(each)} by {by}"), made.type, made.nullable)
             total = Arithmetic("*", ONE, column) if output.function == "count" else column
             is_picked = may_be_null(each, frozenset())
             totals.append(Case(((Not(IsNull(each)), total),), Literal(None, total.type)) if is_picked else total)

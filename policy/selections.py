@@ -3,11 +3,14 @@
 `SELECT SUM(days), SUM(CASE WHEN patient <> 7 THEN days END)` is two totals of many, and their difference is one person's.
 So what can be subtracted from one another has to be of the same rows, or of rows that certainly have none in common.
 And a UNION ALL must not count some rows for more than others: the sum of `days` of all but one, beside `-days` of all,
-is that one's. Rows that the owner's own NULLs leave out are no author's choice, and count as there.
+is that one's. What is NULL leaves rows out as well: COUNT(*) beside COUNT(days) tells how many have no days, be it one, and
+SUM(pay) beside SUM(pay + 0 * days) what they are paid. So columns that may be NULL count as conditions.
 """
 
+import decimal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import combinations
 
 from conclave.ir.expressions import (
@@ -17,6 +20,7 @@ from conclave.ir.expressions import (
     Expression,
     IsNull,
     Literal,
+    Negate,
     Not,
     Spread,
     operands,
@@ -42,6 +46,7 @@ from policy.domain import passed, positive
 from policy.made import ONE, Making, n_parts, origins, tables_of_parts
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
+from policy.present import is_null, known, needed
 from policy.verdict import Reason
 from policy.weights import may_be_null
 
@@ -58,6 +63,8 @@ class _Told:
     kinds: frozenset[str]  # equal for what can be subtracted
     sources: frozenset[str]
     rows: tuple[frozenset[Expression], ...]  # the conditions that these pass
+    counts: bool  # whether it tells how many rows there are
+    present: tuple[frozenset[str], ...]  # which columns have to have a value in them
 
 
 def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
@@ -89,11 +96,17 @@ def _subtracted(
     """Return what can be subtracted, and where: of one grouping, however often the query makes it."""
     told = [(node, each) for node in nodes for each in _all_told(root, node, making)]
     for (node, one), (_, other) in combinations(told, 2):
+        first, second = sorted((one.name, other.name))
         if _shares(one, other) and not _are_apart(one.rows, other.rows):
-            first, second = sorted((one.name, other.name))
             what = f"{first} and {second} are of different rows of {dataset}; their difference may be of fewer subjects"
             fix = "group by what the rows differ in, so that small groups are suppressed, or ask two questions"
             return node, (what, fix)
+        if left_out := _left_out(one, other):
+            where = f"where {', '.join(left_out)} is NULL, which may be of fewer subjects"
+            fix = (
+                "say WHERE ... IS NOT NULL, so that all is of the same rows; or declare `nullable: false` what never is"
+            )
+            return node, (f"{first} and {second} differ by the rows of {dataset} {where}", fix)
     return None
 
 
@@ -106,7 +119,7 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
         there = [
             (each, tables)
             for each, tables in zip(values, tables_of_parts(node.source), strict=False)
-            if not _is_null(each)
+            if not is_null(each)
         ]
         if any(_differ(one, other) for one, other in combinations(there, 2)):
             what = f"{output.name} counts rows of {dataset} in one part of a UNION ALL for more than those in another"
@@ -131,13 +144,23 @@ def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, fro
 def _all_told(root: Node, node: Aggregate, making: Making) -> list[_Told]:
     uses = _Uses()
     _note_uses(root, node, {output.name: output for output in node.outputs}, uses)
-    return [_told(node, output, making) for output in node.outputs if output.name in uses.told]
+    there = known(node.source, making)
+    return [_told(node, output, making, there) for output in node.outputs if output.name in uses.told]
 
 
 def _shares(one: _Told, other: _Told) -> bool:
     """Whether the one can be subtracted from the other, if the rows are not the same."""
     both = one.kinds & other.kinds
     return "count" in both or bool(both and one.sources & other.sources)
+
+
+def _left_out(one: _Told, other: _Told) -> list[str]:
+    """Return by which columns' NULLs the one is of other rows, in parts where both are of the same rows else."""
+    is_of_same = bool(one.kinds & other.kinds and one.sources & other.sources)
+    if not (is_of_same or (one.counts and other.counts)) or len(one.rows) != len(other.rows):
+        return []
+    both = zip(one.rows, other.rows, one.present, other.present, strict=True)
+    return sorted({name for a, b, mine, theirs in both if _are_same(a, b) for name in mine ^ theirs})
 
 
 def _are_apart(one: tuple[frozenset[Expression], ...], other: tuple[frozenset[Expression], ...]) -> bool:
@@ -156,7 +179,7 @@ def _are_same(one: frozenset[Expression], other: frozenset[Expression]) -> bool:
     return {show_expression(each) for each in one} == {show_expression(each) for each in other}
 
 
-def _told(node: Aggregate, output: AggregateOutput, making: Making) -> _Told:
+def _told(node: Aggregate, output: AggregateOutput, making: Making, there: tuple[frozenset[str], ...]) -> _Told:
     values = (ONE,) * max(n_parts(node.source), 1) if output.over is None else making.made(node.source, output.over)
     picked = [_picked(value) for value in values]
     sources = origins(node.source, output.over) if output.over is not None else frozenset[str]()
@@ -166,24 +189,45 @@ def _told(node: Aggregate, output: AggregateOutput, making: Making) -> _Told:
         kinds.add("count")  # SUM(1 + 0 * days) counts
     if output.is_distinct:
         kinds = {"distinct", "count"}  # of what nobody has twice, it is the number of rows
-    return _Told(output.name, frozenset(kinds), sources, tuple(conditions for _, conditions in picked))
+    counts = kinds == {"count"} or ("count" in kinds and not all(_is_nothing_of_nothing(value) for value, _ in picked))
+    rows = tuple(conditions for _, conditions in picked)
+    there = there if len(there) == len(picked) else (frozenset(),) * len(picked)
+    present = tuple(needed(value) - certain for value, certain in zip(values, there, strict=True))
+    return _Told(output.name, frozenset(kinds), sources, rows, counts, present)
 
 
 def _picked(value: Expression) -> tuple[Expression, frozenset[Expression]]:
     """Return what is aggregated, and which conditions its rows pass because it is NULL in others."""
     bare = without_casts(value)
-    if _is_null(bare):
+    if is_null(bare):
         return bare, _NOBODY
-    if isinstance(bare, Case) and len(bare.branches) == 1 and _is_null(bare.default):
+    if isinstance(bare, Case) and len(bare.branches) == 1 and is_null(bare.default):
         ((condition, chosen),) = bare.branches
         inner, conditions = _picked(chosen)
         return inner, conditions | {positive(condition)}
     return (bare, frozenset({Not(IsNull(bare))})) if may_be_null(bare, frozenset()) else (bare, frozenset())
 
 
-def _is_null(expression: Expression) -> bool:
-    bare = without_casts(expression)
-    return isinstance(bare, Literal) and bare.value is None
+def _is_nothing_of_nothing(expression: Expression) -> bool:
+    """Whether its sum tells no number of rows: sums and products that are 0 where all columns are."""
+    return _at_zero(expression) == 0
+
+
+def _at_zero(expression: Expression) -> Fraction | None:
+    match without_casts(expression):
+        case Column():
+            return Fraction(0)
+        case Literal(value) if isinstance(value, int | float | decimal.Decimal):
+            return Fraction(value)
+        case Negate(operand):
+            inner = _at_zero(operand)
+            return None if inner is None else -inner
+        case Arithmetic("+" | "-" | "*" as operator, left, right):
+            a, b = _at_zero(left), _at_zero(right)
+            if a is None or b is None:
+                return None
+            return a + b if operator == "+" else a - b if operator == "-" else a * b
+    return None
 
 
 @dataclass

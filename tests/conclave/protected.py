@@ -58,18 +58,19 @@ def compiled(sql, protections, recipients=("analyst",), tables=None) -> Plan:
     return compile_query(sql, tables or TABLES, tuple(recipients), COMPUTE, protections)
 
 
-def run(plan: Plan, note=lambda networks: None) -> dict[str, object]:
+def run(plan: Plan, note=lambda networks: None, engine=LocalEngine, tables=None) -> dict[str, object]:
     """Walk all parties through a plan; return each one's answer, or what ended its walk. `note` sees their networks."""
+    tables = tables or {dataset: arrow(dataset) for dataset in ROWS}
     names = tuple(dict.fromkeys((*COMPUTE, *plan.query.recipients)))
     networks = connect_all(names, 60.0)
 
     def walk(name):
         try:
-            with LocalEngine() as engine:
-                for dataset in ROWS:
+            with engine() as own:
+                for dataset, table in tables.items():
                     if dataset.startswith(f"{name}/"):
-                        engine.register_table(dataset, arrow(dataset))
-                return execute(plan, name, networks[name], engine, b"test", lambda _: None).answer
+                        own.register_table(dataset, table)
+                return execute(plan, name, networks[name], own, b"test", lambda _: None).answer
         except Exception as error:
             return error
         finally:

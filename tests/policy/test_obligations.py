@@ -7,11 +7,11 @@ import pytest
 
 from conclave.compile import compile_query
 from conclave.ir.guard import Guard, Protection
-from conclave.ir.nodes import Aggregate, Concat, Node
-from conclave.ir.walk import bottom_up
+from conclave.ir.nodes import Aggregate, Concat, Node, Scan
+from conclave.ir.walk import bottom_up, scans_in
 from conclave.local.sqltext import to_sql
 from conclave.plan.lower import lower
-from conclave.plan.steps import ShareStep
+from conclave.plan.steps import LocalStep, ShareStep
 from policy.explain import explain, explain_reason
 from policy.protections import protections_of
 from policy.verify import Request, verify
@@ -77,6 +77,11 @@ ACCEPTED = {
     "what is often missing": "SELECT COUNT(CASE WHEN age > 60 THEN 1 END) AS n FROM visits",
     "a filter of an aggregate": "SELECT SUM(pay) FILTER (WHERE age > 60) AS s, COUNT(*) AS n FROM visits",
     "what is computed of one row": "SELECT SUM(pay * 2 + age) AS s FROM visits",
+    "rows of which none lacks a value": "SELECT COUNT(*) AS n, COUNT(age) AS m FROM visits WHERE age IS NOT NULL",
+    "rows that a comparison leaves": "SELECT COUNT(*) AS n, COUNT(age) AS m, SUM(age) AS s FROM visits WHERE age > 3",
+    "such rows below a join": """SELECT region, COUNT(*) AS n, COUNT(age) AS m FROM visits JOIN people ON id = pid
+        WHERE age IS NOT NULL GROUP BY region""",
+    "a number beside the sum of another": "SELECT COUNT(*) AS n, SUM(age) AS s, COUNT(pay) AS p FROM visits",
 }
 
 
@@ -126,6 +131,21 @@ def test_a_sum_of_parties_counts_is_no_count_of_subjects():
 
 
 REFUSED = {
+    "who has no value": ("SELECT dept, COUNT(*) AS n, COUNT(age) AS m FROM visits GROUP BY dept", "differencing"),
+    "who has none, by two columns": ("SELECT COUNT(pay) AS n, COUNT(age) AS m FROM visits", "differencing"),
+    "who has none, by a mean": ("SELECT COUNT(*) AS n, SUM(age) AS s, AVG(age) AS a FROM visits", "differencing"),
+    "pay of who has none": ("SELECT SUM(pay) AS s, SUM(pay + 0 * age) AS t FROM visits", "differencing"),
+    "most pay of who has none": ("SELECT MAX(pay) AS s, MAX(pay + 0 * age) AS t FROM visits", "differencing"),
+    "a sum that counts them": ("SELECT COUNT(*) AS n, SUM(1 + 0 * age) AS m FROM visits", "differencing"),
+    "who has no match": (
+        "SELECT dept, COUNT(*) AS n, COUNT(income) AS m FROM visits LEFT JOIN people ON id = pid GROUP BY dept",
+        "differencing",
+    ),
+    "who has no match, by a constant": (
+        """SELECT COUNT(*) AS n, COUNT(one) AS m
+        FROM visits LEFT JOIN (SELECT pid, 1 AS one FROM people) AS p ON id = pid""",
+        "differencing",
+    ),
     "rows": ("SELECT pay FROM visits", "minimum-not-met"),
     "rows in order": ("SELECT pay FROM visits ORDER BY pay LIMIT 3", "minimum-not-met"),
     "how many rows there are": ("SELECT 1 AS one FROM visits", "minimum-not-met"),
@@ -285,6 +305,51 @@ def test_bounds_are_part_of_the_plan_or_it_is_refused():
     assert (reason.code, reason.dataset) == ("not-enforced", "alpha/visits")
     clamps = protections_of(policies)["alpha/visits"].clamps
     assert [(c.column, c.low.value, c.high.value) for c in clamps] == [("pay", 0, 1000)]
+
+
+ALL_BOUNDED = {
+    dataset: asks(dataset, 0, bounds={"income": [-9, 9]} if dataset == "bravo/people" else {"pay": [0, 1000.5]})
+    for dataset in OF_PERSON
+}
+NO_BOUNDS = {
+    "none": lambda clamps: (),
+    "wider": lambda clamps: tuple(replace(c, high=replace(c.high, value=c.high.value + 1)) for c in clamps),
+    "from lower on": lambda clamps: tuple(replace(c, low=replace(c.low, value=c.low.value - 1)) for c in clamps),
+    "of another column": lambda clamps: tuple(replace(c, column="age") for c in clamps),
+}
+
+
+@pytest.mark.parametrize("other", NO_BOUNDS.values(), ids=NO_BOUNDS)
+@pytest.mark.parametrize("sql", ACCEPTED.values(), ids=ACCEPTED)
+def test_no_plan_reads_any_dataset_otherwise_than_within_its_bounds(sql, other):
+    """Whatever is computed: each dataset's scan in turn, and only that, has lost them."""
+    good = compiled(sql, ALL_BOUNDED)
+    scans = {scan.dataset for scan in scans_in(good.query)}
+    assert verify(good, ALL_BOUNDED, Request("research")).decision == "accept"
+    for dataset in scans:
+
+        def change(node: Node, dataset: str = dataset) -> Node:
+            is_it = isinstance(node, Scan) and node.dataset == dataset
+            return replace(node, clamps=other(node.clamps)) if is_it else node
+
+        refused = verify(compiled(sql, ALL_BOUNDED, change=change), ALL_BOUNDED, Request("research")).reasons
+        assert ("not-enforced", dataset) in {(reason.code, reason.dataset) for reason in refused}
+
+
+def test_bounds_in_the_query_but_not_in_what_an_owner_runs_are_refused():
+    policies = {"alpha/visits": asks("alpha/visits", 0, **BOUNDED), "bravo/visits": asks("bravo/visits", 0, **BOUNDED)}
+    good, bare = compiled(GROUPED, policies), compile_query(GROUPED, TABLES, ("analyst",), COMPUTE)
+    unbounded = {step.name: step for step in bare.steps if isinstance(step, LocalStep)}
+    for changed in ("sql", "query and sql"):
+        steps = [
+            (replace(unbounded[step.name], query=step.query) if changed == "sql" else unbounded[step.name])
+            if isinstance(step, LocalStep)
+            else step
+            for step in good.steps
+        ]
+        assert {step.name for step in steps if isinstance(step, LocalStep)}
+        refused = verify(replace(good, steps=tuple(steps)), policies, Request("research")).reasons
+        assert "unfaithful" in {reason.code for reason in refused}
 
 
 def test_nobody_may_be_clamped_unasked():

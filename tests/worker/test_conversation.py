@@ -6,7 +6,7 @@ from tests.worker.conftest import PARTIES
 from worker.errors import PeerMissing, Stopped
 from worker.messages import SMALL_BYTES, Go, Offer, encode
 
-WORD = Go(verdicts="0" * 64)
+WORD, BEFORE = Go(verdicts="0" * 64), Offer(datasets=())
 
 
 def reason(party: str, code: int, what: str = "cannot go on") -> Reason:
@@ -28,10 +28,10 @@ def test_everyone_hears_the_same_words(federation):
 @pytest.mark.parametrize("code", [10, 20, 30, 70])
 def test_a_permanent_abort_is_everyones_and_leaves_all_in_step(federation, code):
     def act(conversation):
-        conversation.round(WORD)
+        conversation.round(BEFORE)
         if conversation.me == "bravo":
             conversation.stop(code, [reason("bravo", code)])
-        conversation.round(WORD)
+        conversation.round(BEFORE)
 
     conversations = meet(federation)
     for party, ending in all_do(conversations, act).items():
