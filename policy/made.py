@@ -49,9 +49,18 @@ class Making:
     """Goes back to where columns are from; what it cannot follow has a name that is equal for equal columns only."""
 
     lineage: Lineage = field(default_factory=Lineage)
+    _done: dict[tuple[int, str], tuple[Expression, ...]] = field(
+        default_factory=dict
+    )  # by the id of a node of one query
 
     def made(self, node: Node, name: str) -> tuple[Expression, ...]:
         """Return what a column is computed by, for each part of a UNION ALL below."""
+        column = (id(node), name)
+        if column not in self._done:
+            self._done[column] = self._made(node, name)
+        return self._done[column]
+
+    def _made(self, node: Node, name: str) -> tuple[Expression, ...]:
         match node:
             case Concat(parts):
                 return tuple(each for part in parts for each in self.made(part, name))

@@ -46,7 +46,7 @@ from policy.domain import passed, positive
 from policy.made import ONE, Making, n_parts, origins, tables_of_parts
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
-from policy.present import is_null, known, needed
+from policy.present import Present, is_null, needed
 from policy.verdict import Reason
 from policy.weights import may_be_null
 
@@ -69,12 +69,12 @@ class _Told:
 
 def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are to have a minimum of subjects, and of whose groups something is told of other rows."""
-    making = Making()
+    present = Present(Making())
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
-        unequal = ((node, _unequal(node, dataset, making)) for node in nodes)
+        unequal = ((node, _unequal(node, dataset, present.making)) for node in nodes)
         found = next(((node, problem) for node, problem in unequal if problem), None)
-        found = found or _subtracted(root, nodes, dataset, making)
+        found = found or _subtracted(root, nodes, dataset, present)
         if found is None:
             continue
         node, (what, fix) = found
@@ -91,10 +91,10 @@ def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
 
 
 def _subtracted(
-    root: Node, nodes: list[Aggregate], dataset: str, making: Making
+    root: Node, nodes: list[Aggregate], dataset: str, present: Present
 ) -> tuple[Aggregate, tuple[str, str]] | None:
     """Return what can be subtracted, and where: of one grouping, however often the query makes it."""
-    told = [(node, each) for node in nodes for each in _all_told(root, node, making)]
+    told = [(node, each) for node in nodes for each in _all_told(root, node, present)]
     for (node, one), (_, other) in combinations(told, 2):
         first, second = sorted((one.name, other.name))
         if _shares(one, other) and not _are_apart(one.rows, other.rows):
@@ -141,11 +141,11 @@ def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, fro
     return bool(own & others) or not (isinstance(mine, Column) and isinstance(theirs, Column))
 
 
-def _all_told(root: Node, node: Aggregate, making: Making) -> list[_Told]:
+def _all_told(root: Node, node: Aggregate, present: Present) -> list[_Told]:
     uses = _Uses()
     _note_uses(root, node, {output.name: output for output in node.outputs}, uses)
-    there = known(node.source, making)
-    return [_told(node, output, making, there) for output in node.outputs if output.name in uses.told]
+    there = present.known(node.source)
+    return [_told(node, output, present.making, there) for output in node.outputs if output.name in uses.told]
 
 
 def _shares(one: _Told, other: _Told) -> bool:
