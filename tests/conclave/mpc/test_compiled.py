@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from conclave.mpc import compiled
+from conclave.mpc import compiled, kernels
 from conclave.mpc.errors import ShapeError
 
 needs_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="levels are x86-64's")
@@ -101,3 +101,9 @@ def test_a_loop_returns_whole_numbers_only(kept):
 def test_an_array_that_is_not_dense_or_cannot_be_written_is_refused(kept, odd):
     with pytest.raises(ShapeError, match="dense"):
         compiled.Loop(add_up)(odd, 1)
+
+
+def test_an_array_that_a_loop_both_reads_and_writes_is_found_by_the_tests():
+    x, rows = np.arange(8, dtype=np.uint64), np.arange(8, dtype=np.int64)[::-1].copy()
+    with pytest.raises(AssertionError, match="take_xor has written to an array that it was given twice"):
+        kernels.take_xor(x, rows, np.ones_like(x), x)
