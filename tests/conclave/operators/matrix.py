@@ -167,6 +167,9 @@ ENTRIES = {
     "division by the secret": Entry(
         "SELECT j / k AS a, j // k AS c, j % k AS g, k // j AS h, k % j AS i, f / k AS m FROM {t}", is_checked=True
     ),
+    "roundings": Entry(
+        "SELECT ROUND(d, 1) AS a, FLOOR(d) AS c, CEIL(d) AS g, FLOOR(f) AS h, CEIL(f) AS i, ROUND(f, 1) AS m FROM {t}"
+    ),
     "bits": Entry("SELECT j & k AS a, j | k AS c, XOR(j, k) AS g, ~j AS h, j >> 3 AS i, v & j AS m FROM {t}"),
     "roots": Entry(
         "SELECT SQRT(ABS(k)) AS a, SQRT(k) AS c FROM {t}",
