@@ -1,7 +1,7 @@
 # The only commands to know. All of them make .venv from the lock file first, if it is not there or not current.
 #
 #   make demo     three airports answer a question together, over a real Swift on this machine
-#   make test     everything: style, types, imports, documents, tests (some 9 minutes on 2 idle cores)
+#   make test     everything: style, types, imports, documents, tests (some 15 minutes on 2 cores)
 #   make deep     what `make test` leaves out: longer random tests, statistics, more whole runs; CI runs both
 #   make check    the part of `make test` that runs no tests: seconds
 #   make golden   write the golden files anew; read the diff before you commit it
