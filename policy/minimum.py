@@ -16,7 +16,7 @@ from functools import reduce
 from typing import assert_never
 
 from conclave.ir.errors import Position
-from conclave.ir.expressions import Column, Literal
+from conclave.ir.expressions import Column
 from conclave.ir.guard import Guard
 from conclave.ir.nodes import (
     Aggregate,
@@ -39,6 +39,7 @@ from conclave.ir.window import Window
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.document import Policy
 from policy.mean import without_casts
+from policy.present import is_null
 from policy.shaping import Shape, Shaping
 from policy.verdict import Code, Reason
 
@@ -264,9 +265,7 @@ def _project(source: Rows, node: Project) -> Rows:
         bare = without_casts(output.expression)
         if isinstance(bare, Column):
             copies.setdefault(bare.name, set()).add(output.name)
-        if (isinstance(bare, Literal) and bare.value is None) or (
-            isinstance(bare, Column) and bare.name in source.nulls
-        ):
+        if is_null(bare) or (isinstance(bare, Column) and bare.name in source.nulls):
             nulls.add(output.name)
     threads = []
     for thread in source.threads:

@@ -26,6 +26,7 @@ from conclave.ir.expressions import (
     operands,
 )
 from conclave.ir.types import Double
+from policy.mean import without_casts
 
 # Of constant factors: between the two doubles do not round, which have 52 bits, nor MPC's words, with 32 after the point.
 _LARGEST, _SMALLEST = 1 << 30, 2.0**-20
@@ -55,7 +56,7 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return True
         case Arithmetic("//" | "%" | "&") | Call("floor" | "ceil" | "round" | "like" | "ilike"):
             return True  # steps are conditions: cost * (days // 90) is nothing but for long stays
-        case Call("sqrt", (operand,)) if not isinstance(_bare(operand), Column):
+        case Call("sqrt", (operand,)) if not isinstance(without_casts(operand), Column):
             return True  # SQRT(x * x) is ABS(x), a CASE
         case Arithmetic("/", _, divisor) if not _keeps_distance(divisor):
             return True  # cost / (days - 6.999) is next to nothing but where days is 7
@@ -91,14 +92,14 @@ def may_be_null(expression: Expression, chosen: frozenset[str]) -> bool:
 
 def _keeps_distance(divisor: Expression) -> bool:
     """Whether a divisor is no difference that can be made small for some values: only whole numbers are put to columns."""
-    bare = _bare(divisor)
+    bare = without_casts(divisor)
     match bare:
         case Literal() | Column() | Case():
             return True  # a CASE decides, which is said of itself
         case Arithmetic("*" | "/", left, right):
             return _keeps_distance(left) and _keeps_distance(right)
         case Arithmetic("+" | "-", left, right):
-            sides = _bare(left), _bare(right)
+            sides = without_casts(left), without_casts(right)
             wholes = [each for each in sides if isinstance(each, Literal) and _is_whole(each)]
             return len(wholes) == 1 and any(isinstance(each, Column) for each in sides)
         case Negate(operand):
@@ -111,12 +112,6 @@ def _is_whole(literal: Literal) -> bool:
     return isinstance(value, int | float | decimal.Decimal) and value == int(value)
 
 
-def _bare(expression: Expression) -> Expression:
-    while isinstance(expression, Cast):
-        expression = expression.operand
-    return expression
-
-
 def _rounds(expression: Arithmetic) -> bool:
     """Whether constants in it are so large, or make numbers so small, that doubles or MPC's words would round them."""
     if expression.operator in ("+", "-"):
@@ -126,7 +121,7 @@ def _rounds(expression: Arithmetic) -> bool:
 
 def _factor(expression: Expression) -> float:
     """Return the product of the constants in a product or quotient; of anything else, 1."""
-    match _bare(expression):
+    match without_casts(expression):
         case Literal(value) if isinstance(value, int | float | decimal.Decimal) and value:
             return abs(float(value))
         case Arithmetic("*", left, right):

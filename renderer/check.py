@@ -43,11 +43,24 @@ def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None, wat
 
     Raises:  DocumentError with everything that is wrong.
     """
+    return load_and_make(root, lambda _: None, now, watch)[0]
+
+
+def load_and_make(
+    root: pathlib.Path,
+    make: Callable[[PlannedRun], T],
+    now: datetime.datetime | None = None,
+    watch: Watch = unwatched,
+) -> tuple[Workspace, list[T]]:
+    """Return the documents as `load_workspace` does, and what `check_and_make` makes of their runs.
+
+    Raises:  DocumentError as `load_workspace` does.
+    """
     workspace = read_workspace(root, watch)
-    findings = check_workspace(workspace, now or datetime.datetime.now(datetime.UTC), watch)
+    findings, made = check_and_make(workspace, now or datetime.datetime.now(datetime.UTC), make, watch)
     if findings.problems:
         raise DocumentError(list(findings.problems))
-    return workspace
+    return workspace, made
 
 
 def check_workspace(workspace: Workspace, now: datetime.datetime, watch: Watch = unwatched) -> Findings:

@@ -1,6 +1,5 @@
 """Which files a federation's documents become."""
 
-import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,9 +10,9 @@ from renderer.admission import admission
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
 from renderer.argo_rights import argo_rights
-from renderer.check import check_and_make
+from renderer.check import load_and_make
 from renderer.configmap import config_map
-from renderer.documents import Workspace, read_workspace
+from renderer.documents import Workspace
 from renderer.job import job
 from renderer.namespace import namespace
 from renderer.networkpolicy import allow_peers, deny_all
@@ -64,19 +63,12 @@ class Layout:
         )
 
 
-def load_and_render(
-    root: Path, now: datetime.datetime | None = None, watch: Watch = unwatched
-) -> tuple[Workspace, tuple[RenderedFile, ...]]:
+def load_and_render(root: Path, watch: Watch = unwatched) -> tuple[Workspace, tuple[RenderedFile, ...]]:
     """Return the documents in `root`, once they have been checked, and all files of the tree.
 
     Raises:  DocumentError with everything that is wrong, or if Kubernetes would refuse a file.
     """
-    workspace = read_workspace(root, watch)
-    findings, laid_out = check_and_make(
-        workspace, now or datetime.datetime.now(datetime.UTC), Layout(root).lay_out, watch
-    )
-    if findings.problems:
-        raise DocumentError(list(findings.problems))
+    workspace, laid_out = load_and_make(root, Layout(root).lay_out, watch=watch)
     return workspace, whole_tree(workspace, laid_out)
 
 

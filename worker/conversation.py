@@ -125,14 +125,19 @@ class Conversation:
         told = [channel for channel in channels if not channel.is_sending]
         for channel in told:
             channel.begin_send(Kind.ABORT, payload)
-            # Their next message is taken in, too: closing a connection with something unread would reset it, and the
-            # abort could be lost on its way.
-            if not channel.is_receiving:
-                channel.begin_receive(Kind.CONTROL, LARGE_BYTES, exact=False)
-        for wait_s in (TELL_S, patience_s):
-            if wait_s == TELL_S or not (heard or aborts):
-                aborts += _settle(told, wait_s, lambda channel: channel.is_sending or channel.is_receiving)
-                heard += self._last_words(channels, may_be_ahead=True)
+
+        def hear(wait_s: float) -> None:
+            # Their next message is taken in, too, whatever has come before it: closing a connection with something unread
+            # would reset it, and the abort could be lost on its way.
+            for channel in told:
+                if not channel.is_receiving:
+                    channel.begin_receive(Kind.CONTROL, LARGE_BYTES, exact=False)
+            aborts.extend(_settle(told, wait_s, lambda channel: channel.is_sending or channel.is_receiving))
+            heard.extend(self._last_words(channels, may_be_ahead=True))
+
+        hear(TELL_S)
+        if patience_s and not (heard or aborts):
+            hear(patience_s)
         return heard + [words for words in map(self._words_of, aborts) if words is not None]
 
     def _words_of(self, error: PeerAborted | FrameError) -> Stopped | None:

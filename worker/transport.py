@@ -56,13 +56,13 @@ class Meeting(Protocol):
 def wait_for_peers(run: Meeting, me: str, key: Path, scratch: Path, log: Log) -> Network:
     """Return a network with a connection to every other member.
 
-    Raises:  PeerMissing at the barrier's deadline, with the missing peers' names; OSError if the port is taken.
+    Raises:  PeerMissing at the barrier's deadline, with the missing peers' names, or because our port was taken all along.
     """
     own = next(member for member in run.members if member.name == me)
     accept_context, dial_context = contexts(run.members, own.certificate, key, scratch)
     barrier = _Barrier(me, {m.name: m for m in run.members if m.name != me}, run.deadlines.barrier_s, log)
     address = os.environ.get(ADDRESS_VARIABLE, "0.0.0.0")  # noqa: S104 - the NetworkPolicy says who may come
-    with _listen(address, own.port) as listener:
+    with _listen(barrier, address, own.port) as listener:
         threads = [threading.Thread(target=_accept, args=(barrier, listener, accept_context), daemon=True)]
         threads += [
             threading.Thread(target=_dial, args=(barrier, member, dial_context), daemon=True)
@@ -166,7 +166,25 @@ def _missing(names: list[str], waited_s: float) -> PeerMissing:
     )
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def _listen(barrier: _Barrier, address: str, port: int) -> socket.socket:
+    """Return a listener; a port that is taken is waited for: of an attempt that just ends, or of a passing connection."""
+    said = False
+    while True:
+        try:
+            return _listener(address, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            if barrier.left_s() == 0:
+                fix = "end what listens there, or give the party another port"
+                raise PeerMissing(f"port {port} is taken by another process of this machine", fix=fix) from None
+            if not said:
+                barrier.log.event("own port is taken", port=port)
+                said = True
+            barrier.pause(RETRY_FIRST_S)
+
+
+def _listener(address: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

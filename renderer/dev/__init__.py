@@ -2,6 +2,7 @@
 
 Must not be needed by anything that a cluster runs: workers, rendering and policies know nothing of it.
 
+- ports: ports for servers that are started later
 - swift_users: accounts and users of the local Swift, in a file of mode 0600
 - swift_plugins: what Swift's configuration names: its cache in memory, its log on stderr
 - swift_server: all of Swift in one process; a program of its own

@@ -9,7 +9,6 @@ dev.json              where that Swift runs, ignored by Git
 import re
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import renderer
 from policy.identity import new_identity
 from renderer.check import load_workspace
 from renderer.dev import git
+from renderer.dev.ports import free_ports
 from renderer.dev.state import (
     STEWARD,
     DevState,
@@ -57,7 +57,7 @@ def lay_out(root: Path) -> None:
         raise CommandError(f"{root} exists and is no sample federation", "choose another directory with --dir")
     private_directory(root.parent)
     with _renamed_when_complete(root) as new:
-        port = _free_port()
+        [port] = free_ports(1)
         git.new_repository(new)
         (new / ".gitignore").write_text(IGNORED)
         shutil.copytree(source / "parties", new / PARTIES)
@@ -119,9 +119,3 @@ def _new_users(parties: dict[str, Party]) -> SwiftUsers:
         users.append(SwiftUser(account, STEWARD, secrets.token_urlsafe(24), admin=True))
         users += [SwiftUser(account, name, secrets.token_urlsafe(24)) for name in store_secrets(party)]
     return SwiftUsers(tuple(users))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

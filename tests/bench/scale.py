@@ -25,9 +25,9 @@ from policy.identity import load_private_key, new_identity
 from policy.parse import parse_policy
 from policy.signature import sign
 from renderer.check import load_workspace
+from renderer.dev.ports import free_ports
 from renderer.documents import POLICIES
 from tests.bench.questions import QUESTIONS
-from tests.cluster.ports import free_ports
 from worker.runspec import FilesSource, Own, Run, RunSpec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -5,7 +5,6 @@ by Go, once, from the pinned modules in this directory's folders; each folder wi
 
 - binaries: where the programs come from
 - certificates: one authority, and who it vouches for
-- ports: free ones
 - process: a server, its log, and its end
 - etcd: where the control plane keeps its state
 - apiserver: kube-apiserver

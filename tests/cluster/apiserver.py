@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.dev.ports import free_ports
 from tests.cluster.binaries import binary
 from tests.cluster.certificates import Authority, Pair
 from tests.cluster.etcd import Etcd, answers
-from tests.cluster.ports import free_ports
 from tests.cluster.process import Server, running
 
 SERVICE_RANGE = "10.0.0.0/24"

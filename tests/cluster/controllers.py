@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from renderer.dev.ports import free_ports
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import binary
 from tests.cluster.certificates import Authority
-from tests.cluster.ports import free_ports
 from tests.cluster.process import Server, running
 
 

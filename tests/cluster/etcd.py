@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
+from renderer.dev.ports import free_ports
 from tests.cluster.binaries import binary
 from tests.cluster.certificates import Authority, Pair
-from tests.cluster.ports import free_ports
 from tests.cluster.process import Server, running
 
 

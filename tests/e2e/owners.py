@@ -11,12 +11,12 @@ import duckdb
 
 from policy.identity import new_identity
 from renderer.check import load_workspace
+from renderer.dev.ports import free_ports
 from renderer.dev.session import running_swift
 from renderer.dev.state import STEWARD, DevState, store_secrets, users_path, write_credentials, write_state
 from renderer.dev.swift_users import SwiftUser, SwiftUsers, write_users
 from renderer.dev.upload import put_policy
 from renderer.local.private_files import write_private
-from tests.cluster.ports import free_ports
 from tests.e2e.conftest import Federation
 
 # In alphabetical order, as compute parties are chosen: the first three, if there are as many.

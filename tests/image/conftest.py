@@ -47,13 +47,7 @@ def image(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ima
 @pytest.fixture
 def run_in(image: Image, tmp_path: Path) -> Runs:
     """Run a command in a container of the image."""
-    if shutil.which("runc") is None:
-        pytest.skip("runc: not found (fix: apt install runc)")
-
-    def run_in_container(*command: str) -> subprocess.CompletedProcess[str]:
-        return run(image, tmp_path, *command)
-
-    return run_in_container
+    return _runs(image, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +69,10 @@ def cheetah_image(cheetah_built: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def run_in_cheetah(cheetah_image: Image, tmp_path: Path) -> Runs:
     """Run a command in a container of the image with SPU."""
+    return _runs(cheetah_image, tmp_path)
+
+
+def _runs(image: Image, directory: Path) -> Runs:
     if shutil.which("runc") is None:
         pytest.skip("runc: not found (fix: apt install runc)")
-    return lambda *command: run(cheetah_image, tmp_path, *command)
+    return lambda *command: run(image, directory, *command)

@@ -3,7 +3,6 @@
 import datetime
 import io
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from policy.identity import new_identity
+from renderer.dev.ports import free_ports
 from worker.log import Log
 from worker.runspec import (
     ColumnSpec,
@@ -115,18 +115,6 @@ def make_federation(root: Path, days: int = 30, starts: datetime.datetime | None
     for party in PARTIES:
         federation.write_key(party, identities[party][0])
     return federation
-
-
-def free_ports(n: int) -> list[int]:
-    """Ports that nobody listens on. All are held at once, so they differ."""
-    sockets = [socket.socket() for _ in range(n)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @dataclass

@@ -1,4 +1,5 @@
 import datetime
+import io
 import socket
 import ssl
 import threading
@@ -68,6 +69,40 @@ def test_a_missing_peer_ends_the_barrier_at_its_deadline_by_name(federation):
         assert isinstance(error, PeerMissing)
         assert error.code == 40
         assert "carol did not come within 1 s" in error.what
+
+
+class Freeing(io.StringIO):
+    """A log that lets go of what stands in the worker's way, as soon as the worker has said so."""
+
+    def __init__(self, obstacle: socket.socket) -> None:
+        super().__init__()
+        self.obstacle = obstacle
+
+    def write(self, text: str) -> int:
+        if "own port is taken" in text:
+            self.obstacle.close()
+        return super().write(text)
+
+
+def in_the_way_of(federation: Federation, party: str) -> socket.socket:
+    return socket.create_server(
+        ("127.0.0.1", next(member.port for member in federation.run.members if member.name == party))
+    )
+
+
+def test_a_port_that_is_taken_for_a_while_is_waited_for(federation):
+    logs = {party: Written() for party in PARTIES}
+    logs["carol"] = Written(Freeing(in_the_way_of(federation, "carol")))
+    endings = meet_all(dict.fromkeys(PARTIES, federation), logs)
+    for party in PARTIES:
+        endings[party].value.close()
+    assert [event["event"] for event in logs["carol"].events].count("own port is taken") == 1
+
+
+def test_a_port_that_stays_taken_is_said_and_worth_another_attempt(federation):
+    with in_the_way_of(federation, "carol"), pytest.raises(PeerMissing, match="taken by another process") as caught:
+        meet(hurry(federation), "carol")
+    assert caught.value.code == 40
 
 
 def test_an_identity_outside_the_run_cannot_connect(federation):

@@ -8,13 +8,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.dev.ports import free_ports
 from tests.cluster.binaries import binary
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.federation import ARGO_CD_GROUPS
 from tests.cluster.gitops.install import NAMESPACE, install, install_scripts
 from tests.cluster.gitops.keys import end_agent
 from tests.cluster.gitops.redis import Redis, start_redis
-from tests.cluster.ports import free_ports
 from tests.cluster.process import Server, running
 
 HEALTHY = 200

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from renderer.dev.ports import free_ports
 from tests.cluster.binaries import NoBinaries
-from tests.cluster.ports import free_ports
 from tests.cluster.process import Server, running
 
 PROGRAMS = ("redis-server", "valkey-server")

@@ -7,6 +7,7 @@ from pathlib import Path
 from shutil import which
 from urllib.parse import urlsplit
 
+from renderer.dev.ports import free_ports
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane, start_control_plane
 from tests.cluster.pods.cilium import Cilium, plugin_directory, start_cilium
@@ -15,7 +16,6 @@ from tests.cluster.pods.dns import start_dns
 from tests.cluster.pods.images import REGISTRY, one_program_image
 from tests.cluster.pods.kubelet import NODE, is_ready, start_kubelet, start_scheduler_and_proxy
 from tests.cluster.pods.machine import GATEWAY, Machine, NoMachine, start_machine
-from tests.cluster.ports import free_ports
 from tests.cluster.process import wait_until
 
 # Holds a pod's network, and serves as the program in pods that are nobody's worker.

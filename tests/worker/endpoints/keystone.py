@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ import swiftclient
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 from keystoneclient.v3 import client as keystone_client
+
+from renderer.dev.ports import free_ports
 
 FILTERS = """\
 [filter:authtoken]
@@ -111,7 +112,7 @@ class Cloud:
 def start_cloud(root: Path) -> Iterator[Cloud]:
     password = secrets.token_hex(16)
     (root / "password").write_text(password)
-    port = _free_port()
+    [port] = free_ports(1)
     with _server("keystone_server", root, str(root / "keystone"), str(port), str(root / "password")):
         url = f"http://127.0.0.1:{port}/v3"
         domains = {"user_domain_id": "default", "project_domain_id": "default"}
@@ -166,9 +167,3 @@ def _server(module: str, root: Path, *arguments: str) -> Iterator[int]:
         process.kill()
         process.wait()
         process.stdout.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
