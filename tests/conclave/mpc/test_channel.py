@@ -24,11 +24,12 @@ from conclave.mpc.shares import open_bits
 from tests.conclave.mpc.three import NAMES, deal_input, run_networks, run_parties
 
 LARGE = 5_000_000  # far more than the kernel buffers of a socket pair hold
+LONG_S, SHORT_S = 300.0, 0.2  # the former is never waited for, however busy the machine is
 
 
-def one_sided() -> tuple[Network, socket.socket]:
+def one_sided(timeout_s: float = LONG_S) -> tuple[Network, socket.socket]:
     ours, theirs = socket.socketpair()
-    return Network("alpha", {"bravo": Channel(ours, "bravo")}, timeout_s=0.2), theirs
+    return Network("alpha", {"bravo": Channel(ours, "bravo")}, timeout_s), theirs
 
 
 def frame(payload: bytes, version=VERSION, kind=Kind.MPC, step=0, length=None) -> bytes:
@@ -138,17 +139,17 @@ def test_a_frame_longer_than_what_is_asked_for_at_once_comes_whole(monkeypatch):
 
 @pytest.mark.parametrize("sent", [b"", frame(b"x" * 8)[:5], frame(b"x" * 8)[:-1]])
 def test_a_silent_peer_ends_in_a_deadline(sent):
-    network, peer = one_sided()
+    network, peer = one_sided(SHORT_S)
     peer.sendall(sent)
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         network.exchange({}, {"bravo": 8})
-    assert time.monotonic() - started < 2
+    assert SHORT_S <= time.monotonic() - started < LONG_S
     assert caught.value.peer == "bravo"
 
 
 def test_a_peer_that_does_not_read_ends_in_a_deadline():
-    network, _peer = one_sided()
+    network, _peer = one_sided(SHORT_S)
     with pytest.raises(DeadlineExceeded):
         network.exchange({"bravo": bytes(300_000)}, {})
     _peer.close()
@@ -200,7 +201,7 @@ def test_a_line_cut_at_any_byte_ends_in_a_clean_error_at_all_three(cut_after):
                 threading.Thread(target=relay, args=(source, target, budget), daemon=True).start()
             loose, right = [right, far], right_end
         channels[a][b], channels[b][a] = Channel(left, b), Channel(right, a)
-    networks = {name: Network(name, channels[name], timeout_s=5) for name in NAMES}
+    networks = {name: Network(name, channels[name], LONG_S) for name in NAMES}
     x = deal_input(np.arange(20))
 
     def work(network):
@@ -209,15 +210,15 @@ def test_a_line_cut_at_any_byte_ends_in_a_clean_error_at_all_three(cut_after):
             result = open_bits(less_than(x[me.index], x[me.index], me), me)
         return result
 
-    started = time.monotonic()
     results = run_networks(networks, work)
-    assert time.monotonic() - started < 5
     for network in networks.values():
         network.close()
     for end in loose:
         end.close()
     if any(isinstance(result, Exception) for result in results.values()):
         assert all(isinstance(result, ProtocolError | np.ndarray) for result in results.values())
+        # A cut is heard of at once, and passed on: nobody finds it out by waiting.
+        assert not any(isinstance(result, DeadlineExceeded) for result in results.values())
     else:
         assert cut_after > 1000  # all was said before the cut
     assert cut_after > 3000 or sum(isinstance(r, ProtocolError) for r in results.values()) >= 2
@@ -252,8 +253,8 @@ def test_channels_work_over_tls(tmp_path):
     ours = client.wrap_socket(left, server_hostname="bravo")
     accept.join()
     networks = {
-        "alpha": Network("alpha", {"bravo": Channel(ours, "bravo")}, 20),
-        "bravo": Network("bravo", {"alpha": Channel(accepted[0], "alpha")}, 20),
+        "alpha": Network("alpha", {"bravo": Channel(ours, "bravo")}, LONG_S),
+        "bravo": Network("bravo", {"alpha": Channel(accepted[0], "alpha")}, LONG_S),
     }
 
     def work(network):
