@@ -12,9 +12,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from renderer.dev.ports import free_ports
+
 HEAD_END = b"\r\n\r\n"
 RECV_BYTES = 64 * 1024
-DEADLINE_S = 30.0
+DEADLINE_S = 300.0  # what takes as long as this hangs, however busy the machine is
+END_S = 30.0
 
 
 @dataclass
@@ -55,7 +58,7 @@ class FaultProxy:
     """Listens on a free port of loopback."""
 
     def __init__(self, upstream: int) -> None:
-        self.upstream, self.port = upstream, 0
+        self.upstream, (self.port,) = upstream, free_ports(1)
         self.requests: list[str] = []  # "GET /v1/AUTH_alpha/c/o", in their order
         self.heads: list[bytes] = []
         self._rules: list[Rule] = []
@@ -72,7 +75,7 @@ class FaultProxy:
         self._ended.set()
         self.down()
         for thread in self._threads:
-            thread.join(DEADLINE_S)
+            thread.join(END_S)
 
     def on(self, pattern: str, fault: Fault, times: int = 1) -> Rule:
         """Do this to the next `times` requests that match."""
@@ -82,9 +85,8 @@ class FaultProxy:
         return rule
 
     def up(self) -> None:
-        """Listen, at the same port as before."""
+        """Listen, at the same port as before: nobody else is lent it meanwhile."""
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
-        self.port = self._listener.getsockname()[1]
         self._start(self._accept, self._listener)
 
     def down(self) -> None:

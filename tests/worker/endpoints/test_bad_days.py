@@ -8,11 +8,12 @@ import random
 import secrets
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 import swiftclient
 
-from tests.worker.endpoints.conftest import HASTY
+from tests.worker.endpoints.conftest import HASTY, QUICK
 from tests.worker.endpoints.faults import Fault, status
 from worker.endpoints.patience import Patience
 from worker.errors import StoreRefused, StoreUnavailable
@@ -104,14 +105,18 @@ def test_a_body_that_nobody_says_is_whole_is_not_taken(fetched, proxy, head):
 
 
 @pytest.mark.parametrize(
-    ("fault", "says"), [(Fault(stall_after=300_000), "no answer"), (Fault(trickle_s=0.01), "fell below")]
+    ("fault", "hasty", "says"),
+    [
+        (Fault(stall_after=300_000), {"idle_s": 0.5}, "no answer"),
+        (Fault(trickle_s=0.01), {"window_s": 0.5}, "fell below"),
+    ],
 )
-def test_a_stall_or_a_trickle_is_no_transfer(fetched, proxy, fault, says):
+def test_a_stall_or_a_trickle_is_no_transfer(fetched, proxy, fault, hasty, says):
     proxy.on(GET, fault)
     fetched(HASTY)
     proxy.on(GET, fault, times=99)
     with pytest.raises(StoreUnavailable, match=says):
-        fetched(Patience(attempts=2, first_pause_s=0.01, longest_pause_s=0.02, idle_s=0.5, window_s=0.5))
+        fetched(replace(QUICK, attempts=2, **hasty))
 
 
 def test_a_wrong_checksum(fetched, proxy):
@@ -165,8 +170,7 @@ def test_retry_after_is_honoured(fetched, proxy):
 
 def test_replaced_in_mid_download_it_is_fetched_anew(tmp_path, store_at, proxy, uploaded, client):
     newer = secrets.token_bytes(SIZE)
-    replace = Fault(cut_after=300_000, then=lambda: client.put_object(uploaded, "data.csv", newer))
-    proxy.on(GET, replace)
+    proxy.on(GET, Fault(cut_after=300_000, then=lambda: client.put_object(uploaded, "data.csv", newer)))
     done = store_at(proxy.port).download(uploaded, "data.csv", tmp_path / "fetched")
     assert (tmp_path / "fetched").read_bytes() == newer  # not the head of one and the tail of the other
     assert done.sha256 == hashlib.sha256(newer).hexdigest()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.worker.conftest import HANG_S
 from worker.endpoints.files import FilesOrigin
 from worker.endpoints.origin import MAX_POLICY_BYTES
 from worker.errors import BadDocument, StoreRefused, StoreUnavailable
@@ -135,7 +136,7 @@ def test_a_pipe_or_a_directory_is_no_data_and_holds_nobody_up(volume, tmp_path):
         ended.set()
 
     threading.Thread(target=fetch, daemon=True).start()
-    assert ended.wait(10)
+    assert ended.wait(HANG_S)
 
 
 def test_a_file_that_grows_while_it_is_read_is_tried_again_later(volume, tmp_path):
@@ -157,7 +158,7 @@ def test_a_file_that_grows_while_it_is_read_is_tried_again_later(volume, tmp_pat
         with (volume / "2024/data.csv").open("ab") as file:
             file.write(b"more")
         copy.read()
-    thread.join(10)
+    thread.join(HANG_S)
     (error,) = endings
     assert isinstance(error, StoreUnavailable)
     assert error.what == "the file was changed while it was read"

@@ -29,7 +29,7 @@ def key(client, container) -> str:
 
 @pytest.fixture
 def signed(swift, key, container):
-    def sign(name: str, seconds: int = 60, by: str = key, prefix: bool = False, port: int | None = None) -> str:
+    def sign(name: str, seconds: int = 3600, by: str = key, prefix: bool = False, port: int | None = None) -> str:
         path = f"/v1/AUTH_alpha/{container}/{name}"
         signed = generate_temp_url(path, seconds, by, "GET", prefix=prefix, digest="sha256")
         return f"http://127.0.0.1:{port or swift.port}{signed.replace(' ', '%20')}"
