@@ -2,9 +2,9 @@
 
 Theory. A sum of `pay * w`, where the recipient knows each row's `w`, is one linear equation in what the rows of a group are
 paid. Two things make such equations tell of one row. A column that is multiplied by itself makes weights that are zero for
-all but some rows: of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is. And as many equations as a group has rows can
-be solved for all of them, as power sums (`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once
-at most, and in fewer than k sums of different products, those of a variance included.
+all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), and one of two values does so by itself. And as
+many equations as a group has rows can be solved for all of them, as power sums (`pay`, `pay * pay`, ...) can. So under a
+minimum of k a column is in a product once at most, and in fewer than k sums of different products, a variance's included.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from conclave.ir.expressions import Arithmetic, Case, Column, Expression, operands
 from conclave.ir.nodes import SPREADS, Aggregate, AggregateOutput, Collect, Node, Project, Scan
 from conclave.ir.show import show_expression
-from conclave.ir.walk import children
+from conclave.ir.types import Integer
+from conclave.ir.walk import children, scans_in
 from conclave.ir.window import Window
 from policy.document import Policy
 from policy.made import Making
@@ -30,15 +31,18 @@ _NUMBER = ("", "*")  # of rows, as a factor
 
 def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum, sums over whose rows can tell of single ones."""
-    factors, making = _Factors(), Making()
+    factors, making = _Factors(_of_two_values(root, policies)), Making()
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
-        squared = next(((node, name) for node, output in sums if (name := factors.repeated(node, output))), None)
+        squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
         if squared is not None:
-            node, name = squared
-            what = f"{name} is multiplied by itself: such a product can leave out all but some rows of a group"
-            yield _reason(policy, node, "minimum-not-countable", what, "sum each column once; ask for VAR_SAMP of one")
+            node, problem = squared
+            what = f"{problem}: such a product can leave out all but some rows of a group"
+            fix = (
+                "multiply different columns, of many values each; for a square ask for VAR_SAMP, for some rows use CASE"
+            )
+            yield _reason(policy, node, "minimum-not-countable", what, fix)
             continue
         for name, (node, count) in _numbers(sums, factors, making).items():
             if count >= max(least_of(policy), 2):
@@ -80,14 +84,20 @@ def _reason(policy: Policy, node: Aggregate, code: Code, what: str, fix: str) ->
 class _Factors:
     """Which columns a column is a product of, through all that a query computes."""
 
+    of_two_values: frozenset[tuple[str, str]]
     _done: dict[tuple[int, str], Powers] = field(default_factory=dict)  # by the id of a node of one query
 
-    def repeated(self, node: Aggregate, output: AggregateOutput) -> str:
-        """Return a column that a sum has as a factor more than once; "" if there is none."""
+    def problem(self, node: Aggregate, output: AggregateOutput) -> str:
+        """Return what is wrong with the products that are summed; "" if nothing is."""
         assert output.over is not None
         powers = self.of(node.source, output.over)
         times = 2 if output.function in _SQUARED and len(powers) > 1 else 1
-        return next((name for (_, name), power in sorted(powers.items()) if power * times > 1), "")
+        for column, power in sorted(powers.items()):
+            if power * times > 1:
+                return f"{column[1]} is multiplied by itself"
+            if len(powers) > 1 and column in self.of_two_values:
+                return f"{column[1]} has two values, by its policy's bounds, and is multiplied"
+        return ""
 
     def of(self, node: Node, name: str) -> Powers:
         """Return how often each table's column is a factor of a relation's column."""
@@ -121,6 +131,18 @@ class _Factors:
             case Case(branches, default):  # its conditions are another matter: see `policy.weights`
                 return _most(self._product(source, each) for each in (*(value for _, value in branches), default))
         return _most(self._product(source, part) for part in operands(expression))
+
+
+def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> frozenset[tuple[str, str]]:
+    """Return the tables' columns that are one of two whole numbers, as far as a policy says so."""
+    found = set()
+    for scan in scans_in(root):
+        policy = policies.get(scan.dataset)
+        for each in scan.schema:
+            bounds = policy.spec.columns[each.name].bounds if policy and each.name in policy.spec.columns else None
+            if bounds is not None and isinstance(each.type, Integer) and bounds[1] - bounds[0] <= 1:
+                found.add((scan.table, each.name))
+    return frozenset(found)
 
 
 def _most(powers: Iterable[Powers]) -> Powers:
