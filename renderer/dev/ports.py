@@ -6,7 +6,7 @@ import socket
 # Below what kernels lend to outgoing connections: a port from there may be somebody's by the time its server starts,
 # and who dials it before that may even be connected to itself. Kubernetes' node ports begin where these end.
 _FIRST, _LAST = 15_000, 29_999
-_STRIDE = 7_919  # processes that start one after the other begin far apart
+_STRIDE = 9_271  # of the golden section: processes that start one after the other begin far apart, and all others, too
 _next: dict[int, int] = {}
 
 

@@ -17,7 +17,7 @@ from renderer.dev.swift import STOP_TIMEOUT_S, SwiftProcess, auth_url, launch_sw
 from renderer.dev.swift_users import LOCK_NAME
 from renderer.errors import CommandError
 
-ANSWER_TIMEOUT_S = 5
+ANSWER_TIMEOUT_S = 30  # whoever holds the lock lives, and a busy machine is no reason to take it for another program
 
 
 @contextlib.contextmanager
@@ -116,7 +116,9 @@ def _end(pid: int) -> None:
         descriptor = os.pidfd_open(pid)
         try:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            select.select([descriptor], [], [], STOP_TIMEOUT_S)
+            if not select.select([descriptor], [], [], STOP_TIMEOUT_S)[0]:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                select.select([descriptor], [], [])
         finally:
             os.close(descriptor)
 

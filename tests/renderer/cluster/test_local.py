@@ -191,13 +191,13 @@ def test_following_shows_each_line_once_over_attempts_until_the_job_is_over(loca
     script = "import os; n = os.environ['HOME'].split('alpha-')[1][0]; print('attempt', n); raise SystemExit(40 if n == '1' else 0)"
 
     def follow() -> None:
-        began.wait(30)
+        began.wait(300)
         lines.extend(each.text for each in follow_logs(local.wanted()) if isinstance(each, Line))
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     local.execute({"alpha": (script, "print('c')", "print('p')")}, lambda event: began.set(), backoffLimit=1)
-    thread.join(30)
+    thread.join(300)
     assert not thread.is_alive()
     assert lines == ["attempt 1", "attempt 2", "c", "p"]
 
