@@ -234,7 +234,9 @@ SIGNED_BY = {"alpha": "alpha", "bravo": "bravo", "nobody": None}
     other=st.sampled_from(["", "dataset", "columns", "text"]),
     by=st.sampled_from(sorted(SIGNED_BY)),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_an_owner_is_told_what_a_run_says(world, written, tmp_path, data, other, by):
     client = world.client("alpha")
     text = policy_of(1)

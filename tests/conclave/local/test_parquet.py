@@ -28,7 +28,9 @@ def write(tmp_path, table: pa.Table, **how):
 
 
 @given(values=st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=20), nullable=st.booleans())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_integers_fit_or_the_first_that_does_not_is_named(tmp_path, values, nullable):
     path = write(tmp_path, pa.table({"n": pa.array(values, pa.int64())}), row_group_size=3)
     bad = [v is not None and not -(2**31) <= v < 2**31 for v in values]

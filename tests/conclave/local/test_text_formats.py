@@ -15,7 +15,9 @@ from conclave.local.duckdb import LocalEngine
 from conclave.local.errors import DataMismatch
 from conclave.local.format import FileFormat, file_format
 
-SOME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SOME = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 MANY = settings(SOME, max_examples=1500)
 TWO = (Field("a", Varchar(4096)), Field("b", Varchar(4096)))
 DIALECTS = [
