@@ -14,7 +14,7 @@ from conclave.mpc.errors import DeadlineExceeded, FrameError, ProtocolError
 from conclave.mpc.inprocess import connect_all
 
 PAIR = ("alpha", "bravo")
-LONG_S = 60.0
+LONG_S = 300.0
 
 
 def echo(listener):

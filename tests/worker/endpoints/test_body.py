@@ -15,7 +15,7 @@ from worker.endpoints.digests import BATCH_BYTES, Digests, Sink
 
 LARGE = 3 * BATCH_BYTES + 12_345
 CONTENT = bytes(range(251)) * (LARGE // 251 + 1)
-PATIENT_S, HASTY_S = 60.0, 1.0
+PATIENT_S, HASTY_S = 300.0, 1.0
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def serving(pieces: list[bytes], context: ssl.SSLContext | None, stays: bool) ->
             for piece in pieces:
                 client.sendall(piece)
             if stays:
-                over.wait(60)
+                over.wait(PATIENT_S)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, daemon=True)
