@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sysconfig
 import time
+from dataclasses import dataclass
 
 import duckdb
 import pytest
@@ -19,7 +20,7 @@ from renderer.trial import prepare
 from tests.conclave.test_tpch import OWNERS, PARTIES, QUERIES, SPLIT, tables
 from tests.policy.conftest import judge, policy
 
-MOST_S = 0.1
+MOST_S, PACE_S = 0.1, 0.0067  # on a machine on which `paced` takes so long
 SUBJECTS = {"customer": "c_custkey", "orders": "o_custkey", "lineitem": "l_orderkey", "supplier": "s_suppkey"}
 
 
@@ -60,6 +61,24 @@ def asks(scan) -> Policy:
     )
 
 
+@dataclass(frozen=True)
+class Node:
+    """What `paced` works on."""
+
+    name: str
+    below: tuple[str, ...]
+
+
+def paced() -> float:
+    """Return how long this machine takes, just now, for small frozen values in tuples and dictionaries."""
+    started, nodes, seen = time.process_time(), (), {}
+    for n in range(3000):
+        node = Node(f"n{n}", tuple(each.name for each in nodes[-2:]))
+        seen[node] = seen.get(node, 0) + 1
+        nodes = (*nodes[-8:], node)
+    return time.process_time() - started
+
+
 @pytest.mark.deep
 def test_a_plan_of_tpch_is_judged_in_a_tenth_of_a_second(tpch):
     policies = {scan.dataset: asks(scan) for table in tpch.values() for scan in scans_in(table)}
@@ -70,11 +89,12 @@ def test_a_plan_of_tpch_is_judged_in_a_tenth_of_a_second(tpch):
             plan = compile_query(sql, tpch, ("analyst",), PARTIES, protections_of(policies))
         except QueryProblem:
             continue
-        times = []
-        for _ in range(3):
+        times, paces = [], []
+        for _ in range(5):
+            paces.append(paced())
             started = time.process_time()
             verify(plan, policies, Request("research"))
             times.append(time.process_time() - started)
-        took[number] = min(times)
+        took[number] = min(times) / min(paces) * PACE_S
     assert len(took) >= 20
     assert max(took.values()) < MOST_S, took
