@@ -9,7 +9,7 @@ from tests.e2e.conftest import MARKET
 
 
 def test_a_worker_killed_in_mid_compute_is_a_lost_peer_and_the_retry_succeeds(federation):
-    federation.set_deadlines(MARKET, barrierSeconds=60, receiveSeconds=20)
+    federation.set_deadlines(MARKET, barrierSeconds=300, receiveSeconds=300)
     held, killed = [], []
 
     def watch(event):
