@@ -31,6 +31,7 @@ Documents:
 Manifests:
 - names: what objects and files are called
 - spec: from documents to run specs
+- kept_templates: compiled templates, kept for the next time
 - render: filling a template
 - pretty: JSON as people read it
 - run_object: what every object of a run has in common

@@ -50,9 +50,9 @@ def read_approvals(root: Path) -> Approvals:
 
 
 def with_approvals(run: PlannedRun, approvals: Approvals) -> PlannedRun:
-    """Return the run with its members' approvals."""
-    run_id = run.run.run_id
-    members = tuple(replace(member, approval=approvals.get((member.name, run_id))) for member in run.members)
+    """Return the run with its members' approvals. Without one a member stays itself, with what was made of it."""
+    found = [(member, approvals.get((member.name, run.run.run_id))) for member in run.members]
+    members = tuple(member if given is None else replace(member, approval=given) for member, given in found)
     return replace(run, members=members)
 
 

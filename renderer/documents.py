@@ -16,7 +16,6 @@ from renderer.party import Party
 from renderer.progress import Watch, unwatched
 from renderer.quick_yaml import read_quickly
 from renderer.spec import PlannedRun, Planner
-from renderer.spread import Spread
 from renderer.workflow import Workflow
 from worker.runspec import Model
 
@@ -150,18 +149,13 @@ def read_text(file: Path, name: str) -> str:
 def _read_all(
     root: Path, files: list[Path], model: type[M], problems: list[Problem], watch: Watch = unwatched
 ) -> list[Document[M]]:
-    def read(file: Path) -> Document[M] | list[Problem]:
-        try:
-            return read_document(root, file, model)
-        except DocumentError as error:
-            return error.problems
-
     found: list[Document[M]] = []
-    for document in watch("documents read", Spread(read, files)):
-        if isinstance(document, Document):
-            found.append(document)
-        else:
-            problems += document
+    # In this process: other ones would take longer to hand over a document and its lines than to read it.
+    for file in watch("documents read", files):
+        try:
+            found.append(read_document(root, file, model))
+        except DocumentError as error:
+            problems += error.problems
     return found
 
 

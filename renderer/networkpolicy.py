@@ -46,7 +46,7 @@ def deny_all(run: PlannedRun, member: Member) -> str:
 
 def allow_peers(run: PlannedRun, member: Member) -> str:
     """Return the NetworkPolicy that opens what the run needs."""
-    peers = tuple(Peer(peer.namespace, selector(run, peer)) for peer in run.members if peer != member)
+    peers = tuple(Peer(peer.namespace, selector(run, peer)) for peer in run.members if peer.name != member.name)
     context = Allow(
         origin(run),
         f"{run.run.run_id}-peers",

@@ -7,9 +7,12 @@ reads the result back.
 import json
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+import templates
+from renderer.kept_templates import KeptTemplates
 
 # What YAML allows in a quoted scalar as it is; line separators are left out, since they would be folded.
 _PRINTABLE = (
@@ -78,6 +81,7 @@ def _environment() -> Environment:
         autoescape=False,  # noqa: S701
         keep_trailing_newline=True,
         auto_reload=False,
+        bytecode_cache=KeptTemplates(Path(templates.__path__[0], "__pycache__"), [Path(__file__)]),
     )
     environment.filters["yaml"] = yaml_scalar
     environment.filters["block"] = _block

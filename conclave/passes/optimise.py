@@ -35,11 +35,15 @@ _MAX_ROUNDS = 20  # two or three are enough for any query we know; more is a bug
 def optimise(root: Collect) -> Collect:
     """Return `root` with as much as possible done by each owner alone. The answer's names and types stay."""
     node: Node = root
+    n_content = 0  # passes in a row that leave the tree as it is; a pass is content with what it has just made
     for _ in range(_MAX_ROUNDS):
         before = node
         for rewrite in PASSES:
-            node = rewrite(node)
-        if node == before:
+            made = rewrite(node)
+            node, n_content = made, n_content + 1 if made is node else 1
+            if n_content == len(PASSES):
+                break
+        if n_content == len(PASSES) or node == before:  # one pass may undo what another has done
             assert isinstance(node, Collect)
             return node
     raise AssertionError("the passes do not come to an end")

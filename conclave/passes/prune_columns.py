@@ -94,6 +94,14 @@ def _needs_of_sources(node: Node, needed: Names) -> tuple[Names | None, ...]:
             assert_never(never)
 
 
+def is_narrowed_scan(node: Node) -> bool:
+    """Whether it reads some columns of a scan, in their order, and does no more: what is left here above each scan."""
+    if not (isinstance(node, Project) and isinstance(node.source, Scan)):
+        return False
+    read = [o.name for o in node.outputs if isinstance(o.expression, Column) and o.expression.name == o.name]
+    return len(read) == len(node.outputs) and read == [f.name for f in node.source.schema if f.name in read]
+
+
 class _Pruning:
     """Rebuilds the tree. What several parties hold is rebuilt once, for the union of what its users need."""
 
@@ -124,7 +132,7 @@ class _Pruning:
                 return with_children(node, (only_left, self._exactly(right, below[1])))
             case Project(source):
                 outputs = _kept(node, needed)
-                pruned = source if isinstance(source, Scan) else self._above_scan(source, below[0])
+                pruned = self.visit(source, below[0] or frozenset())
                 return node if pruned is source and outputs == node.outputs else Project(pruned, outputs, node.at)
             case Aggregate(source):
                 return with_children(_kept_aggregate(node, needed), (self._above_scan(source, below[0]),))
@@ -143,10 +151,12 @@ class _Pruning:
                 assert_never(never)
 
     def _above_scan(self, source: Node, needed: Names | None) -> Node:
-        """Return the pruned source; of a scan only what is needed."""
+        """Return the pruned source; of a scan only what is needed, and of its rows that meet a condition, too."""
         names = needed or frozenset()
         if not isinstance(source, Scan):
-            return self.visit(source, names)
+            pruned = self.visit(source, names)
+            is_read_for_condition = isinstance(pruned, Filter) and is_narrowed_scan(pruned.source)
+            return _select(pruned, _in_order(pruned, _at_least_one(names, pruned))) if is_read_for_condition else pruned
         if not names:  # rows are only counted; a column of no data says that they are there
             return Project(source, (Output("present", Literal(True, Boolean())),))
         return _select(source, _in_order(source, names))

@@ -26,6 +26,7 @@ from conclave.ir.nodes import (
 from conclave.ir.noise import Noise
 from conclave.ir.walk import all_of, bottom_up, conjuncts, owner_of, substitute
 from conclave.ir.window import Window
+from conclave.passes.prune_columns import is_narrowed_scan
 
 
 def push_filter_down(root: Node) -> Node:
@@ -61,8 +62,10 @@ def _push(node: Node) -> Node:
             stuck.append(condition)
         else:
             source = below
-    distinct = tuple(dict.fromkeys(stuck))
-    return Filter(source, all_of(distinct), node.at) if distinct else source
+    if not stuck:
+        return source
+    left = all_of(tuple(dict.fromkeys(stuck)))
+    return node if source is node.source and left == node.predicate else Filter(source, left, node.at)
 
 
 def _filtered(node: Node, condition: Expression) -> Node:
@@ -76,6 +79,8 @@ def _below(node: Node, condition: Expression) -> Node | None:
     match node:
         case Concat(parts):
             return replace(node, parts=tuple(_filtered(part, condition) for part in parts))
+        case Project() if is_narrowed_scan(node):
+            return None  # below, `prune_columns` would only put another such under it
         case Project(source, outputs):
             by_name = {output.name: output.expression for output in outputs if output.name in names}
             inner = substitute(condition, by_name)
