@@ -138,4 +138,5 @@ $(READY): requirements.lock pyproject.toml
 	@$(PIP) install --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m conclave.mpc.warm
+	@$(BIN)/python -m compileall -q conclave policy renderer worker
 	@touch $(READY)

@@ -16,6 +16,7 @@ In reading order:
 - compiler: from Python to machine code, with numba
 - kernels: the loops over rows
 - randomness: streams that two neighbours have in common; permutations; sharings of zero
+- seeds: a fresh one for each pair of neighbours
 - memory: keeping freed memory
 - costs: rounds and bytes, declared beside each primitive
 - party: one of the three: index, network, randomness

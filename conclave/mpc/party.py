@@ -1,7 +1,6 @@
 """One of the three compute parties: its place in the ring, its network and its randomness."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -11,9 +10,10 @@ import numpy.typing as npt
 
 from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import AgreementError, FrameError, ProtocolError
+from conclave.mpc.errors import ProtocolError
 from conclave.mpc.memory import keep_freed_memory
-from conclave.mpc.randomness import SEED_BYTES, Streams, derive
+from conclave.mpc.randomness import Streams
+from conclave.mpc.seeds import agree_on_seeds
 
 
 @dataclass
@@ -57,33 +57,15 @@ class Party:
     def setup(network: Network, names: tuple[str, str, str], context: bytes) -> "Party":
         """Agree with both neighbours on a fresh seed each, bound to `context` (run id and plan digest).
 
-        Shapes:  two control messages of 32 bytes to and from each neighbour: random halves, and a confirmation.
-        Raises:  ProtocolError if this party is not one of the three; AgreementError if a neighbour means another
-                 ring or context, or sends our own half back.
+        Raises:  ProtocolError if this party is not one of the three; AgreementError as `agree_on_seeds`.
         """
         keep_freed_memory()
         if len(set(names)) != 3 or network.me not in names:
             raise ProtocolError(f"{network.me} is not one of three different compute parties")
         index = names.index(network.me)
-        peers = {"next": names[(index + 1) % 3], "prev": names[(index + 2) % 3]}
-        mine = {peer: os.urandom(SEED_BYTES) for peer in peers.values()}
-        theirs = _exchange_exactly(network, mine)
-        seeds, ours, expected = {}, {}, {}
-        for side, peer in peers.items():
-            if theirs[peer] == mine[peer]:
-                raise AgreementError("a seed: our own came back", (peer,))
-            # Sorted by name, so that both sides of the pair put the two halves in the same order.
-            halves = sorted([(network.me, mine[peer]), (peer, theirs[peer])])
-            # The context comes last: it is the only part that may hold any byte.
-            label = b"\0".join([b"pair", *(name.encode() for name in (*names, *dict(halves))), context])
-            seeds[side] = derive(b"".join(half for _, half in halves), label)
-            ours[peer] = derive(seeds[side], b"confirm " + network.me.encode())
-            expected[peer] = derive(seeds[side], b"confirm " + peer.encode())
-        # Otherwise parties that disagree would compute noise, and publish it.
-        for peer, confirmation in _exchange_exactly(network, ours).items():
-            if confirmation != expected[peer]:
-                raise AgreementError("the run, the plan or the order of parties", (peer,))
-        return Party(index, names, network, Streams(seeds["next"], seeds["prev"]))
+        following, previous = names[(index + 1) % 3], names[(index + 2) % 3]
+        seeds = agree_on_seeds(network, names, (following, previous), context)
+        return Party(index, names, network, Streams(seeds[following], seeds[previous]))
 
     @property
     def next(self) -> int:
@@ -131,12 +113,3 @@ class Party:
     def xor_mask(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.uint64) -> Array:
         """Return this party's part of a fresh XOR sharing of zeros; all three must call it together."""
         return self.streams.zero_xor(shape, dtype)
-
-
-def _exchange_exactly(network: Network, outgoing: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Exchange control messages of the size of a seed with the peers in `outgoing`."""
-    received = network.exchange_control(outgoing, outgoing, limit=SEED_BYTES)
-    for peer, payload in received.items():
-        if len(payload) != SEED_BYTES:
-            raise FrameError(peer, "length", SEED_BYTES, len(payload))
-    return received

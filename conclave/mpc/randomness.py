@@ -1,8 +1,7 @@
 """Correlated randomness: what two neighbours can both compute from a seed that the third does not know.
 
 Every use has its own AES key, derived from the pair's seed and the name of the use, so that no two uses can ever
-read the same key stream, and within a use the stream only moves forward. A seed lives for one run: it comes from
-fresh randomness of both sides and the run's context.
+read the same key stream, and within a use the stream only moves forward. A seed lives for one run (`seeds`).
 
 The key stream is that of AES-256 in counter mode, taken from GCM: on processors with wide AES instructions OpenSSL
 makes GCM, tag included, twice as fast as the plain counter mode, for which it does not use them. The tag is not asked.

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 import conclave.mpc
-from conclave.mpc import party, randomness
+from conclave.mpc import randomness, seeds
 from conclave.mpc.channel import Network
 from conclave.mpc.compare import less_than
 from conclave.mpc.convert import arithmetic_to_planes, bit_to_arithmetic
 from conclave.mpc.divide import divide
-from conclave.mpc.errors import AgreementError
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import Stream, Streams
@@ -74,7 +73,7 @@ def test_no_key_serves_two_purposes_and_none_is_sent(monkeypatch):
         segments[self.noted, self._segments] += 1
         begin(self)
 
-    for module in (randomness, party):
+    for module in (randomness, seeds):
         monkeypatch.setattr(module, "derive", noting_derive)
     monkeypatch.setattr(Stream, "__init__", noting_init)
     monkeypatch.setattr(Stream, "_begin_segment", noting_begin)
@@ -126,16 +125,6 @@ def test_a_stream_is_no_fork_whatever_it_is_called():
         Stream(randomness.derive(b"a" * 32, b"fork 1")).draw(4).tobytes(),
     }
     assert len(drawn) == 5
-
-
-def test_a_neighbour_that_sends_our_own_half_of_a_seed_back_is_refused():
-    class Echoing(Network):
-        def exchange_control(self, outgoing, incoming, limit, patience_s=0.0):
-            received = super().exchange_control(outgoing, incoming, limit, patience_s)
-            return received | ({"bravo": outgoing["bravo"]} if self.me == "alpha" and limit == 32 else {})
-
-    with pytest.raises(AgreementError, match="our own came back"):
-        run_parties(lambda network: Party.setup(network, NAMES, b""), NAMES, Echoing)
 
 
 class Listening(Network):
