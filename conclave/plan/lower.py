@@ -24,6 +24,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.noise import Noise
+from conclave.ir.patterns import begun_in
 from conclave.ir.types import Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import Window
@@ -174,7 +175,10 @@ class _Lowering:
 
 
 def _texts_wanted(root: Collect) -> dict[Node, frozenset[str]]:
-    """Return, for each subtree, its columns of long strings that reach the answer and so must travel as text."""
+    """Return, for each subtree, its columns of long strings that must travel as text.
+
+    They reach the answer, or are ordered by, or MPC looks at how they begin.
+    """
     wanted: dict[Node, frozenset[str]] = {}
 
     def visit(node: Node, names: frozenset[str]) -> None:
@@ -190,7 +194,10 @@ def _texts_wanted(root: Collect) -> dict[Node, frozenset[str]]:
 def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
     match node:
         case Project(_, outputs):
-            return frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
+            shown = frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
+            return shown.union(*(_begun(o.expression) for o in outputs))
+        case Filter(_, predicate):
+            return names | _begun(predicate)
         case Aggregate(_, keys):
             return names & frozenset(keys)
         case Noise():
@@ -200,11 +207,17 @@ def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
             return names | moved | {key.column for key in order}
         case Sort(_, sort_keys):
             return names | {key.column for key in sort_keys}  # ordered by what they are, not by their codes
-        case Scan() | Input() | Concat() | Filter() | Join() | CrossOne() | Limit() | Collect():
+        case Scan() | Input() | Concat() | Join() | CrossOne() | Limit() | Collect():
             return names
 
 
+def _begun(expression: Expression) -> frozenset[str]:
+    return frozenset(name for text in begun_in(expression) for name in _values_of(text))
+
+
 def _values_of(expression: Expression) -> frozenset[str]:
+    if not isinstance(expression.type, Varchar):
+        return frozenset()  # what is decided or counted by a text is none
     if isinstance(expression, Column):
         return frozenset({expression.name})
     return frozenset(name for part in operands(expression) for name in _values_of(part))

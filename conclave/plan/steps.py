@@ -50,7 +50,7 @@ class ShareStep:
     party: str
     source: str
     schema: Schema
-    texts: frozenset[str]  # long strings that reach the answer: their bytes are shared beside their code
+    texts: frozenset[str]  # long strings whose bytes are shared beside their code: see `lower`
     is_one_row: bool = False  # whether there is exactly one row whatever the data
     padding: int = 1  # rows that do not exist are added, up to a multiple of this
     hides_filters: bool = False  # and before that, up to as many as there would be without conditions on the rows

@@ -152,6 +152,11 @@ ENTRIES = {
         "SELECT CASE WHEN v > 2 THEN s WHEN b THEN 'no' END AS a, COALESCE(v, j, 7) AS c, NULLIF(v, 3) AS g,"
         " CASE WHEN b THEN l ELSE 'a long one for all' END AS h FROM {t}"
     ),
+    "patterns": Entry(
+        "SELECT s LIKE 'a' AS a, s LIKE 'z%' AS c, s LIKE 'zzz%' AS g, s NOT LIKE '%' AS h, l LIKE 'beta-carotene' AS i,"
+        " l LIKE 'beta%' AS m, l LIKE 'of twent%' AS n, l LIKE 'of twenty c%' AS o, b AND s LIKE '' AS p,"
+        " CASE WHEN b THEN l ELSE 'of none' END LIKE 'of%' AS q FROM {t} WHERE l LIKE 'b%' OR NOT s LIKE 'z%' OR l IS NULL"
+    ),
     "sums and products": Entry("SELECT j + k AS a, j - k AS c, j * k AS g, -d AS h, d + j AS i, d * 2 AS m FROM {t}"),
     "sums and products of words": Entry("SELECT v + j AS a, v - j AS c, v * k AS g, -v AS h FROM {t}", is_checked=True),
     "numbers looked at": Entry("SELECT j * j * k * k AS a, (j * k) * (j * k) AS c FROM {t}", is_checked=True),

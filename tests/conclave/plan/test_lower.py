@@ -84,6 +84,35 @@ def test_what_mpc_cannot_do_is_refused_at_its_place():
     assert refused.value.at.line == 1
 
 
+OF_BOTH = (
+    "SELECT SUM(value) AS s FROM visits v JOIN labs l ON v.id = l.id WHERE CASE WHEN l.value > 1 THEN {} ELSE 'ICU' END"
+)
+
+
+@pytest.mark.parametrize("pattern", ["_CU", "%CU", "I%U", "I_%", "%I%"])
+def test_patterns_of_more_than_how_a_text_begins_are_refused_where_only_mpc_could_test_them(pattern):
+    with pytest.raises(UnsupportedQuery, match="and for no other pattern") as refused:
+        plan_of(OF_BOTH.format("v.ward") + f" LIKE '{pattern}'")
+    assert refused.value.at is not None
+    with pytest.raises(UnsupportedQuery, match="under MPC there is no ILIKE"):
+        plan_of(OF_BOTH.format("v.ward") + " ILIKE 'icu'")
+    plan_of(f"SELECT SUM(value) AS s FROM visits v JOIN labs l ON v.id = l.id WHERE v.ward LIKE '{pattern}'")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_shared"), [("dia%", True), ("dia", False), ("%", False), ("", False), (f"{'x' * 99}%", False)]
+)
+def test_bytes_of_long_strings_are_shared_where_mpc_looks_at_how_they_begin(pattern, is_shared):
+    either = "CASE WHEN l.value > 1 THEN diagnosis ELSE 'of twenty characters' END"
+    query = f"FROM visits v JOIN labs l ON v.id = l.id WHERE {either} LIKE '{pattern}'"
+    for sql in (
+        f"SELECT SUM(value) AS s {query}",
+        f"SELECT SUM(value) AS s, {either} LIKE '{pattern}' AS b {query.split(' WHERE')[0]} GROUP BY b",
+    ):
+        shared = {name for step in plan_of(sql).steps if isinstance(step, ShareStep) for name in step.texts}
+        assert shared == ({"diagnosis"} if is_shared else set())
+
+
 def test_variances_of_many_decimals_are_refused_where_several_owners_take_part():
     with pytest.raises(TypeProblem, match="more than 4 decimals") as refused:
         plan_of("SELECT ward,\n  VAR_POP(CAST(cost AS DECIMAL(18, 6))) AS v FROM visits GROUP BY ward")
