@@ -63,6 +63,6 @@ def _begins(texts: tuple[AShare, ...], text: bytes, me: Party) -> BitShare:
         is_far, is_near = is_negative(concat_arithmetic([above, above.add_public(-count, lane)]), lane).split(2)
         bits.append(and_bits(is_far.invert(lane), is_near, lane))
 
-    protocols: list[Callable[[Party], None]] = [are_equal] * bool(n_whole) + [is_in_range] * bool(rest)
-    together(protocols, me)
+    asked: list[tuple[int, Callable[[Party], None]]] = [(n_whole, are_equal), (rest, is_in_range)]
+    together([protocol for needed, protocol in asked if needed], me)
     return bits[0] if len(bits) == 1 else and_bits(bits[0], bits[1], me)

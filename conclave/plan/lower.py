@@ -31,6 +31,7 @@ from conclave.ir.window import Window
 from conclave.plan.cleartext import Cleartext, seers_of
 from conclave.plan.compaction import compacted
 from conclave.plan.disclose import disclosures
+from conclave.plan.facts import Facts, facts_after, spared
 from conclave.plan.push_up import push_up
 from conclave.plan.sensitivity import Sensitivity, Unbounded
 from conclave.plan.sizes import has_conditions
@@ -91,6 +92,7 @@ class _Lowering:
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)
     made: dict[Node, str] = field(default_factory=dict)
 
     def one_owner(self, root: Collect, owner: str) -> tuple[Step, ...]:
@@ -165,8 +167,12 @@ class _Lowering:
         side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
         seers = seers_of(node, self.cleartext, self.setting.compute)
         step = MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers)
-        self.mpc.append(replace(step, is_compacted=node in self.compacted))
-        return self.mpc[-1].name
+        step = replace(step, is_compacted=node in self.compacted)
+        if self.setting.protocol == "replicated3":  # the other sorts all that it groups
+            step = spared(step, self.facts)
+            self.facts[step.name] = facts_after(step, self.facts)
+        self.mpc.append(step)
+        return step.name
 
     def _run_locally(self, node: Node, owner: str) -> str:
         step = LocalStep(f"l{len(self.local) + 1}", owner, node, self.to_sql(node))
