@@ -246,6 +246,40 @@ ENTRIES = {
     ),
     "totals beside rows": Entry("SELECT k, SUM(j) OVER () AS a, COUNT(*) OVER () AS c, MAX(s) OVER () AS g FROM {t}"),
     "running sums of words": Entry("SELECT v, SUM(v) OVER (ORDER BY v) AS a FROM {t}", is_checked=True),
+    # What is sorted already, and keys that others tell.
+    "groups of groups": Entry(
+        "SELECT k, COUNT(*) AS a, SUM(c) AS g, MIN(j) AS h FROM (SELECT k, j, COUNT(*) AS c FROM {t} GROUP BY k, j) z GROUP BY k"
+    ),
+    "groups of some groups": Entry(
+        "SELECT s, b, COUNT(*) AS a, SUM(c) AS g, MAX(k) AS h FROM (SELECT b, s, k, COUNT(*) AS c, MIN(j) AS m FROM {t}"
+        " GROUP BY b, s, k HAVING MIN(j) > 0) z GROUP BY s, b"
+    ),
+    "groups in order": Entry(
+        "SELECT k, s, SUM(j) AS a FROM {t} GROUP BY k, s ORDER BY k NULLS LAST, s NULLS LAST LIMIT 3", is_ordered=True
+    ),
+    "some groups in order": Entry(
+        "SELECT k, s, SUM(j) AS a FROM {t} GROUP BY k, s HAVING COUNT(*) > 1 ORDER BY k NULLS LAST, s NULLS LAST, a LIMIT 2",
+        is_ordered=True,
+    ),
+    "windows over groups": Entry(
+        "SELECT k, j, a, SUM(a) OVER (PARTITION BY k) AS c, LAG(a) OVER (PARTITION BY k ORDER BY j) AS g,"
+        " ROW_NUMBER() OVER (PARTITION BY k ORDER BY j) AS h, SUM(a) OVER (ORDER BY k NULLS LAST, j) AS i"
+        " FROM (SELECT k, j, COUNT(*) AS a FROM {t} GROUP BY k, j) z"
+    ),
+    "windows over some groups": Entry(
+        "SELECT k, j, a, RANK() OVER (PARTITION BY k ORDER BY j) AS c, MAX(a) OVER (PARTITION BY k) AS g"
+        " FROM (SELECT k, j, COUNT(*) AS a FROM {t} GROUP BY k, j HAVING MAX(v) > 0 OR MAX(v) IS NULL) z"
+    ),
+    "groups after a window": Entry(
+        "SELECT k, COUNT(*) AS a, SUM(n) AS c FROM (SELECT k, j, ROW_NUMBER() OVER (PARTITION BY k ORDER BY j) AS n FROM {t}) z"
+        " WHERE n <= 2 GROUP BY k"
+    ),
+    "groups by keys that others tell": Entry(
+        "SELECT uk, x, n, k, SUM(j) AS a, COUNT(*) AS c FROM {t} JOIN u ON k = uk GROUP BY uk, x, n, k"
+    ),
+    "groups by keys that others may tell": Entry(
+        "SELECT k, x, n, MEDIAN(j) AS a, COUNT(*) AS c FROM {t} LEFT JOIN u ON k = uk GROUP BY k, x, n"
+    ),
     # What owners let be seen, or ask for.
     **{
         f"{what}, keys seen by {who}": Entry(

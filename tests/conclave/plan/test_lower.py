@@ -17,6 +17,13 @@ QUERIES = {
     "top": "SELECT id, cost FROM visits ORDER BY cost DESC LIMIT 3",
     "one-owner": "SELECT COUNT(*) AS n FROM labs WHERE value > 3",
     "window": "SELECT ward, id FROM visits QUALIFY ROW_NUMBER() OVER (PARTITION BY ward ORDER BY cost DESC, id) <= 3",
+    "sorted-already": (
+        "SELECT ward, COUNT(DISTINCT v.id) AS n, MAX(value) AS m FROM visits v JOIN labs ON v.id = labs.id"
+        " GROUP BY ward ORDER BY ward LIMIT 3"
+    ),
+    "sorted-by-what-tells-the-rest": (
+        "SELECT labs.id, value, SUM(cost) AS s FROM visits JOIN labs ON visits.id = labs.id GROUP BY labs.id, value"
+    ),
     "variance": "SELECT ward, STDDEV(cost) AS spread FROM visits GROUP BY ward",
     "long-strings": "SELECT diagnosis, COUNT(*) AS n FROM visits WHERE ward = 'ICU' GROUP BY diagnosis",
 }
