@@ -99,13 +99,12 @@ def _operate(
             table = _table(source, tables)
             # Bytes that the answer does not show were not shared.
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
-            by = step.sorts_by or keys
-            carried += [key for key in keys if key not in by]
-            if step.operator.guards:
-                guards = step.operator.guards
+            guards = step.operator.guards
+            if guards or any(output.is_distinct for output in aggregates):
                 groups = guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few, looking)
             else:
-                who, schema = _who(step, me), source.schema
+                who, schema, by = _who(step, me), source.schema, step.sorts_by or keys
+                carried += [key for key in keys if key not in by]
                 groups = aggregate_rows(table, schema, by, aggregates, carried, me, who, looking, step.in_order)
             return groups if looking is None else looking.settle(groups, table.n_rows, me)
         case Noise(source):

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from conclave.ir.expressions import Column, names_in
-from conclave.ir.nodes import Aggregate, CrossOne, Filter, Input, Join, Limit, Node, Project, Sort
+from conclave.ir.nodes import QUANTILES, Aggregate, CrossOne, Filter, Input, Join, Limit, Node, Project, Sort
 from conclave.ir.types import Schema, Varchar, is_packed, key_bits
 from conclave.ir.walk import children
 from conclave.ir.window import SortKey, Window, WindowOutput
 from conclave.plan.steps import InOrder, MpcStep
 
 Names = frozenset[str]
-_QUANTILES = ("quantile_cont", "quantile_disc")
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,11 @@ def spared(step: MpcStep, known: Mapping[str, Facts]) -> MpcStep:
     ('all', 'no')
     """
     match step.operator:
-        case Aggregate(source, keys, outputs) if keys and not step.operator.guards and not step.seen_by:
+        case Aggregate(source, keys, outputs) if keys and not _is_counted_apart(step.operator) and not step.seen_by:
             facts = _of(source, known)
             by = _least_keys(keys, source.schema, facts)
             # A quantile orders the rows of each group by their values first.
-            has_quantile = any(output.function in _QUANTILES for output in outputs)
+            has_quantile = any(output.function in QUANTILES for output in outputs)
             in_order = facts.as_sorted() if not has_quantile and _n_grouping(keys, facts) else "no"
             return replace(step, sorts_by=() if by == keys else by, in_order=in_order)
         case Sort(source, keys) if keys:
@@ -133,10 +132,15 @@ def _grouped(step: MpcStep, node: Aggregate, source: Facts) -> Facts:
         return facts
     if step.in_order == "no":
         order = tuple(SortKey(key) for key in step.sorts_by or node.keys)
-        return replace(facts, order=order, are_first=not node.guards)
+        return replace(facts, order=order, are_first=not _is_counted_apart(node))
     order = source.order[: _n_grouping(node.keys, source)]
     lost = next((k for k, key in enumerate(order) if key.column not in own), len(order))
     return replace(facts, order=order[:lost], are_first=True)
+
+
+def _is_counted_apart(node: Aggregate) -> bool:
+    """Whether values or subjects are told apart beside, group by group in the order of all keys."""
+    return bool(node.guards) or any(output.is_distinct for output in node.outputs)
 
 
 def _joined(step: MpcStep, node: Join, left: Facts, right: Facts) -> Facts:

@@ -30,6 +30,7 @@ SPARED = {
     "groups, keys seen by one": ([], 1.0),
     "compacted": ([], 1.0),
     "groups of too few": ([], 1.0),
+    "counts of different values": ([], 1.0),
 }
 
 
