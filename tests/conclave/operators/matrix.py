@@ -285,7 +285,7 @@ ENTRIES = {
         "SELECT uk, x, n, k, SUM(j) AS a, COUNT(*) AS c FROM {t} JOIN u ON k = uk GROUP BY uk, x, n, k"
     ),
     "groups by keys that others may tell": Entry(
-        "SELECT k, x, n, MEDIAN(j) AS a, COUNT(*) AS c FROM {t} LEFT JOIN u ON k = uk GROUP BY k, x, n"
+        "SELECT k, x, n, MEDIAN(j) AS a, COUNT(*) AS c FROM {t} LEFT JOIN u ON k = uk GROUP BY k, x, n", is_checked=True
     ),
     # What owners let be seen, or ask for.
     **{
