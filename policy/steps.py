@@ -5,11 +5,13 @@ query does not name, nor let one party's rows meet another's in clear.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from conclave.ir.nodes import Aggregate, Input, Join, Node
 from conclave.ir.walk import nodes_in, scans_in
 from conclave.plan.compaction import may_compact
 from conclave.plan.disclose import seen_of
+from conclave.plan.facts import Facts, facts_after, spared
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from policy.verdict import Code, Reason
 
@@ -31,9 +33,25 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
             code, what = problem
             yield Reason(code, "", what, "this is a fault of the compiler: report it, with the query")
     yield from _seen_problems(plan)
+    yield from _sorted_problems(plan)
     known = ("answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs", "noise")
     for kind in sorted({d.kind for d in plan.disclosures if d.kind not in known}):
         yield Reason("unknown-disclosure", "", f"the plan discloses {kind}", "no rule covers this; report it")
+
+
+def _sorted_problems(plan: Plan) -> Iterator[Reason]:
+    """Yield steps that take rows to be in order, or keys to be told by others, without that following from the plan."""
+    known: dict[str, Facts] = {}
+    for step in plan.steps:
+        if isinstance(step, MpcStep):
+            if plan.mpc is not None and plan.mpc.protocol == "replicated3":
+                meant = spared(replace(step, sorts_by=(), in_order="no"), known)
+            else:
+                meant = replace(step, sorts_by=(), in_order="no")
+            known[step.name] = facts_after(meant, known)
+            if step != meant:
+                what = f"step {step.name} would leave a sort out that it needs, or say otherwise which it needs"
+                yield Reason("unfaithful", "", what, "this is a fault of the compiler: report it, with the query")
 
 
 def _seen_problems(plan: Plan) -> Iterator[Reason]:

@@ -5,6 +5,7 @@ It knows who owns a scan and nothing of who may see it. It does no I/O and impor
 - errors: what can be wrong with a query, with its place in the text
 - types: SQL's types, each of which fits one 64-bit word
 - expressions: scalar expressions, typed
+- patterns: LIKE for equality and prefixes
 - guard: what owners ask of all that is computed of their rows
 - words: how one value of each type is held in a word
 - ranges: how large the words of an expression can become

@@ -27,7 +27,8 @@ ArithmeticOperator = OneOf["+", "-", "*", "/", "//", "%", "&"]
 ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
 LogicOperator = OneOf["and", "or"]
 SpreadFunction = OneOf["var_samp", "var_pop", "stddev_samp", "stddev_pop"]
-# What owners compute on their own rows, before any are combined; MPC has those in `UNDER_MPC`.
+# What owners compute on their own rows, before any are combined; MPC has those in `UNDER_MPC`, and LIKE for some patterns
+# (see `patterns`), which owners test for nothing.
 LocalFunction = OneOf[
     "like", "ilike", "substring", "lower", "upper", "trim", "length",
     "year", "quarter", "month", "week", "day", "dayofweek", "dayofyear", "date_trunc", "add_months",
@@ -333,7 +334,7 @@ def decimals_of(rounding: Call) -> int:
 
 
 def needs_owner(expression: Expression) -> bool:
-    """Whether a part of it is a function that MPC does not have."""
+    """Whether a part of it is a function that MPC does not have, or not for every argument."""
     if isinstance(expression, Call) and expression.function not in UNDER_MPC:
         return True
     return any(map(needs_owner, operands(expression)))

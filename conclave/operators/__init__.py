@@ -27,6 +27,7 @@ In reading order:
 - arithmetic: sums, products and quotients of words
 - choose: one of two words by a secret bit
 - rounding: FLOOR, CEIL and ROUND
+- like: LIKE for a whole text, or how it begins
 - evaluate: scalar expressions
 - looking: sums that are looked at
 - aggregates_of: the aggregates of a query

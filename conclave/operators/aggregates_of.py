@@ -16,7 +16,7 @@ from conclave.operators.evaluate import Rows, words_of
 from conclave.operators.groupby import group_by
 from conclave.operators.looking import Looking, high_name
 from conclave.operators.quantile import QuantileSpec, between, with_picks
-from conclave.operators.table import SecretColumn, SecretTable
+from conclave.operators.table import InOrder, SecretColumn, SecretTable
 from conclave.operators.words import Words, convert
 
 
@@ -29,9 +29,12 @@ def aggregate_rows(
     me: Party,
     who: Knowledge | None = None,
     looking: Looking | None = None,
+    in_order: InOrder = "no",
 ) -> SecretTable:
     """Return one row for each group, with the keys, what is carried beside them, the outputs, and the high parts
     of the sums that are looked at.
+
+    `in_order` is of rows by the keys, as `group_by` takes it.
 
     Shapes:  as `group_by`. Reveals nothing; to `who`, the keys, if there are no quantiles.
     """
@@ -60,10 +63,11 @@ def aggregate_rows(
             added.append(AggregateSpec(high_name(output.name), "sum", high_name(output.name)))
     specs += added
     if not quantiles:
-        return _with_totals(group_by(table, keys, specs, me, carried, who), outputs)
+        return _with_totals(group_by(table, keys, specs, me, carried, who, in_order), outputs)
     assert who is None, "quantiles need the order of values"
     table = with_picks(table, keys, quantiles, me)
-    groups = group_by(table, keys, [*specs, *(each for q in quantiles for each in q.sums())], me, carried)
+    sums = [*specs, *(each for q in quantiles for each in q.sums())]
+    groups = group_by(table, keys, sums, me, carried, in_order="all")  # as the windows of the quantiles leave them
     columns_of = for_each(quantiles, lambda q, lane: _quantile(q, groups, schema, lane), me)
     found = {q.out: column for q, column in zip(quantiles, columns_of, strict=True)}
     names = [*keys, *carried, *(output.name for output in outputs), *(spec.out for spec in added)]

@@ -44,7 +44,7 @@ from conclave.operators.looking import Looking, high_name
 from conclave.operators.match import OnRepeated, refuse_repeated
 from conclave.operators.noise import Draw, noised
 from conclave.operators.seen import shuffle_rows
-from conclave.operators.sort import SortKey, sort_table
+from conclave.operators.sort import SortKey, sort_existing, sort_table
 from conclave.operators.table import SecretTable, concat
 from conclave.operators.watch import Watch
 from conclave.operators.window import window
@@ -103,7 +103,9 @@ def _operate(
             if guards or any(output.is_distinct for output in aggregates):
                 groups = guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few, looking)
             else:
-                groups = aggregate_rows(table, source.schema, keys, aggregates, carried, me, _who(step, me), looking)
+                who, schema, by = _who(step, me), source.schema, step.sorts_by or keys
+                carried += [key for key in keys if key not in by]
+                groups = aggregate_rows(table, schema, by, aggregates, carried, me, who, looking, step.in_order)
             return groups if looking is None else looking.settle(groups, table.n_rows, me)
         case Noise(source):
             return noised(_table(source, tables), step.operator, step.name, me, draw)
@@ -115,13 +117,15 @@ def _operate(
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
+            if step.in_order != "no":
+                return sort_existing(_table(source, tables), step.in_order, me)
             return sort_table(_in_no_order(_table(source, tables), me), _ordering(source, keys), me)
         case Window(source, partition, keys, made):
             texts = {o.over: _texts_of(source.schema, o.over) for o in made if o.over is not None}
-            table = _in_no_order(_table(source, tables), me)
+            table = _table(source, tables) if step.in_order != "no" else _in_no_order(_table(source, tables), me)
             if looking is None:
-                return window(table, partition, _ordering(source, keys), made, me, texts)
-            return _window_looked_at(table, step.operator, looking, me, texts)
+                return window(table, partition, _ordering(source, keys), made, me, texts, step.in_order)
+            return _window_looked_at(table, step, step.operator, looking, me, texts)
         case Limit(source, count):
             return _table(source, tables).first(count)
         case Scan() | Input() | Collect():
@@ -169,7 +173,7 @@ def _texts_of(schema: Schema, name: str) -> list[str]:
 
 
 def _window_looked_at(
-    table: SecretTable, node: Window, looking: Looking, me: Party, texts: Mapping[str, Sequence[str]]
+    table: SecretTable, step: MpcStep, node: Window, looking: Looking, me: Party, texts: Mapping[str, Sequence[str]]
 ) -> SecretTable:
     """Return the rows of a window some of whose sums are looked at."""
     fields, high, parts = {f.name: f for f in node.source.schema}, [], {}
@@ -179,7 +183,8 @@ def _window_looked_at(
             parts[part] = looking.high_part(over.name, Column(over.name, over.type, over.nullable), table, me)
             high.append(replace(output, name=high_name(output.name), over=part))
     widened = table.with_columns(parts)
-    rows = window(widened, node.partition, _ordering(node.source, node.order), (*node.outputs, *high), me, texts)
+    ordering, outputs = _ordering(node.source, node.order), (*node.outputs, *high)
+    rows = window(widened, node.partition, ordering, outputs, me, texts, step.in_order)
     settled = looking.settle(rows, table.n_rows, me)
     return settled.select([name for name in settled.columns if name not in parts])
 

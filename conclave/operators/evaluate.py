@@ -25,6 +25,7 @@ from conclave.ir.expressions import (
     decimals_of,
 )
 from conclave.ir.nodes import Output
+from conclave.ir.patterns import pattern_of
 from conclave.ir.ranges import CERTAIN, LIFT_MOST, ROUNDED_MOST, WORD_MOST, Fit, Ranges
 from conclave.ir.types import (
     Boolean,
@@ -46,6 +47,7 @@ from conclave.mpc.together import for_each, together, wait_for
 from conclave.operators.arithmetic import compute
 from conclave.operators.choose import choose_words
 from conclave.operators.filter import filter_rows
+from conclave.operators.like import fits
 from conclave.operators.rounding import rounded
 from conclave.operators.spread import spread
 from conclave.operators.table import SecretColumn, SecretTable
@@ -164,7 +166,7 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
             return _converted(operand, kind, rows)
         case Case():
             return _case(expression, rows)
-        case Compare() | Logic() | Not() | IsNull():
+        case Compare() | Logic() | Not() | IsNull() | Call("like"):
             truth = truth_of(expression, rows)
             present = None if truth.false is None else truth.true ^ truth.false  # never both
             return Words(bit_to_arithmetic(truth.true, me), present, Boolean(), outgrown=truth.outgrown)
@@ -206,6 +208,10 @@ def truth_of(expression: Expression, rows: Rows) -> Truth:
         case IsNull(operand):
             present = words_of(operand, rows).present
             return Truth(public_bits(0, rows.table.n_rows, rows.me) if present is None else present.invert(me), None)
+        case Call("like", (operand, _)):
+            words, pattern = words_of(operand, rows), pattern_of(expression)
+            assert pattern is not None, "no other is left to MPC"
+            return replace(_where_present(fits(words, pattern, me), words.present, me), outgrown=words.outgrown)
         case Column() | Literal() | Arithmetic() | Negate() | Cast() | Case() | Call() | Spread():
             # A boolean word is 0 or 1, so its lowest bit is the truth, and taking it is free.
             words = words_of(expression, rows)

@@ -9,7 +9,7 @@ from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, concat_planes, planes_of_bits
 from conclave.mpc.sort import sort_permutation
 from conclave.mpc.together import for_each
-from conclave.operators.table import SecretColumn, SecretTable
+from conclave.operators.table import InOrder, SecretColumn, SecretTable
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,15 @@ class SortKey:
     descending: bool = False
     nulls_first: bool = False
     words: tuple[str, ...] = ()
+
+
+def sort_existing(table: SecretTable, in_order: InOrder, me: Party) -> SecretTable:
+    """Return rows that stand in order already, or those of them that exist, with rows that do not exist last.
+
+    Shapes:  as many rows as before; nothing is sent if all stand in order, else it is a sort by one bit.
+    Reveals: uniformly random permutations, nothing of the data.
+    """
+    return table if in_order == "all" else sort_table(table, [], me)
 
 
 def sort_table(table: SecretTable, keys: Sequence[SortKey], me: Party) -> SecretTable:

@@ -6,7 +6,7 @@ value whose `present` bit is 0 is NULL, whatever the number beside it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, Share, concat_arithmetic, concat_bits, public_bits
 
+# Which rows stand already as they would be sorted: none that is known, those that exist, or all, those that do not last.
+InOrder = Literal["no", "existing", "all"]
 AnyShare = TypeVar("AnyShare", bound=Share)
 
 

@@ -21,6 +21,7 @@ from conclave.mpc.shares import (
     AShare,
     BitShare,
     BShare,
+    Share,
     concat_arithmetic,
     concat_bits,
     public_bits,
@@ -30,8 +31,8 @@ from conclave.mpc.sort import sort_permutation
 from conclave.mpc.together import pair, together
 from conclave.operators.aggregate import Counted, comparison_bits
 from conclave.operators.runs import Runs, copy_to_runs, ends_within, runs_of, whole_run
-from conclave.operators.sort import SortKey, key_planes
-from conclave.operators.table import SecretColumn, SecretTable
+from conclave.operators.sort import SortKey, key_planes, sort_existing
+from conclave.operators.table import InOrder, SecretColumn, SecretTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +51,16 @@ def window(
     outputs: Sequence[WindowOutput],
     me: Party,
     texts: Mapping[str, Sequence[str]],
+    in_order: InOrder = "no",
 ) -> SecretTable:
     """Return the rows with a column for each window function; `texts` names the columns with a long string's bytes.
+
+    `in_order`: whether rows stand ordered already; then nothing is sorted, or only which rows exist.
 
     Shapes:  the rows of the table, ordered by partition and keys, those that do not exist last; sums wrap at 64 bits.
     Reveals: uniformly random permutations, nothing of the data.
     """
-    ordered = _in_order(table, by, keys, me)
+    ordered = _in_order(table, by, keys, in_order, me)
     numbers = [o for o in outputs if o.function in ("row_number", "rank", "dense_rank")]
     aggregates = [o for o in outputs if o.function in ("sum", "count", "min", "max")]
     shifted = [o for o in outputs if o.function in ("lag", "lead") and o.over is not None]
@@ -71,7 +75,9 @@ def window(
     return ordered.table.with_columns(columns)
 
 
-def _in_order(table: SecretTable, by: Sequence[str], keys: Sequence[SortKey], me: Party) -> Ordered:
+def _in_order(table: SecretTable, by: Sequence[str], keys: Sequence[SortKey], in_order: InOrder, me: Party) -> Ordered:
+    if in_order != "no":
+        table = sort_existing(table, in_order, me)
     own, alike = pair(
         lambda lane: key_planes(table, [SortKey(name) for name in by], lane),  # what does not exist is a partition
         lambda lane: key_planes(replace(table, valid=None), keys, lane),
@@ -83,7 +89,9 @@ def _in_order(table: SecretTable, by: Sequence[str], keys: Sequence[SortKey], me
     parts = [planes for planes in (alike, own) if planes is not None]
     words = [planes[at : at + 64].words() for planes in parts for at in range(0, planes.count, 64)]
     columns = list(table.shares())
-    moved = sort_permutation(concat_planes(parts), me).apply([*columns, *words], me)
+    moved: Sequence[Share] = [*columns, *words]
+    if in_order == "no":
+        moved = sort_permutation(concat_planes(parts), me).apply(moved, me)
     found = [word for word in moved[len(columns) :] if isinstance(word, BShare)]
     n_alike = 0 if alike is None else -(-alike.count // 64)
     partitions = runs_of(found[n_alike:], table.n_rows, me)

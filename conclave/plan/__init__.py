@@ -13,6 +13,7 @@ In reading order:
 - compaction: where rows that do not exist are dropped
 - disclose: what the steps disclose
 - push_up: what recipients do with the opened answer by themselves
+- facts: what is known of a step's rows, and which sorts that spares
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
 - show: the plan as text for people

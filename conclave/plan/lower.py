@@ -24,12 +24,14 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.noise import Noise
+from conclave.ir.patterns import begun_in
 from conclave.ir.types import Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import Window
 from conclave.plan.cleartext import Cleartext, seers_of
 from conclave.plan.compaction import compacted
 from conclave.plan.disclose import disclosures
+from conclave.plan.facts import Facts, facts_after, spared
 from conclave.plan.push_up import push_up
 from conclave.plan.sensitivity import Sensitivity, Unbounded
 from conclave.plan.sizes import has_conditions
@@ -90,6 +92,7 @@ class _Lowering:
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)
     made: dict[Node, str] = field(default_factory=dict)
 
     def one_owner(self, root: Collect, owner: str) -> tuple[Step, ...]:
@@ -164,8 +167,12 @@ class _Lowering:
         side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
         seers = seers_of(node, self.cleartext, self.setting.compute)
         step = MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers)
-        self.mpc.append(replace(step, is_compacted=node in self.compacted))
-        return self.mpc[-1].name
+        step = replace(step, is_compacted=node in self.compacted)
+        if self.setting.protocol == "replicated3":  # the other sorts all that it groups
+            step = spared(step, self.facts)
+            self.facts[step.name] = facts_after(step, self.facts)
+        self.mpc.append(step)
+        return step.name
 
     def _run_locally(self, node: Node, owner: str) -> str:
         step = LocalStep(f"l{len(self.local) + 1}", owner, node, self.to_sql(node))
@@ -174,7 +181,10 @@ class _Lowering:
 
 
 def _texts_wanted(root: Collect) -> dict[Node, frozenset[str]]:
-    """Return, for each subtree, its columns of long strings that reach the answer and so must travel as text."""
+    """Return, for each subtree, its columns of long strings that must travel as text.
+
+    They reach the answer, or are ordered by, or MPC looks at how they begin.
+    """
     wanted: dict[Node, frozenset[str]] = {}
 
     def visit(node: Node, names: frozenset[str]) -> None:
@@ -190,7 +200,10 @@ def _texts_wanted(root: Collect) -> dict[Node, frozenset[str]]:
 def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
     match node:
         case Project(_, outputs):
-            return frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
+            shown = frozenset(name for o in outputs if o.name in names for name in _values_of(o.expression))
+            return shown.union(*(_begun(o.expression) for o in outputs))
+        case Filter(_, predicate):
+            return names | _begun(predicate)
         case Aggregate(_, keys):
             return names & frozenset(keys)
         case Noise():
@@ -200,11 +213,17 @@ def _names_below(node: Node, names: frozenset[str]) -> frozenset[str]:
             return names | moved | {key.column for key in order}
         case Sort(_, sort_keys):
             return names | {key.column for key in sort_keys}  # ordered by what they are, not by their codes
-        case Scan() | Input() | Concat() | Filter() | Join() | CrossOne() | Limit() | Collect():
+        case Scan() | Input() | Concat() | Join() | CrossOne() | Limit() | Collect():
             return names
 
 
+def _begun(expression: Expression) -> frozenset[str]:
+    return frozenset(name for text in begun_in(expression) for name in _values_of(text))
+
+
 def _values_of(expression: Expression) -> frozenset[str]:
+    if not isinstance(expression.type, Varchar):
+        return frozenset()  # what is decided or counted by a text is none
     if isinstance(expression, Column):
         return frozenset({expression.name})
     return frozenset(name for part in operands(expression) for name in _values_of(part))

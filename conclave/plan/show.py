@@ -178,13 +178,23 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
         case MpcStep(_, operator):
             seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
             dropped = ", then drop rows that do not exist, and tell how many are left" if step.is_compacted else ""
-            return _mpc(plan), show_node(operator) + seen + dropped
+            return _mpc(plan), show_node(operator) + _not_sorted(step) + seen + dropped
         case RevealStep(_, source, recipients):
             return _mpc(plan), f"open {source}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):
             return f"{party}", f"send {source} to {', '.join(recipients)}"
         case _ as never:
             assert_never(never)
+
+
+def _not_sorted(step: MpcStep) -> str:
+    """Return what the step need not sort, see `facts`."""
+    match step.in_order:
+        case "all":
+            return ", sorted already"
+        case "existing":
+            return ", sorted already but for rows that do not exist"
+    return f", sorted by {', '.join(step.sorts_by)} alone" if step.sorts_by else ""
 
 
 def _mpc(plan: Plan) -> str:

@@ -9,6 +9,8 @@ from typing import Literal
 from conclave.ir.nodes import Collect, Node
 from conclave.ir.types import Schema
 
+# Which rows of a table stand already as they would be sorted: none that is known, those that exist, or all.
+InOrder = Literal["no", "existing", "all"]
 Protocol = Literal["replicated3", "cheetah"]
 Compute = tuple[str, str, str] | tuple[str, str]
 
@@ -50,7 +52,7 @@ class ShareStep:
     party: str
     source: str
     schema: Schema
-    texts: frozenset[str]  # long strings that reach the answer: their bytes are shared beside their code
+    texts: frozenset[str]  # long strings whose bytes are shared beside their code: see `lower`
     is_one_row: bool = False  # whether there is exactly one row whatever the data
     padding: int = 1  # rows that do not exist are added, up to a multiple of this
     hides_filters: bool = False  # and before that, up to as many as there would be without conditions on the rows
@@ -76,6 +78,8 @@ class MpcStep:
     checks_keys: bool = False  # that side's keys are the word of several owners, and are checked first
     seen_by: tuple[str, ...] = ()  # of a join or grouping: who sees the keys of all rows; one compute party, or all
     checked: Checked | None = None  # None: all that the step computes fits its words, whatever the data
+    sorts_by: tuple[str, ...] = ()  # of a grouping: keys that tell the others; none: it sorts by all
+    in_order: InOrder = "no"  # of what it would sort
     is_compacted: bool = False  # rows that do not exist are dropped after it, and how many are left is told
 
     @property

@@ -22,10 +22,12 @@ from conclave.ir.nodes import (
     field_of,
 )
 from conclave.ir.noise import Noise
+from conclave.ir.patterns import pattern_of
 from conclave.ir.types import Decimal, Double, Integer, Type, Varchar, common_type, is_packed
 from conclave.ir.window import Window
 
 MOST_SORTED_BYTES = 64  # eight bytes are as much work as an integer to order by
+_BY_ITS_OWNER = "compute it from one table's columns alone, in a subquery of that table if need be"
 _SHORTER = "declare the column as varchar(7) or shorter, or compare it before the rows of several owners are combined"
 
 
@@ -79,12 +81,24 @@ def _check_expression(expression: Expression) -> None:
                 for value in (*(value for _, value in branches), default):
                     if not isinstance(value, Literal):  # a constant is encoded as whatever is needed
                         _check_branch(value.type, part.type, value.at or part.at)
+            case Call("like", (operand, _)):
+                _check_like(part, operand.type)
             case Call(function) if function not in UNDER_MPC:
                 what = f"under MPC there is no {function.upper()}"
-                fix = "compute it from one table's columns alone, in a subquery of that table if need be"
-                raise UnsupportedQuery(what, part.at, fix)
+                raise UnsupportedQuery(what, part.at, _BY_ITS_OWNER)
             case Arithmetic() | Compare() | Call():
                 pass
+
+
+def _check_like(like: Call, kind: Type) -> None:
+    """Check that a LIKE asks for a whole text, or for the beginning of one whose bytes are few enough to be shared."""
+    pattern = pattern_of(like)
+    if pattern is None:
+        what = "under MPC there is LIKE for a whole text, 'abc', or how it begins, 'abc%', and for no other pattern"
+        raise UnsupportedQuery(what, like.at, _BY_ITS_OWNER)
+    if isinstance(kind, Varchar) and pattern.needs_bytes(kind) and kind.max_bytes > MOST_SORTED_BYTES:
+        what = f"LIKE asks how a {kind} begins: under MPC strings of at most {MOST_SORTED_BYTES} bytes tell it"
+        raise UnsupportedQuery(what, like.at, f"declare the column as varchar({MOST_SORTED_BYTES}) or shorter")
 
 
 def _parts(expression: Expression) -> Iterator[Expression]:

@@ -334,6 +334,9 @@ class Queries:
             ]
         if column.kind == "text":
             shapes += [f"{column.sql} ILIKE 'a%'", f"{column.sql} IN ({constant}, 'B')", f"{column.sql} LIKE '%b%'"]
+            # Of what is of several owners MPC tests these; where it may be, theirs alone stay with the owners.
+            both = f"COALESCE({column.sql}, {other.sql})"
+            shapes += [f"{both} LIKE 'b%'", f"{both} NOT LIKE {constant}", f"{column.sql} LIKE 'a%'"]
             shapes[0] = f"{column.sql} <> {constant}"
         return self.rng.choice(shapes)
 

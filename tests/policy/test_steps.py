@@ -53,6 +53,21 @@ def test_mpc_over_scans_is_refused(joined):
     assert "cleartext" in codes(changed(joined, MpcStep, operator=scans))
 
 
+def test_a_sort_left_out_without_a_reason_is_refused():
+    sql = "SELECT pid, region, SUM(pay) AS s FROM visits JOIN people ON id = pid GROUP BY pid, region"
+    told = plan(sql, unique=("pid",))
+    *_, groups = (step for step in told.steps if isinstance(step, MpcStep) and step.sorts_by)
+    assert groups.sorts_by == ("pid",)
+    assert "unfaithful" not in codes(told)
+    for wrong in (
+        replace(groups, sorts_by=("region",)),
+        replace(groups, sorts_by=()),
+        replace(groups, in_order="all"),
+        replace(groups, in_order="existing"),
+    ):
+        assert "unfaithful" in codes(replace(told, steps=tuple(wrong if s is groups else s for s in told.steps)))
+
+
 def test_a_step_left_out_is_refused(joined):
     """As if the compiler forgot to suppress: every step may be right by itself, and the answer is another one."""
     *_, last = (step for step in joined.steps if isinstance(step, MpcStep))

@@ -152,6 +152,11 @@ ENTRIES = {
         "SELECT CASE WHEN v > 2 THEN s WHEN b THEN 'no' END AS a, COALESCE(v, j, 7) AS c, NULLIF(v, 3) AS g,"
         " CASE WHEN b THEN l ELSE 'a long one for all' END AS h FROM {t}"
     ),
+    "patterns": Entry(
+        "SELECT s LIKE 'a' AS a, s LIKE 'z%' AS c, s LIKE 'zzz%' AS g, s NOT LIKE '%' AS h, l LIKE 'beta-carotene' AS i,"
+        " l LIKE 'beta%' AS m, l LIKE 'of twent%' AS n, l LIKE 'of twenty c%' AS o, b AND s LIKE '' AS p,"
+        " CASE WHEN b THEN l ELSE 'of none' END LIKE 'of%' AS q FROM {t} WHERE l LIKE 'b%' OR NOT s LIKE 'z%' OR l IS NULL"
+    ),
     "sums and products": Entry("SELECT j + k AS a, j - k AS c, j * k AS g, -d AS h, d + j AS i, d * 2 AS m FROM {t}"),
     "sums and products of words": Entry("SELECT v + j AS a, v - j AS c, v * k AS g, -v AS h FROM {t}", is_checked=True),
     "numbers looked at": Entry("SELECT j * j * k * k AS a, (j * k) * (j * k) AS c FROM {t}", is_checked=True),
@@ -248,6 +253,40 @@ ENTRIES = {
     ),
     "totals beside rows": Entry("SELECT k, SUM(j) OVER () AS a, COUNT(*) OVER () AS c, MAX(s) OVER () AS g FROM {t}"),
     "running sums of words": Entry("SELECT v, SUM(v) OVER (ORDER BY v) AS a FROM {t}", is_checked=True),
+    # What is sorted already, and keys that others tell.
+    "groups of groups": Entry(
+        "SELECT k, COUNT(*) AS a, SUM(c) AS g, MIN(j) AS h FROM (SELECT k, j, COUNT(*) AS c FROM {t} GROUP BY k, j) z GROUP BY k"
+    ),
+    "groups of some groups": Entry(
+        "SELECT s, b, COUNT(*) AS a, SUM(c) AS g, MAX(k) AS h FROM (SELECT b, s, k, COUNT(*) AS c, MIN(j) AS m FROM {t}"
+        " GROUP BY b, s, k HAVING MIN(j) > 0) z GROUP BY s, b"
+    ),
+    "groups in order": Entry(
+        "SELECT k, s, SUM(j) AS a FROM {t} GROUP BY k, s ORDER BY k NULLS LAST, s NULLS LAST LIMIT 3", is_ordered=True
+    ),
+    "some groups in order": Entry(
+        "SELECT k, s, SUM(j) AS a FROM {t} GROUP BY k, s HAVING COUNT(*) > 1 ORDER BY k NULLS LAST, s NULLS LAST, a LIMIT 2",
+        is_ordered=True,
+    ),
+    "windows over groups": Entry(
+        "SELECT k, j, a, SUM(a) OVER (PARTITION BY k) AS c, LAG(a) OVER (PARTITION BY k ORDER BY j) AS g,"
+        " ROW_NUMBER() OVER (PARTITION BY k ORDER BY j) AS h, SUM(a) OVER (ORDER BY k NULLS LAST, j) AS i"
+        " FROM (SELECT k, j, COUNT(*) AS a FROM {t} GROUP BY k, j) z"
+    ),
+    "windows over some groups": Entry(
+        "SELECT k, j, a, RANK() OVER (PARTITION BY k ORDER BY j) AS c, MAX(a) OVER (PARTITION BY k) AS g"
+        " FROM (SELECT k, j, COUNT(*) AS a FROM {t} GROUP BY k, j HAVING MAX(v) > 0 OR MAX(v) IS NULL) z"
+    ),
+    "groups after a window": Entry(
+        "SELECT k, COUNT(*) AS a, SUM(n) AS c FROM (SELECT k, j, ROW_NUMBER() OVER (PARTITION BY k ORDER BY j) AS n FROM {t}) z"
+        " WHERE n <= 2 GROUP BY k"
+    ),
+    "groups by keys that others tell": Entry(
+        "SELECT uk, x, n, k, SUM(j) AS a, COUNT(*) AS c FROM {t} JOIN u ON k = uk GROUP BY uk, x, n, k"
+    ),
+    "groups by keys that others may tell": Entry(
+        "SELECT k, x, n, MEDIAN(j) AS a, COUNT(*) AS c FROM {t} LEFT JOIN u ON k = uk GROUP BY k, x, n", is_checked=True
+    ),
     # What owners let be seen, or ask for.
     **{
         f"{what}, keys seen by {who}": Entry(

@@ -29,6 +29,7 @@ from conclave.local.sqltext import to_sql
 from conclave.mpc.errors import Outgrown, PeerLost
 from conclave.plan.steps import MpcStep
 from conclave.twin import run_alone
+from tests.conclave.facts import held_facts
 from tests.conclave.mpc.three import RecordingNetwork, connect
 from tests.conclave.operators.matrix import (
     ANALYST,
@@ -44,6 +45,8 @@ from tests.conclave.operators.matrix import (
 )
 from tests.conclave.twins import assert_same_costs
 
+__all__ = ["held_facts"]
+pytestmark = pytest.mark.usefixtures("held_facts")
 EACH = pytest.mark.parametrize("name", ENTRIES)
 ALWAYS = {"answer", "row_count", "table_size", "range_check", "minimum_check", "key_check"}
 

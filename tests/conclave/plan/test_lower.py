@@ -17,6 +17,13 @@ QUERIES = {
     "top": "SELECT id, cost FROM visits ORDER BY cost DESC LIMIT 3",
     "one-owner": "SELECT COUNT(*) AS n FROM labs WHERE value > 3",
     "window": "SELECT ward, id FROM visits QUALIFY ROW_NUMBER() OVER (PARTITION BY ward ORDER BY cost DESC, id) <= 3",
+    "sorted-already": (
+        "SELECT ward, COUNT(DISTINCT v.id) AS n, MAX(value) AS m FROM visits v JOIN labs ON v.id = labs.id"
+        " GROUP BY ward ORDER BY ward LIMIT 3"
+    ),
+    "sorted-by-what-tells-the-rest": (
+        "SELECT labs.id, value, SUM(cost) AS s FROM visits JOIN labs ON visits.id = labs.id GROUP BY labs.id, value"
+    ),
     "variance": "SELECT ward, STDDEV(cost) AS spread FROM visits GROUP BY ward",
     "long-strings": "SELECT diagnosis, COUNT(*) AS n FROM visits WHERE ward = 'ICU' GROUP BY diagnosis",
 }
@@ -82,6 +89,35 @@ def test_what_mpc_cannot_do_is_refused_at_its_place():
         plan_of("SELECT a.ward, MAX(b.diagnosis) AS m\nFROM visits a JOIN visits b ON a.id = b.id GROUP BY a.ward")
     assert refused.value.at is not None
     assert refused.value.at.line == 1
+
+
+OF_BOTH = (
+    "SELECT SUM(value) AS s FROM visits v JOIN labs l ON v.id = l.id WHERE CASE WHEN l.value > 1 THEN {} ELSE 'ICU' END"
+)
+
+
+@pytest.mark.parametrize("pattern", ["_CU", "%CU", "I%U", "I_%", "%I%"])
+def test_patterns_of_more_than_how_a_text_begins_are_refused_where_only_mpc_could_test_them(pattern):
+    with pytest.raises(UnsupportedQuery, match="and for no other pattern") as refused:
+        plan_of(OF_BOTH.format("v.ward") + f" LIKE '{pattern}'")
+    assert refused.value.at is not None
+    with pytest.raises(UnsupportedQuery, match="under MPC there is no ILIKE"):
+        plan_of(OF_BOTH.format("v.ward") + " ILIKE 'icu'")
+    plan_of(f"SELECT SUM(value) AS s FROM visits v JOIN labs l ON v.id = l.id WHERE v.ward LIKE '{pattern}'")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_shared"), [("dia%", True), ("dia", False), ("%", False), ("", False), (f"{'x' * 99}%", False)]
+)
+def test_bytes_of_long_strings_are_shared_where_mpc_looks_at_how_they_begin(pattern, is_shared):
+    either = "CASE WHEN l.value > 1 THEN diagnosis ELSE 'of twenty characters' END"
+    query = f"FROM visits v JOIN labs l ON v.id = l.id WHERE {either} LIKE '{pattern}'"
+    for sql in (
+        f"SELECT SUM(value) AS s {query}",
+        f"SELECT SUM(value) AS s, {either} LIKE '{pattern}' AS b {query.split(' WHERE')[0]} GROUP BY b",
+    ):
+        shared = {name for step in plan_of(sql).steps if isinstance(step, ShareStep) for name in step.texts}
+        assert shared == ({"diagnosis"} if is_shared else set())
 
 
 def test_variances_of_many_decimals_are_refused_where_several_owners_take_part():
