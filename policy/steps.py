@@ -53,7 +53,8 @@ def _seen_problems(plan: Plan) -> Iterator[Reason]:
                 what = f"step {step.name} would drop rows, and the plan does not tell who counts what is left"
                 yield Reason("unknown-disclosure", "", what, fix)
         if isinstance(step, MpcStep) and step.bounded is not None:
-            told = list(match_checks(step, members))
+            computing = set(plan.mpc.compute) if plan.mpc is not None else set()
+            told = list(match_checks(step, members | computing))
             if not told or not set(told) <= set(plan.disclosures):
                 what = f"step {step.name} would tell whether keys come too often, and the plan does not say so"
                 yield Reason("unknown-disclosure", "", what, fix)

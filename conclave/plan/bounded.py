@@ -3,6 +3,7 @@
 Nobody has to believe that: it is checked under MPC, on the very rows that are joined, before any pair is made.
 """
 
+from collections import Counter
 from typing import assert_never
 
 from conclave.ir.expressions import Column
@@ -83,11 +84,13 @@ def _of_join(join: Join, names: frozenset[str]) -> int | None:
 
 
 def _of_parts(parts: tuple[Node, ...], names: frozenset[str]) -> int | None:
-    """Return what is said of the whole table if these are different datasets of one; else the parts' numbers add up."""
-    said = [most_alike(part, names) for part in parts]
-    found = [most for most in said if most is not None]
-    if len(found) < len(said):
-        return None
-    datasets = [dataset for part in parts for dataset in datasets_in(part)]
-    tables = {scan.table for part in parts for scan in scans_in(part)}
-    return max(found) if len(tables) == 1 and len(set(datasets)) == len(datasets) else sum(found)
+    """Return the sum over tables: what is said is of all datasets of one, as often as each is read."""
+    said: dict[frozenset[str], int] = {}
+    read: dict[frozenset[str], Counter[str]] = {}
+    for part in parts:
+        most, tables = most_alike(part, names), frozenset(scan.table for scan in scans_in(part))
+        if most is None:
+            return None
+        said[tables] = max(most, said.get(tables, 0))
+        read.setdefault(tables, Counter()).update(datasets_in(part))
+    return sum(most * max(read[tables].values(), default=1) for tables, most in said.items())

@@ -28,7 +28,7 @@ CASES = sorted(FOLDER.iterdir())
 UNSUPPORTED = "unsupported-query"
 CLASSES = (
     "ccd", "scql", "aws", "case", "differencing", "minimum", "order", "limit", "rows", "hybrid", "compute", "union",
-    "window", "division", "constant", "noise", "sizes",
+    "window", "division", "constant", "noise", "sizes", "matches",
 )  # fmt: skip
 
 
