@@ -36,6 +36,7 @@ Files, in reading order:
 - matches: whether a join may tell that keys come more often than was said
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
+- weightings: how much sums of products tell of a single row
 - noise: whether what is told has enough noise
 - rows: which rows an aggregate is of
 - terms: what a sum is a sum of
