@@ -4,6 +4,7 @@ Nobody has to believe that: it is checked under MPC, on the very rows that are j
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import assert_never
 
 from conclave.ir.expressions import Column
@@ -83,11 +84,20 @@ def _of_join(join: Join, names: frozenset[str]) -> int | None:
     return most_alike(join.right, rights) if side == "left" else None
 
 
+def _flat(parts: tuple[Node, ...]) -> Iterator[Node]:
+    """Yield the parts, and those of a part that has some."""
+    for part in parts:
+        if isinstance(part, Concat):
+            yield from _flat(part.parts)
+        else:
+            yield part
+
+
 def _of_parts(parts: tuple[Node, ...], names: frozenset[str]) -> int | None:
     """Return the sum over tables: what is said is of all datasets of one, as often as each is read."""
     said: dict[frozenset[str], int] = {}
     read: dict[frozenset[str], Counter[str]] = {}
-    for part in parts:
+    for part in _flat(parts):
         most, tables = most_alike(part, names), frozenset(scan.table for scan in scans_in(part))
         if most is None:
             return None
