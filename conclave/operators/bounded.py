@@ -86,7 +86,7 @@ def _match_several(
     together, places = right_rows_in_order(list(marked.shares()), left.n_rows, order, me)
     ordered = marked.with_shares(together)
     of_one_key = _of_one_key(ordered, keys, most, me)
-    if right.n_rows > most and is_any(of_one_key[-1], me):
+    if right.n_rows and is_any(of_one_key[-1], me):
         on_more(tuple(keys), most)
     rest = replace(ordered.select([name for name in right.columns if name not in keys]), valid=None)
     moved = [[*(_down(share, j) for share in rest.shares()), of_one_key[j - 1]] for j in range(1, most)]
