@@ -64,7 +64,17 @@ def _rehearse(
 
         def run(step: MpcStep, lane: Party) -> SecretTable:
             # Rows are made up: keys may repeat, and are of few subjects. As far as is known, all pass.
-            return apply(step, tables, lane, lambda _: None, lambda: None, watch, draw=no_noise, as_if_all_exist=True)
+            return apply(
+                step,
+                tables,
+                lane,
+                lambda _: None,
+                lambda: None,
+                watch,
+                on_more=lambda *_: None,
+                draw=no_noise,
+                as_if_all_exist=True,
+            )
 
         def done(step: MpcStep, cost: Cost, _: float) -> None:
             costs[step.name] = cost

@@ -33,6 +33,7 @@ Files, in reading order:
 - present: which columns have a value in all rows
 - shaping: which rows and columns an author can make count for more than others
 - minimum: whether what is told is of enough subjects
+- matches: whether a join may tell that keys come more often than was said
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
 - weightings: how much sums of products tell of a single row

@@ -10,12 +10,16 @@ from dataclasses import replace
 from conclave.ir.nodes import Aggregate, Input, Join, Node
 from conclave.ir.walk import nodes_in, scans_in
 from conclave.plan.compaction import may_compact
-from conclave.plan.disclose import seen_of
+from conclave.plan.disclose import match_checks, seen_of
 from conclave.plan.facts import Facts, facts_after, spared
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from policy.verdict import Code, Reason
 
 SHARED = frozenset({"(shares)"})  # a table that nobody holds in clear
+KNOWN = (
+    "answer", "row_count", "table_size", "key_check", "match_check", "minimum_check", "range_check", "keys", "pairs",
+    "noise",
+)  # fmt: skip
 
 
 def check_steps(plan: Plan) -> Iterator[Reason]:
@@ -34,8 +38,7 @@ def check_steps(plan: Plan) -> Iterator[Reason]:
             yield Reason(code, "", what, "this is a fault of the compiler: report it, with the query")
     yield from _seen_problems(plan)
     yield from _sorted_problems(plan)
-    known = ("answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs", "noise")
-    for kind in sorted({d.kind for d in plan.disclosures if d.kind not in known}):
+    for kind in sorted({d.kind for d in plan.disclosures if d.kind not in KNOWN}):
         yield Reason("unknown-disclosure", "", f"the plan discloses {kind}", "no rule covers this; report it")
 
 
@@ -63,9 +66,15 @@ def _seen_problems(plan: Plan) -> Iterator[Reason]:
     members = {scan.owner for scan in scans_in(plan.query)} | set(plan.query.recipients)
     for step in plan.steps:
         if isinstance(step, MpcStep) and step.is_compacted:
-            told = plan.mpc is not None and set(seen_of(step, plan.mpc, members)) <= set(plan.disclosures)
-            if not told or not may_compact(step):
+            is_told = plan.mpc is not None and set(seen_of(step, plan.mpc, members)) <= set(plan.disclosures)
+            if not is_told or not may_compact(step):
                 what = f"step {step.name} would drop rows, and the plan does not tell who counts what is left"
+                yield Reason("unknown-disclosure", "", what, fix)
+        if isinstance(step, MpcStep) and step.bounded is not None:
+            computing = set(plan.mpc.compute) if plan.mpc is not None else set()
+            told = list(match_checks(step, members | computing))
+            if not told or not set(told) <= set(plan.disclosures):
+                what = f"step {step.name} would tell whether keys come too often, and the plan does not say so"
                 yield Reason("unknown-disclosure", "", what, fix)
         if not isinstance(step, MpcStep) or not step.seen_by:
             continue

@@ -19,6 +19,7 @@ from policy.faithful import check_protections, check_steps_compute, tables_made
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
 from policy.local_sizes import check_local_sizes, check_shared_sizes
+from policy.matches import check_matches, checked_matches, uses_of
 from policy.minimum import check_minimum, check_picked_keys
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
@@ -60,6 +61,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
         *check_picked_keys(plan.query, valid),
+        *check_matches(plan, valid),
         *check_picked_sizes(plan, valid),
         *check_ranges(plan, valid),
         *check_local_sizes(plan, valid),
@@ -75,6 +77,9 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         reasons += _flow_reasons(plan, trace(plan.query, personal, rules_of(valid)), valid, request)
         reasons += _size_reasons(plan, personal, valid, request)
         reasons += _key_check_reasons(plan, personal, valid, request)
+        for checked in checked_matches(plan):
+            uses = uses_of(checked, personal, valid)
+            reasons += _unasked(plan, uses, f"{checked.told}, seen", valid, request)
         reasons += check_keys(plan, valid, personal, request.purpose)
     except UnknownOperator as unknown:
         fix = "write the query without it, or add a rule for it to policy.flow"

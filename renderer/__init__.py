@@ -18,7 +18,7 @@ Documents:
 - git: a federation's history, and commits to it
 - query: the query, compiled; its problems at their line
 - reach: whether a party's egress leads to its datasets
-- check_cleartext: which keys and sizes a workflow shows to whom
+- check_cleartext: which keys and sizes a workflow shows, and how often it says that keys come
 - check_steps: how the steps of a workflow hang together
 - check_dataset: what a party says of one dataset, held together
 - check: how documents fit together

@@ -10,7 +10,7 @@ from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from policy.identity import BadIdentity, load_certificate
 from policy.problem import DocumentError, Path, Problem
-from renderer.check_cleartext import check_cleartext, check_sizes
+from renderer.check_cleartext import check_cleartext, check_matches, check_sizes
 from renderer.check_dataset import check_dataset
 from renderer.check_steps import check_steps
 from renderer.dataset import Dataset, SparkDataset, SparkEngine, source_of
@@ -92,7 +92,11 @@ def check_and_make(
         ]
         # Who computes depends on who is there at all.
         broken = broken or [*_check_compute(workflow, workspace)]
-        broken = broken or [*check_cleartext(workflow, workspace), *check_sizes(workflow)]
+        broken = broken or [
+            *check_cleartext(workflow, workspace),
+            *check_sizes(workflow),
+            *check_matches(workflow, workspace),
+        ]
         problems += broken
         # A query can only be read against tables that exist, and whose types are types.
         if not broken and not _owners_problems(workflow, of_parties, workspace):

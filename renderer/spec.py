@@ -130,6 +130,7 @@ class Planner:
                 compute=_compute(compute),
                 cleartext={name: tuple(sorted(parties)) for name, parties in sorted(spec.mpc.cleartext.items())},
                 disclose_sizes=tuple(sorted(spec.mpc.disclose_sizes)),
+                most_matches=dict(sorted(spec.mpc.most_matches.items())),
             ),
             image=self._federation.spec.image,
             deadlines=Deadlines(barrierS=spec.deadlines.barrier_seconds, receiveS=spec.deadlines.receive_seconds),

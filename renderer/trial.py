@@ -5,7 +5,7 @@ types are read off the files instead of being declared.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from conclave.local.format import FileFormat, file_format
 from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
 from conclave.mpc.costs import Cost
-from conclave.mpc.errors import Outgrown, ProtocolError, TooManyPairs
+from conclave.mpc.errors import Outgrown, ProtocolError, TooManyMatches, TooManyPairs
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.cleartext import Cleartext
 from conclave.plan.steps import Plan
@@ -32,10 +32,12 @@ from conclave.plan.unique import wanted_keys
 from conclave.sql.bind import bind
 from conclave.twin import run_alone
 from renderer.errors import BAD_DOCUMENT, CommandError
+from renderer.workflow import MOST_MATCHES
 
 RECEIVE_TIMEOUT_S = 600.0
 _TABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<parts>.+)")
 _SHOWN = re.compile(r"(?P<table>\w+)\.(?P<column>[^=]+)=(?P<parties>[^,]+(,[^,]+)*)")
+_MOST = re.compile(r"(?P<table>\w+)\.(?P<column>[^=]+)=(?P<most>[1-9]\d{0,8})")
 _PARTY = re.compile(r"\w[-\w]*")
 
 
@@ -109,7 +111,7 @@ class Trial:
                 engine.register_file(file.dataset, file.path, file.file_format, file.schema)
             try:
                 return run_alone(self.plan, engine)
-            except (LocalError, EncodeProblem, Outgrown, TooManyPairs) as error:
+            except (LocalError, EncodeProblem, Outgrown, TooManyMatches, TooManyPairs) as error:
                 raise _told(error) from None
 
     def rows(self) -> dict[str, int]:
@@ -142,9 +144,18 @@ def _told(error: BaseException) -> BaseException:
             return TrialProblem(str(error))
         case Outgrown():
             return TrialProblem(str(error), "ask for less at once, or in larger units: of `x / 1000`, say")
-        case TooManyPairs():
-            fix = "join on a column that tells one table's rows apart, or group that table by its key first"
+        case TooManyMatches():
+            return TrialProblem(str(error), "say a larger number with --most-matches")
+        case TooManyPairs(most=None):
+            fix = (
+                "join on a column that tells one table's rows apart, or group that table by its key first; or say in how "
+                "many rows of one table a value comes at most: --most-matches TABLE.COLUMN=8"
+            )
             return TrialProblem(str(error), fix)
+        case TooManyPairs():
+            return TrialProblem(
+                str(error), "say a smaller number with --most-matches, or leave rows out before the join"
+            )
     return error
 
 
@@ -186,18 +197,34 @@ def parse_cleartext(options: list[str]) -> dict[tuple[str, str], tuple[str, ...]
     return shown
 
 
+def parse_most_matches(options: list[str]) -> dict[tuple[str, str], int]:
+    """Read `TABLE.COLUMN=N` options.
+
+    Raises:  TrialProblem naming the option.
+    """
+    said: dict[tuple[str, str], int] = {}
+    for option in options:
+        match = _MOST.fullmatch(option)
+        if match is None or int(match["most"]) > MOST_MATCHES:
+            fix = f"write TABLE.COLUMN=N, a number from 1 to {MOST_MATCHES}"
+            raise TrialProblem(f"--most-matches {option} cannot be read", fix)
+        said[match["table"].lower(), match["column"].lower()] = int(match["most"])
+    return said
+
+
 def prepare(
     sql: str,
     parts: tuple[Part, ...],
     reveal_to: str | None,
     cleartext: Cleartext | None = None,
     countable: Iterable[str] = (),
+    most_matches: Mapping[tuple[str, str], int] | None = None,
 ) -> Trial:
     """Read types off the files and compile the query. Without `reveal_to`, an analyst with no data gets the answer.
 
     Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
     """
-    scans = _with_keys(sql, parts, _scans(parts))
+    scans = _with_most_matches(most_matches or {}, _with_keys(sql, parts, _scans(parts)))
     tables = _tables(scans)
     recipient = reveal_to or "analyst"
     owners = sorted({part.party for part in parts})
@@ -251,6 +278,15 @@ def _with_keys(sql: str, parts: tuple[Part, ...], scans: tuple[Scan, ...]) -> tu
                 for scan in scans
             )
     return scans
+
+
+def _with_most_matches(said: Mapping[tuple[str, str], int], scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    """Return the scans with what is said of their columns."""
+    for table, column in said:
+        if not any(scan.table == table and column in {f.name for f in scan.schema} for scan in scans):
+            raise TrialProblem(f"--most-matches {table}.{column}: there is no such column")
+    of_table = {t: frozenset((c, most) for (other, c), most in said.items() if other == t) for t, _ in said}
+    return tuple(replace(scan, most_matches=of_table.get(scan.table, frozenset())) for scan in scans)
 
 
 def _are_key(parts: list[Part], columns: tuple[str, ...]) -> bool:

@@ -35,6 +35,7 @@ class Outputs(Model):
     format: Literal["csv", "parquet", "json"] = "csv"
 
 
+MOST_MATCHES = 1 << 16
 N_COMPUTE_PARTIES = {"replicated3": 3, "cheetah": 2}
 
 
@@ -49,6 +50,9 @@ class Mpc(Model):
     # Tables of which all members may count the rows that are left on the way, if its owners' policies agree: the steps
     # after it work on that many and no more.
     disclose_sizes: tuple[TableName, ...] = ()
+    # "table.column": in how many rows of the table a value comes at most. Lets joins by keys that repeat on both sides
+    # run by sorting; checked under MPC, and all members see whether it holds.
+    most_matches: dict[ColumnReference, Annotated[int, Field(ge=1, le=MOST_MATCHES)]] = Field(default={})
 
     @property
     def n_compute(self) -> int:

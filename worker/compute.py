@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from conclave.execute import Execution, StepReport, execute
 from conclave.local.engine import Engine
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
+from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyMatches, TooManyPairs
 from conclave.mpc.randomness import derive
 from policy.identity import load_certificate, load_private_key
 from policy.manifest import Manifest, Opening, Reason
@@ -47,7 +47,7 @@ from worker.transport import wait_for_peers
 from worker.workdir import FetchedAll, Outcome, WorkDir
 
 # No failure of the protocol, but what it was run to find out: trying again would find the same.
-FOUND_OUT_TOGETHER = (Outgrown, RepeatedKeys, TooFewSubjects, TooManyPairs)
+FOUND_OUT_TOGETHER = (Outgrown, RepeatedKeys, TooFewSubjects, TooManyMatches, TooManyPairs)
 
 
 def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:

@@ -10,7 +10,14 @@ from pathlib import PurePath
 from conclave.ir.errors import QueryProblem
 from conclave.local.errors import DataMismatch as FileMismatch
 from conclave.local.errors import EncodeProblem, EngineUnavailable, LocalError, TooFewSubjectsLocally
-from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyPairs
+from conclave.mpc.errors import (
+    Outgrown,
+    ProtocolError,
+    RepeatedKeys,
+    TooFewSubjects,
+    TooManyMatches,
+    TooManyPairs,
+)
 from policy.identity import BadIdentity
 from policy.manifest import Code, Reason, Status
 from policy.problem import DocumentError
@@ -57,8 +64,18 @@ def explain(error: BaseException, party: str) -> Outcome:
         case Outgrown():
             fix = "ask for less at once, or in larger units; or declare narrower types or bounds for what is multiplied"
             return _one(party, DATA_MISMATCH, str(error), fix=fix)
+        case TooManyMatches():
+            fix = "say a larger number in the workflow's spec.mpc.mostMatches, or join by another column"
+            return _one(party, DATA_MISMATCH, str(error), fix=fix)
+        case TooManyPairs(most=None):
+            fix = (
+                "declare the column that tells one table's rows apart: `unique: true`, or `table` if owners share it; or "
+                "say in the workflow in how many rows of a table a value comes at most, such as "
+                "`spec: {mpc: {mostMatches: {TABLE.COLUMN: 8}}}`, by which joins run by sorting"
+            )
+            return _one(party, BAD_DOCUMENT, str(error), fix=fix)
         case TooManyPairs():
-            fix = "declare the column that tells one table's rows apart: `unique: true`, or `table` if owners share it"
+            fix = "say a smaller number in the workflow's spec.mpc.mostMatches, or leave rows out before the join"
             return _one(party, BAD_DOCUMENT, str(error), fix=fix)
         case ProtocolError():
             return _one(party, PEER_MISSING, str(error))

@@ -113,6 +113,8 @@ class MpcSpec(Model):
     cleartext: dict[str, tuple[str, ...]] = Field(default={}, exclude_if=lambda cleartext: not cleartext)
     # Tables of which rows are counted on the way; left out like the above.
     disclose_sizes: tuple[str, ...] = Field(default=(), exclude_if=lambda tables: not tables)
+    # "table.column": in how many rows a value comes at most. Left out likewise.
+    most_matches: dict[str, int] = Field(default={}, exclude_if=lambda most: not most)
 
 
 class Deadlines(Model):
@@ -306,7 +308,7 @@ def tables_of(run: Run) -> dict[str, Node]:
     datasets = {dataset.name: dataset for dataset in run.datasets}
     tables: dict[str, Node] = {}
     for table in run.tables:
-        scans = tuple(_scan(table.name, datasets[name]) for name in table.datasets)
+        scans = tuple(_scan(table.name, datasets[name], most_matches_of(run, table.name)) for name in table.datasets)
         tables[table.name] = scans[0] if len(scans) == 1 else Concat(scans)
     return tables
 
@@ -335,7 +337,13 @@ def countable_of(run: Run) -> frozenset[str]:
     return frozenset(run.mpc.disclose_sizes)
 
 
-def _scan(table: str, dataset: DatasetSpec) -> Scan:
+def most_matches_of(run: Run, table: str) -> frozenset[tuple[str, int]]:
+    """Return, of a table's columns, in how many of its rows a value comes at most, as far as the workflow says so."""
+    said = ((name.partition("."), most) for name, most in run.mpc.most_matches.items())
+    return frozenset((column, most) for (of, _, column), most in said if of == table)
+
+
+def _scan(table: str, dataset: DatasetSpec, most_matches: frozenset[tuple[str, int]]) -> Scan:
     return Scan(
         table,
         dataset.name,
@@ -346,6 +354,7 @@ def _scan(table: str, dataset: DatasetSpec) -> Scan:
         keys=frozenset(key.columns for key in dataset.keys),
         keys_in_table=frozenset(key.columns for key in dataset.keys if key.unique == "table"),
         most_rows=dataset.most_rows,
+        most_matches=most_matches,
     )
 
 

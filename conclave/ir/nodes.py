@@ -57,6 +57,8 @@ class Scan:
     keys_in_table: frozenset[tuple[str, ...]] = frozenset()  # nor rows of other datasets of the table
     kept: Kept | None = None  # which rows are read; None: all
     most_rows: int | None = None  # as its owner declares; its worker holds the file to it
+    # By column, in how many rows of all the table a value comes at most, by the word of the query's author.
+    most_matches: frozenset[tuple[str, int]] = frozenset()
     at: Position | None = field(default=None, compare=False, repr=False)
 
     @cached_property

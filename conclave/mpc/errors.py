@@ -61,6 +61,17 @@ class RepeatedKeys(ProtocolError):
         self.columns = columns
 
 
+class TooManyMatches(ProtocolError):
+    """A key of a join comes in more rows than the author of the query has said."""
+
+    def __init__(self, columns: tuple[str, ...], most: int) -> None:
+        super().__init__(
+            f"{', '.join(columns)}: more than {most} rows have the same value, against the workflow's word"
+        )
+        self.columns = columns
+        self.most = most
+
+
 class TooFewSubjects(ProtocolError):
     """A group has fewer subjects than its rows' owner lets anything be released of, and asks that the run ends then."""
 
@@ -84,11 +95,16 @@ class Outgrown(ProtocolError):
 
 
 class TooManyPairs(ProtocolError):
-    """A join whose keys repeat on both sides would compare more pairs of rows than any machine here holds."""
+    """A join whose keys repeat on both sides would hold more pairs of rows than any machine here does.
 
-    def __init__(self, columns: tuple[str, ...], n_left: int, n_right: int) -> None:
-        super().__init__(f"a join on {', '.join(columns)} would compare {n_left} rows with {n_right}, pair by pair")
+    `most`: in how many rows of one side a key was said to come; None if nothing was said.
+    """
+
+    def __init__(self, columns: tuple[str, ...], n_left: int, n_right: int, most: int | None = None) -> None:
+        how = "pair by pair" if most is None else f"which are to match up to {most} times each"
+        super().__init__(f"a join on {', '.join(columns)} would compare {n_left} rows with {n_right}, {how}")
         self.columns = columns
+        self.most = most
 
 
 class ShapeError(ProtocolError):

@@ -18,6 +18,7 @@ In reading order:
 - window: window functions
 - match: which row of the right each left row meets
 - join: rows of two tables with equal keys: inner, left, semi, anti
+- bounded: joins by keys that repeat on one side in no more rows than was said
 - hybrid: joins by keys that somebody may see
 - compact: rows that do not exist are dropped, and their number told
 - spread: variance and deviation from sums

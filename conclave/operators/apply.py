@@ -27,6 +27,7 @@ from conclave.ir.words import n_text_words, text_column
 from conclave.mpc.known import AllKnow, Knowledge, OneKnows
 from conclave.mpc.party import Party
 from conclave.operators.aggregates_of import aggregate_rows
+from conclave.operators.bounded import OnMore, join_bounded, left_join_bounded, refuse_more
 from conclave.operators.compact import compact
 from conclave.operators.evaluate import choose, project
 from conclave.operators.guard import OnTooFew, guarded_rows, refuse_too_few
@@ -48,7 +49,7 @@ from conclave.operators.sort import SortKey, sort_existing, sort_table
 from conclave.operators.table import SecretTable, concat
 from conclave.operators.watch import Watch
 from conclave.operators.window import window
-from conclave.plan.steps import MpcStep
+from conclave.plan.steps import Bounded, MpcStep
 
 
 def apply(
@@ -59,6 +60,7 @@ def apply(
     on_too_few: OnTooFew = refuse_too_few,
     watch: Watch | None = None,
     *,
+    on_more: OnMore = refuse_more,
     draw: Draw,
     as_if_all_exist: bool = False,
 ) -> SecretTable:
@@ -68,11 +70,11 @@ def apply(
     `as_if_all_exist`: see `compact`.
 
     Reveals: nothing; a step whose keys somebody sees, those, see `hybrid` and `groupby`; one that checks keys, to the
-             three, whether they repeat; one whose guard ends the run, whether a group falls short of it; one that is
+             three, whether they repeat, or repeat more often than was said; one whose guard ends the run, whether a group falls short of it; one that is
              compacted, to the three, how many rows it makes.
-    Raises:  RepeatedKeys, TooFewSubjects if so, unless `on_repeated`, `on_too_few` say otherwise.
+    Raises:  RepeatedKeys, TooManyMatches, TooFewSubjects if so, unless `on_repeated`, `on_more`, `on_too_few` say otherwise.
     """
-    made = _operate(step, tables, me, on_repeated, on_too_few, watch or Watch(), draw)
+    made = _operate(step, tables, me, on_repeated, on_more, on_too_few, watch or Watch(), draw)
     return compact(made, me, as_if_all_exist) if step.is_compacted else made
 
 
@@ -81,6 +83,7 @@ def _operate(
     tables: Mapping[str, SecretTable],
     me: Party,
     on_repeated: OnRepeated,
+    on_more: OnMore,
     on_too_few: OnTooFew,
     watch: Watch,
     draw: Draw,
@@ -113,6 +116,8 @@ def _operate(
             who, (a, b) = _who(step, me), (_table(left, tables), _table(right, tables))
             if who is not None:
                 return seen_join(a, b, on, how, step.unique_side, who, me, check)
+            if step.bounded is not None:
+                return _join_bounded(a, b, step.operator, step.bounded, on_more, me)
             return _join(a, b, step.operator, step.unique_side, check, me)
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
@@ -218,3 +223,14 @@ def _join(
             return join_nested(left, right, on, me)
         case _ as never:
             assert_never(never)
+
+
+def _join_bounded(
+    left: SecretTable, right: SecretTable, join: Join, bounded: Bounded, on_more: OnMore, me: Party
+) -> SecretTable:
+    on, most = join.on, bounded.most
+    if bounded.side == "right":
+        work = left_join_bounded if join.how == "left" else join_bounded
+        return work(left, right, on, most, me, on_more)
+    matched = join_bounded(right, left, [(r, l_) for l_, r in on], most, me, on_more)
+    return with_unmatched(matched, left, right, on, me) if join.how == "left" else matched

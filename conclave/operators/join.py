@@ -24,7 +24,7 @@ def join_unique(
     Reveals: nothing, not even the number of matches; with `on_repeated`, whether keys repeat, which it is called for.
     Raises:  ShapeError if columns share a name.
     """
-    _need_disjoint(left, right)
+    need_disjoint(left, right)
     beside, matched = match_rows(left, right, on, me, on_repeated)
     return SecretTable(left.n_rows, {**left.columns, **beside.columns}, matched)
 
@@ -39,7 +39,7 @@ def left_join_unique(
     Reveals: nothing, not even the number of matches; with `on_repeated`, whether keys repeat, which it is called for.
     Raises:  ShapeError if columns share a name.
     """
-    _need_disjoint(left, right)
+    need_disjoint(left, right)
     beside, matched = match_rows(left, right, on, me, on_repeated)
     names = list(beside.columns)
     present = both_in_one_round([(beside.columns[name].present, matched) for name in names], me)
@@ -86,7 +86,7 @@ def join_nested(left: SecretTable, right: SecretTable, on: On, me: Party) -> Sec
     Reveals: nothing, not even the number of matches.
     Raises:  ShapeError if columns share a name; TooManyPairs.
     """
-    _need_disjoint(left, right)
+    need_disjoint(left, right)
     if left.n_rows * right.n_rows > MOST_PAIRS:
         raise TooManyPairs(tuple(f"{a} = {b}" for a, b in on), left.n_rows, right.n_rows)
     left_usable = usable(left, [name for name, _ in on], me)
@@ -104,7 +104,7 @@ def cross_one(left: SecretTable, right: SecretTable, me: Party) -> SecretTable:
     Reveals: nothing.
     Raises:  ShapeError if `right` has not exactly one row, or columns share a name.
     """
-    _need_disjoint(left, right)
+    need_disjoint(left, right)
     if right.n_rows != 1:
         raise ShapeError(f"cross_one needs one row on the right, got {right.n_rows}")
     beside = right.repeat(left.n_rows)
@@ -120,7 +120,11 @@ def _nulls_like(column: SecretColumn, n_rows: int, me: Party) -> SecretColumn:
     return replace(column, values=zeros, present=public_bits(0, n_rows, me))
 
 
-def _need_disjoint(left: SecretTable, right: SecretTable) -> None:
+def need_disjoint(left: SecretTable, right: SecretTable) -> None:
+    """Refuse two sides that share names of columns.
+
+    Raises:  ShapeError.
+    """
     shared = sorted(set(left.columns) & set(right.columns))
     if shared:
         raise ShapeError(f"both sides of a join have columns {', '.join(shared)}")

@@ -43,14 +43,14 @@ def match_rows(
              It is called if they do.
     """
     right_usable = usable(right, [r for _, r in on], me)
-    order = _merge_order(left, right, right_usable, on, me)
+    order = merge_order(left, right, right_usable, on, me)
     # Also where all right rows are usable: what stands above the first of them copies zeros, which may be its key.
     is_there = public_bits(1, right.n_rows, me) if right_usable is None else right_usable
     marked = replace(right, valid=is_there)
-    together, places = _right_rows_in_order(list(marked.shares()), left.n_rows, order, me)
+    together, places = right_rows_in_order(list(marked.shares()), left.n_rows, order, me)
     if on_repeated is not None and _repeat(marked.with_shares(together), [r for _, r in on], me):
         on_repeated(tuple(r for _, r in on))
-    beside = marked.with_shares(_copy_down(together, left.n_rows, order, places, me))
+    beside = marked.with_shares(copy_down(together, left.n_rows, order, places, me))
     equal = all_equal(key_pairs(left, beside, on), me)
     exist = both(usable(left, [name for name, _ in on], me), beside.valid, me)
     matched = equal if exist is None else and_bits(equal, exist, me)
@@ -76,8 +76,11 @@ def key_pairs(left: SecretTable, right: SecretTable, on: On) -> list[tuple[AShar
     return [(x.values, y.values, common_width([x, y])) for x, y in columns]
 
 
-def _merge_order(left: SecretTable, right: SecretTable, right_usable: BitShare | None, on: On, me: Party) -> Order:
-    """Order the rows of both by key; within a key unusable right rows, the usable one, left rows."""
+def merge_order(left: SecretTable, right: SecretTable, right_usable: BitShare | None, on: On, me: Party) -> Order:
+    """Order the rows of both by key; within a key unusable right rows, usable ones, left rows.
+
+    Reveals: nothing.
+    """
     n_left, n_right = left.n_rows, right.n_rows
     is_left = np.concatenate([np.ones(n_left, np.uint8), np.zeros(n_right, np.uint8)])
     tags = [public_bits(is_left, n_left + n_right, me)]
@@ -90,8 +93,11 @@ def _merge_order(left: SecretTable, right: SecretTable, right_usable: BitShare |
     return sort_permutation(concat_planes(planes), me)
 
 
-def _right_rows_in_order(payload: Sequence[Share], n_left: int, order: Order, me: Party) -> tuple[list[Share], AShare]:
-    """Return the right rows' payload in the order of their keys, and the way there from `order`."""
+def right_rows_in_order(payload: Sequence[Share], n_left: int, order: Order, me: Party) -> tuple[list[Share], AShare]:
+    """Return the right rows' payload in the order of their keys, and the way there from `order`.
+
+    Reveals: nothing.
+    """
     n_right = payload[0].n
     is_left = np.concatenate([np.ones(n_left, np.uint8), np.zeros(n_right, np.uint8)])
     below = [pad(column, before=n_left, after=0) for column in payload]
@@ -102,25 +108,43 @@ def _right_rows_in_order(payload: Sequence[Share], n_left: int, order: Order, me
     return [column[:n_right] for column in together], places
 
 
-def _copy_down(together: Sequence[Share], n_left: int, order: Order, places: AShare, me: Party) -> list[Share]:
+def copy_down(together: Sequence[Share], n_left: int, order: Order, places: AShare, me: Party) -> list[Share]:
     """Return, for each left row in its old place, the payload of the nearest right row above it in `order`.
 
     Of the right rows, brought together in their order, take the differences; put each difference back where
     its row was, zeros elsewhere, and add up from the top: every row then holds the latest right row's
     payload.
+
+    Reveals: nothing.
     """
     steps = [pad(differences(column), before=0, after=n_left) for column in together]
     copies = [accumulate(column) for column in Order(places).apply(steps, me)]
     return [column[:n_left] for column in order.undo(copies, me)]
 
 
-def _repeat(ordered: SecretTable, keys: Sequence[str], me: Party) -> bool:
-    """Open whether two neighbours of rows in the order of their keys are usable and agree in all of them."""
-    if ordered.n_rows < 2:
-        return False
+def like_the_one_above(ordered: SecretTable, keys: Sequence[str], me: Party) -> BitShare:
+    """Return for rows in the order of their keys, but the first, whether they and the row above are usable and agree in them.
+
+    Shapes:  one bit less than there are rows, of which there are two or more; `valid` says which are usable.
+    Reveals: nothing.
+    """
     above, below = ordered.take(np.arange(ordered.n_rows - 1)), ordered.take(np.arange(1, ordered.n_rows))
     equal = all_equal(key_pairs(above, below, [(key, key) for key in keys]), me)
-    repeats = both(equal, both(above.valid, below.valid, me), me)
-    assert repeats is not None
-    total = bit_to_arithmetic(repeats, me).prefix_sums()[-1:]
+    alike = both(equal, both(above.valid, below.valid, me), me)
+    assert alike is not None
+    return alike
+
+
+def is_any(bits: BitShare, me: Party) -> bool:
+    """Open whether any of the bits is set.
+
+    Shapes:  one bit or more.
+    Reveals: that, to all three.
+    """
+    total = bit_to_arithmetic(bits, me).prefix_sums()[-1:]
     return not open_bits(is_zero(total, me), me)[0]
+
+
+def _repeat(ordered: SecretTable, keys: Sequence[str], me: Party) -> bool:
+    """Open whether two neighbours of rows in the order of their keys are usable and agree in all of them."""
+    return ordered.n_rows > 1 and is_any(like_the_one_above(ordered, keys, me), me)

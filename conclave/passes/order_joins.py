@@ -30,6 +30,7 @@ from conclave.ir.nodes import (
 from conclave.ir.noise import Noise
 from conclave.ir.walk import children, is_one_row, owner_of, with_children
 from conclave.ir.window import Window
+from conclave.plan.bounded import bounded_side
 from conclave.plan.unique import unique_side
 
 # Of a dataset whose owner does not say how many rows it has at most.
@@ -122,8 +123,14 @@ def _rows_of_join(join: Join, left: int, right: int) -> int:
         return left
     if side == "left":
         return right + (left if join.how == "left" else 0)
-    # Under MPC there is a row for each pair; an owner that joins alone has those that match.
-    return max(left, right) if owner_of(join) is not None else left * right
+    if owner_of(join) is not None:  # alone it has those that match
+        return max(left, right)
+    bounded = bounded_side(join)
+    if bounded is None:  # under MPC there is a row for each pair
+        return left * right
+    if bounded.side == "right":
+        return left * bounded.most
+    return right * bounded.most + (left if join.how == "left" else 0)
 
 
 def _is_inner(node: Node) -> bool:
@@ -161,9 +168,16 @@ def _joined(a: _Part, b: _Part, pairs: Sequence[_On]) -> _Part | None:
 
 
 def _part(join: Join, a: _Part, b: _Part) -> _Part:
-    side, _ = unique_side(join)
-    own = 0 if owner_of(join) is not None else a.n_rows * b.n_rows if side is None else a.n_rows + b.n_rows
+    own = 0 if owner_of(join) is not None else _cost_alone(join, a.n_rows, b.n_rows)
     return _Part(join, a.names | b.names, _rows_of_join(join, a.n_rows, b.n_rows), a.cost + b.cost + own)
+
+
+def _cost_alone(join: Join, left: int, right: int) -> int:
+    """Return what a join costs under MPC, in rows that are sorted or moved."""
+    if unique_side(join)[0] is not None:
+        return left + right
+    bounded = bounded_side(join)
+    return left * right if bounded is None else (left + right) * bounded.most
 
 
 def _cost(node: Node) -> _Part:

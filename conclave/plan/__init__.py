@@ -6,6 +6,7 @@ In reading order:
 - steps: the steps and disclosures a plan is made of
 - support: which operators MPC can run, and what a query author could write instead
 - unique: which columns tell rows apart
+- bounded: in how many rows a key comes at most
 - sizes: what decides how many rows an owner puts into MPC
 - ranges: within which numbers a column's values lie
 - sensitivity: how much one subject can move what is computed

@@ -8,7 +8,17 @@ from conclave.ir.types import Schema
 from conclave.ir.walk import scans_in
 from conclave.plan.cleartext import who_counts
 from conclave.plan.show import noise_of
-from conclave.plan.steps import Disclosure, LocalStep, MpcSetting, MpcStep, RevealStep, SendStep, ShareStep, Step
+from conclave.plan.steps import (
+    Bounded,
+    Disclosure,
+    LocalStep,
+    MpcSetting,
+    MpcStep,
+    RevealStep,
+    SendStep,
+    ShareStep,
+    Step,
+)
 
 
 def disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> tuple[Disclosure, ...]:
@@ -41,6 +51,8 @@ def disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> 
             case MpcStep(name, Join(on=on), side, True):
                 columns = tuple(right if side == "right" else left for left, right in on)
                 found.append(Disclosure(tuple(sorted(setting.compute)), "key_check", name, name, columns))
+            case MpcStep(bounded=Bounded()):
+                found += match_checks(step, members)
             case LocalStep() | MpcStep():
                 pass
         if isinstance(step, MpcStep):
@@ -56,6 +68,13 @@ def seen_of(step: MpcStep, setting: MpcSetting, members: Iterable[str]) -> Itera
         yield Disclosure(tuple(sorted(step.seen_by)), "keys", step.name, step.name, _keys_of(step))
     if counting := who_counts(step, setting.compute, members):
         yield Disclosure(counting, "pairs", step.name, step.name)
+
+
+def match_checks(step: MpcStep, members: Iterable[str]) -> Iterator[Disclosure]:
+    """Yield that a step tells whether a key comes more often than was said: how a run ends, all members see."""
+    if step.bounded is not None and isinstance(step.operator, Join):
+        columns = tuple(right if step.bounded.side == "right" else left for left, right in step.operator.on)
+        yield Disclosure(tuple(sorted(members)), "match_check", step.name, step.name, columns)
 
 
 def _keys_of(step: MpcStep) -> tuple[str, ...]:

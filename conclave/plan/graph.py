@@ -103,9 +103,10 @@ def _label(step: Step) -> tuple[str, ...]:
             return tuple(_outline(query)) or ("as it is",)
         case ShareStep(schema=schema):
             return ("secret-share", ", ".join(f.name for f in schema))
-        case MpcStep(operator=operator, seen_by=seen_by, is_compacted=is_compacted):
+        case MpcStep(operator=operator, seen_by=seen_by, is_compacted=is_compacted, bounded=bounded):
+            most = [f"up to {bounded.most} rows of a key on the {bounded.side}"] if bounded else []
             seen = [f"keys seen by {', '.join(seen_by)}"] if seen_by else []
-            return (*_said(operator), *seen, *(["drop and count rows"] if is_compacted else []))
+            return (*_said(operator), *most, *seen, *(["drop and count rows"] if is_compacted else []))
         case RevealStep(recipients=recipients):
             return (f"open to {', '.join(recipients)}", "rows shuffled")
         case SendStep(recipients=recipients):

@@ -28,6 +28,7 @@ from conclave.ir.patterns import begun_in
 from conclave.ir.types import Varchar, is_packed
 from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
 from conclave.ir.window import Window
+from conclave.plan.bounded import bounded_side
 from conclave.plan.cleartext import Cleartext, seers_of
 from conclave.plan.compaction import compacted
 from conclave.plan.disclose import disclosures
@@ -166,7 +167,8 @@ class _Lowering:
         check_supported(operator)
         side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
         seers = seers_of(node, self.cleartext, self.setting.compute)
-        step = MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers)
+        bounded = bounded_side(node) if isinstance(node, Join) and not seers else None
+        step = MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers, bounded=bounded)
         step = replace(step, is_compacted=node in self.compacted)
         if self.setting.protocol == "replicated3":  # the other sorts all that it groups
             step = spared(step, self.facts)

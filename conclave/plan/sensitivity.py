@@ -37,8 +37,9 @@ from conclave.ir.nodes import (
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_node
 from conclave.ir.types import Decimal, Double
-from conclave.ir.walk import children
+from conclave.ir.walk import children, owner_of
 from conclave.ir.window import Window
+from conclave.plan.bounded import bounded_side
 from conclave.plan.ranges import Range, hull, range_of, scanned
 from conclave.plan.unique import Uniqueness, unique_side, uniqueness
 
@@ -329,6 +330,10 @@ def _often(side: Held, node: Join, place: str) -> int | None:
 
 def _check_keys(left: Held, right: Held, node: Join) -> None:
     side, certain = unique_side(node)
+    bounded = bounded_side(node) if owner_of(node) is None else None
+    if bounded is not None and (right if bounded.side == "right" else left).rows:
+        what = f"whether keys of {show_node(node)} come too often would be checked, and told without noise"
+        _refuse(what, node.at, "take the table out of spec.mpc.mostMatches")
     if certain == Uniqueness.DECLARED and (right if side == "right" else left).rows:
         what = f"whether the keys of {show_node(node)} repeat would be checked, and told without noise"
         _refuse(what, node.at, "take `unique: table` out of the party documents, or join by another column")

@@ -53,6 +53,8 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
             case "key_check":
                 columns = _and(list(disclosure.columns))
                 others.append(f"that {columns} ({disclosure.step}) tells all owners' rows apart, as they declare")
+            case "match_check":
+                others.append(_matches_told(disclosure, plan))
             case "keys":
                 others.append(_keys_seen(disclosure, plan))
             case "pairs":
@@ -84,6 +86,14 @@ def _keys_seen(disclosure: Disclosure, plan: Plan) -> str:
         case MpcStep(operator=Aggregate(Input(source))):
             return f"{columns} of every row of {source} ({step.name}), in random order, and so how many are equal"
     raise AssertionError("only joins and groupings show keys")
+
+
+def _matches_told(disclosure: Disclosure, plan: Plan) -> str:
+    step = next(s for s in plan.steps if s.name == disclosure.step)
+    assert isinstance(step, MpcStep)
+    assert step.bounded is not None
+    columns = _and(list(disclosure.columns))
+    return f"whether more than {step.bounded.most} rows agree in {columns} ({step.name}), which ends the run"
 
 
 def _rounded(step: ShareStep | None) -> str:
@@ -176,9 +186,10 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
             padded = f", with rows that do not exist up to {' and '.join(upto)}" if upto else ""
             return f"{party}", f"secret-share {source} ({columns}){padded}"
         case MpcStep(_, operator):
+            most = f", up to {step.bounded.most} rows of a key on the {step.bounded.side}" if step.bounded else ""
             seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
             dropped = ", then drop rows that do not exist, and tell how many are left" if step.is_compacted else ""
-            return _mpc(plan), show_node(operator) + _not_sorted(step) + seen + dropped
+            return _mpc(plan), show_node(operator) + most + _not_sorted(step) + seen + dropped
         case RevealStep(_, source, recipients):
             return _mpc(plan), f"open {source}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):

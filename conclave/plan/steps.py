@@ -69,6 +69,14 @@ class Checked:
 
 
 @dataclass(frozen=True)
+class Bounded:
+    """A side of a join, and in how many of its rows a key comes at most by the author's word, which is checked first."""
+
+    side: Literal["left", "right"]
+    most: int
+
+
+@dataclass(frozen=True)
 class MpcStep:
     """The compute parties run one relational operator on shared tables; they learn nothing but what it names."""
 
@@ -81,6 +89,7 @@ class MpcStep:
     sorts_by: tuple[str, ...] = ()  # of a grouping: keys that tell the others; none: it sorts by all
     in_order: InOrder = "no"  # of what it would sort
     is_compacted: bool = False  # rows that do not exist are dropped after it, and how many are left is told
+    bounded: Bounded | None = None  # of a join that has no unique side, nor keys that somebody sees
 
     @property
     def schema(self) -> Schema:
@@ -118,8 +127,9 @@ class Disclosure:
 
     to: tuple[str, ...]
     kind: Literal[
-        "answer", "row_count", "table_size", "key_check", "minimum_check", "range_check", "keys", "pairs", "noise"
-    ]
+        "answer", "row_count", "table_size", "key_check", "match_check", "minimum_check", "range_check", "keys", "pairs",
+        "noise",
+    ]  # fmt: skip
     step: str
     subject: str  # whose, or which table: "ewr" for a row count, the columns for an answer; what the noise on one is
     columns: tuple[str, ...] = ()

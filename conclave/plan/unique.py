@@ -130,18 +130,18 @@ def _of_join(join: Join, names: frozenset[str]) -> Uniqueness:
 
 def _has_declared_key(parts: tuple[Node, ...], names: frozenset[str]) -> bool:
     """Whether the parts are of different datasets of one table, and share a key that all their owners have declared."""
-    datasets = [dataset for part in parts for dataset in _datasets_in(part)]
+    datasets = [dataset for part in parts for dataset in datasets_in(part)]
     if len(set(datasets)) < len(datasets):
         return False
     keys = [_declared_keys(part, names) for part in parts]
     return bool(frozenset.intersection(*keys))
 
 
-def _datasets_in(node: Node) -> list[str]:
+def datasets_in(node: Node) -> list[str]:
     """Return the dataset of every scan, as often as it is read: `scans_in` tells a shared one only once."""
     if isinstance(node, Scan):
         return [node.dataset]
-    return [dataset for child in children(node) for dataset in _datasets_in(child)]
+    return [dataset for child in children(node) for dataset in datasets_in(child)]
 
 
 def _declared_keys(node: Node, names: frozenset[str]) -> frozenset[tuple[str, tuple[str, ...]]]:

@@ -17,7 +17,7 @@ from conclave.plan.show import show_plan, size
 from renderer.answer import rows_of, table_of
 from renderer.settings import settings_of
 from renderer.taken import table_of_taken, taken_in
-from renderer.trial import Trial, parse_cleartext, parse_tables, prepare
+from renderer.trial import Trial, parse_cleartext, parse_most_matches, parse_tables, prepare
 from renderer.trial_workflow import prepare_workflow
 
 EPILOG = """Examples: two shops and a card company, none of which may show its rows to another.\n
@@ -76,6 +76,14 @@ def try_query(
             metavar="TABLE",
         ),
     ] = None,
+    most_matches: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TABLE.COLUMN=N: a value comes in at most N rows of the table. Joins by keys that repeat on both sides "
+            "then run by sorting; whether it holds is checked under MPC, and ends the run.",
+            metavar="TABLE.COLUMN=N",
+        ),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the plan; run nothing.")] = False,
     plain: Annotated[
         bool,
@@ -97,10 +105,20 @@ def try_query(
     texts = [text for text in (sql, query.read() if query is not None else None) if text is not None]
     if workflow is None and data is None and len(texts) == 1 and table:
         trial = prepare(
-            texts[0], parse_tables(table), reveal_to, parse_cleartext(cleartext or []), disclose_sizes or []
+            texts[0],
+            parse_tables(table),
+            reveal_to,
+            parse_cleartext(cleartext or []),
+            disclose_sizes or [],
+            parse_most_matches(most_matches or []),
         )
     elif workflow is not None and data is not None and not texts and not table:
-        unasked = {"--reveal-to": reveal_to, "--cleartext": cleartext, "--disclose-sizes": disclose_sizes}
+        unasked = {
+            "--reveal-to": reveal_to,
+            "--cleartext": cleartext,
+            "--disclose-sizes": disclose_sizes,
+            "--most-matches": most_matches,
+        }
         trial = _committed(settings_of(context).root, workflow, data, unasked)
     else:
         fix = "either the query, within quotes or by --query, and one --table or more; or --workflow and --data"

@@ -28,7 +28,7 @@ CASES = sorted(FOLDER.iterdir())
 UNSUPPORTED = "unsupported-query"
 CLASSES = (
     "ccd", "scql", "aws", "case", "differencing", "minimum", "order", "limit", "rows", "hybrid", "compute", "union",
-    "window", "division", "constant", "noise", "sizes",
+    "window", "division", "constant", "noise", "sizes", "matches",
 )  # fmt: skip
 
 
@@ -57,7 +57,9 @@ def tables_of(workflow: Workflow, case: Path, policies: dict[str, Policy]):
                 columns = {name: column.type for name, column in known.spec.columns.items()}
             fields = tuple(Field(name, parse_type(kind.removesuffix(" unique"))) for name, kind in columns.items())
             unique = frozenset(name for name, kind in columns.items() if kind.endswith(" unique"))
-            scans.append(Scan(table, dataset, dataset.split("/")[0], fields, unique))
+            said = [(name.split("."), most) for name, most in workflow.spec.mpc.most_matches.items()]
+            most = frozenset((column, times) for (of, column), times in said if of == table)
+            scans.append(Scan(table, dataset, dataset.split("/")[0], fields, unique, most_matches=most))
         tables[table] = scans[0] if len(scans) == 1 else Concat(tuple(scans))
     return tables
 

@@ -96,6 +96,17 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
             "visits-by-ward.yaml:20:39: spec.mpc.discloseSizes[2]: visits is listed twice (fix: keep one)",
         ],
     ),
+    "how often keys come, of what is not there, or never": (
+        WORKFLOW,
+        "  deadlines: {jobSeconds: 600}",
+        "  mpc: {mostMatches: {beds.ward: 8, visits.beds: 8}}",
+        [
+            "visits-by-ward.yaml:20:23: spec.mpc.mostMatches.beds.ward: there is no table beds "
+            "(fix: the tables are: visits)",
+            "visits-by-ward.yaml:20:37: spec.mpc.mostMatches.visits.beds: visits has no column beds "
+            "(fix: its columns are: ward, kind, cost)",
+        ],
+    ),
     "keys of something that is no column": (
         WORKFLOW,
         "  deadlines: {jobSeconds: 600}",

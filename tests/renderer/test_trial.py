@@ -163,3 +163,56 @@ def test_sizes_that_may_be_told_make_later_steps_cheaper(folder):
     refused = ccd_try(folder, sql, *tables, "--disclose-sizes", "beds")
     assert refused.exit_code == 10
     assert "there is no such table" in " ".join(refused.stderr.split())
+
+
+def pairs(folder):
+    """Two tables whose keys repeat: of orders up to three times, of parcels up to twice."""
+    (folder / "orders.csv").write_text("who,n\n1,10\n1,11\n1,12\n2,20\n,30\n")
+    (folder / "parcels.csv").write_text("whom,m\n1,5\n1,6\n2,7\n2,8\n9,9\n")
+    return ["--table", "orders=alpha:orders.csv", "--table", "parcels=bravo:parcels.csv", "--json"]
+
+
+@pytest.mark.parametrize(
+    ("join", "said", "expected"),
+    [
+        ("JOIN", "parcels.whom=2", {(1, 66, 6), (2, 40, 2)}),
+        ("JOIN", "orders.who=3", {(1, 66, 6), (2, 40, 2)}),
+        ("LEFT JOIN", "parcels.whom=2", {(1, 66, 6), (2, 40, 2), (None, 30, 1)}),
+    ],
+)
+@pytest.mark.parametrize("how", [[], ["--plain"]])
+def test_keys_that_repeat_on_both_sides_are_joined_by_sorting_where_it_is_said_how_often(
+    folder, join, said, expected, how
+):
+    sql = f"SELECT who, SUM(n) AS s, COUNT(*) AS c FROM orders {join} parcels ON who = whom GROUP BY who"
+    result = ccd_try(folder, sql, *pairs(folder), "--most-matches", said, *how)
+    assert result.exit_code == 0, result.stderr
+    assert {tuple(row.values()) for row in json.loads(result.stdout)["output"]} == expected
+
+
+def test_how_often_keys_come_is_checked_and_said_in_the_plan(folder):
+    sql = "SELECT who, COUNT(*) AS c FROM orders JOIN parcels ON who = whom GROUP BY who"
+    tables = pairs(folder)[:-1]
+    shown = ccd_try(folder, sql, *tables, "--most-matches", "parcels.whom=2", "--plan").stdout
+    assert "whether more than 2 rows agree in whom" in shown
+    for how in ([], ["--plain"]):
+        refused = ccd_try(folder, sql, *tables, "--most-matches", "parcels.whom=1", *how)
+        assert refused.exit_code == 10
+        assert "whom: more than 1 rows have the same value" in " ".join(refused.stderr.split())
+        assert "say a larger number" in " ".join(refused.stderr.split())
+
+
+@pytest.mark.parametrize("said", ["parcels.whom", "parcels.whom=0", "parcels.whom=99999", "parcels.m.n=", "beds.no=2"])
+def test_how_often_keys_come_is_a_number_and_of_a_column(folder, said):
+    refused = ccd_try(folder, "SELECT COUNT(*) AS n FROM orders", *pairs(folder), "--most-matches", said)
+    assert refused.exit_code == 10
+    assert "--most-matches" in refused.stderr
+
+
+def test_too_many_pairs_say_what_could_be_said(folder):
+    (folder / "x.csv").write_text("a\n" + "1\n" * 5000)
+    options = ["--table", "x=alpha:x.csv", "--table", "y=bravo:x.csv", "--plain"]
+    result = ccd_try(folder, "SELECT COUNT(*) AS n FROM x JOIN y ON x.a = y.a", *options)
+    assert "--most-matches TABLE.COLUMN=8" in " ".join(result.stderr.split())
+    more = ccd_try(folder, "SELECT COUNT(*) AS n FROM x JOIN y ON x.a = y.a", *options, "--most-matches", "y.a=5000")
+    assert "say a smaller number" in " ".join(more.stderr.split())

@@ -230,6 +230,15 @@ ENTRIES = {
     "full join": Entry("SELECT k, j, uk, x FROM {t} FULL JOIN u ON k = uk"),
     "inner join, many to many": Entry("SELECT k, v, l, w, m FROM {t} JOIN {r} ON k = rk AND j = rj"),
     "left join, many to many": Entry("SELECT k, v, w, m FROM {t} LEFT JOIN {r} ON k = rk"),
+    **{
+        f"{what}, a key up to so often": Entry(sql, tells=frozenset({"match_check"}), options={"most_matches": most})
+        for what, most, sql in [
+            ("inner join", {"rk": 5}, "SELECT k, v, l, w, m FROM {t} JOIN {r} ON k = rk AND j = rj"),
+            ("inner join on the left", {"k": 9}, "SELECT k, v, l, w, m FROM {t} JOIN {r} ON k = rk"),
+            ("left join", {"rk": 5, "k": 9}, "SELECT k, v, w, m FROM {t} LEFT JOIN {r} ON k = rk"),
+            ("left join on the left", {"k": 9}, "SELECT k, v, w, m FROM {t} LEFT JOIN {r} ON k = rk"),
+        ]
+    },
     "semi join": Entry("SELECT k, v, l FROM {t} SEMI JOIN {r} ON k = rk AND j = rj"),
     "anti join": Entry("SELECT k, v, l FROM {t} ANTI JOIN {r} ON k = rk AND j = rj"),
     "in": Entry("SELECT k, v FROM {t} WHERE v IN (SELECT w FROM {r})"),
@@ -325,8 +334,8 @@ FILTERED = {"t": "(SELECT * FROM t WHERE e) AS t", "r": "(SELECT * FROM r WHERE 
 WHOLE = {"t": "t", "r": "r"}
 
 
-def tables() -> dict[str, Node]:
-    """Return what queries read."""
+def tables(most_matches: Mapping[str, int]) -> dict[str, Node]:
+    """Return what queries read; a value of such a column comes in at most so many rows."""
 
     def scan(table: str, owner: str) -> Scan:
         fields = (
@@ -334,7 +343,8 @@ def tables() -> dict[str, Node]:
             for name, kind in NAMES[table].items()
         )
         unique = frozenset({"uk"} if table == "u" else ())
-        return Scan(table, f"{owner}/{table}", owner, tuple(fields), unique, unique)
+        most = frozenset((name, times) for name, times in most_matches.items() if name in NAMES[table])
+        return Scan(table, f"{owner}/{table}", owner, tuple(fields), unique, unique, most_matches=most)
 
     scans = {table: tuple(scan(table, owner) for owner in owners) for table, owners in OWNERS.items()}
     return {table: Concat(parts) if len(parts) > 1 else parts[0] for table, parts in scans.items()}
@@ -344,9 +354,11 @@ def tables() -> dict[str, Node]:
 def plan_of(name: str, is_filtered: bool) -> Plan:
     """Compile with the passes alone that MPC cannot do without: nothing is done by owners on their own rows."""
     entry = ENTRIES[name]
-    options = {"asked": None, "cleartext": None, "countable": frozenset(), **entry.options}
+    options = {"asked": None, "cleartext": None, "countable": frozenset(), "most_matches": {}, **entry.options}
     asked = options["asked"] or {}
-    node: Node = bind(entry.sql.format(**(FILTERED if is_filtered else WHOLE)), tables(), (ANALYST,))
+    node: Node = bind(
+        entry.sql.format(**(FILTERED if is_filtered else WHOLE)), tables(options["most_matches"]), (ANALYST,)
+    )
     assert isinstance(node, Collect)
     node = add_noise(clamp_scans(guard_groups(node, asked), asked), asked)
     before = None
