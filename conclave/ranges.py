@@ -224,7 +224,12 @@ class _Walk:
         return found
 
     def _mean(self, summed: AggregateOutput, counted: AggregateOutput, below: str) -> int | None:
-        if summed.function != "sum" or summed.over is None or summed.is_total_of_counts or summed.times != counted.times:
+        if (
+            summed.function != "sum"
+            or summed.over is None
+            or summed.is_total_of_counts
+            or summed.times != counted.times
+        ):
             return None
         if counted.function == "count" and counted.over in (None, summed.over):
             return self.made[below][summed.over]

@@ -15,6 +15,7 @@ Reveals:  nothing: under MPC no table's size hangs on data, and the join needs n
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from conclave.ir.errors import Position
 from conclave.ir.expressions import Arithmetic, Case, Column, Expression, IsNull, Literal, names_in
 from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Filter, Join, Node, Output, Project
 from conclave.ir.types import Integer
@@ -125,7 +126,7 @@ class _Making:
         if output.function == "count":
             self.outputs.append(self._times(replace(output, over=None), self._rows(over)))
             return
-        made = self._aggregated(f"{over}_{output.function}", output.function, over)
+        made = self._aggregated(f"{over}_{output.function}", output.function, over, output.at)
         self.outputs.append(replace(output, function=_AGAIN[output.function], over=made))
 
     def over(self, above: Node, at: int, below: Node) -> Node:
@@ -165,11 +166,11 @@ class _Making:
         self.unmatched[name] = 1 if over is None else 0
         return name
 
-    def _aggregated(self, wish: str, function: AggregateFunction, over: str | None) -> str:
+    def _aggregated(self, wish: str, function: AggregateFunction, over: str | None, at: Position | None = None) -> str:
         for known in self.partial:
             if (known.function, known.over) == (function, over):
                 return known.name
-        self.partial.append(AggregateOutput(self._fresh(wish), function, over))
+        self.partial.append(AggregateOutput(self._fresh(wish), function, over, at=at))
         return self.partial[-1].name
 
     def _fresh(self, wish: str) -> str:
