@@ -35,6 +35,7 @@ Files, in reading order:
 - minimum: whether what is told is of enough subjects
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
+- weightings: how much sums of products tell of a single row
 - noise: whether what is told has enough noise
 - rows: which rows an aggregate is of
 - terms: what a sum is a sum of

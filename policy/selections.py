@@ -181,29 +181,29 @@ def _are_same(one: frozenset[Expression], other: frozenset[Expression]) -> bool:
 
 def _told(node: Aggregate, output: AggregateOutput, making: Making, there: tuple[frozenset[str], ...]) -> _Told:
     values = (ONE,) * max(n_parts(node.source), 1) if output.over is None else making.made(node.source, output.over)
-    picked = [_picked(value) for value in values]
+    bare = [picked(value) for value in values]
     sources = origins(node.source, output.over) if output.over is not None else frozenset[str]()
-    is_plain = all(isinstance(without_casts(value), Column) for value, _ in picked)
+    is_plain = all(isinstance(without_casts(value), Column) for value, _ in bare)
     kinds = {"extreme"} if output.function in _EXTREMES else {"sum"} if output.function in _SPREAD else {"count"}
     if output.function == "sum" and not is_plain:
         kinds.add("count")  # SUM(1 + 0 * days) counts
     if output.is_distinct:
         kinds = {"distinct", "count"}  # of what nobody has twice, it is the number of rows
-    counts = kinds == {"count"} or ("count" in kinds and not all(_is_nothing_of_nothing(value) for value, _ in picked))
-    rows = tuple(conditions for _, conditions in picked)
-    there = there if len(there) == len(picked) else (frozenset(),) * len(picked)
+    counts = kinds == {"count"} or ("count" in kinds and not all(_is_nothing_of_nothing(value) for value, _ in bare))
+    rows = tuple(conditions for _, conditions in bare)
+    there = there if len(there) == len(bare) else (frozenset(),) * len(bare)
     present = tuple(needed(value) - certain for value, certain in zip(values, there, strict=True))
     return _Told(output.name, frozenset(kinds), sources, rows, counts, present)
 
 
-def _picked(value: Expression) -> tuple[Expression, frozenset[Expression]]:
+def picked(value: Expression) -> tuple[Expression, frozenset[Expression]]:
     """Return what is aggregated, and which conditions its rows pass because it is NULL in others."""
     bare = without_casts(value)
     if is_null(bare):
         return bare, _NOBODY
     if isinstance(bare, Case) and len(bare.branches) == 1 and is_null(bare.default):
         ((condition, chosen),) = bare.branches
-        inner, conditions = _picked(chosen)
+        inner, conditions = picked(chosen)
         return inner, conditions | {positive(condition)}
     return (bare, frozenset({Not(IsNull(bare))})) if may_be_null(bare, frozenset()) else (bare, frozenset())
 

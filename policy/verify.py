@@ -32,6 +32,7 @@ from policy.sizes import check_sizes
 from policy.steps import check_steps
 from policy.uses import Relation, Use, influences_of, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
+from policy.weightings import check_weightings
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_sizes(plan, valid),
         *check_differencing(plan.query, valid),
         *check_selections(plan.query, valid),
+        *check_weightings(plan.query, valid),
         *check_noise(plan, valid),
         *check_shared_sizes(plan, valid),
     ]

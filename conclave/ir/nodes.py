@@ -33,6 +33,7 @@ AggregateFunction = OneOf[
 SPREADS: dict[AggregateFunction, SpreadFunction] = {
     "var_samp": "var_samp", "var_pop": "var_pop", "stddev_samp": "stddev_samp", "stddev_pop": "stddev_pop",
 }  # fmt: skip
+QUANTILES: tuple[AggregateFunction, ...] = ("quantile_cont", "quantile_disc")  # need values in their order
 _OF_NUMBERS = ("sum", "avg", "quantile_cont", "sum_squares", *SPREADS)
 JoinKind = OneOf["inner", "left", "semi", "anti"]
 Owners = frozenset[str | None]  # of all scans below a node; None stands for those below a plan's Input
@@ -172,7 +173,7 @@ class AggregateOutput:
     over: str | None
     # The column under a count or sum made by `split_aggregate`: partial counts are added, and SUM of nothing is 0 then.
     is_total_of_counts: bool = False
-    is_distinct: bool = False  # equal values count once; only in a query as written, `expand_distinct` leaves none
+    is_distinct: bool = False  # equal values count once
     fraction: decimal.Decimal | None = None  # of a quantile: which part of the values is at or below it
     at: Position | None = field(default=None, compare=False, repr=False)
     # Of a sum or count made by `aggregate_before_join`: each row stands for as many rows as this column says.

@@ -12,7 +12,7 @@ In reading order:
 - seen: keys in the clear at those who may see them
 - aggregate: a whole table to one row
 - groupby: one row for each group
-- guard: groups of too few subjects stop existing
+- guard: different values are counted; groups of too few subjects stop existing
 - noise: noise on totals, before anybody sees them
 - runs: what the first or last of a run of rows holds
 - window: window functions

@@ -43,7 +43,7 @@ def aggregate_rows(
     for columns in for_each(outputs, lambda output, lane: _prepared(output, schema, rows.on(lane), looking), me):
         table = table.with_columns(columns)
     for output in outputs:
-        assert not output.is_distinct, "expand_distinct leaves none"
+        assert not output.is_distinct, "these are counted by `guard`"
         match output.function:
             case "quantile_cont" | "quantile_disc":
                 assert output.over is not None

@@ -99,8 +99,8 @@ def _operate(
             table = _table(source, tables)
             # Bytes that the answer does not show were not shared.
             carried = [name for key in keys for name in _texts_of(source.schema, key) if name in table.columns]
-            if step.operator.guards:
-                guards = step.operator.guards
+            guards = step.operator.guards
+            if guards or any(output.is_distinct for output in aggregates):
                 groups = guarded_rows(table, source.schema, keys, aggregates, guards, me, carried, on_too_few, looking)
             else:
                 groups = aggregate_rows(table, source.schema, keys, aggregates, carried, me, _who(step, me), looking)

@@ -1,4 +1,5 @@
-"""Groups of too few subjects stop existing, before anybody sees how many there were.
+"""Different values are counted in each group; groups of too few subjects stop existing, before anybody sees how many there
+were.
 
 Subjects are counted over all rows of a group, whoever shared them: somebody who is with several owners counts once.
 """
@@ -44,7 +45,8 @@ def guarded_rows(
     on_too_few: OnTooFew = refuse_too_few,
     looking: Looking | None = None,
 ) -> SecretTable:
-    """Return `aggregate_rows`' table without the groups that fall short of a guard; without keys, with NULL for values.
+    """Return `aggregate_rows`' table, with numbers of different values besides, of one column or several, and without the
+    groups that fall short of a guard; without keys, with NULL for values.
 
     An aggregate over a column that may be NULL is NULL where the rows in which it is not have too few subjects.
 
@@ -69,7 +71,7 @@ def guarded_rows(
         me,
     )
     groups = groups.with_columns({out: SecretColumn(counts[name, None]) for out, name in distinct.items()})
-    return _suppressed(groups, keys, over, partial, guards, counts, me, on_too_few)
+    return _suppressed(groups, keys, over, partial, guards, counts, me, on_too_few) if guards else groups
 
 
 def count_distinct(

@@ -1,13 +1,14 @@
 """Group twice where equal values count once: count(distinct x) by k => count(x) by k over groups by k, x.
 
 After:    expand_avg. All distinct aggregates of a node are over one column; what else it has is aggregated in two steps.
+          What cannot be: MPC counts different values by itself, side by side.
 Reveals:  nothing more: the inner groups stay inside the computation.
 """
 
 from dataclasses import replace
 
 from conclave.ir.errors import UnsupportedQuery
-from conclave.ir.nodes import Aggregate, AggregateOutput, Node
+from conclave.ir.nodes import QUANTILES, Aggregate, AggregateOutput, Node
 from conclave.ir.walk import bottom_up
 from conclave.passes.split_aggregate import COMBINE_WITH
 
@@ -29,11 +30,13 @@ def expand_distinct(root: Node) -> Node:
 
 
 def _expand(node: Node) -> Node:
-    # Under a guard subjects are told apart as well, which two steps of grouping cannot do: MPC counts both by itself.
+    # Under a guard subjects are told apart as well, which two steps of grouping cannot do.
     if not (isinstance(node, Aggregate) and any(output.is_distinct for output in node.outputs)) or node.guards:
         return node
-    (over,) = {output.over for output in node.outputs if output.is_distinct}
+    over, *others = {output.over for output in node.outputs if output.is_distinct}
     assert over is not None
+    if others or any(output.function in QUANTILES for output in node.outputs):
+        return node
     taken = {name.lower() for name in (*node.keys, over)}
     inner: list[AggregateOutput] = []
     outer: list[AggregateOutput] = []

@@ -45,7 +45,7 @@ def _split(node: Node) -> Node:
 
 
 def _is_splittable(node: Aggregate, parts: tuple[Node, ...]) -> bool:
-    if any(output.function not in COMBINE_WITH for output in node.outputs):
+    if any(output.function not in COMBINE_WITH or output.is_distinct for output in node.outputs):
         return False
     if node.guards:  # somebody may be with several owners: subjects cannot be counted apart and added up
         return False

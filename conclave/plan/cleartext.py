@@ -9,7 +9,9 @@ from typing import assert_never
 
 from conclave.ir.expressions import Column
 from conclave.ir.nodes import (
+    QUANTILES,
     Aggregate,
+    AggregateOutput,
     Collect,
     Concat,
     CrossOne,
@@ -28,7 +30,6 @@ from conclave.plan.steps import MpcStep
 
 # By (logical table, column): the parties that are to see it.
 Cleartext = Mapping[tuple[str, str], tuple[str, ...]]
-_IN_ORDER = ("quantile_cont", "quantile_disc")  # need the rows of a group in an order of their values
 
 
 def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, ...]) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, ...]) -> tupl
     match node:
         case Join(left, right, on):
             keys = [*((left, a) for a, _ in on), *((right, b) for _, b in on)]
-        case Aggregate(source, names, outputs) if not node.guards and all(o.function not in _IN_ORDER for o in outputs):
+        case Aggregate(source, names, outputs) if not (node.guards or any(map(_is_sorted_for, outputs))):
             keys = [(source, name) for name in names]
         case _:
             return ()
@@ -54,6 +55,11 @@ def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, ...]) -> tupl
     allowed = [set(cleartext.get(column, ())) for origin in columns for column in origin]
     seers = [party for party in compute if all(party in each for each in allowed)]
     return tuple(seers) if len(seers) == len(compute) else tuple(seers[:1])
+
+
+def _is_sorted_for(output: AggregateOutput) -> bool:
+    """Whether the rows of a group have to be in an order of their values."""
+    return output.is_distinct or output.function in QUANTILES
 
 
 def who_counts(step: MpcStep, compute: tuple[str, ...], members: Iterable[str]) -> tuple[str, ...]:

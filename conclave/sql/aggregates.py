@@ -8,20 +8,20 @@ from sqlglot import exp
 
 from conclave.ir.errors import Position, QueryProblem
 from conclave.ir.expressions import Case, Column, Expression, Literal
-from conclave.ir.nodes import SPREADS, Aggregate, AggregateFunction, AggregateOutput, Input
+from conclave.ir.nodes import QUANTILES, SPREADS, Aggregate, AggregateFunction, AggregateOutput, Input
 from conclave.ir.types import Boolean, Field, Integer
 from conclave.sql.bind_expression import ExpressionBinder
 from conclave.sql.literals import as_boolean, is_null_literal
 from conclave.sql.refuse import refuse_others, refused
 
-_QUANTILES: dict[type[exp.Expr], AggregateFunction] = {
+_QUANTILE_CALLS: dict[type[exp.Expr], AggregateFunction] = {
     exp.Median: "quantile_cont",
     exp.PercentileCont: "quantile_cont",
     exp.PercentileDisc: "quantile_disc",
     exp.Quantile: "quantile_disc",
 }
 _FUNCTIONS: dict[type[exp.Expr], AggregateFunction] = {
-    **_QUANTILES,
+    **_QUANTILE_CALLS,
     exp.Variance: "var_samp",
     exp.VariancePop: "var_pop",
     exp.Stddev: "stddev_samp",
@@ -68,7 +68,7 @@ class Aggregates:
         fraction = None
         if isinstance(part, exp.WithinGroup):
             part = self._ordered_within(part)
-        if type(part) in _QUANTILES:
+        if type(part) in _QUANTILE_CALLS:
             fraction = self._fraction(part, at)
         function = _FUNCTIONS[type(part)]
         refuse_others(part, frozenset({"this", "big_int", "expression", "quantile"}), text)
@@ -88,22 +88,25 @@ class Aggregates:
                 fraction,
             ):
                 return replace(known.stand_in, at=at)
-        self._check_distinct(over, is_distinct, fraction is not None, at)
+        self._check_distinct(function, over, is_distinct, at)
         made = _field_of(function, over, self.is_grouped, at)
         column = Column(f"\0{len(self.calls)}", made.type, made.nullable, at)
         self.calls.append(Call(function, over, is_distinct, fraction, column))
         return column
 
     def _check_distinct(
-        self, over: Expression | None, is_distinct: bool, is_quantile: bool, at: Position | None
+        self, function: AggregateFunction, over: Expression | None, is_distinct: bool, at: Position | None
     ) -> None:
-        """Refuse what cannot be grouped twice at once."""
-        if is_distinct and any(call.is_distinct and call.over != over for call in self.calls):
-            fix = "count each in a subquery of its own, and join those"
-            raise refused("DISTINCT over different expressions in one SELECT", at, fix)
-        quantile = is_quantile or any(call.fraction is not None for call in self.calls)
-        if quantile and (is_distinct or any(call.is_distinct for call in self.calls)):
-            raise refused("DISTINCT beside a quantile", at, "take each in a subquery of its own, and join those")
+        """Refuse what cannot be grouped twice at once: different values are counted side by side, but not added up."""
+        once = [(call.function, call.over) for call in self.calls if call.is_distinct]
+        once += [(function, over)] if is_distinct else []
+        if all(each == "count" for each, _ in once):
+            return
+        fix = "take each in a subquery of its own, and join those"
+        if any(other != once[0][1] for _, other in once):
+            raise refused("SUM or AVG of DISTINCT values beside other DISTINCT values", at, fix)
+        if function in QUANTILES or any(call.function in QUANTILES for call in self.calls):
+            raise refused("SUM or AVG of DISTINCT values beside a quantile", at, fix)
 
     def _fraction(self, part: exp.Expr, at: Position | None) -> decimal.Decimal:
         """Return the part of the values that a quantile asks for."""

@@ -194,6 +194,13 @@ ENTRIES = {
     "group by several": Entry("SELECT s, b, l, MAX(j) AS a, AVG(d) AS c, MIN(f) AS g FROM {t} GROUP BY s, b, l"),
     "group by, sums of words": Entry("SELECT k, SUM(v) AS a, AVG(v) AS c FROM {t} GROUP BY k", is_checked=True),
     "count distinct": Entry("SELECT k, COUNT(DISTINCT v) AS a, COUNT(*) AS c FROM {t} GROUP BY k"),
+    "counts of different values": Entry(
+        "SELECT k, COUNT(DISTINCT v) AS a, COUNT(DISTINCT s) AS c, COUNT(DISTINCT d) FILTER (WHERE b) AS g, SUM(j) AS h,"
+        " COUNT(*) AS i FROM {t} GROUP BY k"
+    ),
+    "counts of different values, ungrouped": Entry(
+        "SELECT COUNT(DISTINCT v) AS a, COUNT(DISTINCT l) AS c, MAX(j) AS g, QUANTILE_DISC(j, 0.5) AS h FROM {t}"
+    ),
     "having": Entry("SELECT k, COUNT(*) AS a FROM {t} GROUP BY k HAVING COUNT(*) > 1"),
     "ungrouped": Entry(
         "SELECT SUM(j) AS a, COUNT(*) AS c, COUNT(v) AS g, MIN(v) AS h, MAX(v) AS i, AVG(j) AS m, MIN(s) AS n,"

@@ -1,0 +1,156 @@
+"""Sums of products, under a minimum of subjects: how much of a single row they tell.
+
+Theory. A sum of `pay * w`, where the recipient knows each row's `w`, is one linear equation in what the rows of a group are
+paid. Two things make such equations tell of one row. A column that is multiplied by itself makes weights that are zero for
+all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), and one of two values does so by itself. And as
+many equations as a group has rows can be solved for all of them, as power sums (`pay`, `pay * pay`, ...) can. So under a
+minimum of k a column is in a product once at most, and in fewer than k sums of different products, a variance's included.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from conclave.ir.expressions import Arithmetic, Case, Column, Expression, operands
+from conclave.ir.nodes import SPREADS, Aggregate, AggregateOutput, Collect, Node, Project, Scan
+from conclave.ir.show import show_expression
+from conclave.ir.types import Integer
+from conclave.ir.walk import children, scans_in
+from conclave.ir.window import Window
+from policy.document import Policy
+from policy.made import Making
+from policy.mean import without_casts
+from policy.minimum import groupings, least_of
+from policy.selections import picked
+from policy.verdict import Code, Reason
+
+Powers = Mapping[tuple[str, str], int]  # how often each table's column is a factor, at most
+_SUMS = ("sum", "avg", "sum_squares", *SPREADS)
+_SQUARED = ("sum_squares", *SPREADS)
+_NUMBER = ("", "*")  # of rows, as a factor
+
+
+def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield a refusal for each dataset with a minimum, sums over whose rows can tell of single ones."""
+    factors, making = _Factors(_of_two_values(root, policies)), Making()
+    for dataset, nodes in sorted(groupings(root, policies).items()):
+        policy = policies[dataset]
+        sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
+        squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
+        if squared is not None:
+            node, problem = squared
+            what = f"{problem}: such a product can leave out all but some rows of a group"
+            fix = (
+                "multiply different columns, of many values each; for a square ask for VAR_SAMP, for some rows use CASE"
+            )
+            yield _reason(policy, node, "minimum-not-countable", what, fix)
+            continue
+        for name, (node, count) in _numbers(sums, factors, making).items():
+            if count >= max(least_of(policy), 2):
+                what = f"of a group of {count}, {count} sums of {name} by different weights tell what it is in each row"
+                fix = f"ask for at most {least_of(policy) - 1} sums of it in one workflow"
+                yield _reason(policy, node, "differencing", what, fix)
+                break
+
+
+def _numbers(
+    sums: list[tuple[Aggregate, AggregateOutput]], factors: "_Factors", making: Making
+) -> dict[str, tuple[Aggregate, int]]:
+    """Return for each column in how many different products it is summed, and the last place."""
+    found: dict[tuple[str, str], dict[str, Aggregate]] = {}
+    for node, output in sums:
+        assert output.over is not None
+        # Of other rows by a condition is another matter: see `policy.selections`.
+        parts = [without_casts(picked(each)[0]) for each in making.made(node.source, output.over)]
+        text = " | ".join(map(show_expression, parts)) + (" squared" if output.function in _SQUARED else "")
+        for column in factors.of(node.source, output.over):
+            found.setdefault(column, {}).setdefault(text, node)
+    return {name: (list(texts.values())[-1], len(texts)) for (_, name), texts in sorted(found.items())}
+
+
+def _reason(policy: Policy, node: Aggregate, code: Code, what: str, fix: str) -> Reason:
+    return Reason(
+        code=code,
+        dataset=policy.metadata.dataset,
+        version=policy.metadata.version,
+        clause="spec.minimum.subjects",
+        says=f"asks for at least {least_of(policy)} subjects behind all that is released",
+        what=what,
+        where=node.at,
+        fix=fix,
+    )
+
+
+@dataclass
+class _Factors:
+    """Which columns a column is a product of, through all that a query computes."""
+
+    of_two_values: frozenset[tuple[str, str]]
+    _done: dict[tuple[int, str], Powers] = field(default_factory=dict)  # by the id of a node of one query
+
+    def problem(self, node: Aggregate, output: AggregateOutput) -> str:
+        """Return what is wrong with the products that are summed; "" if nothing is."""
+        assert output.over is not None
+        powers = self.of(node.source, output.over)
+        times = 2 if output.function in _SQUARED and len(powers) > 1 else 1
+        for column, power in sorted(powers.items()):
+            if power * times > 1:
+                return f"{column[1]} is multiplied by itself"
+            if len(powers) > 1 and column in self.of_two_values:
+                return f"{column[1]} has two values, by its policy's bounds, and is multiplied"
+        return ""
+
+    def of(self, node: Node, name: str) -> Powers:
+        """Return how often each table's column is a factor of a relation's column."""
+        if (id(node), name) not in self._done:
+            self._done[id(node), name] = self._of(node, name)
+        return self._done[id(node), name]
+
+    def _of(self, node: Node, name: str) -> Powers:
+        match node:
+            case Scan(table):
+                return {(table, name): 1}
+            case Project(source, outputs):
+                return self._product(source, next(o.expression for o in outputs if o.name == name))
+            case Aggregate(source, keys, outputs) if name not in keys:
+                output = next(output for output in outputs if output.name == name)
+                if output.over is None or output.function == "count":
+                    return {_NUMBER: 1}
+                below = self.of(source, output.over)
+                return _added(below, below) if output.function in _SQUARED else below
+            case Window(source) if name not in {f.name for f in source.schema}:
+                return _most(self.of(source, f.name) for f in source.schema)
+        sides = [side for side in children(node) if name in {f.name for f in side.schema}]
+        return _most(self.of(side, name) for side in sides)
+
+    def _product(self, source: Node, expression: Expression) -> Powers:
+        match expression:
+            case Column(name):
+                return self.of(source, name)
+            case Arithmetic("*" | "/", left, right):
+                return _added(self._product(source, left), self._product(source, right))
+            case Case(branches, default):  # its conditions are another matter: see `policy.weights`
+                return _most(self._product(source, each) for each in (*(value for _, value in branches), default))
+        return _most(self._product(source, part) for part in operands(expression))
+
+
+def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> frozenset[tuple[str, str]]:
+    """Return the tables' columns that are one of two whole numbers, as far as a policy says so."""
+    found = set()
+    for scan in scans_in(root):
+        policy = policies.get(scan.dataset)
+        for each in scan.schema:
+            bounds = policy.spec.columns[each.name].bounds if policy and each.name in policy.spec.columns else None
+            if bounds is not None and isinstance(each.type, Integer) and bounds[1] - bounds[0] <= 1:
+                found.add((scan.table, each.name))
+    return frozenset(found)
+
+
+def _most(powers: Iterable[Powers]) -> Powers:
+    found: dict[tuple[str, str], int] = {}
+    for each in powers:
+        found |= {column: max(power, found.get(column, 0)) for column, power in each.items()}
+    return found
+
+
+def _added(one: Powers, other: Powers) -> Powers:
+    return {column: one.get(column, 0) + other.get(column, 0) for column in {**one, **other}}
