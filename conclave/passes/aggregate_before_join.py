@@ -23,6 +23,9 @@ from conclave.ir.walk import children, nodes_in, owner_of, substitute, with_chil
 from conclave.passes.order_joins import most_rows
 from conclave.plan.unique import unique_side
 
+# So many are compared in fewer rounds than it takes to sort by a key, and with no more bytes.
+FEW_PAIRS = 1 << 12
+
 # What the aggregates of groups are aggregated by once more; counts become `times`.
 _AGAIN: dict[AggregateFunction, AggregateFunction] = {"sum": "sum", "sum_squares": "sum", "min": "min", "max": "max"}
 
@@ -246,5 +249,7 @@ def _places(node: Node, path: _Path, reads: _Reads) -> Iterator[_Place]:
 
 
 def _is_open(join: Join) -> bool:
-    """Whether MPC would compare all pairs of rows."""
-    return join.how in ("inner", "left") and owner_of(join) is None and unique_side(join)[0] is None
+    """Whether MPC would compare all pairs of rows, and more than a few."""
+    if join.how not in ("inner", "left") or owner_of(join) is not None or unique_side(join)[0] is not None:
+        return False
+    return most_rows(join.left) * most_rows(join.right) > FEW_PAIRS

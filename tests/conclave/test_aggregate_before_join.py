@@ -8,7 +8,7 @@ import pytest
 from conclave.ir.nodes import Join
 from conclave.plan.steps import MpcStep
 from renderer.answer import rows_of
-from renderer.trial import parse_tables, prepare
+from renderer.trial import TrialProblem, parse_tables, prepare
 from tests.conclave.test_random_answers import plain, unmatched
 
 LEFT = "k INTEGER, g SMALLINT, x INTEGER, b BIGINT, d DECIMAL(9,2), f DOUBLE, s VARCHAR"
@@ -123,3 +123,27 @@ def test_the_answer_is_duckdbs(title, trial):
 @pytest.mark.parametrize("case", CASES)
 def test_extremes_are_as_duckdb_has_them(sql, case, trial):
     assert_answers(sql, *trial(sql, *CASES[case]))
+
+
+@pytest.mark.parametrize(("number", "n_rows", "fits"), [(1 << 58, 4, True), (-(1 << 58), 4, True), (1 << 61, 8, False)])
+def test_a_sum_that_outgrows_its_word_by_how_often_it_counts_is_refused(number, n_rows, fits, trial):
+    left, right = [["1", "1", "1", str(number), "1", "1", "'a'"]], [["1", "1", "1", "1", "'b'"]] * n_rows
+    made, database = trial("SELECT SUM(b) AS a, COUNT(*) AS n FROM l JOIN r ON k = j", left, right)
+    if fits:
+        assert_answers("SELECT SUM(b) AS a, COUNT(*) AS n FROM l JOIN r ON k = j", made, database)
+    else:
+        with pytest.raises(TrialProblem, match=r"outgrow|too large|larger"):
+            made.run(lambda _: None)
+
+
+def test_more_pairs_than_may_be_compared_are_none(tmp_path):
+    rows = "SELECT (i % 3)::INTEGER AS {}, (i % 1000)::INTEGER AS {} FROM range(5000) t(i)"
+    with duckdb.connect() as database:
+        for name, columns in (("l", ("k", "x")), ("r", ("j", "y"))):
+            database.execute(f"COPY ({rows.format(*columns)}) TO '{tmp_path}/{name}.parquet'")
+            database.execute(f"CREATE VIEW {name} AS FROM '{tmp_path}/{name}.parquet'")
+        tables = parse_tables([f"l=alpha:{tmp_path}/l.parquet", f"r=bravo:{tmp_path}/r.parquet"])
+        sql = "SELECT k, SUM(x) AS a, SUM(y) AS b, COUNT(*) AS n FROM l JOIN r ON k = j GROUP BY k"
+        assert_answers(sql, prepare(sql, tables, None), database)
+        with pytest.raises(TrialProblem, match="pair by pair"):
+            prepare("SELECT SUM(x * y) AS a FROM l JOIN r ON k = j", tables, None).run(lambda _: None)
