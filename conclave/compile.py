@@ -4,13 +4,16 @@ from collections.abc import Mapping
 
 from conclave.cheetah.program import check_cheetah
 from conclave.ir.guard import Protection
-from conclave.ir.nodes import Node
+from conclave.ir.nodes import Join, Node
+from conclave.ir.walk import nodes_in
 from conclave.local.sqltext import to_sql
 from conclave.passes.add_noise import add_noise
+from conclave.passes.aggregate_before_join import aggregate_before_join
 from conclave.passes.clamp_scans import clamp_scans
 from conclave.passes.guard_groups import guard_groups
 from conclave.passes.optimise import optimise
-from conclave.plan.cleartext import Cleartext
+from conclave.plan.bounded import bounded_side
+from conclave.plan.cleartext import Cleartext, seers_of
 from conclave.plan.lower import lower
 from conclave.plan.steps import Compute, MpcSetting, Plan, Protocol
 from conclave.ranges import with_checks
@@ -37,7 +40,24 @@ def compile_query(
     """
     asked = protections or {}
     bound = add_noise(clamp_scans(guard_groups(bind(sql, tables, recipients), asked), asked), asked)
-    setting = MpcSetting(protocol, compute)
-    plan = with_checks(lower(optimise(bound), setting, to_sql, asked, cleartext, countable))
+    setting, best = MpcSetting(protocol, compute), optimise(bound)
+    run = best.source
+    # Where owners protect subjects, what a run looks at, or may fail of, is to be what the query itself needs.
+    if protocol == "replicated3" and not any(each.least or each.noise for each in asked.values()):
+        run = aggregate_before_join(run, lambda node: not _is_seen(node, cleartext or {}, compute))
+        if _is_checked_anew(run, best):
+            run = best.source
+    plan = with_checks(lower(best, setting, to_sql, asked, cleartext, countable, None if run == best.source else run))
     check_cheetah(plan)
     return plan
+
+
+def _is_seen(node: Node, cleartext: Cleartext, compute: Compute) -> bool:
+    """Whether somebody sees keys below a node or its own: these are joined and grouped by as they are."""
+    return any(seers_of(each, cleartext, compute) for each in nodes_in(node))
+
+
+def _is_checked_anew(run: Node, query: Node) -> bool:
+    """Whether a join would tell how often keys come of rows that the query does not join so."""
+    judged = frozenset(nodes_in(query))
+    return any(isinstance(each, Join) and each not in judged and bounded_side(each) for each in nodes_in(run))

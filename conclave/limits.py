@@ -68,7 +68,8 @@ def bounds(plan: Plan) -> tuple[Bound, ...]:
             case MpcStep(operator=Aggregate(Input(source, schema), _, outputs)):
                 for output in outputs:
                     # Counts are far below.
-                    if output.function == "sum" and output.over is not None and not output.is_total_of_counts:
+                    is_of_numbers = not output.is_total_of_counts and output.times is None
+                    if output.function == "sum" and output.over is not None and is_of_numbers:
                         walk.need(source, output.over, WORD_MOST, is_total=True)
                     if output.function == "quantile_cont" and output.over is not None:
                         walk.need_double(schema, output.over, source)
@@ -208,6 +209,8 @@ class Walk:
         summed, counted = made.get(total.name), made.get(count.name)
         if summed is None or counted is None or summed.function != "sum" or summed.over is None:
             return
+        if summed.times != counted.times:
+            return  # of partial sums and their counts: looked at when they are divided
         assert isinstance(aggregate.source, Input)
         below = aggregate.source.name
         if counted.function == "count":
@@ -285,6 +288,8 @@ def _below(step: MpcStep, column: str, is_total: bool) -> Iterator[tuple[str, st
                 yield source, column, is_total
             for made in outputs:
                 if made.name == column and made.over is not None and made.function not in ("count", "sum_squares"):
+                    if made.times is not None:
+                        return  # computed: products
                     yield source, made.over, is_total or made.function == "sum"
         case Join(left, right, _, how):
             for side, place in ((left, "left"), (right, "right")):

@@ -28,8 +28,8 @@ from conclave.ir.nodes import (
     field_of,
 )
 from conclave.ir.noise import TAIL, Noise
-from conclave.ir.ranges import COUNT_MOST, LIFT_MOST, WORD_MOST, Ranges, most_of, scaled
-from conclave.ir.types import Double, is_numeric
+from conclave.ir.ranges import COUNT_MOST, LIFT_MOST, WORD_MOST, Ranges, most_of, scaled, times_of
+from conclave.ir.types import Double, Integer, is_numeric
 from conclave.ir.walk import children, scans_in
 from conclave.ir.window import Window, WindowOutput
 from conclave.ir.words import word_of
@@ -150,6 +150,8 @@ class _Walk:
     def _of_output(self, output: AggregateOutput | WindowOutput, node: Aggregate | Window, below: Sizes) -> int:
         kind = field_of(node, output.name).type
         match output.function:
+            case "count" if isinstance(output, AggregateOutput) and output.times is not None:
+                return min(below[output.times] * COUNT_MOST, WORD_MOST)
             case "count" | "row_number" | "rank" | "dense_rank":
                 return COUNT_MOST
             case "min" | "max" | "lag" | "lead" | "quantile_disc":
@@ -165,6 +167,8 @@ class _Walk:
         return LIFT_MOST if largest is None else largest
 
     def _is_open_sum(self, output: AggregateOutput | WindowOutput, node: Aggregate | Window) -> bool:
+        if isinstance(output, AggregateOutput) and output.times is not None and output.function == "count":
+            return self._sizes(node.source)[output.times] * COUNT_MOST > WORD_MOST
         if output.function not in ("sum", "sum_squares"):
             return False
         if isinstance(output, AggregateOutput) and output.is_total_of_counts:
@@ -176,6 +180,9 @@ class _Walk:
     ) -> int | None:
         """Return how large a sum is at most, None if it has to be looked at."""
         over, source = output.over or "", node.source
+        if isinstance(output, AggregateOutput) and output.times is not None:
+            most = Ranges(below).most(times_of(over, output.times))
+            return most * COUNT_MOST if most * COUNT_MOST <= LIFT_MOST else None
         if output.function == "sum" and isinstance(source, Input) and self.origins.is_covered(source.name, over, True):
             return min(self._total(source.name, over), WORD_MOST)
         most = below[over]
@@ -217,7 +224,12 @@ class _Walk:
         return found
 
     def _mean(self, summed: AggregateOutput, counted: AggregateOutput, below: str) -> int | None:
-        if summed.function != "sum" or summed.over is None or summed.is_total_of_counts:
+        if (
+            summed.function != "sum"
+            or summed.over is None
+            or summed.is_total_of_counts
+            or summed.times != counted.times
+        ):
             return None
         if counted.function == "count" and counted.over in (None, summed.over):
             return self.made[below][summed.over]
@@ -229,8 +241,13 @@ class _Walk:
 
 def _is_certain_by_row(output: AggregateOutput, source: Node, ranges: Ranges, is_open_sum: bool) -> bool:
     """Whether nothing has to be looked at in single rows."""
+    if output.times is not None and output.function == "count":
+        return not is_open_sum or ranges.limited(Column(output.times, Integer(64)), LIFT_MOST).is_certain
     if output.over is None or not is_numeric(field_of(source, output.over).type):
         return True
+    if output.times is not None and output.function == "sum":
+        product = times_of(output.over, output.times)
+        return ranges.is_certain(product) and (not is_open_sum or ranges.added(product).is_certain)
     found = field_of(source, output.over)
     column = Column(found.name, found.type, found.nullable)
     match output.function:

@@ -1,7 +1,9 @@
 """Whether the plan's steps compute the very query that is judged, and keep to bounds and padding on the way.
 
 Compiling is not trusted: the query is put together again from the steps, and has to be the one that the flow was traced
-over. Only what the recipients do for themselves, ordering the answer, is left out.
+over. Only what the recipients do for themselves, ordering the answer, is left out. The steps may aggregate a side of a
+join before it, where no policy protects subjects: that is done here once more, to the query, and compared. Whatever is
+told on the way, and by a step that a party runs in clear, has to be of a part of the query as it is judged.
 """
 
 import contextlib
@@ -10,9 +12,10 @@ from math import lcm
 
 from conclave.ir.errors import QueryProblem
 from conclave.ir.guard import Protection
-from conclave.ir.nodes import Input, Limit, Node, Sort
-from conclave.ir.walk import bottom_up, children, is_one_row, scans_in, with_children
+from conclave.ir.nodes import Aggregate, Input, Limit, Node, Sort
+from conclave.ir.walk import bottom_up, children, is_one_row, nodes_in, scans_in, with_children
 from conclave.local.sqltext import to_sql
+from conclave.passes.aggregate_before_join import rewritten
 from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep
 from policy.document import Policy
@@ -22,15 +25,15 @@ from policy.verdict import Reason
 _FAULT = "this is a fault of the compiler: report it, with the query"
 
 
-def check_steps_compute(plan: Plan) -> Iterator[Reason]:
+def check_steps_compute(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a reason for each step whose SQL is not its query, and for what is opened being another query's answer."""
     try:
-        yield from _unfaithful(plan)
+        yield from _unfaithful(plan, policies)
     except QueryProblem:
         yield Reason("unfaithful", "", "the steps do not fit together", _FAULT)
 
 
-def _unfaithful(plan: Plan) -> Iterator[Reason]:
+def _unfaithful(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     made: dict[str, Node] = {}
     opened: list[Node] = []
     for step in plan.steps:
@@ -46,9 +49,55 @@ def _unfaithful(plan: Plan) -> Iterator[Reason]:
             case RevealStep(name, source) | SendStep(name, _, source):
                 opened.append(made.get(source, Input(source, step.schema)))
                 made[name] = Input(name, step.schema)
+    may_rewrite = not any(each.least or each.noise for each in protections_of(policies).values())
     for table in opened:
-        if _unordered(table) != _unordered(plan.query.source):
+        answer, query = _unordered(table), _unordered(plan.query.source)
+        if answer == query:
+            continue
+        if may_rewrite and _Comparing().is_same(answer, query):
+            yield from _told_of_others(plan, made)
+        else:
             yield Reason("unfaithful", "", "the steps would open another table than the query's answer", _FAULT)
+
+
+def _told_of_others(plan: Plan, made: Mapping[str, Node]) -> Iterator[Reason]:
+    """Yield the steps that tell of a table which is no part of the query: what came of an owner, or how large it is."""
+    parts = set(nodes_in(_unordered(plan.query)))
+    for step in plan.steps:
+        is_told = isinstance(step, LocalStep) or (isinstance(step, MpcStep) and (step.is_compacted or step.seen_by))
+        table = made.get(step.name)
+        if is_told and table is not None and scans_in(table) and _unordered(table) not in parts:
+            yield Reason("unfaithful", "", f"step {step.name} would tell of what is no part of the query", _FAULT)
+
+
+class _Comparing:
+    """What steps make, against a query; each two of their parts are compared but once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], bool] = {}
+        self._rewritten: dict[int, Node | None] = {}
+
+    def is_same(self, made: Node, query: Node) -> bool:
+        """Whether the tables are one, but for aggregates that are made of a side of a join before it."""
+        pair = id(made), id(query)
+        if pair not in self._known:
+            self._known[pair] = made == query or self._is_again(made, query) or self._is_alike(made, query)
+        return self._known[pair]
+
+    def _is_again(self, made: Node, query: Node) -> bool:
+        if not isinstance(query, Aggregate):
+            return False
+        if id(query) not in self._rewritten:
+            self._rewritten[id(query)] = rewritten(query)
+        again = self._rewritten[id(query)]
+        return again is not None and self.is_same(made, again)
+
+    def _is_alike(self, made: Node, query: Node) -> bool:
+        below, asked = children(made), children(query)
+        with contextlib.suppress(QueryProblem):  # that it reads other columns
+            if type(made) is type(query) and len(below) == len(asked) and with_children(made, asked) == query:
+                return all(self.is_same(one, other) for one, other in zip(below, asked, strict=True))
+        return False
 
 
 def tables_made(plan: Plan) -> dict[str, Node]:

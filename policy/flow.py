@@ -315,6 +315,8 @@ def _labels(value: Value, by: str, personal: frozenset[Source], at: Position | N
 def _aggregated(
     source: Relation, output: AggregateOutput, group: _Group, node: Aggregate, at: Position | None
 ) -> Value:
+    if output.times is not None:
+        raise UnknownOperator("rows that stand for several")  # of steps only: `policy.faithful` knows the query's own
     if output.function not in KIND_OF_FUNCTION:
         raise UnknownOperator(f"the function {output.function}")
     over = source.values[output.over] if output.over is not None else Value()

@@ -57,7 +57,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *(reason for policy in valid.values() for reason in check_clauses(policy, plan.mpc)),
         *(r for scan in scans if scan.dataset in valid for r in check_header(valid[scan.dataset], scan)),
         *check_steps(plan),
-        *check_steps_compute(plan),
+        *check_steps_compute(plan, valid),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
         *check_picked_keys(plan.query, valid),

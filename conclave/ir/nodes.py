@@ -178,6 +178,8 @@ class AggregateOutput:
     is_distinct: bool = False  # equal values count once
     fraction: decimal.Decimal | None = None  # of a quantile: which part of the values is at or below it
     at: Position | None = field(default=None, compare=False, repr=False)
+    # Of a sum or count made by `aggregate_before_join`: each row stands for as many rows as this column says.
+    times: str | None = None
 
 
 @hashed_once
@@ -192,7 +194,8 @@ class Aggregate:
     guards: tuple[Guard, ...] = ()  # groups that fall short of one do not exist
 
     def __post_init__(self) -> None:
-        read = {*self.keys, *(o.over for o in self.outputs if o.over is not None), *(g.subject for g in self.guards)}
+        read = {*self.keys, *(g.subject for g in self.guards)}
+        read |= {name for o in self.outputs for name in (o.over, o.times) if name is not None}
         check_names(read, self.source, self.at)
         _ = self.schema
 

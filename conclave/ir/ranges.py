@@ -125,6 +125,11 @@ class Ranges:
         limited = min(limit, LIFT_MOST)  # what is looked at has to be below
         return Fit(most) if most <= limit else Fit(limited, limited)
 
+    def added(self, product: Arithmetic) -> Fit:
+        """Return what keeping a product so small needs that its high part can be taken: it is at most 2**62."""
+        most = self.most(product)
+        return Fit(most) if most <= LIFT_MOST + 1 else Fit(LIFT_MOST, LIFT_MOST)
+
     def fit(self, expression: Arithmetic) -> Fit:
         """Return what an operation needs of its operands before, and of its result after it is done."""
         left, right, kind = expression.left, expression.right, expression.type
@@ -246,6 +251,11 @@ def most_of(kind: Type) -> int:
             return WORD_MOST
         case _ as never:
             assert_never(never)
+
+
+def times_of(over: str, times: str) -> Arithmetic:
+    """Return what a row adds to a sum that counts it several times: of words, whatever numbers these stand for."""
+    return Arithmetic("*", Column(over, Integer(64)), Column(times, Integer(64)))
 
 
 def scaled(most: int, source: Type, target: Type) -> int:

@@ -203,7 +203,9 @@ def _aggregate(output: AggregateOutput) -> str:
     function = "total" if output.is_total_of_counts else output.function
     over = "*" if output.over is None else _name(output.over)
     at = "" if output.fraction is None else f", {output.fraction}"
-    return f"{_name(output.name)} = {function}({'distinct ' if output.is_distinct else ''}{over}{at})"
+    return f"{_name(output.name)} = {function}({'distinct ' if output.is_distinct else ''}{over}{at})" + (
+        "" if output.times is None else f" times {_name(output.times)}"
+    )
 
 
 def _guard(guard: Guard) -> str:

@@ -191,6 +191,8 @@ def _aggregate(node: Aggregate, alias: str) -> _Select:
 
 
 def _aggregate_output(output: AggregateOutput, declared: Field, columns: dict[str, Sql]) -> Sql:
+    if output.times is not None:
+        return cast(_with_times(output, columns, columns[output.times].text), declared.type)
     if output.over is None:
         return Sql("COUNT(*)", is_exact=True)
     over = columns[output.over]
@@ -215,6 +217,14 @@ def _aggregate_output(output: AggregateOutput, declared: Field, columns: dict[st
             return cast(Sql(call), declared.type)
         case _ as never:
             assert_never(never)
+
+
+def _with_times(output: AggregateOutput, columns: dict[str, Sql], times: str) -> Sql:
+    over = "1" if output.over is None else columns[output.over].text
+    if output.function == "count":
+        return Sql(f"COALESCE(SUM(CASE WHEN ({over}) IS NOT NULL THEN {times} END), 0)")
+    assert output.function == "sum"
+    return Sql(f"SUM(({over}) * ({times}))")
 
 
 _JOIN_WORDS: dict[JoinKind, str] = {"inner": "JOIN", "left": "LEFT JOIN", "semi": "SEMI JOIN", "anti": "ANTI JOIN"}

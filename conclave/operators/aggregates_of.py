@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from conclave.ir.expressions import Arithmetic, Column
 from conclave.ir.nodes import AggregateOutput
-from conclave.ir.types import Double, Schema
+from conclave.ir.ranges import times_of
+from conclave.ir.types import Double, Integer, Schema
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.known import Knowledge
 from conclave.mpc.party import Party
@@ -16,8 +17,8 @@ from conclave.operators.evaluate import Rows, words_of
 from conclave.operators.groupby import group_by
 from conclave.operators.looking import Looking, high_name
 from conclave.operators.quantile import QuantileSpec, between, with_picks
-from conclave.operators.table import InOrder, SecretColumn, SecretTable
-from conclave.operators.words import Words, convert
+from conclave.operators.table import InOrder, SecretColumn, SecretTable, both
+from conclave.operators.words import Words, convert, within
 
 
 def aggregate_rows(
@@ -54,6 +55,8 @@ def aggregate_rows(
                 quantiles.append(QuantileSpec(output.name, output.over, Fraction(output.fraction), is_between))
             case "sum_squares":
                 specs.append(AggregateSpec(output.name, "sum", _squares(output)))
+            case "sum" | "count" if output.times is not None:
+                specs.append(AggregateSpec(output.name, "sum", _times(output)))
             case "sum" | "count" | "min" | "max":
                 function = "count_star" if output.over is None else output.function
                 specs.append(AggregateSpec(output.name, function, output.over))
@@ -76,12 +79,14 @@ def aggregate_rows(
 
 def _with_totals(groups: SecretTable, outputs: Sequence[AggregateOutput]) -> SecretTable:
     """Let the totals of counts be 0 where no row is, which other sums are NULL of."""
-    totals = [output.name for output in outputs if output.is_total_of_counts]
+    totals = [o.name for o in outputs if o.is_total_of_counts or (o.times is not None and o.function == "count")]
     return groups.with_columns({name: replace(groups.columns[name], present=None) for name in totals})
 
 
 def _prepared(output: AggregateOutput, schema: Schema, rows: Rows, looking: Looking | None) -> dict[str, SecretColumn]:
     """Return the columns that one output needs beside those of the table, after what has to be looked at was."""
+    if output.times is not None:
+        return _repeated(output, output.times, rows, looking)
     if output.over is None:
         return {}
     column, table, me = _column(output, schema), rows.table, rows.me
@@ -98,6 +103,32 @@ def _prepared(output: AggregateOutput, schema: Schema, rows: Rows, looking: Look
     if looking is not None and output.name in looking.sums:
         made[high_name(output.name)] = looking.high_part(over, column, table.with_columns(made), me)
     return made
+
+
+def _repeated(output: AggregateOutput, times: str, rows: Rows, looking: Looking | None) -> dict[str, SecretColumn]:
+    """Return what each row adds that counts as often as `times` says: so many times its value, or just so many."""
+    table, me, name = rows.table, rows.me, _times(output)
+    if output.function == "sum":
+        product = times_of(output.over or "", times)
+        words = words_of(product, rows)
+        added = Column(name, Integer(64))
+        if looking is not None:
+            is_added_up = output.name in looking.sums
+            looking.at_rows(within(words, looking.ranges.added(product).left if is_added_up else None, me), table, me)
+        made = SecretColumn(words.values, words.present)
+    else:
+        added, there = Column(times, Integer(64)), None if output.over is None else table.columns[output.over].present
+        made = SecretColumn(table.columns[times].values, both(there, table.columns[times].present, me))
+    columns = {name: made}
+    if looking is not None and output.name in looking.sums:
+        # Beside its own limit of a number that is not looked at yet.
+        over = times if added.name == times else name
+        columns[high_name(output.name)] = looking.high_part(over, added, table.with_columns(columns), me)
+    return columns
+
+
+def _times(output: AggregateOutput) -> str:
+    return f"{output.name}\0times"
 
 
 def _squares(output: AggregateOutput) -> str:

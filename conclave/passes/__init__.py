@@ -2,7 +2,8 @@
 
 A pass takes a tree and returns one with the same rows and the same answer's columns; it is idempotent and reads no
 data. Passes know who owns a scan and nothing of policies. Each is safe by itself; `optimise` puts them in order, after
-the three that build in what owners ask for, which change the answer and come first.
+the three that build in what owners ask for, which change the answer and come first. One more is for the steps alone:
+policies judge the query before it.
 
 - optimise: all passes, in their order, until nothing changes
 - guard_groups: groups of too few subjects are suppressed, as owners ask
@@ -19,4 +20,5 @@ the three that build in what owners ask for, which change the answer and come fi
 - group_parts_by_owner: what one party holds stands together
 - split_aggregate: parties aggregate their own rows first
 - prune_columns: columns that nobody reads are never read
+- aggregate_before_join: where keys repeat on both sides, one side is aggregated before the join
 """

@@ -26,7 +26,7 @@ from conclave.ir.nodes import (
 from conclave.ir.noise import Noise
 from conclave.ir.patterns import begun_in
 from conclave.ir.types import Varchar, is_packed
-from conclave.ir.walk import children, is_one_row, owner_of, scans_in, with_children
+from conclave.ir.walk import children, is_one_row, nodes_in, owner_of, scans_in, with_children
 from conclave.ir.window import Window
 from conclave.plan.bounded import bounded_side
 from conclave.plan.cleartext import Cleartext, seers_of
@@ -57,19 +57,25 @@ def lower(
     asked: Mapping[str, Protection] | None = None,
     cleartext: Cleartext | None = None,
     countable: frozenset[str] = frozenset(),
+    run: Node | None = None,
 ) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
 
     `asked`: what the numbers of rows that go into MPC may tell of a dataset. `cleartext`: which keys who may see.
     `countable`: the tables of which all members may count the rows that are left on the way, where that saves work.
+    `run`: a query with the same answer whose steps are made in place of the query's own. Policies judge the query, so
+    nothing is told of what `run` alone has: owners do none of it by themselves, and no rows or keys of it are shown.
 
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
     shown = cleartext or {}
     dropping = compacted(root, countable, lambda node: seers_of(node, shown, setting.compute))
-    lowering = _Lowering(to_sql, _texts_wanted(root), asked or {}, setting, shown, dropping)
+    computed = root.source if run is None else run
+    lowering = _Lowering(to_sql, _texts_wanted(computed), asked or {}, setting, shown, dropping)
+    if run is not None:
+        lowering.judged = frozenset(nodes_in(root))
     owner = owner_of(root.source)
-    ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root)
+    ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root, computed)
     steps = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
     return Plan(
         query=root,
@@ -95,6 +101,7 @@ class _Lowering:
     mpc: list[MpcStep] = field(default_factory=list)
     facts: dict[str, Facts] = field(default_factory=dict)
     made: dict[Node, str] = field(default_factory=dict)
+    judged: frozenset[Node] | None = None  # what may be told of; None: everything
 
     def one_owner(self, root: Collect, owner: str) -> tuple[Step, ...]:
         """Lower a query that a single party can answer alone."""
@@ -102,10 +109,10 @@ class _Lowering:
         others = tuple(name for name in root.recipients if name != owner)
         return (SendStep("r1", owner, table, others, root.schema),) if others else ()
 
-    def several_owners(self, root: Collect) -> tuple[Step, ...]:
+    def several_owners(self, root: Collect, computed: Node) -> tuple[Step, ...]:
         """Lower a query over several parties' rows. What can wait is done by each recipient for itself."""
         opened = Input("r1", root.schema)
-        under_mpc, after = push_up(root.source, opened)
+        under_mpc, after = push_up(computed, opened)
         revealed = RevealStep(opened.name, self._share(under_mpc), root.recipients, root.schema)
         if after == opened:
             return (revealed,)
@@ -118,7 +125,7 @@ class _Lowering:
         if node in self.made:
             return self.made[node]
         owner = owner_of(node)
-        if owner is not None:
+        if owner is not None and self._is_judged(node):
             self.made[node] = self._share_of_one(node, owner)
         elif isinstance(node, Sort):
             self.made[node] = self._share(node.source)  # rows have an order only for the LIMIT on top of them
@@ -166,7 +173,7 @@ class _Lowering:
         operator = with_children(node, inputs)
         check_supported(operator)
         side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
-        seers = seers_of(node, self.cleartext, self.setting.compute)
+        seers = seers_of(node, self.cleartext, self.setting.compute) if self._is_judged(node) else ()
         bounded = bounded_side(node) if isinstance(node, Join) and not seers else None
         step = MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers, bounded=bounded)
         step = replace(step, is_compacted=node in self.compacted)
@@ -176,13 +183,16 @@ class _Lowering:
         self.mpc.append(step)
         return step.name
 
+    def _is_judged(self, node: Node) -> bool:
+        return self.judged is None or node in self.judged
+
     def _run_locally(self, node: Node, owner: str) -> str:
         step = LocalStep(f"l{len(self.local) + 1}", owner, node, self.to_sql(node))
         self.local.append(step)
         return step.name
 
 
-def _texts_wanted(root: Collect) -> dict[Node, frozenset[str]]:
+def _texts_wanted(answer: Node) -> dict[Node, frozenset[str]]:
     """Return, for each subtree, its columns of long strings that must travel as text.
 
     They reach the answer, or are ordered by, or MPC looks at how they begin.
@@ -195,7 +205,7 @@ def _texts_wanted(root: Collect) -> dict[Node, frozenset[str]]:
         for child in children(node):
             visit(child, _names_below(node, names) & {f.name for f in child.schema})
 
-    visit(root.source, frozenset(f.name for f in root.schema))
+    visit(answer, frozenset(f.name for f in answer.schema))
     return wanted
 
 

@@ -9,8 +9,9 @@ from conclave.plan.steps import MpcStep
 from policy.verify import Request, verify
 from tests.policy.conftest import policy, scan
 
-# Alpha alone gets the answer. How often a row of visits' key comes tells bravo and carol nothing but by the check.
-NARROWED = """SELECT SUM(income) AS s FROM people JOIN
+# Sums would be made before the join, without a check. Alpha alone gets the answer: how often a row of visits' key comes
+# tells bravo and carol nothing but by the check.
+NARROWED = """SELECT MEDIAN(income) AS s FROM people JOIN
     (SELECT id FROM visits WHERE pay > (SELECT AVG(pay) FROM visits)) AS v ON pid = id"""
 OPEN = policy(
     "bravo/people",

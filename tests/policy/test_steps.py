@@ -5,9 +5,14 @@ from dataclasses import replace
 import pytest
 
 from conclave.compile import compile_query
-from conclave.ir.nodes import Input, Sort
+from conclave.ir.nodes import Aggregate, Input, Sort
+from conclave.local.sqltext import to_sql
+from conclave.passes.aggregate_before_join import aggregate_before_join
+from conclave.plan.lower import lower
 from conclave.plan.steps import Disclosure, LocalStep, MpcStep, RevealStep, SendStep, ShareStep
+from conclave.ranges import with_checks
 from policy.canonical import canonical_json, digest
+from policy.protections import protections_of
 from policy.verify import Request, verify
 from tests.policy.conftest import COLUMNS, plan, policy, scan
 
@@ -15,6 +20,29 @@ JOINED = "SELECT region, SUM(pay) AS s FROM visits JOIN people ON id = pid GROUP
 POLICIES = {
     "alpha/visits": policy("alpha/visits", {"id": ["join_key"], "pay": ["sum", "join_payload"]}),
     "bravo/people": policy("bravo/people", {"pid": ["join_key"], "region": ["group_key", "join_payload"]}),
+}
+
+# No key is declared unique: compiled plans aggregate a side of the join before it.
+REPEATED = [
+    JOINED,
+    "SELECT region, AVG(pay) AS a, COUNT(*) AS n FROM visits JOIN people ON id = pid GROUP BY region",
+    "SELECT SUM(pay) AS s, MIN(income) AS low, COUNT(age) AS n FROM visits JOIN people ON id = pid WHERE dept = 'x'",
+    "SELECT dept, SUM(income) AS s FROM visits LEFT JOIN people ON id = pid GROUP BY dept HAVING COUNT(*) > 2",
+    "SELECT SUM(s) AS s FROM (SELECT region, SUM(pay) AS s FROM visits JOIN people ON id = pid GROUP BY region) x",
+    "SELECT dept, VAR_POP(income) AS v FROM visits JOIN people ON id = pid GROUP BY dept",
+]
+GRANTS = {
+    "alpha/visits": {
+        "id": ["join_key"],
+        "pay": ["sum", "mean", "join_payload"],
+        "age": ["count", "filter", "join_payload"],
+        "dept": ["filter", "group_key", "join_payload"],
+    },
+    "bravo/people": {
+        "pid": ["join_key", "count"],
+        "region": ["group_key", "join_payload"],
+        "income": ["sum", "min", "variance", "join_payload"],
+    },
 }
 
 
@@ -181,3 +209,81 @@ def test_a_policy_that_says_nothing_of_sizes_is_signed_as_before_there_were_any(
     plain = POLICIES["alpha/visits"]
     assert "sizesTo" not in canonical_json(plain).decode()
     assert digest(plain) != digest(COUNTING["alpha/visits"])
+
+
+def without_rewriting(made):
+    """The plan whose steps are the query's own, whatever may be rewritten."""
+    return with_checks(lower(made.query, made.mpc, to_sql))
+
+
+def policies_lacking(dataset, column, capability, **spec):
+    """Policies that grant all of `GRANTS` but one thing."""
+    granted = {name: {c: [*kinds] for c, kinds in columns.items()} for name, columns in GRANTS.items()}
+    if column is not None:
+        granted[dataset][column].remove(capability)
+    return {name: policy(name, columns, expressions=True, **spec) for name, columns in granted.items()}
+
+
+EVERYTHING = [(None, None, None)] + [
+    (dataset, column, kind)
+    for dataset, columns in GRANTS.items()
+    for column, kinds in columns.items()
+    for kind in kinds
+]
+
+
+@pytest.mark.parametrize("sql", REPEATED)
+def test_an_aggregate_before_a_join_is_judged_as_the_query_is(sql):
+    made = plan(sql)
+    as_written = without_rewriting(made)
+    assert made != as_written
+    assert made.query == as_written.query
+    for lacking in EVERYTHING:
+        policies = policies_lacking(*lacking)
+        verdicts = [verify(each, policies, Request("research")) for each in (made, as_written)]
+        assert verdicts[0] == verdicts[1], lacking
+    assert not verify(made, policies_lacking(None, None, None), Request("research")).reasons
+
+
+@pytest.mark.parametrize("sql", REPEATED)
+@pytest.mark.parametrize("spec", [{"minimum": {"subjects": 1}}, {"minimum": {"subjects": 5}}])
+def test_where_subjects_are_protected_the_steps_are_the_querys_own(sql, spec):
+    policies = policies_lacking(None, None, None, **spec)
+    tables = {dataset.split("/")[1]: scan(dataset) for dataset in COLUMNS}
+    made = compile_query(sql, tables, ("analyst",), ("alpha", "bravo", "carol"), protections_of(policies))
+    assert all(output.times is None for step in made.steps if isinstance(step, MpcStep) for output in outputs_of(step))
+    rewritten = [reason.code for reason in verify(plan(sql), policies, Request("research")).reasons]
+    assert "unfaithful" in rewritten
+
+
+def outputs_of(step):
+    return step.operator.outputs if isinstance(step.operator, Aggregate) else ()
+
+
+@pytest.mark.parametrize("sql", REPEATED)
+def test_what_is_told_on_the_way_to_a_rewritten_join_is_of_the_query(sql):
+    made = plan(sql)
+    told = replace(made.query, source=aggregate_before_join(made.query.source))
+    alone = replace(with_checks(lower(told, made.mpc, to_sql)), query=made.query)  # one owner aggregates by itself
+    policies = policies_lacking(None, None, None)
+    assert "unfaithful" in {reason.code for reason in verify(alone, policies, Request("research")).reasons}
+    first = next(s for s in made.steps if isinstance(s, MpcStep) and isinstance(s.operator, Aggregate))
+    for shown in ({"seen_by": ("carol",)}, {"is_compacted": True}):
+        steps = tuple(replace(step, **shown) if step is first else step for step in made.steps)
+        reasons = verify(replace(made, steps=steps), policies, Request("research")).reasons
+        assert "unfaithful" in {reason.code for reason in reasons}
+
+
+def test_rows_that_are_not_counted_as_often_as_they_stand_are_noticed():
+    made = plan("SELECT dept, SUM(pay) AS s FROM visits JOIN people ON id = pid GROUP BY dept")
+    *_, last = (step for step in made.steps if isinstance(step, MpcStep) and isinstance(step.operator, Aggregate))
+    once = replace(last.operator, outputs=tuple(replace(output, times=None) for output in last.operator.outputs))
+    steps = tuple(replace(step, operator=once) if step is last else step for step in made.steps)
+    assert last.operator.outputs[0].times is not None
+    assert "unfaithful" in codes(replace(made, steps=steps))
+
+
+def test_a_query_that_counts_rows_several_times_is_none_to_judge():
+    made = plan("SELECT dept, SUM(pay) AS s FROM visits JOIN people ON id = pid GROUP BY dept")
+    told = replace(made.query, source=aggregate_before_join(made.query.source))
+    assert "unknown-operator" in codes(with_checks(lower(told, made.mpc, to_sql)))

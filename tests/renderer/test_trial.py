@@ -146,7 +146,7 @@ def test_in_the_clear_the_answer_is_the_same_and_rounds_are_counted(folder):
 def test_in_the_clear_what_goes_wrong_is_told_as_usual(folder):
     (folder / "x.csv").write_text("a\n" + "1\n" * 5000)
     options = ["--table", "x=alpha:x.csv", "--table", "y=bravo:x.csv", "--plain"]
-    result = ccd_try(folder, "SELECT COUNT(*) AS n FROM x JOIN y ON x.a = y.a", *options)
+    result = ccd_try(folder, "SELECT MEDIAN(x.a) AS n FROM x JOIN y ON x.a = y.a", *options)
     assert result.exit_code == 10
     assert "join on a column that tells one table's rows apart" in " ".join(result.stderr.split())
 
@@ -191,7 +191,7 @@ def test_keys_that_repeat_on_both_sides_are_joined_by_sorting_where_it_is_said_h
 
 
 def test_how_often_keys_come_is_checked_and_said_in_the_plan(folder):
-    sql = "SELECT who, COUNT(*) AS c FROM orders JOIN parcels ON who = whom GROUP BY who"
+    sql = "SELECT n, m, COUNT(*) AS c FROM orders JOIN parcels ON who = whom GROUP BY n, m"
     tables = pairs(folder)[:-1]
     shown = ccd_try(folder, sql, *tables, "--most-matches", "parcels.whom=2", "--plan").stdout
     assert "whether more than 2 rows agree in whom" in shown
@@ -212,7 +212,7 @@ def test_how_often_keys_come_is_a_number_and_of_a_column(folder, said):
 def test_too_many_pairs_say_what_could_be_said(folder):
     (folder / "x.csv").write_text("a\n" + "1\n" * 5000)
     options = ["--table", "x=alpha:x.csv", "--table", "y=bravo:x.csv", "--plain"]
-    result = ccd_try(folder, "SELECT COUNT(*) AS n FROM x JOIN y ON x.a = y.a", *options)
+    result = ccd_try(folder, "SELECT MEDIAN(x.a) AS n FROM x JOIN y ON x.a = y.a", *options)
     assert "--most-matches TABLE.COLUMN=8" in " ".join(result.stderr.split())
-    more = ccd_try(folder, "SELECT COUNT(*) AS n FROM x JOIN y ON x.a = y.a", *options, "--most-matches", "y.a=5000")
+    more = ccd_try(folder, "SELECT MEDIAN(x.a) AS n FROM x JOIN y ON x.a = y.a", *options, "--most-matches", "y.a=5000")
     assert "say a smaller number" in " ".join(more.stderr.split())
