@@ -8,9 +8,9 @@ All of it follows from the steps alone, whatever the data, so that policies' own
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conclave.ir.expressions import Column, names_in
+from conclave.ir.expressions import Call, Column, Expression, names_in, operands
 from conclave.ir.nodes import QUANTILES, Aggregate, CrossOne, Filter, Input, Join, Limit, Node, Project, Sort
-from conclave.ir.types import Schema, Varchar, is_packed, key_bits
+from conclave.ir.types import Double, Schema, Varchar, is_packed, key_bits
 from conclave.ir.walk import children
 from conclave.ir.window import SortKey, Window, WindowOutput
 from conclave.plan.steps import InOrder, MpcStep
@@ -168,7 +168,7 @@ def _projected(node: Project, source: Facts) -> Facts:
     for output in node.outputs:
         if isinstance(output.expression, Column):
             names.setdefault(output.expression.name, output.name)
-    read = {output.name: names_in(output.expression) for output in node.outputs}
+    read = {output.name: names_in(output.expression) for output in node.outputs if _is_exact(output.expression)}
 
     def renamed(some: Names) -> Names | None:
         return frozenset(names[name] for name in some) if some <= names.keys() else None
@@ -183,6 +183,15 @@ def _projected(node: Project, source: Facts) -> Facts:
     order = tuple(replace(key, column=names[key.column]) for key in source.order[:lost])
     keys = frozenset(key for key in map(renamed, source.keys) if key is not None)
     return Facts(order, source.are_first, tuple(tells.items()), keys)
+
+
+def _is_exact(expression: Expression) -> bool:
+    """Whether it is the same wherever what it reads is: of computed doubles MPC cuts the last place off at random."""
+    parts = operands(expression)
+    if not parts:
+        return True
+    made = (expression, *parts) if isinstance(expression, Call) else (expression,)
+    return not any(isinstance(each.type, Double) for each in made) and all(map(_is_exact, parts))
 
 
 def _least_keys(keys: tuple[str, ...], schema: Schema, facts: Facts) -> tuple[str, ...]:
