@@ -46,6 +46,7 @@ Files, in reading order:
 - nested: whether one answer's groups tell what another does
 - across: whether the difference of two answers is
 - faithful: the plan's steps against the query that is judged
+- claims: what steps say of keys, rows and sizes, found out again
 - keys: who may see which keys in the clear
 - sizes: who may count the rows that are left on the way
 - picked_sizes: whether a query picks what decides how many rows are put into MPC under a minimum

@@ -12,6 +12,7 @@ from conclave.ir.walk import nodes_in, owner_of, scans_in
 from conclave.plan.steps import LocalStep, MpcStep, Plan, ShareStep
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.canonical import digest
+from policy.claims import check_claims
 from policy.clauses import check_clauses, check_header
 from policy.differencing import check_differencing
 from policy.document import Policy
@@ -58,6 +59,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *(r for scan in scans if scan.dataset in valid for r in check_header(valid[scan.dataset], scan)),
         *check_steps(plan),
         *check_steps_compute(plan, valid),
+        *check_claims(plan),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid),
         *check_picked_keys(plan.query, valid),
