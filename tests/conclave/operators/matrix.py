@@ -20,6 +20,7 @@ from conclave.ir.nodes import Collect, Concat, Node, Scan
 from conclave.ir.types import Field, Integer, parse_type
 from conclave.local.sqltext import to_sql
 from conclave.passes.add_noise import add_noise
+from conclave.passes.aggregate_before_join import aggregate_before_join
 from conclave.passes.clamp_scans import clamp_scans
 from conclave.passes.expand_avg import expand_avg
 from conclave.passes.expand_distinct import expand_distinct
@@ -244,6 +245,16 @@ ENTRIES = {
     "in": Entry("SELECT k, v FROM {t} WHERE v IN (SELECT w FROM {r})"),
     "not in": Entry("SELECT k, v FROM {t} WHERE k NOT IN (SELECT rk FROM {r})"),
     "join, then groups": Entry("SELECT n, SUM(j) AS a, COUNT(*) AS c FROM {t} JOIN u ON k = uk GROUP BY n"),
+    **{
+        f"aggregates before {what}": Entry(sql, is_checked=True, options={"before_joins": True})
+        for what, sql in {
+            "a join": "SELECT s, SUM(v) AS a, SUM(w) AS c, COUNT(*) AS g, COUNT(w) AS h, COUNT(v) AS i, MIN(d) AS m, MAX(w) AS n,"
+            " SUM(f) AS o, SUM(d) AS p FROM {t} JOIN {r} ON k = rk GROUP BY s",
+            "a left join": "SELECT b, COUNT(*) AS a, COUNT(w) AS c, SUM(j) AS g, SUM(w) AS h FROM {t} LEFT JOIN {r} ON k = rk GROUP BY b",
+            "several joins": "SELECT SUM(j) AS a, SUM(w) AS c, SUM(x) AS g, COUNT(*) AS h, COUNT(x) AS i FROM {t} JOIN {r} ON k = rk"
+            " JOIN (SELECT rk AS y, w AS x FROM {r}) z ON k = y",
+        }.items()
+    },
     "beside one row": Entry("SELECT k, v, c FROM {t} CROSS JOIN (SELECT MAX(w) AS c FROM {r}) z"),
     # Windows.
     "rows numbered": Entry(
@@ -354,7 +365,8 @@ def tables(most_matches: Mapping[str, int]) -> dict[str, Node]:
 def plan_of(name: str, is_filtered: bool) -> Plan:
     """Compile with the passes alone that MPC cannot do without: nothing is done by owners on their own rows."""
     entry = ENTRIES[name]
-    options = {"asked": None, "cleartext": None, "countable": frozenset(), "most_matches": {}, **entry.options}
+    options = {"asked": None, "cleartext": None, "countable": frozenset(), "most_matches": {}, "before_joins": False}
+    options |= entry.options
     asked = options["asked"] or {}
     node: Node = bind(
         entry.sql.format(**(FILTERED if is_filtered else WHOLE)), tables(options["most_matches"]), (ANALYST,)
@@ -368,7 +380,8 @@ def plan_of(name: str, is_filtered: bool) -> Plan:
             node = rewrite(node)
     assert isinstance(node, Collect)
     setting = MpcSetting("replicated3", COMPUTE)
-    return with_checks(lower(node, setting, to_sql, asked, options["cleartext"], options["countable"]))
+    run = aggregate_before_join(node.source) if options["before_joins"] else None
+    return with_checks(lower(node, setting, to_sql, asked, options["cleartext"], options["countable"], run))
 
 
 _NULL = st.none()
