@@ -6,7 +6,9 @@ import pytest
 
 from conclave.ir.nodes import Join
 from conclave.plan.steps import Bounded, MpcStep, ShareStep
+from policy.claims import check_claims
 from policy.verify import Request, verify
+from tests.conclave.operators.matrix import ENTRIES, plan_of
 from tests.policy.conftest import plan
 from tests.policy.test_steps import JOINED, POLICIES, changed, without_rewriting
 
@@ -68,3 +70,9 @@ def test_a_table_that_is_read_as_another_is_refused():
     may_be_null = tuple(replace(f, nullable=True) for f in first.schema)
     found = reasons(changed(made, ShareStep, schema=may_be_null))
     assert ("unfaithful", "step s1 would read its tables as others than they are") in found
+
+
+@pytest.mark.parametrize("is_filtered", [True, False])
+def test_what_compiled_plans_say_is_found_again_of_every_operator(is_filtered):
+    for name in ENTRIES:
+        assert list(check_claims(plan_of(name, is_filtered))) == [], name
