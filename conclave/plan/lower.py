@@ -111,9 +111,9 @@ class _Lowering:
 
     def several_owners(self, root: Collect, computed: Node) -> tuple[Step, ...]:
         """Lower a query over several parties' rows. What can wait is done by each recipient for itself."""
-        opened = Input("r1", root.schema)
-        under_mpc, after = push_up(computed, opened)
-        revealed = RevealStep(opened.name, self._share(under_mpc), root.recipients, root.schema)
+        pushed = push_up(computed, root.source, "r1")
+        opened, after = pushed.opened, pushed.after
+        revealed = RevealStep(opened.name, self._share(pushed.under_mpc), root.recipients, opened.schema)
         if after == opened:
             return (revealed,)
         sql, n_local = self.to_sql(after), len(self.local)
