@@ -29,8 +29,10 @@ class PushedUp:
     after: Node
 
 
-def push_up(answer: Node, query: Node, name: str) -> PushedUp:
+def push_up(answer: Node, query: Node, name: str, recomputes: bool = True) -> PushedUp:
     """Return how an answer is opened as `name`. `query` is what policies judge: the answer, or another way to say it.
+
+    Not `recomputes`: all columns of the answer are opened.
 
     >>> from conclave.ir.nodes import Scan
     >>> from conclave.ir.show import show
@@ -55,7 +57,7 @@ def push_up(answer: Node, query: Node, name: str) -> PushedUp:
             order = keys
     schema, outputs = query.schema, _as_opened(query.schema)
     project, same = _projection(under_mpc), _projection(query)
-    if project is not None and same is not None and project.outputs == same.outputs:
+    if recomputes and project is not None and same is not None and project.outputs == same.outputs:
         found = without_derived(project.outputs, _ordered_by(under_mpc))
         if found is not None:
             least = _projected(project, found[0])
