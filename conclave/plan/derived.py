@@ -39,7 +39,8 @@ def without_derived(
     roots = [o.expression if o.name in kept else _root(o.expression) for o in outputs]
     basis = list(dict.fromkeys(roots))
     # What is made of most goes first, so that it is made of the others and not they of it.
-    for root in sorted(basis[::-1], key=_n_parts, reverse=True):
+    by_parts = sorted(basis, key=_n_parts)
+    for root in by_parts[::-1]:
         others = [each for each in basis if each != root]
         if root not in needed and others and computed_from(root, _columns(others)) is not None:
             basis = others
