@@ -2,19 +2,21 @@
 
 Of `SELECT SUM(x) AS s, COUNT(*) AS n, AVG(x) AS mean` the mean follows from the others, so that MPC divides nothing; of
 `SELECT age + 1 AS a, age * 2 AS b` both follow from `age`, which either of them tells (`conclave.ir.recovery`).
-Not if it could fail in clear, by declared types: how a run ends, all its members see. Nor if rows are cut off by it.
+Not if it could fail in clear, by declared types: how a run ends, all its members see. Nor if rows are cut off by it, or if
+it says too much.
 This is the push-up of Conclave (Volgushev et al., EuroSys 2019): reversible steps leave MPC at its end, as local ones do at
 its beginning. There a recipient undoes one step; here what is opened has to follow from the answer to the last digit.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from conclave.ir.expressions import Cast, Column, Expression, Literal, operands
+from conclave.ir.expressions import Cast, Column, Expression, Literal, names_in, operands
 from conclave.ir.nodes import Output, Project
 from conclave.ir.recovery import is_certain, told_by
 from conclave.ir.walk import rebuild, substitute
 
-MOST_PARTS = 1000  # of an expression: what is said in terms of what is computed twice and twice again doubles each time
+MOST_PARTS = 100  # of an expression: what is said in terms of what is computed twice and twice again doubles each time
 
 
 def without_derived(
@@ -34,7 +36,7 @@ def without_derived(
     (['s', 'n'], 's / n')
     """
     needed = [o.expression for o in outputs if o.name in kept]
-    if len(set(needed)) < len(needed):
+    if len(set(needed)) < len(needed) or any(_n_parts(o.expression) > MOST_PARTS for o in outputs):
         return None
     roots = [o.expression if o.name in kept else _root(o.expression) for o in outputs]
     basis = list(dict.fromkeys(roots))
@@ -46,16 +48,21 @@ def without_derived(
             basis = others
     if len(basis) == len(outputs):
         return None
-    # The answer's own columns, where they do as well.
-    for output, root in zip(outputs, roots, strict=True):
-        own = [output.expression if each == root else each for each in basis]
-        if all(computed_from(each.expression, _columns(own)) is not None for each in outputs):
-            basis = own
+    basis = _with_own(basis, dict(zip(outputs, roots, strict=True)))
     named = _named(basis, outputs, kept)
     opened = tuple(Output(name, each) for each, name in named.items())
     columns = {each: Column(name, each.type, each.nullable) for each, name in named.items()}
     after = ((o.name, computed_from(o.expression, columns)) for o in outputs)
     return opened, tuple(Output(name, expression) for name, expression in after if expression is not None)
+
+
+def _with_own(basis: list[Expression], roots: Mapping[Output, Expression]) -> list[Expression]:
+    """Return the answer's own columns in the place of those that nothing else is made of."""
+    columns = _columns(basis)
+    made = [computed_from(output.expression, columns) for output in roots]
+    read = Counter(name for each in made if each is not None for name in names_in(each))
+    own = {root: o.expression for o, root in roots.items() if root in columns and read[columns[root].name] == 1}
+    return [own.get(each, each) for each in basis]
 
 
 def _columns(opened: Iterable[Expression]) -> dict[Expression, Column]:

@@ -1,6 +1,7 @@
 """What is opened in place of an answer: enough to make it of, no more than it tells, and never a reason to fail."""
 
 import decimal
+import time
 
 import duckdb
 import pyarrow as pa
@@ -127,6 +128,20 @@ def test_expressions_that_double_at_each_step_are_left_alone():
         node = Project(node, (Output("tiny", Arithmetic("+", value, value)), Output("again", Literal(1, Integer(32)))))
         value = Column("tiny", Integer(64))
     assert push_up(node, node, "r1").under_mpc == node
+
+
+def test_long_answers_take_no_long_time():
+    long = COLUMNS["tiny"]
+    for _ in range(400):
+        long = Arithmetic("-", long, COLUMNS["a"])
+    short = [Arithmetic("*", Literal(n, Integer(32)), COLUMNS["tiny"]) for n in range(1, 150)]
+    shown = [COLUMNS["tiny"], COLUMNS["a"]]
+    started = time.process_time()
+    for expressions in ([*shown, *short], short, [*shown, long]):
+        answer = Project(VISITS, tuple(Output(f"c{n}", each) for n, each in enumerate(expressions)))
+        opened = push_up(answer, answer, "r1").opened.schema
+        assert len(opened) == (3 if long in expressions else 2 if shown[0] in expressions else 1)
+    assert time.process_time() - started < 10
 
 
 def made(build, *parts):
