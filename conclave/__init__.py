@@ -16,7 +16,6 @@ In reading order:
 - limits: how large an owner's numbers may be, so that words do not overflow
 - held: an owner's numbers, held to that before they are shared
 - within: an owner's values, held to its own bounds there too
-- magnitude: how large an expression's numbers can be
 - reach: how far they reach under a minimum or noise, whichever rows a query picks
 - whole: whole columns, held to fixed limits there
 - ranges: where numbers are looked at under MPC, because they could outgrow their words

@@ -15,7 +15,7 @@ from conclave.passes.optimise import optimise
 from conclave.plan.bounded import bounded_side
 from conclave.plan.cleartext import Cleartext, seers_of
 from conclave.plan.lower import lower
-from conclave.plan.steps import Compute, MpcSetting, Plan, Protocol
+from conclave.plan.steps import Compute, MpcSetting, MpcStep, Plan, Protocol, RevealStep
 from conclave.ranges import with_checks
 from conclave.sql.bind import bind
 
@@ -47,9 +47,32 @@ def compile_query(
         run = aggregate_before_join(run, lambda node: not _is_seen(node, cleartext or {}, compute))
         if _is_checked_anew(run, best):
             run = best.source
-    plan = with_checks(lower(best, setting, to_sql, asked, cleartext, countable, None if run == best.source else run))
+    other = None if run == best.source else run
+    plan = with_checks(lower(best, setting, to_sql, asked, cleartext, countable, other))
+    if _is_recomputed(plan):
+        as_it_is = with_checks(lower(best, setting, to_sql, asked, cleartext, countable, other, recomputes=False))
+        plan = plan if _looks_at_no_more(plan, as_it_is) else as_it_is
     check_cheetah(plan)
     return plan
+
+
+def _is_recomputed(plan: Plan) -> bool:
+    """Whether what is opened is not the answer, which recipients compute of it."""
+    return any(isinstance(step, RevealStep) and step.schema != plan.answer for step in plan.steps)
+
+
+def _looks_at_no_more(plan: Plan, other: Plan) -> bool:
+    """Whether no size is looked at that the other plan does not look at.
+
+    Of numbers that MPC divides, owners look at the sizes before; where it does not, those that are only added up may have
+    to be looked at under MPC instead, and that tells all members of a run how it went.
+    """
+    looked = {step.name: step.checked for step in other.steps if isinstance(step, MpcStep) and step.checked is not None}
+    asked = {step.name: step.checked for step in plan.steps if isinstance(step, MpcStep) and step.checked is not None}
+    return all(
+        name in looked and set(each.sums) <= set(looked[name].sums) and each.is_by_row <= looked[name].is_by_row
+        for name, each in asked.items()
+    )
 
 
 def _is_seen(node: Node, cleartext: Cleartext, compute: Compute) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from conclave.ir.expressions import Column
+from conclave.ir.magnitude import MOST_DAYS, Sizes, largest, picked_from, size_of, sized_by, unit_of
 from conclave.ir.nodes import (
     Aggregate,
     Concat,
@@ -32,7 +33,6 @@ from conclave.ir.walk import children, nodes_in
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, word_of
 from conclave.limits import Bound, bounds
-from conclave.magnitude import MOST_DAYS, Sizes, largest, picked_from, size_of, sized_by, unit_of
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 
 FEW_ROWS = 1 << 10  # with more, whether a total fits is a question of how many are shared, which is no secret

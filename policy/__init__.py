@@ -45,6 +45,7 @@ Files, in reading order:
 - releases: the aggregates that an answer is made of
 - nested: whether one answer's groups tell what another does
 - across: whether the difference of two answers is
+- opened: whether what is opened tells no more than the answer
 - faithful: the plan's steps against the query that is judged
 - claims: what steps say of keys, rows and sizes, found out again
 - keys: who may see which keys in the clear

@@ -1,7 +1,8 @@
 """Whether the plan's steps compute the very query that is judged, and keep to bounds and padding on the way.
 
 Compiling is not trusted: the query is put together again from the steps, and has to be the one that the flow was traced
-over. Only what the recipients do for themselves, ordering the answer, is left out. The steps may aggregate a side of a
+over; or what is opened follows from its answer, and recipients make the answer of it (`opened`). Only how they order it is
+left out. The steps may aggregate a side of a
 join before it, where no policy protects subjects: that is done here once more, to the query, and compared. Whatever is
 told on the way, and by a step that a party runs in clear, has to be of a part of the query as it is judged.
 """
@@ -19,6 +20,7 @@ from conclave.passes.aggregate_before_join import rewritten
 from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep
 from policy.document import Policy
+from policy.opened import is_answer_made, rows_compared
 from policy.protections import protections_of
 from policy.verdict import Reason
 
@@ -35,7 +37,7 @@ def check_steps_compute(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[
 
 def _unfaithful(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     made: dict[str, Node] = {}
-    opened: list[Node] = []
+    opened: list[tuple[RevealStep | SendStep, Node]] = []
     for step in plan.steps:
         match step:
             case LocalStep(name, _, query, sql):
@@ -47,17 +49,26 @@ def _unfaithful(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Reason]:
             case MpcStep(name, operator):
                 made[name] = _put_together(operator, made)
             case RevealStep(name, source) | SendStep(name, _, source):
-                opened.append(made.get(source, Input(source, step.schema)))
+                opened.append((step, made.get(source, Input(source, step.schema))))
                 made[name] = Input(name, step.schema)
     may_rewrite = not any(each.least or each.noise for each in protections_of(policies).values())
-    for table in opened:
-        answer, query = _unordered(table), _unordered(plan.query.source)
-        if answer == query:
-            continue
-        if may_rewrite and _Comparing().is_same(answer, query):
-            yield from _told_of_others(plan, made)
-        else:
+    for ending, table in opened:
+        rows = opened_rows(table, plan.query.source)
+        if rows is None or not (rows[0] == rows[1] or (may_rewrite and _Comparing().is_same(*rows))):
             yield Reason("unfaithful", "", "the steps would open another table than the query's answer", _FAULT)
+            continue
+        if rows[0] != rows[1]:
+            yield from _told_of_others(plan, made)
+        if isinstance(ending, RevealStep) and not is_answer_made(plan, ending, table):
+            what = f"recipients would make something else of what step {ending.name} opens than the query's answer"
+            yield Reason("unfaithful", "", what, _FAULT)
+
+
+def opened_rows(table: Node, query: Node) -> tuple[Node, Node] | None:
+    """Return what has to be the same for an opened table to be of the query's rows; None if the answer hides some of it."""
+    opened, asked = _unordered(table), _unordered(query)
+    has_same_columns = [f.name for f in opened.schema] == [f.name for f in asked.schema]
+    return (opened, asked) if has_same_columns else rows_compared(opened, asked)
 
 
 def _told_of_others(plan: Plan, made: Mapping[str, Node]) -> Iterator[Reason]:

@@ -8,10 +8,10 @@ fit its type by the types and constants alone.
 from collections.abc import Iterator, Mapping
 
 from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Expression, Literal, Negate, operands
+from conclave.ir.magnitude import Sizes
 from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Project, Scan
 from conclave.ir.types import Date, Decimal, Integer, Type
 from conclave.ir.walk import children, nodes_in, scans_in
-from conclave.magnitude import Sizes
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 from conclave.reach import reach_of, reach_of_sums, sizes_by_type
 from policy.document import Policy

@@ -9,6 +9,8 @@ It knows who owns a scan and nothing of who may see it. It does no I/O and impor
 - guard: what owners ask of all that is computed of their rows
 - words: how one value of each type is held in a word
 - ranges: how large the words of an expression can become
+- magnitude: how large its numbers can be
+- recovery: what it tells of what it is computed of, and whether it can be computed without fail
 - checks: what all nodes have in common
 - window: window functions
 - noise: noise on totals

@@ -13,6 +13,7 @@ In reading order:
 - cleartext: which keys who may see
 - compaction: where rows that do not exist are dropped
 - disclose: what the steps disclose
+- derived: columns of an answer that follow from others
 - push_up: what recipients do with the opened answer by themselves
 - facts: what is known of a step's rows, and which sorts that spares
 - lower: the optimised query to steps

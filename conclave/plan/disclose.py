@@ -36,11 +36,11 @@ def disclosures(root: Collect, steps: tuple[Step, ...], setting: MpcSetting) -> 
             case ShareStep(name, party):
                 others = tuple(sorted(compute for compute in setting.compute if compute != party))
                 found.append(Disclosure(others, "row_count", name, party))
-            case RevealStep(name, source, recipients, schema):
+            case RevealStep(name, source, recipients):  # what it opens follows from the answer
                 outside = tuple(recipient for recipient in recipients if recipient not in setting.compute)
                 if outside:
                     found.append(Disclosure(outside, "table_size", name, source))
-                found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
+                found.append(Disclosure(recipients, "answer", name, "answer", _names(root.schema)))
             case SendStep(name, _, _, recipients, schema):
                 found.append(Disclosure(recipients, "answer", name, "answer", _names(schema)))
             case MpcStep(name, Aggregate(guards=guards)) if any(guard.ends_run for guard in guards):

@@ -58,6 +58,7 @@ def lower(
     cleartext: Cleartext | None = None,
     countable: frozenset[str] = frozenset(),
     run: Node | None = None,
+    recomputes: bool = True,
 ) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
 
@@ -65,13 +66,14 @@ def lower(
     `countable`: the tables of which all members may count the rows that are left on the way, where that saves work.
     `run`: a query with the same answer whose steps are made in place of the query's own. Policies judge the query, so
     nothing is told of what `run` alone has: owners do none of it by themselves, and no rows or keys of it are shown.
+    `recomputes`: whether recipients compute columns that follow from others that are opened (`derived`).
 
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
     shown = cleartext or {}
     dropping = compacted(root, countable, lambda node: seers_of(node, shown, setting.compute))
     computed = root.source if run is None else run
-    lowering = _Lowering(to_sql, _texts_wanted(computed), asked or {}, setting, shown, dropping)
+    lowering = _Lowering(to_sql, _texts_wanted(computed), asked or {}, setting, shown, dropping, recomputes)
     if run is not None:
         lowering.judged = frozenset(nodes_in(root))
     owner = owner_of(root.source)
@@ -96,6 +98,7 @@ class _Lowering:
     setting: MpcSetting
     cleartext: Cleartext
     compacted: frozenset[Node]
+    recomputes: bool
     local: list[LocalStep] = field(default_factory=list)
     shares: list[ShareStep] = field(default_factory=list)
     mpc: list[MpcStep] = field(default_factory=list)
@@ -111,9 +114,9 @@ class _Lowering:
 
     def several_owners(self, root: Collect, computed: Node) -> tuple[Step, ...]:
         """Lower a query over several parties' rows. What can wait is done by each recipient for itself."""
-        opened = Input("r1", root.schema)
-        under_mpc, after = push_up(computed, opened)
-        revealed = RevealStep(opened.name, self._share(under_mpc), root.recipients, root.schema)
+        pushed = push_up(computed, root.source, "r1", self.recomputes)
+        opened, after = pushed.opened, pushed.after
+        revealed = RevealStep(opened.name, self._share(pushed.under_mpc), root.recipients, opened.schema)
         if after == opened:
             return (revealed,)
         sql, n_local = self.to_sql(after), len(self.local)

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Expression, Literal, Negate
 from conclave.ir.nodes import Scan
+from conclave.ir.recovery import keeps_numbers
 from conclave.ir.types import Decimal, Integer, Type
 
 Range = tuple[Fraction, Fraction]
@@ -54,7 +55,7 @@ def range_of(expression: Expression, columns: Mapping[str, Range | None]) -> Ran
             inner = range_of(operand, columns)
             return None if inner is None else (-inner[1], -inner[0])
         case Cast(operand, kind):
-            return range_of(operand, columns) if _keeps(operand.type, kind) else None
+            return range_of(operand, columns) if keeps_numbers(operand.type, kind) else None
         case Case(branches, default):
             return hull(range_of(value, columns) for value in (*(value for _, value in branches), default))
         case Arithmetic(operator, left, right) if _is_exact(expression.type):
@@ -89,13 +90,3 @@ def _constant(literal: Literal) -> Range | None:
 
 def _is_exact(kind: Type) -> bool:
     return isinstance(kind, Integer | Decimal)
-
-
-def _keeps(source: Type, target: Type) -> bool:
-    """Whether a cast changes no number."""
-    match source, target:
-        case (Integer(), Integer() | Decimal()):
-            return True
-        case Decimal(_, scale), Decimal(_, finer):
-            return finer >= scale
-    return False

@@ -190,8 +190,9 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
             seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
             dropped = ", then drop rows that do not exist, and tell how many are left" if step.is_compacted else ""
             return _mpc(plan), show_node(operator) + most + _not_sorted(step) + seen + dropped
-        case RevealStep(_, source, recipients):
-            return _mpc(plan), f"open {source}, rows shuffled, to {', '.join(recipients)}"
+        case RevealStep(_, source, recipients, schema):
+            of = "" if schema == plan.answer else f" ({', '.join(f.name for f in schema)})"
+            return _mpc(plan), f"open {source}{of}, rows shuffled, to {', '.join(recipients)}"
         case SendStep(_, party, source, recipients):
             return f"{party}", f"send {source} to {', '.join(recipients)}"
         case _ as never:

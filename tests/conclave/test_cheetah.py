@@ -93,6 +93,7 @@ QUERIES = [
     "SELECT ward, SUM(cost) AS s, COUNT(*) AS n, COUNT(days) AS c, MIN(days) AS lo, MAX(days) AS hi FROM visits "
     "GROUP BY ward HAVING COUNT(*) > 1",
     "SELECT ward, days, COUNT(*) AS n FROM visits GROUP BY ward, days",
+    "SELECT ward, SUM(days) AS s, COUNT(days) AS n, AVG(days) AS m, ROUND(AVG(days), 1) AS r FROM visits GROUP BY ward",
     "SELECT m.id, w.name, w.beds FROM mine m JOIN wards w ON m.ward = w.name WHERE m.days < w.beds",
     "SELECT w.name, SUM(m.cost) AS s FROM mine m JOIN wards w ON m.ward = w.name GROUP BY w.name",
     "SELECT m.id, CASE WHEN m.days * 2 >= w.beds OR m.cost IS NULL THEN -m.days ELSE w.beds + 1 END AS x, "
