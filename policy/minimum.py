@@ -39,8 +39,9 @@ from conclave.ir.window import Window
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.document import Policy
 from policy.mean import without_casts
+from policy.multiples import Multiples
 from policy.present import is_null
-from policy.shaping import Shape, Shaping
+from policy.shaping import Shaping
 from policy.verdict import Code, Reason
 
 Names = frozenset[str]
@@ -69,9 +70,9 @@ class Rows:
 
 def check_minimum(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield what would be told of fewer subjects than a policy asks for."""
-    shaping = Shaping(policies)
+    multiples = Multiples(Shaping(policies))
     for recipient in root.recipients:
-        tracing = _Tracing(recipient, policies, shaping)
+        tracing = _Tracing(recipient, policies, multiples)
         rows = tracing.rows(root)
         yield from tracing.reasons
         for thread in rows.threads:
@@ -123,7 +124,7 @@ def least_of(policy: Policy) -> int:
 class _Tracing:
     recipient: str
     policies: Mapping[str, Policy]
-    shaping: Shaping | None = None  # None: what lets some count for more than others is said elsewhere
+    multiples: Multiples | None = None  # None: what lets some count for more than others is said elsewhere
     reasons: list[Reason] = field(default_factory=list)
     done: dict[int, Rows] = field(default_factory=dict)  # by id: subtrees are shared
     ended: dict[str, list[Aggregate]] = field(default_factory=dict)  # by dataset, where its threads ended
@@ -176,9 +177,8 @@ class _Tracing:
         keys, going_on = frozenset(node.keys), []
         step = show_node(replace(node, guards=()))
         asked = [thread for thread in source.threads if thread.demands]
-        shape = self.shaping.shape(node.source) if asked and self.shaping is not None else Shape()
-        for why in filter(None, (shape.lets_count_more(output, node.keys) for output in node.outputs)):
-            for thread in asked:
+        for thread in asked:
+            for why in dict.fromkeys(self._lets_count_more(thread, node)):
                 self.reasons += self.refusals(_via(thread, step, node), why, "minimum-not-countable")
         for thread in source.threads:
             if thread.columns & keys:
@@ -190,6 +190,19 @@ class _Tracing:
                 why = thread.lost or f"they are not counted in {step}"
                 going_on.append(_via(replace(thread, columns=frozenset(), lost=why), step, node))
         return Rows(tuple(going_on), source.nulls & keys)
+
+    def _lets_count_more(self, thread: Thread, node: Aggregate) -> Iterator[str]:
+        """Yield why some of what a thread is of may count for more than others in an aggregate."""
+        if self.multiples is None:
+            return
+        shape = self.multiples.shaping.shape(node.source)
+        for output in node.outputs:
+            if why := shape.lets_count_more(output, node.keys):
+                yield why
+                continue
+            for dataset, _ in sorted(thread.demands):
+                if why := self.multiples.lets_count_more(node, output, dataset, self.recipient):
+                    yield why
 
     def _window(self, source: Rows, node: Window) -> Rows:
         """A window puts what others have beside a row: a group of many then tells of one of them."""
