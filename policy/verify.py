@@ -60,7 +60,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_steps(plan),
         *check_steps_compute(plan, valid),
         *check_protections(plan, valid),
-        *check_minimum(plan.query, valid),
+        *check_minimum(plan.query, valid, request.purpose),
         *check_picked_keys(plan.query, valid),
         *check_matches(plan, valid),
         *check_picked_sizes(plan, valid),
