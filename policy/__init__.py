@@ -32,11 +32,13 @@ Files, in reading order:
 - made: what a column is computed by, part by part of a UNION ALL
 - present: which columns have a value in all rows
 - shaping: which rows and columns an author can make count for more than others
+- multiples: how often rows stand in an aggregate, and whose numbers weigh them
 - minimum: whether what is told is of enough subjects
 - matches: whether a join may tell that keys come more often than was said
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
 - weightings: how much sums of products tell of a single row
+- picked_values: whether a query keeps one value among zeros
 - noise: whether what is told has enough noise
 - rows: which rows an aggregate is of
 - terms: what a sum is a sum of

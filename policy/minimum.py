@@ -7,7 +7,8 @@ thread goes on. A thread that comes to the answer, or whose columns were lost be
 groups that were held to a guard could be computed by whoever was shown them.
 
 The rows of a recipient's own hide nobody from it, so there is a pass for each recipient, and in it those rows have no
-thread, and may stand in no column that is counted. Nothing here knows how the compiler places its guards.
+thread, and may stand in no column that is counted. Nor do rows that it may list one by one: they may not
+be counted together with rows that a minimum is asked for. Nothing here knows how the compiler places its guards.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,8 +40,10 @@ from conclave.ir.window import Window
 from conclave.plan.unique import Uniqueness, unique_side
 from policy.document import Policy
 from policy.mean import without_casts
+from policy.multiples import Multiples
 from policy.present import is_null
-from policy.shaping import Shape, Shaping
+from policy.release import held_by
+from policy.shaping import Shaping
 from policy.verdict import Code, Reason
 
 Names = frozenset[str]
@@ -57,6 +60,7 @@ class Thread:
     steps: tuple[str, ...] = ()  # the way here, printed
     lost: str = ""  # what became of the columns, if there are none left
     at: Position | None = None
+    seen: str = ""  # the dataset, if whoever is told may see such rows one by one
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,11 @@ class Rows:
     nulls: Names = frozenset()  # columns that are NULL in every row
 
 
-def check_minimum(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
+def check_minimum(root: Collect, policies: Mapping[str, Policy], purpose: str) -> Iterator[Reason]:
     """Yield what would be told of fewer subjects than a policy asks for."""
-    shaping = Shaping(policies)
+    multiples = Multiples(Shaping(policies))
     for recipient in root.recipients:
-        tracing = _Tracing(recipient, policies, shaping)
+        tracing = _Tracing(recipient, policies, multiples, purpose)
         rows = tracing.rows(root)
         yield from tracing.reasons
         for thread in rows.threads:
@@ -123,7 +127,8 @@ def least_of(policy: Policy) -> int:
 class _Tracing:
     recipient: str
     policies: Mapping[str, Policy]
-    shaping: Shaping | None = None  # None: what lets some count for more than others is said elsewhere
+    multiples: Multiples | None = None  # None: what lets some count for more than others is said elsewhere
+    purpose: str = ""  # for which rows could be open to the recipient
     reasons: list[Reason] = field(default_factory=list)
     done: dict[int, Rows] = field(default_factory=dict)  # by id: subtrees are shared
     ended: dict[str, list[Aggregate]] = field(default_factory=dict)  # by dataset, where its threads ended
@@ -164,21 +169,27 @@ class _Tracing:
         least = least_of(policy)
         demands = frozenset({(node.dataset, least)} if least > 1 else ())
         subjects = [name for name, column in policy.spec.columns.items() if column.subject]
+        seen = node.dataset if not demands and self._sees(policy) else ""
         threads = [
-            Thread((node.table, s), demands, frozenset({s}), (f"{node.dataset}.{s}",), at=node.at) for s in subjects
+            Thread((node.table, s), demands, frozenset({s}), (f"{node.dataset}.{s}",), at=node.at, seen=seen)
+            for s in subjects
         ]
         if demands and not threads:
             lost = "no column of its policy says whom rows are about"
             threads = [Thread((node.table, ""), demands, steps=(node.dataset,), lost=lost, at=node.at)]
         return Rows(tuple(threads))
 
+    def _sees(self, policy: Policy) -> bool:
+        """Whether the recipient may list a dataset's rows, by a column of them."""
+        held = (held_by(policy, name, self.recipient, self.purpose) for name in policy.spec.columns)
+        return bool(self.purpose) and any("open" in each.capabilities for each in held)
+
     def _aggregate(self, source: Rows, node: Aggregate) -> Rows:
         keys, going_on = frozenset(node.keys), []
         step = show_node(replace(node, guards=()))
         asked = [thread for thread in source.threads if thread.demands]
-        shape = self.shaping.shape(node.source) if asked and self.shaping is not None else Shape()
-        for why in filter(None, (shape.lets_count_more(output, node.keys) for output in node.outputs)):
-            for thread in asked:
+        for thread in asked:
+            for why in dict.fromkeys(self._lets_count_more(thread, node)):
                 self.reasons += self.refusals(_via(thread, step, node), why, "minimum-not-countable")
         for thread in source.threads:
             if thread.columns & keys:
@@ -190,6 +201,19 @@ class _Tracing:
                 why = thread.lost or f"they are not counted in {step}"
                 going_on.append(_via(replace(thread, columns=frozenset(), lost=why), step, node))
         return Rows(tuple(going_on), source.nulls & keys)
+
+    def _lets_count_more(self, thread: Thread, node: Aggregate) -> Iterator[str]:
+        """Yield why some of what a thread is of may count for more than others in an aggregate."""
+        if self.multiples is None:
+            return
+        shape = self.multiples.shaping.shape(node.source)
+        for output in node.outputs:
+            if why := shape.lets_count_more(output, node.keys):
+                yield why
+                continue
+            for dataset, _ in sorted(thread.demands):
+                if why := self.multiples.lets_count_more(node, output, dataset, self.recipient):
+                    yield why
 
     def _window(self, source: Rows, node: Window) -> Rows:
         """A window puts what others have beside a row: a group of many then tells of one of them."""
@@ -244,9 +268,13 @@ def _concat(parts: list[Rows]) -> Rows:
         lost = next((thread.lost for thread in there if thread.lost), "")
         if not columns:
             lost = lost or "the parts of a UNION ALL hold them in different columns"
+        seen = next((thread.seen for thread in there if thread.seen), "")
+        if seen and any(thread.demands for thread in there):
+            lost = lost or f"rows of {seen} are open to who is told, and are counted with them"
         first = min(there, key=lambda thread: (not thread.demands, thread.steps))
         demands = reduce(frozenset.union, (thread.demands for thread in there))
-        threads.append(replace(first, demands=demands, columns=frozenset() if lost else columns, lost=lost))
+        columns = frozenset() if lost else columns
+        threads.append(replace(first, demands=demands, columns=columns, lost=lost, seen=seen))
     nulls = reduce(frozenset.intersection, (part.nulls for part in parts))
     return Rows(tuple(threads), nulls)
 

@@ -4,8 +4,8 @@ Theory. An aggregate of many hides one of them as long as all count alike, or as
 that by a column that decides between values (`weighed`), and by letting some rows stand more often than others
 (`repeated`). A NULL is no value, and counts for nobody, but where it is chosen (`chosen`) COUNT makes it a number that
 decides; constants that differ from one part of a UNION ALL to the next decide by the part. A join repeats rows as
-often as they meet: that is for the data to say, as long as the keys are data and no rows were picked beside which others
-stay, and no condition after it picks pairs, but by comparing a column of the one side with one of the other.
+often as they meet: that is for the data to say (whose: `policy.multiples`), as long as the keys are data and no rows were picked
+beside which others stay, and no condition after it picks pairs, but by comparing a column of the one side with one of the other.
 """
 
 from collections.abc import Iterable, Mapping
@@ -44,7 +44,7 @@ from policy.weights import may_be_null, weighs
 Names = frozenset[str]
 _NULL = "null"
 # Whatever rows stand more often than others, these are the same.
-_REPEATABLE = ("min", "max")
+REPEATABLE = ("min", "max")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Shape:
         call = f"{output.function}({output.over or '*'})"
         if output.over in self.weighed:
             return f"{output.over} lets some count for more than others in {call}"
-        if output.is_distinct or output.function in _REPEATABLE:
+        if output.is_distinct or output.function in REPEATABLE:
             return ""
         if self.repeated:
             return f"some may count more often than others in {call}: {self.repeated}"

@@ -25,6 +25,7 @@ from policy.minimum import check_minimum, check_picked_keys
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
 from policy.picked_sizes import check_picked_sizes
+from policy.picked_values import check_picked_values
 from policy.protections import obligations_of
 from policy.ranges import check_ranges
 from policy.release import held_by, refuse
@@ -61,7 +62,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_steps_compute(plan, valid),
         *check_claims(plan),
         *check_protections(plan, valid),
-        *check_minimum(plan.query, valid),
+        *check_minimum(plan.query, valid, request.purpose),
         *check_picked_keys(plan.query, valid),
         *check_matches(plan, valid),
         *check_picked_sizes(plan, valid),
@@ -71,6 +72,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_differencing(plan.query, valid),
         *check_selections(plan.query, valid),
         *check_weightings(plan.query, valid),
+        *check_picked_values(plan.query, valid),
         *check_noise(plan, valid),
         *check_shared_sizes(plan, valid),
     ]

@@ -2,18 +2,20 @@
 
 Theory. A sum of `pay * w`, where the recipient knows each row's `w`, is one linear equation in what the rows of a group are
 paid. Two things make such equations tell of one row. A column that is multiplied by itself makes weights that are zero for
-all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), and one of two values does so by itself. And as
-many equations as a group has rows can be solved for all of them, as power sums (`pay`, `pay * pay`, ...) can. So under a
-minimum of k a column is in a product once at most, and in fewer than k sums of different products, a variance's included.
+all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), and one of two values does so by itself: bounds
+have to say that there are more. And as many equations as a group has rows can be solved for all of them, as power sums
+(`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once at most, and in fewer than k sums of
+different products, a variance's included.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from conclave.ir.expressions import Arithmetic, Case, Column, Expression, operands
 from conclave.ir.nodes import SPREADS, Aggregate, AggregateOutput, Collect, Node, Project, Scan
 from conclave.ir.show import show_expression
-from conclave.ir.types import Integer
+from conclave.ir.types import Decimal, Integer, Type
 from conclave.ir.walk import children, scans_in
 from conclave.ir.window import Window
 from policy.document import Policy
@@ -23,7 +25,8 @@ from policy.minimum import groupings, least_of
 from policy.selections import picked
 from policy.verdict import Code, Reason
 
-Powers = Mapping[tuple[str, str], int]  # how often each table's column is a factor, at most
+# How often each table's column is a factor, at most, and whether it ever is one beside others.
+Powers = Mapping[tuple[str, str], tuple[int, bool]]
 _SUMS = ("sum", "avg", "sum_squares", *SPREADS)
 _SQUARED = ("sum_squares", *SPREADS)
 _NUMBER = ("", "*")  # of rows, as a factor
@@ -40,7 +43,8 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
             node, problem = squared
             what = f"{problem}: such a product can leave out all but some rows of a group"
             fix = (
-                "multiply different columns, of many values each; for a square ask for VAR_SAMP, for some rows use CASE"
+                "multiply different columns, of many values each by their policies' bounds; for a square ask for VAR_SAMP,"
+                " for some rows use CASE"
             )
             yield _reason(policy, node, "minimum-not-countable", what, fix)
             continue
@@ -84,7 +88,7 @@ def _reason(policy: Policy, node: Aggregate, code: Code, what: str, fix: str) ->
 class _Factors:
     """Which columns a column is a product of, through all that a query computes."""
 
-    of_two_values: frozenset[tuple[str, str]]
+    of_two_values: Mapping[tuple[str, str], str]
     _done: dict[tuple[int, str], Powers] = field(default_factory=dict)  # by the id of a node of one query
 
     def problem(self, node: Aggregate, output: AggregateOutput) -> str:
@@ -92,11 +96,11 @@ class _Factors:
         assert output.over is not None
         powers = self.of(node.source, output.over)
         times = 2 if output.function in _SQUARED and len(powers) > 1 else 1
-        for column, power in sorted(powers.items()):
+        for column, (power, is_beside_others) in sorted(powers.items()):
             if power * times > 1:
                 return f"{column[1]} is multiplied by itself"
-            if len(powers) > 1 and column in self.of_two_values:
-                return f"{column[1]} has two values, by its policy's bounds, and is multiplied"
+            if is_beside_others and column in self.of_two_values:
+                return f"{column[1]} {self.of_two_values[column]} and is multiplied"
         return ""
 
     def of(self, node: Node, name: str) -> Powers:
@@ -108,13 +112,13 @@ class _Factors:
     def _of(self, node: Node, name: str) -> Powers:
         match node:
             case Scan(table):
-                return {(table, name): 1}
+                return {(table, name): (1, False)}
             case Project(source, outputs):
                 return self._product(source, next(o.expression for o in outputs if o.name == name))
             case Aggregate(source, keys, outputs) if name not in keys:
                 output = next(output for output in outputs if output.name == name)
                 if output.over is None or output.function == "count":
-                    return {_NUMBER: 1}
+                    return {_NUMBER: (1, False)}
                 below = self.of(source, output.over)
                 return _added(below, below) if output.function in _SQUARED else below
             case Window(source) if name not in {f.name for f in source.schema}:
@@ -133,24 +137,40 @@ class _Factors:
         return _most(self._product(source, part) for part in operands(expression))
 
 
-def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> frozenset[tuple[str, str]]:
-    """Return the tables' columns that are one of two whole numbers, as far as a policy says so."""
-    found = set()
+def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> Mapping[tuple[str, str], str]:
+    """Return the tables' columns that may be one of two numbers for all that policies say, and what these say."""
+    found = {}
     for scan in scans_in(root):
         policy = policies.get(scan.dataset)
-        for each in scan.schema:
+        for each in scan.schema if policy is not None else ():
             bounds = policy.spec.columns[each.name].bounds if policy and each.name in policy.spec.columns else None
-            if bounds is not None and isinstance(each.type, Integer) and bounds[1] - bounds[0] <= 1:
-                found.add((scan.table, each.name))
-    return frozenset(found)
+            if bounds is None:
+                found[scan.table, each.name] = "may have two values, for want of bounds in its policy,"
+            elif _steps(each.type, bounds[1] - bounds[0]) <= 1:
+                found[scan.table, each.name] = "has two values, by its policy's bounds,"
+    return found
+
+
+def _steps(kind: Type, width: float) -> float:
+    """Return how far apart two numbers of a type are, by its steps."""
+    return width * (10**kind.scale if isinstance(kind, Decimal) else 1 if isinstance(kind, Integer) else math.inf)
 
 
 def _most(powers: Iterable[Powers]) -> Powers:
-    found: dict[tuple[str, str], int] = {}
+    found: dict[tuple[str, str], tuple[int, bool]] = {}
     for each in powers:
-        found |= {column: max(power, found.get(column, 0)) for column, power in each.items()}
+        for column, (power, is_beside_others) in each.items():
+            before, was = found.get(column, (0, False))
+            found[column] = max(power, before), is_beside_others or was
     return found
 
 
 def _added(one: Powers, other: Powers) -> Powers:
-    return {column: one.get(column, 0) + other.get(column, 0) for column in {**one, **other}}
+    none = 0, False
+    return {
+        column: (
+            one.get(column, none)[0] + other.get(column, none)[0],
+            bool(one and other) or one.get(column, none)[1] or other.get(column, none)[1],
+        )
+        for column in {**one, **other}
+    }
