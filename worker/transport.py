@@ -71,6 +71,7 @@ def wait_for_peers(run: Meeting, me: str, key: Path, scratch: Path, log: Log) ->
         ]
         for thread in threads:
             thread.start()
+        log.event("waiting for peers", peers=len(barrier.peers))
         try:
             sockets = barrier.wait()
         finally:
