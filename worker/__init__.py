@@ -7,6 +7,7 @@ Files, in reading order:
 - runspec: what one worker must know; one of two files that the renderer may import
 - dataspec: what `ccd data` and `ccd output` ask, and the answers; the other file that the renderer may import
 - cli: the program `ccd-worker`, before any library is loaded
+- loading: how modules are loaded, without a look for garbage among them
 - commands: one subcommand a container
 - errors: what can end a worker, with its exit code
 - failure: what any exception means for the run

@@ -3,10 +3,9 @@
 Three parties' containers start on few processors, and to load libraries is most of what a small run does.
 """
 
-import gc
-import importlib
 import os
 
+from worker.loading import load
 from worker.unwanted import hide_unwanted
 
 
@@ -15,11 +14,7 @@ def main() -> None:
     hide_unwanted()
     # Pydantic asks every installed package whether it brings a plugin; none of ours does, and a worker takes no others.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # What is imported stays: to look for garbage among it meanwhile would cost a tenth of the start.
-    gc.disable()
-    commands = importlib.import_module("worker.commands")
-    gc.enable()
-    commands.app()
+    load("worker.commands").app()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ stderr carries one JSON event a line; the termination log's last line is a JSON 
 pod's status.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -22,6 +21,7 @@ from policy.canonical import digest
 from worker.data_cli import data, filed
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
+from worker.loading import load
 from worker.log import Log
 from worker.runspec import (
     APPROVAL_PATH,
@@ -201,10 +201,7 @@ class _LeftToCompute(Exception):
 
 def _act_of(container: str) -> Act:
     """Load one container's part, and only that: who publishes needs no query engine, neither its time nor its risks."""
-    # As in `worker.cli`: what is imported is no garbage.
-    gc.disable()
-    act: Act = getattr(importlib.import_module(f"worker.{container}"), container)
-    gc.enable()
+    act: Act = getattr(load(f"worker.{container}"), container)
     return act
 
 

@@ -19,7 +19,7 @@ from policy.signature import sign
 from worker.compiling import compile_run
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
-from worker.judge import is_explicit, judge, protections_in
+from worker.judge import Readings, is_explicit, judge, protections_in, read_policies
 from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode
 from worker.runspec import Run, run_digest
 from worker.workdir import FetchedAll, Outcome
@@ -61,12 +61,13 @@ def agree(
         conversation.stop(fetched.code, fetched.reasons)
     offers = conversation.round(offer_of(fetched))
     session = digest_of({name: encode(hellos[name]) + encode(offers[name]) for name in hellos})
+    readings = read_policies(offers)
     try:
-        seen.plan = compile_run(run, protections_in(offers))
+        seen.plan = compile_run(run, protections_in(offers, readings))
     except BadDocument as problem:
         conversation.stop(BAD_DOCUMENT, problem.reasons(conversation.me))
     seen.plan_digest = plan_digest(seen.plan)
-    judged = judge(run, seen.plan, offers)
+    judged = judge(run, seen.plan, offers, readings)
     seen.policies = judged.policies
     statement = Statement(
         run_id=run.run_id,
@@ -82,7 +83,7 @@ def agree(
     own = Verdict(statement=statement, signature=sign(key, VERDICT_PURPOSE, as_json(statement)))
     verdicts = conversation.round(own)
     _check_verdicts(run, own.statement, verdicts, conversation)
-    _check_approvals(offers, verdicts, conversation)
+    _check_approvals(offers, readings, verdicts, conversation)
     seen.verdicts = verdicts
     refusals = {reason for verdict in verdicts.values() for reason in verdict.statement.reasons}
     if any(verdict.statement.verdict == "reject" for verdict in verdicts.values()):
@@ -163,11 +164,13 @@ def _check_verdicts(run: Run, own: Statement, verdicts: Mapping[str, Verdict], c
         conversation.stop(REJECTED, [*own.reasons, *reasons])
 
 
-def _check_approvals(offers: Mapping[str, Offer], verdicts: Mapping[str, Verdict], conversation: Conversation) -> None:
+def _check_approvals(
+    offers: Mapping[str, Offer], readings: Readings, verdicts: Mapping[str, Verdict], conversation: Conversation
+) -> None:
     """Stop if an owner whose policy asks for its approval accepts without naming one: the manifest is to say which."""
     reasons = []
     for name, verdict in verdicts.items():
-        is_asked = any(is_explicit(each) for each in offers[name].datasets)
+        is_asked = any(is_explicit(each, readings) for each in offers[name].datasets)
         if verdict.statement.verdict == "accept" and is_asked and verdict.statement.approval is None:
             reasons.append(_differs(conversation.me, name, "a policy that asks for its approval, and names none"))
     if reasons:

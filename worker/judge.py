@@ -3,7 +3,6 @@
 Pure and the same at every party: equal offers give equal reasons, in the same order.
 """
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,6 +24,8 @@ from worker.errors import REJECTED
 from worker.messages import DatasetOffer, Offer
 from worker.runspec import DatasetSpec, Run
 
+Readings = Mapping[tuple[str, str], Policy | DocumentError]  # of each policy that is offered: what it says, or why not
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -35,7 +36,12 @@ class Judgement:
     reasons: tuple[Reason, ...]
 
 
-def judge(run: Run, plan: Plan, offers: Mapping[str, Offer]) -> Judgement:
+def read_policies(offers: Mapping[str, Offer]) -> Readings:
+    """Read every offered policy, once: to read one takes as long as to judge it."""
+    return {_key(each): _read(each) for offer in offers.values() for each in offer.datasets}
+
+
+def judge(run: Run, plan: Plan, offers: Mapping[str, Offer], readings: Readings) -> Judgement:
     """Check each dataset's offer, then the plan against all policies."""
     reasons = _unasked(run, offers)
     policies: dict[str, Policy] = {}
@@ -45,7 +51,7 @@ def judge(run: Run, plan: Plan, offers: Mapping[str, Offer]) -> Judgement:
         if offer is None:
             reasons.append(_reason(dataset.name, "its owner offers no such dataset"))
             continue
-        policy, found = _policy_of(run, dataset, offer)
+        policy, found = _policy_of(run, dataset, offer, readings[_key(offer)])
         reasons += found
         if policy is not None:
             policies[dataset.name] = policy
@@ -61,20 +67,20 @@ def judge(run: Run, plan: Plan, offers: Mapping[str, Offer]) -> Judgement:
     )
 
 
-def protections_in(offers: Mapping[str, Offer]) -> dict[str, Protection]:
+def protections_in(offers: Mapping[str, Offer], readings: Readings) -> dict[str, Protection]:
     """Return what the offered policies ask to be built into the plan. One that cannot be read is for `judge` to refuse."""
     policies: dict[str, Policy] = {}
     for each in (each for offer in offers.values() for each in offer.datasets):
-        with contextlib.suppress(DocumentError):
-            policies[each.dataset] = parse_policy(each.policy, f"policy of {each.dataset}")
+        policy = readings[_key(each)]
+        if isinstance(policy, Policy):
+            policies[each.dataset] = policy
     return protections_of(policies)
 
 
-def is_explicit(offer: DatasetOffer) -> bool:
+def is_explicit(offer: DatasetOffer, readings: Readings) -> bool:
     """Whether an offered policy asks for its owner's approval. One that cannot be read is for `judge` to refuse."""
-    with contextlib.suppress(DocumentError):
-        return parse_policy(offer.policy, f"policy of {offer.dataset}").spec.approval == "explicit"
-    return False
+    policy = readings[_key(offer)]
+    return isinstance(policy, Policy) and policy.spec.approval == "explicit"
 
 
 def check_signature(run: Run, policy: Policy, signature: str) -> None:
@@ -92,12 +98,24 @@ def owner_of(dataset: str) -> str:
     return dataset.split("/")[0]
 
 
-def _policy_of(run: Run, dataset: DatasetSpec, offer: DatasetOffer) -> tuple[Policy | None, list[Reason]]:
-    name = dataset.name
+def _key(offer: DatasetOffer) -> tuple[str, str]:
+    # The text belongs to it: somebody may offer a dataset twice, or another's.
+    return offer.dataset, offer.policy
+
+
+def _read(offer: DatasetOffer) -> Policy | DocumentError:
     try:
-        policy = parse_policy(offer.policy, f"policy of {name}")
+        return parse_policy(offer.policy, f"policy of {offer.dataset}")
     except DocumentError as error:
-        first = error.problems[0]
+        return error
+
+
+def _policy_of(
+    run: Run, dataset: DatasetSpec, offer: DatasetOffer, policy: Policy | DocumentError
+) -> tuple[Policy | None, list[Reason]]:
+    name = dataset.name
+    if isinstance(policy, DocumentError):
+        first = policy.problems[0]
         return None, [_reason(name, f"its policy cannot be read: {first.what}", first.field, first.fix or "")]
     reasons = []
     if policy.metadata.dataset != name:

@@ -69,6 +69,7 @@ def wait_for_peers(run: Meeting, me: str, key: Path, scratch: Path, log: Log) ->
             for member in barrier.peers.values()
             if me < member.name
         ]
+        log.event("waiting for peers", peers=len(barrier.peers))
         for thread in threads:
             thread.start()
         try:

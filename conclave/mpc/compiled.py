@@ -7,6 +7,7 @@ object file without any reference to the outside: to load all of them takes no c
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import importlib
 import os
@@ -161,9 +162,19 @@ def _kept(function: Callable[..., Any], kinds: tuple[Kind, ...]) -> bytes | None
 def _place(function: Callable[..., Any], kinds: tuple[Kind, ...]) -> Path:
     """Return where machine code is kept: beside the source, which is trusted as far, and nowhere else."""
     source = Path(function.__code__.co_filename)
+    types = "-".join(f"{dtype.name}x{dimensions}" for dtype, dimensions in kinds)
+    return source.parent / "__pycache__" / f"{source.stem}.{function.__name__}.{types}.{_level()}.{_made_by(source)}.o"
+
+
+# Asked for with every loop, and the same for as long as a process runs: to find it out again took longer than to link one.
+@functools.cache
+def _made_by(source: Path) -> str:
+    """Return the digest of a source and of what compiles it."""
     made_by = [source.read_bytes(), Path(__file__).with_name("compiler.py").read_bytes()]
     made_by += [f"{tool} {version(tool)}".encode() for tool in TOOLS]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in made_by)).hexdigest()[:HEX_KEPT]
-    types = "-".join(f"{dtype.name}x{dimensions}" for dtype, dimensions in kinds)
-    level = processor_level() or f"{platform.machine()}-{llvm.get_host_cpu_name()}"
-    return source.parent / "__pycache__" / f"{source.stem}.{function.__name__}.{types}.{level}.{digest}.o"
+    return hashlib.sha256(b"".join(hashlib.sha256(one).digest() for one in made_by)).hexdigest()[:HEX_KEPT]
+
+
+@functools.cache
+def _level() -> str:
+    return processor_level() or f"{platform.machine()}-{llvm.get_host_cpu_name()}"

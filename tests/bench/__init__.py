@@ -15,6 +15,8 @@ In reading order:
 - pooled: what a database would say that held everybody's rows
 - plain: DuckDB over them, in a process of its own
 - scale: whole runs of the worked examples, beside that
+- stamped: a worker, its log stamped with time and processor time
+- start: workers to their first MPC round
 - endpoint: fetching from a real Swift, beside curl
 - __main__: the command
 - render: `python -m tests.bench.render`: many workflows, rendered and validated

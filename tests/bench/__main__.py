@@ -10,6 +10,7 @@ from tests.bench.peers import run_peer
 from tests.bench.run import run_bench
 from tests.bench.scale import USUAL_ROWS, run_scale
 from tests.bench.scale import line_of as scale_line
+from tests.bench.start import lines_of, run_start
 from tests.bench.workloads import WORKLOADS
 
 DESCRIPTION = "Measure the MPC engine: three processes of this machine, joined by TCP on loopback."
@@ -29,6 +30,7 @@ examples
   python -m tests.bench --op sort --rows 16384 --peer spu           beside SPU with ABY3, in the same way
   python -m tests.bench --endpoint swift --mib 1024 --json          fetch from a real Swift, beside curl
   python -m tests.bench --scale                                     whole runs of the worked examples, beside DuckDB
+  python -m tests.bench --start                                     three workers, to their first MPC round
   python -m tests.bench --scale market-concentration --rows 433333334 --repeat 1 --scratch /var/tmp --json
 """
 USUAL = [
@@ -75,6 +77,13 @@ def main() -> None:
         choices=["all", *USUAL_ROWS],
         help="run a worked example, or all, from files in Parquet to the result: real workers, beside DuckDB",
     )
+    parser.add_argument(
+        "--start",
+        nargs="?",
+        const="credit-scores",
+        choices=list(USUAL_ROWS),
+        help="how long the workers of a worked example take to their first MPC round (default: %(const)s, of three)",
+    )
     parser.add_argument("--scratch", type=Path, help="where --scale keeps data and workers' copies until it ends")
     parser.add_argument("--mib", type=int, default=256, help="how much is fetched (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of a table")
@@ -84,6 +93,12 @@ def main() -> None:
             parser.error("--endpoint takes 1 to 5120 --mib, at least one --repeat, and no --op")
         fetched = run_endpoint(asked.mib, asked.repeat)
         print(json.dumps(fetched) if asked.json else line_of(fetched), flush=True)
+        return
+    if asked.start:
+        if asked.op or asked.scale or asked.repeat < 1:
+            parser.error("--start takes at least one --repeat, and neither --op nor --scale")
+        started = run_start(asked.start, asked.repeat, asked.scratch)
+        print(json.dumps(started) if asked.json else lines_of(started), flush=True)
         return
     if asked.scale:
         if asked.op or asked.repeat < 1 or (asked.rows is not None and asked.rows < 2):

@@ -120,9 +120,9 @@ def _cpu_seconds(phases: dict[str, Spent]) -> float:
 
 def _once(workflow: str, root: Path) -> tuple[dict[str, Spent], dict[str, Any]]:
     """Run the workers, and DuckDB before them, over what lies in `root`."""
-    run, members = _lay_out(workflow, root)
+    run, members = lay_out(workflow, root)
     plain = _plain(run, root)
-    phases = {name: _phase(name, members, root) for name in ("fetch", "compute")}
+    phases = {name: run_containers(name, members, root) for name in ("fetch", "compute")}
     with (root / "work" / run.outputs.writer / "result.csv").open(newline="") as file:
         _, *got = csv.reader(file)
     if not _agree(got, plain["answer"]):
@@ -131,7 +131,7 @@ def _once(workflow: str, root: Path) -> tuple[dict[str, Spent], dict[str, Any]]:
     return phases, plain
 
 
-def _lay_out(workflow: str, root: Path) -> tuple[Run, list[str]]:
+def lay_out(workflow: str, root: Path) -> tuple[Run, list[str]]:
     """Write each party's run spec, identity and signed policies; return the run and its parties."""
     example, shown, granted = IN_CLEAR.get(workflow, (workflow, {}, ""))
     planned = load_workspace(EXAMPLES).planned(example)
@@ -166,11 +166,14 @@ def _source(dataset: str, key: bytes, root: Path, granted: str) -> FilesSource:
     return FilesSource(dataset=dataset, format="parquet", claim=CLAIM, path=path)
 
 
-def _phase(container: str, members: list[str], root: Path) -> Spent:
-    """Run one container of every party at once."""
+def run_containers(container: str, members: list[str], root: Path, program: str = WORKER) -> Spent:
+    """Run one container of every party at once; `program` is what Python is given to run.
+
+    Raises:  SystemExit if one fails.
+    """
     began = time.perf_counter()
     logs = {name: (root / "work" / f"{name}.{container}.log").open("w+") for name in members}
-    started = {name: _start(container, name, root, logs[name]) for name in members}
+    started = {name: _start(container, name, root, logs[name], program) for name in members}
     cpu, peak, failed = {}, {}, []
     for name, worker in started.items():
         _, status, usage = os.wait4(worker.pid, 0)
@@ -188,13 +191,13 @@ def _phase(container: str, members: list[str], root: Path) -> Spent:
     return Spent(seconds, cpu, peak)
 
 
-def _start(container: str, name: str, root: Path, log: Any) -> "subprocess.Popen[str]":
+def _start(container: str, name: str, root: Path, log: Any, program: str) -> "subprocess.Popen[str]":
     own = {"spec": root / f"{name}.json", "work": root / "work" / name, "secrets": root / "secrets" / name}
     own["termination-log"] = root / "work" / f"{name}.ended"
     if container == "fetch":
         own["volumes"] = root
     options = [part for option, path in own.items() for part in (f"--{option}", str(path))]
-    return subprocess.Popen([sys.executable, "-c", WORKER, container, *options], stderr=log, text=True)
+    return subprocess.Popen([sys.executable, "-c", program, container, *options], stderr=log, text=True)
 
 
 def _plain(run: Run, root: Path) -> dict[str, Any]:

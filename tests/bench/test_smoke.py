@@ -17,6 +17,7 @@ from tests.bench.rounds import rounds_of
 from tests.bench.run import run_bench
 from tests.bench.scale import line_of as scale_line
 from tests.bench.scale import run_scale
+from tests.bench.start import PHASES, lines_of, run_start
 
 
 @pytest.mark.parametrize(("op", "tls"), [pytest.param("join", False, marks=pytest.mark.deep), ("sort", True)])
@@ -118,3 +119,18 @@ def test_a_worked_example_is_run_by_real_workers_and_agrees_with_duckdb(tmp_path
 @pytest.mark.e2e
 def test_a_worked_example_with_keys_in_the_clear_agrees_with_duckdb_as_well(tmp_path):
     assert run_scale("credit-scores-in-clear", rows=1_000, repeat=1, scratch=tmp_path)["rows"] == 3_000
+
+
+@pytest.mark.deep
+@pytest.mark.e2e
+def test_three_workers_tell_when_they_reach_their_first_round_and_what_each_phase_took(tmp_path):
+    report = run_start("credit-scores", repeat=1, scratch=tmp_path)
+    assert sorted(report["workers"]) == ["bureau-a", "bureau-b", "treasury"]
+    for phases in report["workers"].values():
+        assert list(phases) == list(PHASES)
+        assert min(min(phase.values()) for phase in phases.values()) >= 0
+        assert sum(phase["seconds"] for phase in phases.values()) <= report["seconds"] + 0.01
+        assert 0 < sum(phase["cpu_seconds"] for phase in phases.values()) <= report["cpu_seconds"] + 0.01
+    assert json.loads(json.dumps(report)) == report
+    assert "3 workers at once" in lines_of(report)
+    assert list(tmp_path.iterdir()) == []

@@ -118,6 +118,20 @@ def test_a_policy_that_cannot_be_read_is_rejected(federation):
     assert_all_stop(endings, 30, "alpha/flights: its policy cannot be read")
 
 
+def test_each_party_reads_each_policy_once(federation, monkeypatch):
+    read = []
+
+    def reading(text, file):
+        read.append(file)
+        return parse_policy(text, file)
+
+    monkeypatch.setattr("worker.judge.parse_policy", reading)
+    endings, _ = exchange(federation)
+    assert [ending.error for ending in endings.values()] == [None] * len(PARTIES)
+    names = [f"policy of {dataset.name}" for dataset in federation.run.datasets]
+    assert sorted(read) == sorted(names * len(PARTIES))
+
+
 def test_a_policy_with_a_number_that_nothing_can_sign_is_rejected(federation):
     text = POLICY.replace("DATASET", "bravo/flights").replace("version: 3", f"version: {1 << 70}")
     endings, _ = exchange(federation, offers={"bravo": fetched(federation, "bravo", policy=text, signature="AA==")})
