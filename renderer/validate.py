@@ -32,8 +32,10 @@ class ObjectChecker:
         shape = shape_of(text)
         known = self._sound.get(shape.key) if shape else None
         # The schemas know types, and a string in the place of another one has its type.
-        if shape and known and known.rules.hold(known.mould.fill(shape.strings), namespace):
-            return ()
+        if shape and known:
+            known.mould.fill(shape.strings)
+            if known.rules.hold(namespace):
+                return ()
         try:
             value, lines = read_quickly(text, file)
         except DocumentError as error:
@@ -47,7 +49,7 @@ class ObjectChecker:
         findings = [*_schema(value)]
         findings += broken_rules(value, namespace, is_typed=not findings)
         if shape and not findings and (mould := mould_of(text, value, lines)):
-            self._sound[shape.key] = _Sound(mould, StringRules(value, mould.holes))
+            self._sound[shape.key] = _Sound(mould, StringRules(mould.value, mould.holes))
         return _problems(findings, lines)
 
 
