@@ -10,7 +10,7 @@ from renderer.admission import admission
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
 from renderer.argo_rights import argo_rights
-from renderer.casts import Casts
+from renderer.casts import Casts, words_of
 from renderer.check import load_and_make
 from renderer.configmap import config_map
 from renderer.documents import Workspace
@@ -55,18 +55,17 @@ class Layout:
 
     def lay_out(self, run: PlannedRun) -> LaidOut:
         """Return the files of a run."""
-        texts = [
-            (f"{directory}/{name}.yaml", text, member.namespace)
-            for member in run.members
-            for directory in [names.run_directory(member.namespace, run.run.run_id)]
-            for name, text in self._casts.texts(run, member)
-        ]
-        problems = [
-            problem for path, text, namespace in texts for problem in self._checker.check(text, path, namespace)
-        ]
-        return LaidOut(
-            tuple((path, text, holds(f"{self._root}/{path}", text)) for path, text, _ in texts), tuple(problems)
-        )
+        files, problems, words = list[tuple[str, str, bool]](), list[Problem](), words_of(run)
+        for member in run.members:
+            directory, namespace = names.run_directory(member.namespace, run.run.run_id), member.namespace
+            for name, text, cast in self._casts.texts(run, member):
+                path = f"{directory}/{name}.yaml"
+                if cast is None:
+                    problems += self._checker.check(text, path, namespace)
+                else:
+                    problems += self._checker.check_filled(cast, words, text, path, namespace)
+                files.append((path, text, holds(f"{self._root}/{path}", text)))
+        return LaidOut(tuple(files), tuple(problems))
 
 
 def load_and_render(root: Path, watch: Watch = unwatched) -> tuple[Workspace, tuple[RenderedFile, ...]]:

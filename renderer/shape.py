@@ -5,6 +5,7 @@ found out about the structure of one text, by reading it slowly and with its lin
 shape, and only the strings are still to be looked at. A template makes thousands of files of a few shapes.
 """
 
+import copy
 import json
 import re
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class Mould:
             around[hole[-1]] = json.loads(f'"{string}"') if "\\" in string else string
         return self.value
 
+    def copy(self, holes: tuple[Path, ...]) -> "Mould":
+        """Return another mould, filled as this one is, with some of its holes."""
+        return _mould(copy.deepcopy(self.value), holes)
+
 
 def shape_of(text: str) -> Shape | None:
     """Return the shape of a text, or None if only a YAML reader can tell what its strings are."""
@@ -75,8 +80,11 @@ def mould_of(text: str, value: Any, lines: Lines) -> Mould | None:
         holes.append(path)
     if () in holes:  # the text is nothing but a string
         return None
-    hollow = _hollow(value, (), {*texts, *holes})
-    return Mould(hollow, tuple(holes), tuple(_at(hollow, hole[:-1]) for hole in holes))
+    return _mould(_hollow(value, (), {*texts, *holes}), tuple(holes))
+
+
+def _mould(value: Any, holes: tuple[Path, ...]) -> Mould:
+    return Mould(value, holes, tuple(_at(value, hole[:-1]) for hole in holes))
 
 
 def _are_json(strings: tuple[str, ...]) -> bool:
