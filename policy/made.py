@@ -16,7 +16,6 @@ from conclave.ir.expressions import (
     Not,
     columns_of,
     names_in,
-    operands,
 )
 from conclave.ir.nodes import (
     Aggregate,
@@ -34,7 +33,7 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.show import show_expression
 from conclave.ir.types import Integer
-from conclave.ir.walk import children, conjuncts, scans_in, substitute
+from conclave.ir.walk import children, conjuncts, length_of, scans_in, substitute
 from conclave.ir.window import Window
 from policy.domain import positive
 from policy.lineage import Lineage, short
@@ -85,7 +84,7 @@ class Making:
         made = []
         for part in range(count):
             values = {name: each[part if len(each) == count else 0] for name, each in below.items()}
-            if sum(map(_size, values.values())) >= _MOST_PARTS:
+            if sum(map(length_of, values.values())) >= _MOST_PARTS:
                 values = {name: self._opaque(source, name) for name in below}
             made.append(substitute(expression, values))
         return tuple(made)
@@ -177,7 +176,3 @@ def _named(expression: Expression, place: str) -> Expression:
 def _column(node: Node, name: str, text: str) -> Column:
     found = field_of(node, name)
     return Column(text, found.type, found.nullable)
-
-
-def _size(expression: Expression) -> int:
-    return 1 + sum(map(_size, operands(expression)))

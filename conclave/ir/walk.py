@@ -19,6 +19,9 @@ from conclave.ir.expressions import (
     Negate,
     Not,
     Spread,
+    columns_of,
+    names_in,
+    operands,
 )
 from conclave.ir.nodes import (
     Aggregate,
@@ -36,6 +39,9 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.window import Window
+
+# Longer expressions are not written out in terms of what tables below are made of.
+MOST_PARTS = 500
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -171,6 +177,17 @@ def substitute(expression: Expression, by_name: Mapping[str, Expression]) -> Exp
     if isinstance(expression, Column):
         return by_name.get(expression.name, expression)
     return rebuild(expression, lambda part: substitute(part, by_name))
+
+
+def length_of(expression: Expression) -> int:
+    """Return how long an expression is: of how many operations, columns and constants."""
+    return 1 + sum(map(length_of, operands(expression)))
+
+
+def is_short(expression: Expression, by_name: Mapping[str, Expression]) -> bool:
+    """Whether `substitute` makes an expression that is not too long: what reads a column twice doubles with each table."""
+    lengths = {name: length_of(by_name[name]) for name in names_in(expression) if name in by_name}
+    return length_of(expression) + sum(lengths.get(column.name, 0) for column in columns_of(expression)) <= MOST_PARTS
 
 
 def conjuncts(predicate: Expression) -> tuple[Expression, ...]:

@@ -19,7 +19,7 @@ from conclave.ir.errors import Position
 from conclave.ir.expressions import Arithmetic, Case, Column, Expression, IsNull, Literal, names_in
 from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Filter, Join, Node, Output, Project
 from conclave.ir.types import Integer
-from conclave.ir.walk import children, nodes_in, owner_of, substitute, with_children
+from conclave.ir.walk import children, is_short, nodes_in, owner_of, substitute, with_children
 from conclave.passes.order_joins import most_rows
 from conclave.plan.unique import unique_side
 
@@ -194,9 +194,11 @@ class _Reads:
     values: Mapping[str, Expression]
     fixed: frozenset[str]
 
-    def of(self, project: Project) -> "_Reads":
-        """Return what is read below a projection."""
+    def of(self, project: Project) -> "_Reads | None":
+        """Return what is read below a projection; None where that would take too long to write out."""
         made = {o.name: o.expression for o in project.outputs}
+        if not all(is_short(value, made) for value in self.values.values()):
+            return None
         values = {name: substitute(value, made) for name, value in self.values.items()}
         return _Reads(values, frozenset(read for name in self.fixed for read in names_in(made[name])))
 
@@ -234,7 +236,9 @@ def _places(node: Node, path: _Path, reads: _Reads) -> Iterator[_Place]:
     """Yield the sides of joins that can be aggregated before these, from the top down."""
     match node:
         case Project(source):
-            yield from _places(source, (*path, (node, 0)), reads.of(node))
+            below = reads.of(node)
+            if below is not None:
+                yield from _places(source, (*path, (node, 0)), below)
         case Filter(source, predicate):
             yield from _places(source, (*path, (node, 0)), reads.and_also(names_in(predicate)))
         case Join(left, right, on, how) if owner_of(node) is None:

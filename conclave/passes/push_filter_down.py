@@ -24,7 +24,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.noise import Noise
-from conclave.ir.walk import all_of, bottom_up, conjuncts, owner_of, substitute
+from conclave.ir.walk import all_of, bottom_up, conjuncts, is_short, owner_of, substitute
 from conclave.ir.window import Window
 from conclave.passes.prune_columns import is_narrowed_scan
 
@@ -83,6 +83,8 @@ def _below(node: Node, condition: Expression) -> Node | None:
             return None  # below, `prune_columns` would only put another such under it
         case Project(source, outputs):
             by_name = {output.name: output.expression for output in outputs if output.name in names}
+            if not is_short(condition, by_name):
+                return None
             inner = substitute(condition, by_name)
             if all(isinstance(e, Column | Literal) for e in by_name.values()) or owner_of(source) is not None:
                 return replace(node, source=_filtered(source, inner))

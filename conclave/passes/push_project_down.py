@@ -24,7 +24,7 @@ from conclave.ir.expressions import (
     operands,
 )
 from conclave.ir.nodes import Aggregate, Concat, CrossOne, Filter, Join, Node, Output, Project
-from conclave.ir.walk import bottom_up, owner_of, rebuild, substitute
+from conclave.ir.walk import bottom_up, is_short, owner_of, rebuild, substitute
 from conclave.ir.window import Window
 
 
@@ -125,7 +125,10 @@ def reaches_owners(node: Node, expression: Expression) -> bool:
         case Filter(source):
             return reaches_owners(source, expression)
         case Project(source, outputs):
-            inner = substitute(expression, {output.name: output.expression for output in outputs})
+            by_name = {output.name: output.expression for output in outputs}
+            if not is_short(expression, by_name):
+                return False
+            inner = substitute(expression, by_name)
             return reaches_owners(source, inner)
         case Aggregate(source, keys, guards=()) if needs_owner(expression):  # see `push_calls_down`
             return names <= set(keys) and reaches_owners(source, expression)
