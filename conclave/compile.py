@@ -45,7 +45,7 @@ def compile_query(
     # Where owners protect subjects, what a run looks at, or may fail of, is to be what the query itself needs.
     if protocol == "replicated3" and not any(each.least or each.noise for each in asked.values()):
         run = aggregate_before_join(run, lambda node: not _is_seen(node, cleartext or {}, compute))
-        if _is_checked_anew(run, best):
+        if run is not best.source and _is_checked_anew(run, best):
             run = best.source
     other = None if run == best.source else run
     plan = with_checks(lower(best, setting, to_sql, asked, cleartext, countable, other))

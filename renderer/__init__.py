@@ -33,6 +33,7 @@ Manifests:
 - spec: from documents to run specs
 - kept_templates: compiled templates, kept for the next time
 - render: filling a template
+- casts: texts of runs that are alike, filled in without one
 - pretty: JSON as people read it
 - run_object: what every object of a run has in common
 - serviceaccount: the account a worker runs as

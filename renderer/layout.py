@@ -10,6 +10,7 @@ from renderer.admission import admission
 from renderer.applicationset import application_set
 from renderer.appproject import app_project
 from renderer.argo_rights import argo_rights
+from renderer.casts import Casts, words_of
 from renderer.check import load_and_make
 from renderer.configmap import config_map
 from renderer.documents import Workspace
@@ -50,17 +51,21 @@ class Layout:
     """Lays out the runs of a federation, and knows what lies in its directory."""
 
     def __init__(self, root: Path) -> None:
-        self._root, self._checker = str(root), ObjectChecker()
+        self._root, self._checker, self._casts = str(root), ObjectChecker(), Casts(OBJECTS)
 
     def lay_out(self, run: PlannedRun) -> LaidOut:
         """Return the files of a run."""
-        texts = [(*found, member.namespace) for member in run.members for found in _run_texts(run, member)]
-        problems = [
-            problem for path, text, namespace in texts for problem in self._checker.check(text, path, namespace)
-        ]
-        return LaidOut(
-            tuple((path, text, holds(f"{self._root}/{path}", text)) for path, text, _ in texts), tuple(problems)
-        )
+        files, problems, words = list[tuple[str, str, bool]](), list[Problem](), words_of(run)
+        for member in run.members:
+            directory, namespace = names.run_directory(member.namespace, run.run.run_id), member.namespace
+            for name, text, cast in self._casts.texts(run, member):
+                path = f"{directory}/{name}.yaml"
+                if cast is None:
+                    problems += self._checker.check(text, path, namespace)
+                else:
+                    problems += self._checker.check_filled(cast, words, text, path, namespace)
+                files.append((path, text, holds(f"{self._root}/{path}", text)))
+        return LaidOut(tuple(files), tuple(problems))
 
 
 def load_and_render(root: Path, watch: Watch = unwatched) -> tuple[Workspace, tuple[RenderedFile, ...]]:
@@ -109,15 +114,9 @@ def federation_files(workspace: Workspace) -> list[RenderedFile]:
 
 def run_files(run: PlannedRun, member: Member) -> Iterator[RenderedFile]:
     """Yield one member's objects."""
-    for path, text in _run_texts(run, member):
-        yield RenderedFile(PurePosixPath(path), text)
-
-
-def _run_texts(run: PlannedRun, member: Member) -> Iterator[tuple[str, str]]:
-    # Paths as texts: of thousands, taking them apart would cost more than what they lead to.
-    directory = str(names.run_directory(member.namespace, run.run.run_id))
+    directory = names.run_directory(member.namespace, run.run.run_id)
     for name, make in OBJECTS.items():
-        yield f"{directory}/{name}.yaml", make(run, member)
+        yield RenderedFile(directory / f"{name}.yaml", make(run, member))
 
 
 def _read_back(files: list[RenderedFile]) -> None:

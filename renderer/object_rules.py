@@ -49,17 +49,18 @@ class StringRules:
 
     def __init__(self, value: dict[str, Any], strings: Collection[Path]) -> None:
         around = {path[:length] for path in strings for length in range(len(path) + 1)}
-        self._checks = tuple((path, check) for path, _ in _walk(value) if path in around for check in _checks_at(path))
+        nodes = dict(_walk(value))
+        self._value = value
+        self._checks = tuple(
+            (path, nodes[path[:-1]], path[-1], check) for path in nodes if path in around for check in _checks_at(path)
+        )
 
-    def hold(self, value: dict[str, Any], namespace: str | None) -> bool:
-        """Whether an object like the sound one, but for its strings, breaks no rule."""
-        for path, check in self._checks:
-            node: Any = value
-            for part in path:
-                node = node[part]
-            for _ in check(path, node):
+    def hold(self, namespace: str | None) -> bool:
+        """Whether the object breaks no rule, with the strings that have been put into it since."""
+        for path, around, key, check in self._checks:
+            for _ in check(path, around[key]):
                 return False
-        return not any(_of_the_whole(value, namespace, True))
+        return not any(_of_the_whole(self._value, namespace, True))
 
 
 def _of_the_whole(value: dict[str, Any], namespace: str | None, is_sound: bool) -> Iterator[Finding]:

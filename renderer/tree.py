@@ -62,7 +62,11 @@ def changes(root: Path, files: Iterable[RenderedFile]) -> tuple[Change, ...]:
     old = {path: _read(file) for path, file in _owned(root) if path not in current}
     found = [(path, old.get(path), new[path].text if path in new else None) for path in old.keys() | new.keys()]
     found.sort(key=lambda change: change[0].split("/"))
-    return tuple(Change(PurePosixPath(path), text, made) for path, text, made in found if text != made)
+    return tuple(
+        Change(new[path].path if path in new else PurePosixPath(path), text, made)
+        for path, text, made in found
+        if text != made
+    )
 
 
 def holds(file: str, text: str) -> bool:

@@ -92,10 +92,12 @@ def bottom_up(root: Node, rewrite: Callable[[Node], Node]) -> Node:
     def visit(node: Node) -> Node:
         made = done.get(id(node))
         if made is None:
-            old = children(node)
-            new = tuple([visit(source) for source in old])
-            made = rewrite(node if old == () or all(map(is_, old, new)) else _over(node, new))
-            done[id(node)] = made
+            if isinstance(node, (Project, Filter, Aggregate)):  # the frequent ones, without the lists that others take
+                source = visit(node.source)
+                own = node if source is node.source else _over(node, (source,))
+            else:
+                own = with_children(node, tuple([visit(source) for source in children(node)]))
+            made = done[id(node)] = rewrite(own)
         return made
 
     return visit(root)

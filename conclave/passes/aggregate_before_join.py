@@ -46,6 +46,8 @@ def aggregate_before_join(root: Node, is_open: Callable[[Aggregate], bool] = lam
         aggregate by w: rows = count(*), hours_sum = sum(hours)
           scan shifts @bravo
     """
+    if not any(isinstance(node, Join) for node in nodes_in(root)):
+        return root
     done: dict[int, Node] = {}
 
     def visit(node: Node) -> Node:

@@ -42,6 +42,8 @@ def seers_of(node: Node, cleartext: Cleartext, compute: tuple[str, ...]) -> tupl
     >>> seers_of(Join(visits, people, (("id", "pid"),)), shown, ("alpha", "bravo", "carol"))
     ('carol',)
     """
+    if not cleartext:  # nobody is shown anything: then there is no need to look whose values the keys are
+        return ()
     match node:
         case Join(left, right, on):
             keys = [*((left, a) for a, _ in on), *((right, b) for _, b in on)]
