@@ -1,6 +1,6 @@
 """How a worker's modules are loaded: without a look for garbage among what they bring, since all of that stays.
 
-A look at it, once while it is imported and twice soon after, would be a seventh of the way to the first round.
+A look at it, once while it is imported and twice soon after, would be a tenth of the way to the first round.
 """
 
 import gc
