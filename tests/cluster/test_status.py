@@ -102,19 +102,36 @@ def run(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def bravo(run: Run) -> Path:
     """The kubeconfig of somebody who may look into bravo's namespace and into no other."""
-    client = run.plane.client()
-    name, group = "stewards-of-bravo", "rbac.authorization.k8s.io"
-    metadata = {"name": name, "namespace": PARTIES["bravo"]}
     rules = [
         {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list"]},
         {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list"]},
     ]
+    return allow(run, "bo", PARTIES["bravo"], rules)
+
+
+def allow(run: Run, user: str, namespace: str, rules: list[Manifest]) -> Path:
+    """Return the kubeconfig of somebody who may do this, once the API server, which reads roles in its own time, knows."""
+    client, group = run.plane.client(), "rbac.authorization.k8s.io"
+    metadata = {"name": f"role-of-{user}", "namespace": namespace}
     client.apply({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
-    subjects = [{"kind": "User", "name": "bo", "apiGroup": group}]
-    role = {"apiGroup": group, "kind": "Role", "name": name}
+    subjects = [{"kind": "User", "name": user, "apiGroup": group}]
+    role = {"apiGroup": group, "kind": "Role", "name": metadata["name"]}
     binding = {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": metadata}
     client.apply({**binding, "subjects": subjects, "roleRef": role})
-    return run.plane.kubeconfig("bo")
+    asked = [
+        {"namespace": namespace, "group": rule["apiGroups"][0], "resource": resource, "verb": "list"}
+        for rule in rules
+        for resource in rule["resources"]
+        if "/" not in resource
+    ]
+
+    def may(what: dict[str, str]) -> bool:
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {}}
+        made = client.create({**review, "spec": {"user": user, "resourceAttributes": what}})
+        return bool(made["status"]["allowed"])
+
+    wait_until(lambda: all(map(may, asked)), f"{user} may read in {namespace}")
+    return run.plane.kubeconfig(user)
 
 
 def test_phases_follow_what_kubelets_and_the_job_controller_say(run: Run) -> None:
@@ -197,18 +214,12 @@ def test_who_may_read_nothing_is_told_so(run: Run) -> None:
 
 
 def test_jobs_are_read_without_the_right_to_read_pods(run: Run) -> None:
-    client, group = run.plane.client(), "rbac.authorization.k8s.io"
-    metadata = {"name": "jobs-only", "namespace": PARTIES["alpha"]}
     rules = [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list"]}]
-    client.apply({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": rules})
-    subjects = [{"kind": "User", "name": "al", "apiGroup": group}]
-    role = {"apiGroup": group, "kind": "Role", "name": "jobs-only"}
-    binding = {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": metadata}
-    client.apply({**binding, "subjects": subjects, "roleRef": role})
-    (job,) = open_kube(run.plane.kubeconfig("al"), None).jobs(PARTIES["alpha"], run.run_id)
+    al = allow(run, "al", PARTIES["alpha"], rules)
+    (job,) = open_kube(al, None).jobs(PARTIES["alpha"], run.run_id)
     assert (job.pods, job.may_read_pods) == ((), False)
     assert standing_of(job).phase == run.status()["alpha"]["phase"]
-    logs = run.ccd("logs", "visits-by-ward", "--party", "alpha", kubeconfig=run.plane.kubeconfig("al"))
+    logs = run.ccd("logs", "visits-by-ward", "--party", "alpha", kubeconfig=al)
     assert logs.stderr == "alpha: you may not read its pods\n"
 
 
