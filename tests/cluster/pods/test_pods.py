@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 import swiftclient
+from typer.testing import Result
 
 from policy.yaml import read_yaml
 from renderer.check import load_workspace
@@ -143,11 +144,17 @@ def watcher(cluster: Cluster, airports: Airports) -> Path:
 
 
 def test_whoever_watches_sees_every_party_succeed(airports, ended, watcher):
+    def status() -> Result:
+        return ccd(airports.root, "status", airports.run_id, "--json", "--kubeconfig", watcher)
+
     def told() -> dict[str, dict[str, Any]]:
-        done = ccd(airports.root, "status", airports.run_id, "--json", "--kubeconfig", watcher)
+        done = status()
         assert done.exit_code == 0, done.output
         return {one["party"]: one for one in json.loads(done.stdout)["parties"]}
 
+    wait_until(
+        lambda: status().exit_code == 0, "the API server, which reads roles in its own time, lets the watcher in"
+    )
     wait_until(lambda: all(one["phase"] == "succeeded" for one in told().values()), "all Jobs are complete")
     parties = told()
     assert set(parties) == {*AIRPORTS, REGULATOR}
