@@ -8,7 +8,7 @@ from tests.cluster.gitops.install import APPLICATION, NAMESPACE
 from tests.cluster.process import wait_until
 from tests.cluster.tree import Manifest
 
-SYNC_TIMEOUT_S = 90.0
+SYNC_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
