@@ -44,7 +44,7 @@ def test_groups_under_the_strictest_minimum_are_not_in_the_result(world):
 
 def test_a_group_under_the_minimum_ends_the_run_where_one_policy_says_so(world):
     ask(world, "alpha", "  minimum: {subjects: 2, otherwise: reject}\n")
-    ask(world, "bravo")
+    ask(world, "bravo", "  minimum: {subjects: 2}\n")
     runs = Runs(world)
     assert runs.go() == {"alpha": 30, "bravo": 30, "carol": 30}
     stored = results(world)
