@@ -127,6 +127,7 @@ class Row:
 
 def cost_of(*arguments: str) -> Cost:
     """Run a Python program as a process of its own."""
+    os.sync()  # what was written and removed before is not this one's
     before, started = os.times(), time.perf_counter()
     subprocess.run([sys.executable, "-c", *arguments], check=True, stdout=subprocess.DEVNULL, env=_ENVIRONMENT)
     after, ended = os.times(), time.perf_counter()
