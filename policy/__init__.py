@@ -34,6 +34,7 @@ Files, in reading order:
 - shaping: which rows and columns an author can make count for more than others
 - multiples: how often rows stand in an aggregate, and whose numbers weigh them
 - minimum: whether what is told is of enough subjects
+- declared: whether a join may tell that declared keys repeat
 - matches: whether a join may tell that keys come more often than was said
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
