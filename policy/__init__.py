@@ -55,6 +55,7 @@ Files, in reading order:
 - sizes: who may count the rows that are left on the way
 - picked_sizes: whether a query picks what decides how many rows are put into MPC under a minimum
 - ranges: whether looking at how large numbers are tells of enough subjects
+- spans: from where to where numbers reach
 - local_sizes: whether what is computed in clear could fail on a row that an author has picked
 - verdict: what the verifier says
 - verify: all of it together

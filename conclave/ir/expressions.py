@@ -127,8 +127,9 @@ class Negate:
 
     @property
     def type(self) -> Type:
-        """The operand's."""
-        return self.operand.type
+        """The operand's; of a narrow integer the widest, since the least one has no counterpart."""
+        is_narrow = isinstance(self.operand.type, Integer) and not isinstance(self.operand, Literal)
+        return Integer(64) if is_narrow else self.operand.type
 
     @property
     def nullable(self) -> bool:
