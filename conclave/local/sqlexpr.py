@@ -128,6 +128,7 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
         case Call():
             return _call(expression, columns)
         case Spread():
+            assert expression.part == "all", "parts are MPC's"
             return _spread(expression, columns)
         case Cast(operand, kind):
             return cast(render_expression(operand, columns), kind)
