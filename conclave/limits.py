@@ -42,7 +42,7 @@ from conclave.ir.nodes import (
     Sort,
 )
 from conclave.ir.noise import TAIL, Noise
-from conclave.ir.ranges import DIVISOR_MOST, LIFT_MOST, WORD_MOST
+from conclave.ir.ranges import DIVISOR_MOST, LIFT_MOST, WORD_MOST, squares_most
 from conclave.ir.types import Decimal, Double, Integer, Schema, Type, common_type, is_numeric
 from conclave.ir.window import Window
 from conclave.ir.words import FRACTION_BITS, constant_word
@@ -136,8 +136,8 @@ class Walk:
                     if side.type != kind:
                         self._need_converted(side, kind, LIFT_MOST, at)
             case Spread(total=total, squares=squares):
-                for side in (total, squares):
-                    self._need_converted(side, side.type, LIFT_MOST, at)
+                self._need_converted(total, total.type, LIFT_MOST, at)
+                self._need_converted(squares, squares.type, squares_most(expression), at)
             case Negate(operand):
                 self._need_converted(operand, operand.type, WORD_MOST, at)
             case Cast(operand, kind):

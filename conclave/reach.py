@@ -289,6 +289,8 @@ def _held(scan: Scan, column: str, is_held: bool) -> Fraction | None:
     if not is_numeric(kind) and not isinstance(kind, Date):
         return Fraction(kind.max_bytes if isinstance(kind, Varchar) else 1)  # its length, or a condition's number
     of_type, limit = _of_scan(scan, column), fixed(kind)
+    if isinstance(kind, Date):
+        return Fraction(MOST_DAYS)  # a file's dates have years of four digits
     if not is_held:
         return None if of_type is None else Fraction(of_type) / unit_of(kind)
     return Fraction(limit if of_type is None else min(of_type, limit)) / unit_of(kind)

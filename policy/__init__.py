@@ -34,6 +34,7 @@ Files, in reading order:
 - shaping: which rows and columns an author can make count for more than others
 - multiples: how often rows stand in an aggregate, and whose numbers weigh them
 - minimum: whether what is told is of enough subjects
+- declared: whether a join may tell that declared keys repeat
 - matches: whether a join may tell that keys come more often than was said
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
@@ -54,6 +55,7 @@ Files, in reading order:
 - sizes: who may count the rows that are left on the way
 - picked_sizes: whether a query picks what decides how many rows are put into MPC under a minimum
 - ranges: whether looking at how large numbers are tells of enough subjects
+- spans: from where to where numbers reach
 - local_sizes: whether what is computed in clear could fail on a row that an author has picked
 - verdict: what the verifier says
 - verify: all of it together

@@ -58,6 +58,7 @@ from policy.mean import mean_of, variance_of, without_casts
 from policy.personal import Personal, Source, is_among, single_columns, standing_for_rows
 from policy.rules import Rules, held_to_rules, noting_parts
 from policy.uses import Relation, Use, Value, influences_of, left_out, merged, sources_of, together
+from policy.weights import rounds
 from policy.windows import windowed
 
 
@@ -384,11 +385,18 @@ def _value_of(expression: Expression, source: Relation) -> Value:
 def _steps_of(expression: Arithmetic | Negate) -> tuple[Expression, ...]:
     """Return the operands of which the result tells values apart as a condition would: by steps, bits, or becoming NULL."""
     match expression:
-        case Arithmetic("/", _, divisor):
-            return (divisor,)
         case Arithmetic("//" | "%" | "&", left, right):
             return (left, right)
+        case Arithmetic(left=left, right=right) if rounds(expression):
+            return (left, right)  # (days + 1e17) - 1e17 is a step
+        case Arithmetic("/", _, divisor):
+            return (divisor,)
     return ()
+
+
+def _ruled(value: Value) -> frozenset[Source]:
+    """Return the columns of rows in a value whose owners say how they may decide."""
+    return frozenset((u.dataset, u.column) for u in value.uses if u.is_of_rows and u.rules and u.column is not None)
 
 
 def _computed(
@@ -406,6 +414,9 @@ def _computed(
     column = column_in(expression)
     if column is not None:
         values = {part: held_to_rules(value, source.values[column.name], expression) for part, value in values.items()}
+    match expression:
+        case Arithmetic("*", left, right) if _ruled(values[id(left)]) & _ruled(values[id(right)]):
+            telling_apart = (left, right)  # (days - 1) * (days - 2) is of those who stayed neither one day nor two
     parts = together(*values.values())
     uses = (replace(_derived(use), total=None) for use in parts.uses)
     influences = [parts.influences]

@@ -7,20 +7,21 @@ fit its type by the types and constants alone.
 
 from collections.abc import Iterator, Mapping
 
-from conclave.ir.expressions import Arithmetic, Case, Cast, Column, Expression, Literal, Negate, operands
+from conclave.ir.expressions import Arithmetic, Call, Case, Cast, Column, Expression, Negate, operands
 from conclave.ir.magnitude import Sizes
 from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Node, Project, Scan
-from conclave.ir.types import Date, Decimal, Integer, Type
+from conclave.ir.types import Decimal, Integer
 from conclave.ir.walk import children, nodes_in, scans_in
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 from conclave.reach import reach_of, reach_of_sums, sizes_by_type
 from policy.document import Policy
+from policy.spans import span_of, span_of_type
 from policy.verdict import Code, Reason
 
 _FIX = "compute with smaller constants, or with columns of a narrower type"
 _FIX_SHARED = "compute with smaller constants, or ask the owner for `bounds` on the columns, or for narrower types"
 _MOST_ROWS = 1 << 31
-_MOST_DAYS = 1 << 20  # either way, a date stays one
+_MOST_SUM = (1 << 63) - 1
 _SUMS = ("sum", "sum_squares", "avg")
 
 
@@ -74,10 +75,8 @@ def _is_certain_node(node: Node) -> bool:
 
 
 def _is_certain(expression: Expression, sizes: Sizes) -> bool:
-    can_fail = isinstance(expression, Arithmetic | Negate | Case | Cast) and isinstance(
-        expression.type, Integer | Decimal | Date
-    )
-    if can_fail and not _most(expression, sizes) <= _room(expression.type):
+    can_fail = isinstance(expression, Arithmetic | Negate | Case | Cast | Call)
+    if can_fail and not span_of(expression, sizes).is_within(span_of_type(expression.type)):
         return False
     return all(_is_certain(part, sizes) for part in operands(expression))
 
@@ -90,8 +89,11 @@ def _is_certain_sum(output: AggregateOutput, source: Node) -> bool:
     if found is None or isinstance(found[0], Column):
         return True
     made, below = found
-    most = _most(made, sizes_by_type(below)) ** (2 if output.function == "sum_squares" else 1)
-    return not isinstance(made.type, Integer | Decimal) or most * _MOST_ROWS <= _room(Integer(64))
+    if not isinstance(made.type, Integer | Decimal):
+        return True  # doubles never fail
+    most = span_of(made, sizes_by_type(below)).size
+    power = 2 if output.function == "sum_squares" else 1
+    return most is not None and most**power * _MOST_ROWS <= _MOST_SUM
 
 
 def _made_by(node: Node, name: str) -> tuple[Expression, Node] | None:
@@ -106,39 +108,3 @@ def _made_by(node: Node, name: str) -> tuple[Expression, Node] | None:
         if name in {f.name for f in source.schema}:
             return _made_by(source, name)
     return None
-
-
-def _room(kind: Type) -> float:
-    match kind:
-        case Integer(bits):
-            return (1 << (bits - 1)) - 1
-        case Decimal(precision, scale):
-            return int(10 ** (precision - scale)) - 1
-        case Date():
-            return _MOST_DAYS
-    return float("inf")  # doubles never fail
-
-
-def _most(expression: Expression, sizes: Sizes) -> float:
-    """Return how large in size the values can be; of a date, by how many days it is moved."""
-    match expression:
-        case Literal(value):
-            return abs(value) if isinstance(value, int) else float(abs(value)) if _is_number(value) else 0  # type: ignore[arg-type]
-        case Column(name, kind):
-            known = sizes.get(name)
-            return 0 if isinstance(kind, Date) else _room(kind) if known is None else min(float(known), _room(kind))
-        case Arithmetic("+" | "-", left, right):
-            return _most(left, sizes) + _most(right, sizes)
-        case Arithmetic("*", left, right):
-            return _most(left, sizes) * _most(right, sizes)
-        case Arithmetic("//" | "%" | "&", left, right):
-            return max(_most(left, sizes), _most(right, sizes) if expression.operator == "&" else 0)
-        case Negate(operand) | Cast(operand):
-            return _most(operand, sizes)
-        case Case(branches, otherwise):
-            return max(_most(value, sizes) for value in (*(value for _, value in branches), otherwise))
-    return _room(expression.type)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) or hasattr(value, "as_tuple")

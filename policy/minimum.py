@@ -35,9 +35,8 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_node
-from conclave.ir.walk import children, nodes_in, owner_of
+from conclave.ir.walk import children
 from conclave.ir.window import Window
-from conclave.plan.unique import Uniqueness, unique_side
 from policy.document import Policy
 from policy.mean import without_casts
 from policy.multiples import Multiples
@@ -88,22 +87,6 @@ def refusals_of(node: Node, policies: Mapping[str, Policy], told: str, why: str,
     for thread in tracing.rows(node).threads:
         for reason in tracing.refusals(thread, why):
             yield replace(reason, fix=fix, flow=(*thread.steps, f"the end of the run, which {told} sees"))
-
-
-def check_picked_keys(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
-    """Yield a refusal where it is looked at under MPC whether declared keys repeat, in rows that the query has picked.
-
-    Of whole tables their owners let it be told by `unique: table`; of picked rows the author would have asked it.
-    """
-    for join in nodes_in(root):
-        if not isinstance(join, Join) or owner_of(join) is not None:
-            continue
-        name, certain = unique_side(join)
-        side = join.right if name == "right" else join.left
-        if certain == Uniqueness.DECLARED and not all(isinstance(n, Scan | Concat | Project) for n in nodes_in(side)):
-            why = "whether its keys repeat in the rows that the query picks is checked"
-            fix = "take `unique: table` out of the party documents, or let the query pick rows of the other tables only"
-            yield from refusals_of(side, policies, "every compute party", why, fix)
 
 
 def groupings(root: Collect, policies: Mapping[str, Policy]) -> dict[str, list[Aggregate]]:

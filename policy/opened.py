@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from conclave.ir.expressions import Call, Column, Expression, decimals_of
 from conclave.ir.nodes import Input, Limit, Node, Output, Project, Sort
-from conclave.ir.recovery import is_certain, told_by
+from conclave.ir.recovery import is_certain, told_by, with_whole_variances
 from conclave.ir.types import Double, Schema
 from conclave.ir.walk import substitute
 from conclave.plan.derived import as_one
@@ -65,7 +65,7 @@ def _says(made: Expression, asked: Expression) -> bool:
     match made, asked:
         case Call("round", (again, *_), Double()), Call("round") if again == asked:
             return decimals_of(made) == decimals_of(asked)
-    return made == asked
+    return with_whole_variances(made) == asked
 
 
 def _columns(node: Node) -> Mapping[str, Expression]:

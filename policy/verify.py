@@ -7,13 +7,13 @@ on (protocol, parties, where in clear), may it influence the answer, may it be o
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from conclave.ir.nodes import Join, Scan
-from conclave.ir.walk import nodes_in, owner_of, scans_in
+from conclave.ir.nodes import Scan
+from conclave.ir.walk import scans_in
 from conclave.plan.steps import LocalStep, MpcStep, Plan, ShareStep
-from conclave.plan.unique import Uniqueness, unique_side
 from policy.canonical import digest
 from policy.claims import check_claims
 from policy.clauses import check_clauses, check_header
+from policy.declared import check_picked_keys, declared_keys, uses_of_keys
 from policy.differencing import check_differencing
 from policy.document import Policy
 from policy.faithful import check_protections, check_steps_compute, tables_made
@@ -21,7 +21,7 @@ from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
 from policy.local_sizes import check_local_sizes, check_shared_sizes
 from policy.matches import check_matches, checked_matches, uses_of
-from policy.minimum import check_minimum, check_picked_keys
+from policy.minimum import check_minimum
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
 from policy.picked_sizes import check_picked_sizes
@@ -33,7 +33,7 @@ from policy.rules import rules_of
 from policy.selections import check_selections
 from policy.sizes import check_sizes
 from policy.steps import check_steps
-from policy.uses import Relation, Use, influences_of, merged
+from policy.uses import Relation, Use, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
 from policy.weightings import check_weightings
 
@@ -63,7 +63,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_claims(plan),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid, request.purpose),
-        *check_picked_keys(plan.query, valid),
+        *check_picked_keys(plan, valid),
         *check_matches(plan, valid),
         *check_picked_sizes(plan, valid),
         *check_ranges(plan, valid),
@@ -80,7 +80,9 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         personal = _personal(scans, valid)
         reasons += _flow_reasons(plan, trace(plan.query, personal, rules_of(valid)), valid, request)
         reasons += _size_reasons(plan, personal, valid, request)
-        reasons += _key_check_reasons(plan, personal, valid, request)
+        for keys in declared_keys(plan):
+            uses = uses_of_keys(keys, personal, valid)
+            reasons += _unasked(plan, uses, "whether keys of several owners repeat, seen", valid, request)
         for checked in checked_matches(plan):
             uses = uses_of(checked, personal, valid)
             reasons += _unasked(plan, uses, f"{checked.told}, seen", valid, request)
@@ -164,25 +166,6 @@ def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy]
         elif isinstance(step, MpcStep) and step.is_compacted and step.name in made:
             uses = trace(made[step.name], personal, rules_of(policies)).influences
             yield from _unasked(plan, uses, f"how many rows {step.name} has, seen", policies, request)
-
-
-def _key_check_reasons(
-    plan: Plan, personal: Personal, policies: Mapping[str, Policy], request: Request
-) -> Iterator[Reason]:
-    """Yield what decides whether declared keys repeat, which the compute parties see, and is granted to nobody.
-
-    Whoever brings a row with another owner's key is told so whether that owner's row is among those that are joined.
-    """
-    for join in nodes_in(plan.query):
-        if not isinstance(join, Join) or owner_of(join) is not None:
-            continue
-        side, certain = unique_side(join)
-        if certain == Uniqueness.DECLARED:
-            checked = trace(join.right if side == "right" else join.left, personal, rules_of(policies))
-            keys = (checked.values[right if side == "right" else left] for left, right in join.on)
-            step = "checked to tell rows apart"
-            uses = merged(checked.influences, *(influences_of(key, "join_key", step, join.at) for key in keys))
-            yield from _unasked(plan, uses, "whether keys of several owners repeat, seen", policies, request)
 
 
 def _unasked(

@@ -60,7 +60,7 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return True  # SQRT(x * x) is ABS(x), a CASE
         case Arithmetic("/", _, divisor) if not _keeps_distance(divisor):
             return True  # cost / (days - 6.999) is next to nothing but where days is 7
-        case Arithmetic() if isinstance(expression.type, Double) and _rounds(expression):
+        case Arithmetic() if rounds(expression):
             return True  # so does rounding make steps: (days + 1e17) - 1e17
         case Cast(operand):
             return weighs(operand, subjects, weighed)
@@ -112,8 +112,10 @@ def _is_whole(literal: Literal) -> bool:
     return isinstance(value, int | float | decimal.Decimal) and value == int(value)
 
 
-def _rounds(expression: Arithmetic) -> bool:
+def rounds(expression: Arithmetic) -> bool:
     """Whether constants in it are so large, or make numbers so small, that doubles or MPC's words would round them."""
+    if not isinstance(expression.type, Double):
+        return False
     if expression.operator in ("+", "-"):
         return max(_factor(expression.left), _factor(expression.right)) > _LARGEST
     return not _SMALLEST <= _factor(expression) <= _LARGEST

@@ -24,7 +24,7 @@ from conclave.local.format import FileFormat, file_format
 from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
 from conclave.mpc.costs import Cost
-from conclave.mpc.errors import Outgrown, ProtocolError, TooManyMatches, TooManyPairs
+from conclave.mpc.errors import DeadlineExceeded, Outgrown, PeerAborted, PeerLost, TooManyMatches, TooManyPairs
 from conclave.mpc.inprocess import connect_all
 from conclave.plan.cleartext import Cleartext
 from conclave.plan.steps import Plan
@@ -382,8 +382,8 @@ def _listing(parts: list[Part], names: list[list[str]]) -> str:
 
 
 def _is_consequence(error: BaseException) -> bool:
-    """Sort a peer's loss behind the error that made the peer leave."""
-    return isinstance(error, ProtocolError)
+    """Sort a peer's loss behind the error that made the peer leave, which may be one of the protocol itself."""
+    return isinstance(error, PeerLost | PeerAborted | DeadlineExceeded)
 
 
 def _say_nothing(_: StepReport) -> None:

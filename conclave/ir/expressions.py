@@ -27,6 +27,7 @@ ArithmeticOperator = OneOf["+", "-", "*", "/", "//", "%", "&"]
 ComparisonOperator = OneOf["=", "<>", "<", "<=", ">", ">="]
 LogicOperator = OneOf["and", "or"]
 SpreadFunction = OneOf["var_samp", "var_pop", "stddev_samp", "stddev_pop"]
+SpreadPart = OneOf["all", "small", "large"]
 # What owners compute on their own rows, before any are combined; MPC has those in `UNDER_MPC`, and LIKE for some patterns
 # (see `patterns`), which owners test for nothing.
 LocalFunction = OneOf[
@@ -127,8 +128,9 @@ class Negate:
 
     @property
     def type(self) -> Type:
-        """The operand's."""
-        return self.operand.type
+        """The operand's; of a narrow integer the widest, since the least one has no counterpart."""
+        is_narrow = isinstance(self.operand.type, Integer) and not isinstance(self.operand, Literal)
+        return Integer(64) if is_narrow else self.operand.type
 
     @property
     def nullable(self) -> bool:
@@ -288,18 +290,28 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The variance or standard deviation of values of which a count, a sum and a sum of squares are known."""
+    """The variance or standard deviation of values of which a count, a sum and a sum of squares are known.
+
+    A variance may be larger than a double is under MPC. It is in two parts then, of which one is 0: `small` holds what such
+    a double does, and `large` a whole number.
+    """
 
     function: SpreadFunction
     count: "Expression"
     total: "Expression"
     squares: "Expression"
     at: Position | None = field(default=None, compare=False, repr=False)
+    part: SpreadPart = "all"
 
     @property
     def type(self) -> Type:
-        """Always double."""
-        return Double()
+        """Double, but for the whole part."""
+        return Integer(64) if self.part == "large" else Double()
+
+    @property
+    def may_be_large(self) -> bool:
+        """Whether there may be more of it than a double holds under MPC: the values being no doubles themselves."""
+        return self.function in ("var_samp", "var_pop") and not isinstance(self.total.type, Double)
 
     @property
     def nullable(self) -> bool:

@@ -9,6 +9,7 @@ from conclave.ir.words import FRACTION_BITS
 
 MOST_DAYS = 1 << 23  # from 1970, either way: any date of four digits
 _LARGEST_DOUBLE = 1 << 1000
+_MOST_OF_A_MONTH = 31
 _LARGEST_PART = 10**7  # of a date: its year
 Sizes = Mapping[str, Fraction | None]
 
@@ -46,6 +47,9 @@ def size_of(expression: Expression, columns: Sizes) -> Fraction | None:
             return size_of(operand, columns)
         case Case(branches, default):
             return largest([size_of(value, columns) for value in (*(value for _, value in branches), default)])
+        case Call("add_months", (date, Literal(int() as months))):
+            most = size_of(date, columns)
+            return None if most is None else most + _MOST_OF_A_MONTH * abs(months)
         case Call(function, arguments, kind):
             return _of_call(function, size_of(arguments[0], columns), kind)
     return Fraction(1) if isinstance(expression.type, Boolean) else None

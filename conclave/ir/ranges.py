@@ -38,10 +38,12 @@ PRODUCT_MOST = 5 << 60
 # No table has more rows, so no count is larger.
 COUNT_MOST = 1 << 31
 _ROOT_MOST = 1 << 47
+# What a double holds, of a variance; and the largest sum of squares of which a deviation is always one.
+_VARIANCE_MOST, ROOTED_SQUARES_MOST = 1 << 29, (1 << 60) - 1
 # What is rounded has room for the next whole double, in either direction.
 ROUNDED_MOST = LIFT_MOST - (2 << FRACTION_BITS)
 
-Look = OneOf["product", "quotient"]
+Look = OneOf["product", "quotient", "variance"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Ranges:
             case Call("floor" | "ceil" | "round", (operand, *_)):
                 return self._rounded(expression, operand)
             case Spread():
-                return LIFT_MOST
+                return self.variance(expression).most
             case Call():
                 return most_of(expression.type)
             case Compare() | Logic() | Not() | IsNull():
@@ -129,6 +131,14 @@ class Ranges:
         """Return what keeping a product so small needs that its high part can be taken: it is at most 2**62."""
         most = self.most(product)
         return Fit(most) if most <= LIFT_MOST + 1 else Fit(LIFT_MOST, LIFT_MOST)
+
+    def variance(self, expression: Spread) -> Fit:
+        """Return what a variance or deviation needs: the limit of the squares' sum is `right`."""
+        squares = self.limited(expression.squares, squares_most(expression))
+        unit = 10**expression.total.type.scale if isinstance(expression.total.type, Decimal) else 1
+        is_small = self.most(expression.squares) < _VARIANCE_MOST * unit**2
+        total, looks = self.limited(expression.total, LIFT_MOST).left, expression.part == "all" and not is_small
+        return Fit(LIFT_MOST, total, squares.left, "variance" if looks and expression.may_be_large else None)
 
     def fit(self, expression: Arithmetic) -> Fit:
         """Return what an operation needs of its operands before, and of its result after it is done."""
@@ -218,8 +228,8 @@ class Ranges:
             case Compare(_, left, right):
                 kind = common_type(left.type, right.type)
                 return [self.converted(side, kind) for side in (left, right)]
-            case Spread(_, _, total, squares):
-                return [self.limited(total, LIFT_MOST), self.limited(squares, LIFT_MOST)]
+            case Spread():
+                return [self.variance(expression)]
             case Call("sqrt", (operand,)):
                 return [self.limited(operand, LIFT_MOST)]
             case Call("floor" | "ceil" | "round", (operand, *_)):
@@ -251,6 +261,12 @@ def most_of(kind: Type) -> int:
             return WORD_MOST
         case _ as never:
             assert_never(never)
+
+
+def squares_most(spread: Spread) -> int:
+    """Return how large a sum of squares may be, for a variance or deviation to be taken."""
+    is_rooted = spread.function in ("stddev_samp", "stddev_pop") and not isinstance(spread.total.type, Double)
+    return ROOTED_SQUARES_MOST if is_rooted else LIFT_MOST
 
 
 def times_of(over: str, times: str) -> Arithmetic:

@@ -4,6 +4,7 @@ Both are by declared types and constants alone, never by data: whoever holds the
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from conclave.ir.expressions import (
@@ -19,19 +20,22 @@ from conclave.ir.expressions import (
     Logic,
     Negate,
     Not,
+    Spread,
     columns_of,
     operands,
 )
 from conclave.ir.magnitude import size_of, unit_of
 from conclave.ir.ranges import most_of
 from conclave.ir.types import Date, Decimal, Double, Integer, Type, is_numeric
+from conclave.ir.walk import rebuild
 
 
 def told_by(expression: Expression) -> Iterator[Expression]:
     """Yield what an expression's values tell to the last digit: the expression, and what it is made of reversibly.
 
     Reversible are, of integers and decimals, a sign, a constant that is added or taken away, a factor other than 0, and a
-    cast that keeps every number. NULL becomes NULL, and nothing else does. Doubles are rounded: they tell of themselves alone.
+    cast that keeps every number. NULL becomes NULL, and nothing else does. Doubles are rounded: they tell of themselves alone;
+    but of a variance one part is 0 always, and which, its size tells.
 
     >>> from conclave.ir.show import show_expression
     >>> days = Column("days", Integer(32))
@@ -45,12 +49,33 @@ def told_by(expression: Expression) -> Iterator[Expression]:
             yield from told_by(operand)
         case Cast(operand, kind) if keeps_numbers(operand.type, kind):
             yield from told_by(operand)
+        case Spread(part="all") if expression.may_be_large:
+            yield from variance_parts(expression)
         case Arithmetic("+" | "-" | "*" as operator, left, right) if _is_exact(left.type) and _is_exact(right.type):
             for constant, other in ((left, right), (right, left)):
                 is_constant = isinstance(constant, Literal) and constant.value is not None
                 if is_constant and (operator != "*" or constant.value):  # type: ignore[union-attr]
                     yield from told_by(other)
                     break
+
+
+def variance_parts(variance: Spread) -> tuple[Spread, Spread]:
+    """Return the two parts of a variance, of which one is 0."""
+    return replace(variance, part="small"), replace(variance, part="large")
+
+
+def variance_of(small: Expression, large: Expression) -> Expression:
+    """Return the variance that is in two parts."""
+    return Arithmetic("+", small, Cast(large, Double()))
+
+
+def with_whole_variances(expression: Expression) -> Expression:
+    """Return the expression with every variance said as such that it puts together of its parts."""
+    match expression:
+        case Arithmetic("+", Spread(part="small") as small, Cast(Spread(part="large") as large, Double())):
+            if replace(small, part="large") == large:
+                return replace(small, part="all")
+    return rebuild(expression, with_whole_variances)
 
 
 def is_certain(expression: Expression) -> bool:

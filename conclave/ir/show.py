@@ -162,7 +162,8 @@ def _show(expression: Expression) -> tuple[str, int]:
         case Call(function, arguments):
             return f"{function}({', '.join(_show(argument)[0] for argument in arguments)})", _ATOM
         case Spread(function, count, total, squares):
-            return f"{function}({', '.join(_show(part)[0] for part in (count, total, squares))})", _ATOM
+            which = "" if expression.part == "all" else f"{expression.part} "
+            return f"{which}{function}({', '.join(_show(part)[0] for part in (count, total, squares))})", _ATOM
         case Cast(operand, kind):
             return f"cast({_show(operand)[0]} as {kind})", _ATOM
         case _ as never:

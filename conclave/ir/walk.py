@@ -166,8 +166,8 @@ def rebuild(expression: Expression, change: Callable[[Expression], Expression]) 
             return replace(expression, branches=changed, default=change(default))
         case Call(_, arguments):
             return replace(expression, arguments=tuple(change(argument) for argument in arguments))
-        case Spread(function, count, total, squares, at):
-            return Spread(function, change(count), change(total), change(squares), at)
+        case Spread(_, count, total, squares):
+            return replace(expression, count=change(count), total=change(total), squares=change(squares))
         case _ as never:
             assert_never(never)
 

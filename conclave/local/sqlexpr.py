@@ -107,7 +107,10 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
         case Arithmetic():
             return _arithmetic(expression, columns)
         case Negate(operand):
-            return Sql(f"-{_at_least(_ATOM, render_expression(operand, columns))}", _PRODUCT)
+            number = render_expression(operand, columns)
+            if isinstance(operand.type, Integer) and not (isinstance(operand, Literal) or _is_bigint(operand)):
+                number = cast(number, Integer(64))  # the least number of a narrower type has no counterpart in it
+            return Sql(f"-{_at_least(_ATOM, number)}", _PRODUCT)
         case Compare(operator, left, right):
             sides = (_at_least(_SUM, render_expression(side, columns)) for side in (left, right))
             return Sql(f" {operator} ".join(sides), _COMPARE, is_exact=True)
@@ -128,6 +131,7 @@ def _render(expression: Expression, columns: Mapping[str, Sql]) -> Sql:
         case Call():
             return _call(expression, columns)
         case Spread():
+            assert expression.part == "all", "parts are MPC's"
             return _spread(expression, columns)
         case Cast(operand, kind):
             return cast(render_expression(operand, columns), kind)
@@ -190,7 +194,7 @@ def _is_bigint(expression: Expression) -> bool:
         case Arithmetic(type=kind):
             return kind == Integer(64)
         case Negate(operand):
-            return _is_bigint(operand)
+            return not isinstance(operand, Literal)
         case Case(branches, default):
             return any(_is_bigint(value) for value in (*(value for _, value in branches), default))
     return False

@@ -129,6 +129,9 @@ class Inverse:
     power: WideShare
     reciprocal: WideShare
 
+    def __getitem__(self, rows: slice) -> "Inverse":
+        return Inverse(self.power[rows], self.reciprocal[rows])
+
 
 def _invert_cost(n: int) -> Cost:
     parts = [normaliser.cost(n=n), multiply.cost(n=n), reciprocal.cost(n=n), lift.cost(n=n)]

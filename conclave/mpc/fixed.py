@@ -38,6 +38,9 @@ class WideShare:
         """Number of secrets."""
         return int(self.own.shape[1])
 
+    def __getitem__(self, rows: slice) -> "WideShare":
+        return WideShare(self.own[:, rows], self.next[:, rows])
+
 
 @costs(rounds=2, bytes_sent=lambda n: 24 * n)
 def truncate(x: AShare, places: int, me: Party) -> AShare:
@@ -132,9 +135,7 @@ def multiply_fixed(x: AShare, y: AShare, me: Party, places: int = FRACTION_BITS)
         raise ShapeError(f"multiply_fixed needs equal lengths, got x: {x.n} and y: {y.n}")
     both = AShare(np.concatenate([x.own, y.own]), np.concatenate([x.next, y.next]))
     lifted = lift(both, me)
-    left = WideShare(lifted.own[:, : x.n], lifted.next[:, : x.n])
-    right = WideShare(lifted.own[:, x.n :], lifted.next[:, x.n :])
-    return multiply_and_truncate(left, right, places, me)
+    return multiply_and_truncate(lifted[: x.n], lifted[x.n :], places, me)
 
 
 def _offset_view(x: AShare, me: Party) -> Array:

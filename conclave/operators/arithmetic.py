@@ -106,7 +106,7 @@ def _as(kind: Type, left: Words, right: Words, me: Party) -> tuple[Words, Words]
 
 def _lifted(x: AShare, y: AShare, me: Party) -> tuple[WideShare, WideShare]:
     wide, n = lift(concat_arithmetic([x, y]), me), x.n
-    return WideShare(wide.own[:, :n], wide.next[:, :n]), WideShare(wide.own[:, n:], wide.next[:, n:])
+    return wide[:n], wide[n:]
 
 
 def _times_constant(expression: Arithmetic, left: Words, right: Words, fit: Fit, me: Party) -> Words | None:

@@ -30,6 +30,7 @@ from conclave.ir.ranges import CERTAIN, LIFT_MOST, ROUNDED_MOST, WORD_MOST, Fit,
 from conclave.ir.types import (
     Boolean,
     Double,
+    Integer,
     Type,
     Varchar,
     common_type,
@@ -49,12 +50,16 @@ from conclave.operators.choose import choose_words
 from conclave.operators.filter import filter_rows
 from conclave.operators.like import fits
 from conclave.operators.rounding import rounded
-from conclave.operators.spread import spread
+from conclave.operators.spread import Variances, spread
 from conclave.operators.table import SecretColumn, SecretTable
 from conclave.operators.watch import Watch
-from conclave.operators.words import Words, both, convert, either, within
+from conclave.operators.words import Words, both, convert, either, marked, within
 
 T = TypeVar("T")
+K = TypeVar("K")
+
+# Variances or deviations, and where what they are of outgrew its word.
+_Spreads = tuple[Variances, BitShare | None]
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class Rows:
     me: Party
     ranges: Ranges | None = None  # of the columns; None if nothing has to be looked at
     known: dict[Expression, Words | None] = field(default_factory=dict)  # None: being computed, beside this
+    variances: dict[Spread, _Spreads | None] = field(default_factory=dict)  # of which both parts may be asked
 
     def on(self, me: Party) -> "Rows":
         """Return the same rows for a protocol that runs beside others."""
@@ -82,6 +88,10 @@ class Rows:
     def fit(self, expression: Arithmetic) -> Fit:
         """Return what has to be looked at in an operation."""
         return CERTAIN if self.ranges is None else self.ranges.fit(expression)
+
+    def variance(self, expression: Spread) -> Fit:
+        """Return what has to be looked at in a variance or deviation."""
+        return CERTAIN if self.ranges is None else self.ranges.variance(expression)
 
     def limited(self, expression: Expression, most: int) -> Fit:
         """Return whether the expression has to be looked at to be no larger than `most`."""
@@ -125,12 +135,16 @@ def watch_rows(outgrown: BitShare | None, table: SecretTable, watch: Watch, me: 
 
 def words_of(expression: Expression, rows: Rows) -> Words:
     """Return the values of an expression in every row."""
-    if expression not in rows.known:
-        rows.known[expression] = None
-        rows.known[expression] = _words_of(expression, rows)
+    return _once(rows.known, expression, _words_of, rows)
+
+
+def _once(known: dict[K, T | None], key: K, compute_one: Callable[[K, Rows], T], rows: Rows) -> T:
+    if key not in known:
+        known[key] = None
+        known[key] = compute_one(key, rows)
     # Another expression that is computed beside this one may be at it.
-    wait_for(lambda: rows.known[expression] is not None, rows.me)
-    found = rows.known[expression]
+    wait_for(lambda: known[key] is not None, rows.me)
+    found = known[key]
     assert found is not None
     return found
 
@@ -170,17 +184,8 @@ def _words_of(expression: Expression, rows: Rows) -> Words:
             truth = truth_of(expression, rows)
             present = None if truth.false is None else truth.true ^ truth.false  # never both
             return Words(bit_to_arithmetic(truth.true, me), present, Boolean(), outgrown=truth.outgrown)
-        case Spread(function, count, total, squares):
-            n, added, squared = together(
-                [
-                    lambda lane: words_of(count, rows.on(lane)),
-                    lambda lane: _limited(total, LIFT_MOST, rows.on(lane)),
-                    lambda lane: _limited(squares, LIFT_MOST, rows.on(lane)),
-                ],
-                me,
-            )
-            values, present = spread(function, n.values, added.values, squared.values, total.type, me)
-            return Words(values, present, Double(), outgrown=either(added.outgrown, squared.outgrown, me))
+        case Spread():
+            return _variance(expression, rows)
         case Call("sqrt", (operand,)):
             return _square_root(_limited(operand, LIFT_MOST, rows), me)
         case Call("floor" | "ceil" | "round" as function, (operand, *_), kind):
@@ -250,6 +255,34 @@ def _constant(word: int, literal: Literal, rows: Rows) -> Words:
         parts = text_words(str(literal.value or "").encode(), kind.max_bytes)
         texts = tuple(public_share(part, n, me) for part in parts)
     return Words(public_share(word, n, me), present, kind, texts)
+
+
+def _variance(expression: Spread, rows: Rows) -> Words:
+    """Return a variance or deviation, or a part of a variance; what is too large for the one word is marked."""
+    both_parts = replace(expression, part="all")
+    (found, outgrown), me = _once(rows.variances, both_parts, _spreads_of, rows), rows.me
+    if expression.part == "large":
+        assert found.large is not None
+        return Words(found.large, found.present, Integer(64), outgrown=outgrown)
+    words = Words(found.small, found.present, Double(), outgrown=outgrown)
+    if expression.part == "all" and found.is_large is not None and rows.variance(expression).look is not None:
+        return marked(words, found.is_large, me)
+    return words
+
+
+def _spreads_of(expression: Spread, rows: Rows) -> _Spreads:
+    me, fit = rows.me, rows.variance(expression)
+    n, added, squared = together(
+        [
+            lambda lane: words_of(expression.count, rows.on(lane)),
+            lambda lane: within(words_of(expression.total, rows.on(lane)), fit.left, lane),
+            lambda lane: within(words_of(expression.squares, rows.on(lane)), fit.right, lane),
+        ],
+        me,
+    )
+    kind, function = expression.total.type, expression.function
+    found = spread(function, n.values, added.values, squared.values, kind, me)
+    return found, either(added.outgrown, squared.outgrown, me)
 
 
 def _square_root(words: Words, me: Party) -> Words:

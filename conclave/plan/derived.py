@@ -11,9 +11,9 @@ its beginning. There a recipient undoes one step; here what is opened has to fol
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from conclave.ir.expressions import Cast, Column, Expression, Literal, names_in, operands
+from conclave.ir.expressions import Cast, Column, Expression, Literal, Spread, names_in, operands
 from conclave.ir.nodes import Output, Project
-from conclave.ir.recovery import is_certain, told_by
+from conclave.ir.recovery import is_certain, told_by, variance_of, variance_parts
 from conclave.ir.walk import rebuild, substitute
 
 MOST_PARTS = 100  # of an expression: what is said in terms of what is computed twice and twice again doubles each time
@@ -54,6 +54,31 @@ def without_derived(
     columns = {each: Column(name, each.type, each.nullable) for each, name in named.items()}
     after = ((o.name, computed_from(o.expression, columns)) for o in outputs)
     return opened, tuple(Output(name, expression) for name, expression in after if expression is not None)
+
+
+def in_parts(
+    opened: tuple[Output, ...], after: tuple[Output, ...], kept: Collection[str]
+) -> tuple[tuple[Output, ...], tuple[Output, ...]]:
+    """Return what is to be opened, and what recipients make of it, with variances that may be large in two parts each.
+
+    `kept` are columns that MPC needs as they are.
+    """
+    split: list[Output] = []
+    whole: dict[str, Expression] = {}
+    taken = {output.name.lower() for output in opened}
+    for output in opened:
+        variance = output.expression
+        if not (isinstance(variance, Spread) and variance.may_be_large) or output.name in kept:
+            split.append(output)
+            continue
+        small, large = variance_parts(variance)
+        tries = (f"{output.name}_large{'' if n == 1 else f'_{n}'}" for n in range(1, len(opened) + 2))
+        name = next(tried for tried in tries if tried.lower() not in taken)
+        taken.add(name.lower())
+        split += [Output(output.name, small), Output(name, large)]
+        parts = [Column(name, part.type, part.nullable) for name, part in ((output.name, small), (name, large))]
+        whole[output.name] = variance_of(*parts)
+    return tuple(split), tuple(Output(o.name, substitute(o.expression, whole)) for o in after)
 
 
 def _with_own(basis: list[Expression], roots: Mapping[Output, Expression]) -> list[Expression]:

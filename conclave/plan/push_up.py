@@ -1,7 +1,8 @@
 """What is left to the recipients: steps that can wait until the answer is open, and need no more than the answer.
 
 - Order: rows have none under MPC but for a LIMIT; each recipient sorts for itself.
-- Columns that follow from others that are opened, or that say the same as one that is: see `derived`.
+- Columns that follow from others that are opened, or that say the same as one that is, and the two parts of a variance
+  that may be larger than a double is under MPC: see `derived`.
 - Rounded doubles: under MPC they are the nearest fixed-point numbers to so many tenths or hundredths; each recipient
   writes those.
 
@@ -17,7 +18,7 @@ from conclave.ir.nodes import Input, Limit, Node, Output, Project, Sort
 from conclave.ir.types import Double, Field, Integer
 from conclave.ir.walk import children, with_children
 from conclave.ir.window import SortKey
-from conclave.plan.derived import as_one, without_derived
+from conclave.plan.derived import as_one, in_parts, without_derived
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,11 @@ def push_up(answer: Node, query: Node, name: str, recomputes: bool = True) -> Pu
     project, same = _projection(under_mpc), _projection(query)
     if recomputes and project is not None and same is not None and project.outputs == same.outputs:
         found = without_derived(project.outputs, _ordered_by(under_mpc))
-        if found is not None:
-            least = _projected(project, found[0])
-            under_mpc, schema, outputs = _over(under_mpc, least), least.schema, found[1]
+        needed, made = found if found is not None else (project.outputs, outputs)
+        opened, made = in_parts(needed, made, _ordered_by(under_mpc))
+        if opened != project.outputs:
+            least = _projected(project, opened)
+            under_mpc, schema, outputs = _over(under_mpc, least), least.schema, made
     after: Node = Input(name, schema)
     written = tuple(_written(output, _rounded(under_mpc)) for output in outputs)
     if written != _as_opened(schema):

@@ -14,7 +14,7 @@ from conclave.sql.refuse import refuse_others, refused
 
 _DAYS = {"DAY": 1, "WEEK": 7}
 _MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "DECADE": 120}
-_MOST = 10_000 * 366
+_MOST_DAYS, _MOST_MONTHS = 10_000 * 366, 10_000 * 12
 
 
 def shifted(date: Expression, interval: exp.Interval, sign: int, text: Text, at: Position | None) -> Expression:
@@ -47,7 +47,8 @@ def _size(interval: exp.Interval, text: Text) -> tuple[int, str]:
     fix = "write INTERVAL 3 MONTH, with a whole number of days, weeks, months, quarters or years"
     if unit not in {**_DAYS, **_MONTHS}:
         raise refused("an INTERVAL of other than days, weeks, months, quarters or years", at, fix)
-    if not written.removeprefix("-").isdigit() or abs(int(written)) > _MOST:
+    most = _MOST_DAYS // _DAYS[unit] if unit in _DAYS else _MOST_MONTHS // _MONTHS[unit]
+    if not written.removeprefix("-").isdigit() or abs(int(written)) > most:
         raise refused("an INTERVAL that is not a whole constant", at, fix)
     return sign * int(written), unit
 

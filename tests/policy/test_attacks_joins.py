@@ -91,3 +91,31 @@ def test_under_a_minimum_no_query_picks_the_rows_whose_keys_are_checked(picked):
     reasons = checked(WHOLE.replace("GROUP", f"{picked} GROUP"), alpha).reasons
     assert [r.code for r in reasons if picks in r.what] == ["minimum-not-met"]
     assert not any(picks in r.what for r in checked(WHOLE, alpha).reasons)
+
+
+def test_keys_that_only_a_rewritten_plan_looks_at_are_for_the_owners_to_grant():
+    """Aggregated before the join, `people` leaves the ids of visits to tell the rows apart; in the query they do not."""
+    columns = {"id": "bigint not null", "ward": "bigint not null", "day": "bigint not null"}
+    own = {"unique": frozenset({"id"}), "unique_in_table": frozenset({"id"})}
+    parts = tuple(
+        replace(scan(f"{owner}/visits", columns=columns), table="visits", **own) for owner in ("alpha", "carol")
+    )
+    tables = {"visits": Concat(parts), "people": scan("bravo/people")}
+    tables["fees"] = scan("bravo/fees", columns={"payer": "bigint not null", "fee": "integer not null"})
+    sql = """SELECT day, SUM(fee) AS s FROM (SELECT id, day FROM visits LEFT JOIN people ON ward = pid) AS v
+        JOIN fees ON id = payer GROUP BY day"""
+    plan = compile_query(sql, tables, ("bravo",), ("alpha", "bravo", "carol"))
+    assert any(disclosure.kind == "key_check" for disclosure in plan.disclosures)
+    everything = {name: ["open"] for name in columns}
+
+    def grants(dataset, to):
+        own = {"columns": {name: {"type": kind.removesuffix(" not null")} for name, kind in columns.items()}}
+        made = policy("alpha/visits", grants=[{"to": [to], "purposes": ["*"], "columns": everything}], **own)
+        return made.model_copy(update={"metadata": made.metadata.model_copy(update={"dataset": dataset})})
+
+    policies = {"alpha/visits": grants("alpha/visits", "nobody"), "carol/visits": grants("carol/visits", "bravo")}
+    told = {r.flow[-1] for r in verify(plan, policies, Request("research")).reasons if r.dataset == "alpha/visits"}
+    assert "whether keys of several owners repeat, seen to bravo" in told
+    policies["alpha/visits"] = grants("alpha/visits", "bravo")
+    told = {r.dataset for r in verify(plan, policies, Request("research")).reasons}
+    assert "alpha/visits" not in told

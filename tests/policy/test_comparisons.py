@@ -135,6 +135,44 @@ def test_the_ends_of_steps_of_a_double_belong_to_the_step_above(where):
     assert judge(where).decision == "reject"
 
 
+SUMS = {
+    "columns": {"days": ["filter", "sum"], "share": ["filter", "sum"], "day": ["filter"], "cost": ["sum"]},
+    "filters": {"days": {"granularity": 10}, "share": {"granularity": 0.5}, "day": {"granularity": "month"}},
+    "expressions": True,
+}
+
+
+@pytest.mark.parametrize(
+    "over",
+    ["days * days", "cost * (days - 1) * (days - 2)", "POW(days - 7, 2)", "cost * (days - share) * (days + cost)",
+     "cost * ((days + 1e17) - 1e17)", "cost * (days * 1e-12)", "cost * (days / 1e12)", "cost * (days // 10)",
+     "cost / (days - 7)", "ABS(days - 7)", "cost * SQRT((days - 7) * (days - 7))", "cost * FLOOR((days + 3) / 10)",
+     "CASE WHEN days + 3 >= 10 THEN cost END", "cost * (day - DATE_TRUNC('month', day)) // 15"],
+)  # fmt: skip
+def test_no_arithmetic_stands_for_a_condition(over):
+    reasons = judge("share >= 0.5", SUMS, select=f"SUM({over}) AS s").reasons
+    assert "comparison-not-granted" in {reason.code for reason in reasons}
+
+
+@pytest.mark.parametrize("over", ["cost * days", "days * 1.5", "days + share", "cost * days * share", "days / 30"])
+def test_products_of_different_columns_are_none(over):
+    assert judge("share >= 0.5", SUMS, select=f"SUM({over}) AS s").decision == "accept"
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["day - date_trunc('month', day) < 15", "date_trunc('month', day + 3) = DATE '2024-02-01'",
+     "date_trunc('month', date_trunc('month', day) + 40) = DATE '2024-02-01'", "date_trunc('month', day) = day",
+     "days + 0.5 >= 10", "FLOOR((days + 3) / 10) = 1", "ROUND(ROUND(days / 4) / 3) >= 1", "-days <= -13",
+     "month(day) < days", "(days >= 10) = (days >= 13)", "GREATEST(days, 10) > 13", "COALESCE(days, 3) >= 10",
+     "day + INTERVAL 1 MONTH >= DATE '2024-03-15'", "days IN (10, 20)", "days IS DISTINCT FROM 10",
+     "year(date_trunc('week', day)) = 2024", "dayofyear(day) < 32", "days >= (SELECT MAX(days) FROM stays)"],
+)  # fmt: skip
+def test_steps_are_not_shifted_by_rounding_twice_or_by_arithmetic(where):
+    reasons = judge(where).reasons
+    assert "comparison-not-granted" in {reason.code for reason in reasons}
+
+
 def test_the_refusal_says_what_may_be_compared():
     (reason,) = judge("days >= 13").reasons
     assert reason.code == "comparison-not-granted"

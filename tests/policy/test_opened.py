@@ -7,6 +7,7 @@ import pytest
 from conclave.compile import compile_query
 from conclave.ir.expressions import Column, Compare, Literal, columns_of
 from conclave.ir.nodes import Collect, Filter, Input, Limit, Output, Project, Sort
+from conclave.ir.recovery import variance_of, variance_parts
 from conclave.ir.types import Boolean, Integer
 from conclave.ir.window import SortKey
 from conclave.local.sqltext import to_sql
@@ -97,7 +98,7 @@ REVERSIBLE = [
 LOSSY = [
     "SUM(pay) / 7", "SUM(pay) // 7", "SUM(pay) % 7", "ROUND(SUM(pay) / 7)", "MIN(pay) * 0", "MIN(pay) & 3", "ABS(MIN(pay))",
     "CASE WHEN SUM(pay) > 3 THEN 1 ELSE 0 END", "SUM(pay) > 3", "SUM(pay) IS NULL", "AVG(pay)",
-    "CAST(SUM(pay) AS DOUBLE)", "SUM(pay) + SUM(income)", "MIN(pay) * MIN(pay)", "SUM(pay) * 1e0", "NULLIF(MIN(pay), 3)",
+    "CAST(SUM(pay) AS DOUBLE)", "VAR_POP(pay)", "SUM(pay) + SUM(income)", "MIN(pay) * MIN(pay)", "SUM(pay) * 1e0", "NULLIF(MIN(pay), 3)",
 ]  # fmt: skip
 
 
@@ -129,6 +130,39 @@ def means(**changes):
 def test_the_steps_made_by_hand_are_those_of_the_compiler():
     made, opened, after = means()
     assert not faults(opening(made, opened, after))
+
+
+VARIANCE = f"SELECT region, VAR_POP(pay) AS v {JOINED}"
+
+
+def variance_in_parts(asked=VARIANCE):
+    """The plan, what it opens with the variance in its two parts, and what recipients make of those."""
+    made = plan(asked)
+    region, variance = projected(made).outputs
+    small, large = variance_parts(replace(variance.expression, function="var_pop"))
+    opened = [region, Output("v", small), Output("w", large)]
+    columns = {o.name: Column(o.name, o.expression.type, o.expression.nullable) for o in opened}
+    return made, opened, [Output("region", columns["region"]), Output("v", variance_of(columns["v"], columns["w"]))]
+
+
+def test_a_variance_is_opened_in_two_parts_that_are_added_up():
+    made, opened, after = variance_in_parts()
+    assert opened_by(made) == ["region", "v", "v_large"]
+    assert not faults(made)
+    assert not faults(opening(made, opened, after))
+    region, whole = after
+    for other in (whole.expression.left, variance_of(whole.expression.left, region.expression)):
+        assert faults(opening(made, opened, [region, Output("v", other)])) == {"unfaithful"}
+    swapped = [opened[0], opened[1], Output("w", replace(opened[2].expression, function="var_samp"))]
+    assert faults(opening(made, swapped, after)) == FAULTS
+
+
+def test_parts_of_a_variance_are_not_opened_where_the_answer_hides_it():
+    for hidden in ("STDDEV_POP(pay)", "ROUND(VAR_POP(pay))", "VAR_POP(pay) > 3"):
+        asked = plan(VARIANCE.replace("VAR_POP(pay)", hidden))
+        made, _, _ = variance_in_parts()
+        assert not faults(asked)
+        assert faults(replace(asked, steps=made.steps)) == FAULTS
 
 
 def test_an_answer_that_hides_what_its_means_are_of_is_not_opened_with_it():

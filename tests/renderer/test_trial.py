@@ -1,6 +1,7 @@
 """`ccd try`: any number of simulated parties over local files, and what it says when something is wrong."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 from conclave.ir.nodes import Join
 from conclave.plan.steps import MpcStep
 from renderer.cli import app
-from renderer.trial import parse_tables, prepare
+from renderer.trial import TrialProblem, parse_tables, prepare
 
 SUMS = "SELECT k, SUM(v) AS s, COUNT(*) AS n, AVG(v) AS mean FROM t GROUP BY k ORDER BY k"
 
@@ -149,6 +150,17 @@ def test_in_the_clear_what_goes_wrong_is_told_as_usual(folder):
     result = ccd_try(folder, "SELECT MEDIAN(x.a) AS n FROM x JOIN y ON x.a = y.a", *options)
     assert result.exit_code == 10
     assert "join on a column that tells one table's rows apart" in " ".join(result.stderr.split())
+
+
+def test_a_number_that_outgrows_its_word_is_told_as_that_whoever_is_asked_first(folder):
+    """A recipient that does not compute loses its peers then, which is a consequence."""
+    for name, column in (("x", "cost"), ("y", "w")):
+        (folder / f"{name}.csv").write_text(f"k,{column}\n" + "".join(f"{n},{3 * 10**9}\n" for n in range(9)))
+    tables = parse_tables(["x=alpha:x.csv", "y=bravo:y.csv", "t=carol:x.csv"])
+    trial = prepare("SELECT SUM(cost * w) AS s FROM x JOIN y ON x.k = y.k", tables, "dora")
+    reader_first = replace(trial, parties=("dora", *(name for name in trial.parties if name != "dora")))
+    with pytest.raises(TrialProblem, match="does not fit its 64-bit word"):
+        reader_first.run_all(lambda _: None)
 
 
 def test_sizes_that_may_be_told_make_later_steps_cheaper(folder):

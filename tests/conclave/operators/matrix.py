@@ -217,6 +217,14 @@ ENTRIES = {
         "SELECT b, VAR_SAMP(k % 9999) AS a, VAR_POP(k % 9999) AS c, STDDEV_SAMP(k % 9999) AS g, STDDEV_POP(k % 9999) AS h"
         " FROM {t} GROUP BY b"
     ),
+    "variances that no double holds": Entry(
+        "SELECT b, VAR_SAMP(k * 9999) AS a, VAR_POP(k * 9999) AS c, STDDEV_SAMP(k * 9999) AS g, STDDEV_POP(j // 9) AS h FROM {t}"
+        " GROUP BY b"
+    ),
+    "variances that something is asked of": Entry(
+        "SELECT b, COUNT(*) AS a, VAR_POP(k) + 1 AS c FROM {t} GROUP BY b HAVING VAR_POP(k * 99) >= 0 OR VAR_POP(k * 99) IS NULL",
+        is_checked=True,
+    ),
     "variance of all": Entry("SELECT VAR_POP(k % 9999) AS a, STDDEV_SAMP(k % 9999) AS c FROM {t}"),
     "quantiles": Entry(
         "SELECT k, MEDIAN(j) AS a, QUANTILE_DISC(v, 0.1) AS c, QUANTILE_DISC(v, 1) AS g, QUANTILE_CONT(j, 0.75) AS h FROM {t} GROUP BY k",

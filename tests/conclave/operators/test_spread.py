@@ -3,6 +3,7 @@
 import decimal
 import math
 from fractions import Fraction
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -40,11 +41,18 @@ def spreads(function, samples, kind):
     inputs = [np.array(column, np.int64) for column in zip(*sums, strict=True)]
 
     def work(n, total, squares, me):
-        return spread(function, n, total, squares, kind, me)
+        found = spread(function, n, total, squares, kind, me)
+        return found.small, found.large or 0 * found.small, found.present
 
-    values, present = run_three_parties(work, *inputs).opened
-    found = values.astype(np.int64) / ONE
+    small, large, present = run_three_parties(work, *inputs).opened
+    assert not np.logical_and(small, large).any(), "one of the two parts is 0"
+    found = small.astype(np.int64) / ONE + large.astype(np.int64)
     return [value if there else None for value, there in zip(found.tolist(), present.tolist(), strict=True)]
+
+
+def small_of(function, n, total, squares, kind, me):
+    found = spread(function, n, total, squares, kind, me)
+    return found.small, found.present
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -91,7 +99,7 @@ def test_doubles_that_do_not_differ_have_no_spread_at_all(function, samples):
     inputs = [np.array(column, np.int64).reshape(-1) for column in zip(*sums, strict=True)]
     if not inputs:
         return
-    run = run_three_parties(lambda n, s, q, me: spread(function, n, s, q, Double(), me), *inputs)
+    run = run_three_parties(lambda n, s, q, me: small_of(function, n, s, q, Double(), me), *inputs)
     assert run.opened[0].tolist() == [0] * len(fitting)
     assert run.opened[1].tolist() == [1] * len(fitting)
 
@@ -106,7 +114,7 @@ def test_whole_numbers_that_do_not_differ_have_no_spread_at_all(function, sample
     inputs = [np.array(column, np.int64).reshape(-1) for column in zip(*sums, strict=True)]
     for kind in (Integer(64), Decimal(18, 2)):
         if inputs:
-            run = run_three_parties(lambda n, s, q, me, kind=kind: spread(function, n, s, q, kind, me), *inputs)
+            run = run_three_parties(lambda n, s, q, me, kind=kind: small_of(function, n, s, q, kind, me), *inputs)
             assert run.opened[0].tolist() == [0] * len(samples)
             assert run.opened[1].tolist() == [1] * len(samples)
 
@@ -123,29 +131,64 @@ def test_a_variance_of_doubles_is_off_by_its_error_and_no_more(samples):
     """The error does not grow with what cancels: it is what the owners' rounding leaves, 2**-30 of the mean."""
     numbers = [([mean + x for x in around], cut) for mean, around, cut in samples]
     inputs = [np.array(column, np.int64) for column in zip(*(owners_sums(*each) for each in numbers), strict=True)]
-    run = run_three_parties(lambda n, s, q, me: spread("var_pop", n, s, q, Double(), me), *inputs)
+    run = run_three_parties(lambda n, s, q, me: small_of("var_pop", n, s, q, Double(), me), *inputs)
     for got, (values, _) in zip(run.opened[0].astype(np.int64) / ONE, numbers, strict=True):
         wanted, mean = exact("var_pop", [Fraction(x) for x in values]), abs(sum(values) / len(values))
         assert got == pytest.approx(wanted, rel=1e-9, abs=(mean + 8) * 2**-30)
 
 
-def test_a_variance_that_no_double_holds_is_none_and_one_that_it_just_holds_is_there():
-    samples = [[0, 2 * n] for n in (32700, 32768, 10**6)] + [[10**9], [10**9, 10**9 + 2]]
-    assert spreads("var_pop", samples, Integer(64)) == [
-        pytest.approx(32700**2), None, None, pytest.approx(0, abs=1e-8), pytest.approx(1),
-    ]  # fmt: skip
-    assert spreads("stddev_pop", samples, Decimal(18, 2))[:2] == [pytest.approx(327.0), pytest.approx(327.68)]
+LARGE = [[0, 2 * n] for n in (32700, 32768, 10**6, 2**28)] + [[10**9], [10**9, 10**9 + 2], [-(2**29), 2**29 - 3]]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_variance_that_no_double_holds_under_mpc_is_a_whole_number_and_its_root_a_double(function):
+    for got, sample in zip(spreads(function, LARGE, Integer(64)), LARGE, strict=True):
+        wanted = exact(function, [Fraction(x) for x in sample])
+        assert got == (wanted if wanted is None else pytest.approx(wanted, rel=2**-28, abs=5e-5))
+    for got, sample in zip(spreads(function, LARGE, Decimal(18, 4)), LARGE, strict=True):
+        wanted = exact(function, [Fraction(x, 10**4) for x in sample])
+        assert got == (wanted if wanted is None else pytest.approx(wanted, rel=2**-28, abs=5e-5))
+
+
+@pytest.mark.parametrize("scale", [0, 2, 4])
+@given(
+    samples=st.lists(
+        st.tuples(st.integers(10**6, 2**30), st.integers(-(2**20), 2**20), st.integers(1, 2**20)),
+        min_size=1,
+        max_size=6,
+    )
+)
+@example(samples=[(2**30, 0, 2**20), (46340, 2**20, 2**28), (2**29, 1, 1)])
+@settings(max_examples=8)
+def test_a_variance_of_many_is_right_whether_a_double_holds_it_or_not(scale, samples):
+    """Half of the rows are the mean less `around`, half the mean and as much more: the sums are known without the rows."""
+    exact_sums = [(2 * n, 2 * n * mean, 2 * n * (mean**2 + around**2), around) for around, mean, n in samples]
+    fitting = [(n, s, q, around) for n, s, q, around in exact_sums if q < 2**60]
+    inputs = [np.array(column, np.int64).reshape(-1) for column in zip(*(each[:3] for each in fitting), strict=True)]
+    if not inputs:
+        return
+
+    def work(function, kind, n, s, q, me):
+        found = spread(function, n, s, q, kind, me)
+        return found.small, found.large or 0 * found.small
+
+    for function in FUNCTIONS:
+        small, large = run_three_parties(partial(work, function, Decimal(18, scale)), *inputs).opened
+        for got, (n, _, _, around) in zip(small.astype(np.int64) / ONE + large.astype(np.int64), fitting, strict=True):
+            variance = Fraction(around**2 * n, (n - ("samp" in function)) * 10 ** (2 * scale))
+            wanted = float(variance) if "var" in function else math.sqrt(variance)
+            assert got == pytest.approx(wanted, rel=2**-28, abs=5e-5)
 
 
 def test_of_no_groups_there_are_no_spreads():
     none = np.zeros(0, np.int64)
-    run = run_three_parties(lambda n, s, q, me: spread("stddev_samp", n, s, q, Integer(64), me), none, none, none)
+    run = run_three_parties(lambda n, s, q, me: small_of("stddev_samp", n, s, q, Integer(64), me), none, none, none)
     assert [len(part) for part in run.opened] == [0, 0]
 
 
 def test_what_a_spread_sends_does_not_depend_on_the_numbers():
     def work(n, total, squares, me):
-        return spread("stddev_samp", n, total, squares, Integer(64), me)
+        return small_of("stddev_samp", n, total, squares, Integer(64), me)
 
     first = run_three_parties(work, np.zeros(4, np.int64), np.zeros(4, np.int64), np.zeros(4, np.int64))
     second = run_three_parties(work, np.full(4, 9), np.full(4, 10**6), np.full(4, 10**12))
