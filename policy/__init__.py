@@ -47,6 +47,7 @@ Files, in reading order:
 - relations: what the columns of a relation are in terms of the datasets' own
 - releases: the aggregates that an answer is made of
 - nested: whether one answer's groups tell what another does
+- twins: datasets that may hold the same rows
 - across: whether the difference of two answers is
 - opened: whether what is opened tells no more than the answer
 - faithful: the plan's steps against the query that is judged

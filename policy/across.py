@@ -1,22 +1,25 @@
 """Two answers held against one another: what whoever has both learns by taking one from the other.
 
 This is a check and no proof. It finds the same aggregate over nearly the same rows: a condition more or less, a shifted
-window, an owner left out, other groups. It takes rows for different where it cannot show that they are the same, and it
-knows nothing of what is in the data, of what recipients know otherwise, or of three answers that only together tell.
+window, an owner left out, other groups, other weights. It takes rows for different where it cannot show that they are the
+same, and it knows nothing of what is in the data, or of what recipients know otherwise. Two at a time are enough for sums and
+numbers of rows: of answers no two of which are reported, each two are of the same rows by the same weights, of none in
+common, or one lies within the other's groups; what is added up and taken away of such is one of them again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from conclave.ir.expressions import Column, Compare, Expression, names_in
 from conclave.ir.show import show_expression
 from policy.nested import is_told_by, is_within_groups_of
+from policy.personal import Source
 from policy.rows import Conditions, Rows
-from policy.terms import have_common
+from policy.terms import are_weighed_differently, have_common
 from policy.told import GROUPS, ROWS, Release
 
-Kind = Literal["rows", "groups"]
+Kind = Literal["rows", "groups", "weights"]
 _ADDED = frozenset({"sum", "count"})
 _EXTREMES = frozenset({"min", "max", "quantile"})
 _OF_GROUPS = frozenset({GROUPS, "count of groups"})
@@ -35,7 +38,7 @@ class Answer:
 class Difference:
     """What two answers tell together beyond what each of them tells."""
 
-    kind: Kind  # the rows that only one is of; or the groups that only one shows
+    kind: Kind  # the rows that only one is of; the groups that only one shows; or the same rows, counted otherwise
     aggregates: tuple[str, ...]
     affected: tuple[str, ...]  # whose rows these are: the datasets
     how: tuple[str, ...]  # in what the two differ
@@ -52,18 +55,23 @@ class _Found:
     learns: str
 
 
-def differences(one: Answer, other: Answer, has_minimum: Callable[[str], bool]) -> tuple[Difference, ...]:
+def differences(
+    one: Answer, other: Answer, has_minimum: Callable[[str], bool], twins: Mapping[str, str] | None = None
+) -> tuple[Difference, ...]:
     """Return how the answers differ by some rows of data that both are of; `has_minimum`: of a dataset's policy.
 
+    `twins`: datasets that the other answer is said to be of in the place of others, which may hold the same rows: their names.
     Whoever owns all the data that the difference is of learns nothing, and is not named.
     """
     found: dict[_Found, set[str]] = {}
     for release in one.releases:
         for against in other.releases:
+            doubtful = {name: own for name, own in (twins or {}).items() if name in against.rows.datasets}
             if _is_alike(release, against) and not (
-                _is_known(release, other) or _is_known(against, one) or _is_covered(release, against, one, other)
+                not doubtful
+                and (_is_known(release, other) or _is_known(against, one) or _is_covered(release, against, one, other))
             ):
-                for each in _compare(release, against, (one.name, other.name), has_minimum):
+                for each in _compare(release, against, (one.name, other.name), has_minimum, doubtful):
                     found.setdefault(each, set()).update((_plain(release), _plain(against)))
     made = (_difference(one, other, each, tuple(sorted(names))) for each, names in found.items())
     return tuple(sorted((each for each in made if each is not None), key=lambda each: (each.how, each.aggregates)))
@@ -117,7 +125,7 @@ def _is_alike(one: Release, other: Release) -> bool:
                 each.terms is None and each.made_of for each in (one, other)
             )  # which are compared themselves
             return have_source or (have_rows and families == _ADDED and not has_groups)
-        return (have_source or have_rows) and have_common(one.terms, other.terms)
+        return bool(_reweighed(one, other)) or ((have_source or have_rows) and have_common(one.terms, other.terms))
     if ROWS in families:
         is_count = any(each.family == "count" for each in (one, other))
         listed = one if one.family == ROWS else other
@@ -128,6 +136,17 @@ def _is_alike(one: Release, other: Release) -> bool:
     if families <= _EXTREMES or families <= _OF_GROUPS:
         return have_source and (len(families) == 1 or families <= _OF_GROUPS or "quantile" in families)
     return False
+
+
+def _reweighed(one: Release, other: Release) -> frozenset[Source]:
+    """Return the columns that are added up by other weights, or of which an extreme is asked for by others."""
+    families, shared = {one.family, other.family}, one.sources & other.sources
+    if families <= _ADDED:
+        return are_weighed_differently(one.terms, other.terms)
+    is_window = any(each.function.endswith(" over") for each in (one, other))
+    if families <= _EXTREMES and len(families) == 1 and one.sources != other.sources and not is_window:
+        return shared
+    return frozenset()
 
 
 def _names(release: Release) -> frozenset[str]:
@@ -158,21 +177,34 @@ def _plain(release: Release) -> str:
 
 
 def _compare(
-    one: Release, other: Release, names: tuple[str, str], has_minimum: Callable[[str], bool]
+    one: Release,
+    other: Release,
+    names: tuple[str, str],
+    has_minimum: Callable[[str], bool],
+    twins: Mapping[str, str],
 ) -> Iterator[_Found]:
     common = sorted(set(one.rows.inputs) & set(other.rows.inputs))
     if _are_disjoint(one, other, common) or _are_disjoint(other, one, common):
         return
     everything = frozenset(one.rows.datasets & other.rows.datasets)
-    changed = _changed_rows(one.rows, other.rows, common)
+    changed = _changed_rows(one.rows, other.rows, common) | (twins.keys() & common)
     ways = [*_inputs(one.rows, other.rows, names), *_conditions(one.rows, other.rows, changed, names)]
+    ways += [_may_hold_the_same(name, own) for name, own in sorted(twins.items())]
     others = [*_decided(one, other, names)]
-    affected = (everything if others else changed) | (set(one.rows.inputs) ^ set(other.rows.inputs))
+    affected = (
+        (everything if others else changed) | (set(one.rows.inputs) ^ set(other.rows.inputs)) | set(twins.values())
+    )
     if ways or others:
         guarded = any(has_minimum(dataset) for dataset in affected)
-        if guarded or others or not (is_within_groups_of(one, other) or is_within_groups_of(other, one)):
-            learns = _learns(one.rows, other.rows, changed, names, bool(others))
+        if guarded or others or twins or not (is_within_groups_of(one, other) or is_within_groups_of(other, one)):
+            learns = _learns(one.rows, other.rows, changed, names, bool(others), twins)
             yield _Found("rows", frozenset(affected), (*ways, *others), learns)
+        return
+    if columns := _reweighed(one, other):
+        how = f"{names[0]} computes {one.name}, {names[1]} {other.name}"
+        what = f"{_list({column for _, column in columns})} of single rows, as far as somebody knows"
+        learns = f"{{names}} of the same rows by different weights, and so {what} what it is multiplied by"
+        yield _Found("weights", frozenset(dataset for dataset, _ in columns) & everything, (how,), learns)
         return
     yield from _groups(one, other, names, everything, has_minimum)
 
@@ -247,7 +279,8 @@ def _conditions(one: Rows, other: Rows, changed: frozenset[str], names: tuple[st
         by_text.setdefault(asked, []).append(dataset)
     for asked, datasets in by_text.items():
         said = [f"only {name} asks for {text}" for name, text in zip(names, asked, strict=True) if text]
-        yield f"{_list(datasets)}: {'; '.join(said)}"
+        if said:
+            yield f"{_list(datasets)}: {'; '.join(said)}"
 
 
 def _decided(one: Release, other: Release, names: tuple[str, str]) -> Iterator[str]:
@@ -272,7 +305,18 @@ def _only_texts(verb: str, one: frozenset[str], other: frozenset[str], names: tu
             yield f"only {name} {verb}{' and '.join(sorted(texts))}"
 
 
-def _learns(one: Rows, other: Rows, changed: frozenset[str], names: tuple[str, str], is_unknown: bool) -> str:
+def _may_hold_the_same(name: str, twin: str) -> str:
+    return f"{name} and {twin} have the same columns, and may have rows in common"
+
+
+def _learns(
+    one: Rows,
+    other: Rows,
+    changed: frozenset[str],
+    names: tuple[str, str],
+    is_unknown: bool,
+    twins: Mapping[str, str],
+) -> str:
     """Return what the difference is of; `{names}` stands for the aggregates."""
     alone = sorted(set(one.inputs) ^ set(other.inputs))
     left = [f"the rows of {_list(alone)} alone"] if alone and not is_unknown else []
@@ -280,7 +324,9 @@ def _learns(one: Rows, other: Rows, changed: frozenset[str], names: tuple[str, s
     for dataset in sorted(changed):
         mine, theirs = one.passed[dataset], other.passed[dataset]
         missing = " and ".join(mine.beyond(theirs)), " and ".join(theirs.beyond(mine))
-        if all(missing):
+        if dataset in twins and not any(missing):
+            text = f"{twins[dataset]} lacks, and the other way round"
+        elif all(missing):
             text = f"meet only one of ({missing[1]}) and ({missing[0]})"
         else:
             text = f"do not meet {missing[0] or missing[1]}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import assert_never
 
-from conclave.ir.expressions import Case, Column, Expression, IsNull, Literal, Not, names_in
+from conclave.ir.expressions import Arithmetic, Case, Column, Expression, IsNull, Literal, Not, names_in
 from conclave.ir.nodes import (
     SPREADS,
     Aggregate,
@@ -40,7 +40,7 @@ from policy.told import GROUPS, ROWS, Release
 from policy.weights import weighs
 
 _TOTALS = {("sum", "sum"), ("count", "sum"), ("sum_squares", "sum"), ("min", "min"), ("max", "max")}
-_SPREADS_AND_MEANS = {"avg", *SPREADS}
+_SPREADS_AND_MEANS, _SQUARED = {"avg", *SPREADS}, {"sum_squares", *SPREADS}
 # Where one owner has all rows, means and variances stay what they are; elsewhere they are sums and counts.
 _FAMILY: dict[str, str] = {
     "quantile_cont": "quantile",
@@ -283,6 +283,9 @@ def _terms(source: Relation, family: str, function: str, over: Expression | None
     if family != "sum" or over is None:
         return frozenset()
     terms = terms_of(over, source.plain)
+    if terms is not None and function in _SQUARED:
+        squares = terms_of(Arithmetic("*", over, over), source.plain)
+        terms = squares if squares is None or function == "sum_squares" else squares | terms
     return terms | {ONES} if terms is not None and function in _SPREADS_AND_MEANS else terms
 
 

@@ -4,8 +4,8 @@ What was merged is read out of Git's history as its workers were told it, and co
 """
 
 import datetime
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from policy.across import Answer, Difference, differences
 from policy.problem import Problem
 from policy.releases import releases_of
 from policy.told import Release
+from policy.twins import called_alike, twins
 from renderer.approving import standings
 from renderer.check import load_workspace
 from renderer.documents import Document, Workspace
@@ -174,9 +175,9 @@ class _Comparing:
     ) -> tuple[tuple[Risk, ...], frozenset[str]]:
         """Return what was found, and the runs whose query cannot be compiled."""
         names = [document.model.metadata.name for document in asking]
-        read = {d.name for name in names for d in self._workspace.planned(name).run.datasets}
-        near = [side for side in sides if read & {dataset.name for dataset in side.run.datasets}]
-        self._compile([side.run for side in near] + [self._workspace.planned(name).run for name in names])
+        runs = [self._workspace.planned(name).run for name in names]
+        near = [side for side in sides if any(_may_share_rows(run, side.run) for run in runs)]
+        self._compile([side.run for side in near] + runs)
         found: list[Risk] = []
         for place, document in enumerate(asking):
             later = {self._workspace.planned(name).run.run_id for name in names[place + 1 :]}
@@ -208,7 +209,11 @@ class _Comparing:
             # A changed workflow is held against itself as it was.
             name = side.earlier.workflow if side.earlier.workflow != run.workflow else f"{side.earlier.run_id}"
             then = Answer(name, side.run.outputs.recipients, theirs)
-            for difference in differences(now, then, self._may_have_minimum):
+            found = twins(_columns(run), _columns(side.run))
+            if found:
+                then = replace(then, releases=_releases(side.run, found) or ())
+            own = {mine: theirs for theirs, mine in found.items()}
+            for difference in differences(now, then, self._may_have_minimum, own):
                 if (name, difference) not in seen:  # run again and again, it is the same question
                     seen.add((name, difference))
                     standing, by = self._standing(difference, approved)
@@ -254,9 +259,18 @@ def _is_unchecked(published: Published) -> bool:
     return published.signature == "signed" and published.policy.spec.across_queries == "unchecked"
 
 
-def _releases(run: Run) -> tuple[Release, ...] | None:
+def _columns(run: Run) -> dict[str, frozenset[str]]:
+    return {dataset.name: frozenset(column.name for column in dataset.columns) for dataset in run.datasets}
+
+
+def _may_share_rows(one: Run, other: Run) -> bool:
+    mine, theirs = _columns(one), _columns(other)
+    return bool(mine.keys() & theirs.keys() or twins(mine, theirs))
+
+
+def _releases(run: Run, names: Mapping[str, str] | None = None) -> tuple[Release, ...] | None:
     try:
-        return releases_of(compile_run(run).query)
+        return releases_of(called_alike(compile_run(run).query, names or {}))
     except (QueryProblem, ValueError, KeyError):
         return None  # another version's query
 

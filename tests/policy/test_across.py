@@ -11,6 +11,7 @@ from conclave.compile import compile_query
 from conclave.ir.nodes import Concat
 from policy.across import Answer, differences
 from policy.releases import releases_of
+from policy.twins import called_alike, twins
 from tests.policy.conftest import COLUMNS, scan
 
 PARTIES = ("alpha", "bravo", "carol")
@@ -164,6 +165,39 @@ def test_who_gets_one_answer_each_would_have_to_put_them_together():
 def test_a_logical_table_is_called_what_its_author_likes():
     (difference,) = found(SUM, "SELECT SUM(pay) AS s FROM others WHERE id <> 7")
     assert difference.affected == ("alpha/visits",)
+
+
+def test_weights_are_said_and_whose_column_they_are_of():
+    (difference,) = found(SUM, "SELECT SUM(pay * ssn) AS s FROM visits")
+    assert (difference.kind, difference.affected) == ("weights", ("alpha/visits",))
+    assert difference.how == ("A computes sum(pay), B sum(pay * ssn)",)
+    assert difference.learns == (
+        "sum(pay) and sum(pay, ssn) of the same rows by different weights, and so pay of single rows, as far as somebody knows"
+        " what it is multiplied by"
+    )
+    assert not found("SELECT SUM(pay * age) AS s FROM visits", "SELECT SUM(pay * age - 3 * age * pay) AS s FROM visits")
+
+
+def test_a_dataset_with_the_same_columns_may_hold_the_same_rows():
+    query = compile_query(
+        SUM, {"visits": scan("alpha/again", columns=COLUMNS["alpha/visits"])}, ("analyst",), PARTIES
+    ).query
+    columns = frozenset(COLUMNS["alpha/visits"])
+    names = twins({"alpha/visits": columns}, {"alpha/again": columns})
+    assert names == {"alpha/again": "alpha/visits"}
+    assert (
+        twins({"alpha/visits": columns}, {"bravo/visits": columns}) == {}
+    )  # of another owner, they are others' people
+    assert twins({"alpha/visits": columns}, {"alpha/again": columns - {"id"}}) == {}
+    again = Answer("B", ("analyst",), releases_of(called_alike(query, names)))
+    assert differences(answer("A", SUM), Answer("B", ("analyst",), releases_of(query)), lambda _: False) == ()
+    (difference,) = differences(answer("A", SUM), again, lambda _: False, {"alpha/visits": "alpha/again"})
+    assert difference.affected == ("alpha/again", "alpha/visits")
+    assert difference.how == ("alpha/visits and alpha/again have the same columns, and may have rows in common",)
+    assert difference.learns == "sum(pay) of the rows of alpha/visits that alpha/again lacks, and the other way round"
+    others = answer("A", f"{SUM} WHERE age < 9")
+    (difference,) = differences(others, again, lambda _: False, {"alpha/visits": "alpha/again"})
+    assert difference.how[0] == "alpha/visits: only A asks for age <= 8"
 
 
 def test_what_is_computed_again_and_again_is_held_in_bounded_time():

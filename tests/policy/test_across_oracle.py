@@ -124,8 +124,20 @@ ISOLATING = [
     ("a list and groups made of it", "dept", "SELECT dept FROM visits",
      "SELECT CASE WHEN id = 1 THEN 'x' ELSE dept END AS d, COUNT(*) AS n FROM visits GROUP BY 1"),
     ("a sum that counts", "age", f"{COUNT} WHERE age > 0", "SELECT SUM(1 + 0 * id) AS n FROM visits WHERE age > 0 AND id <> 3"),
+    ("weights that somebody knows", "pay", SUM, "SELECT SUM(pay * age) AS s FROM visits"),
+    ("a weight of two sums", "pay", "SELECT SUM(pay * id) AS s FROM visits", "SELECT SUM(pay * id - pay * id * age) AS s FROM visits"),
+    ("a mean and a weighed sum", "pay", "SELECT AVG(pay) AS m, COUNT(pay) AS n FROM visits", "SELECT SUM(pay * age) AS s FROM visits"),
+    ("weights in groups and a total", "pay", BY_DEPT, "SELECT SUM(pay * age) AS s FROM visits WHERE dept = 'a'"),
+    ("a case in the sum", "pay", SUM, "SELECT SUM(CASE WHEN id = 1 THEN 0 ELSE pay END) AS s FROM visits"),
+    ("a condition as a number", "pay", SUM, "SELECT SUM(pay * CASE WHEN id = 1 THEN 2 ELSE 1 END) AS s FROM visits"),
 ]  # fmt: skip
 RISKS_WITHOUT_PROOF = [
+    ("products of columns and one of them, of other rows", "SELECT SUM(pay * age) AS s FROM visits", f"{SUM} WHERE id <> 3"),
+    ("power sums", SUM, "SELECT SUM(pay * pay) AS s FROM visits"),
+    ("a mean and a spread", "SELECT AVG(pay) AS m FROM visits", "SELECT STDDEV_POP(pay) AS s FROM visits"),
+    ("a square that hides in a difference", SUM, "SELECT SUM(pay * pay - pay) AS s FROM visits"),
+    ("an extreme of what is weighed", "SELECT MAX(pay) AS m FROM visits", "SELECT MAX(pay * age) AS m FROM visits"),
+    ("two weights", "SELECT SUM(pay * age) AS s FROM visits", "SELECT SUM(pay * id) AS s FROM visits"),
     ("NULLs alone", COUNT, "SELECT COUNT(pay) AS n FROM visits"),
     ("another order", "SELECT dept, SUM(pay) OVER (ORDER BY id) AS s FROM visits",
      "SELECT dept, SUM(pay) OVER (ORDER BY id DESC) AS s FROM visits"),
@@ -144,6 +156,9 @@ RISKS_WITHOUT_PROOF = [
      " ON v.dept = g.dept", "SELECT pay FROM visits WHERE id <> 3"),
 ]  # fmt: skip
 NONE = [
+    ("the same weights", "SELECT SUM(pay * age) AS s FROM visits", "SELECT SUM(age * 2 * pay) + 1 AS s FROM visits"),
+    ("a sum and one of it and others", SUM, "SELECT SUM(pay + 3 * id) AS s FROM visits"),
+    ("weights of rows that are others", "SELECT SUM(pay * age) AS s FROM visits WHERE id < 3", f"{SUM} WHERE id >= 3"),
     ("what a list shows", "SELECT id, pay FROM visits", SUM),
     ("what a list shows of some", "SELECT dept, pay FROM visits", f"{SUM} WHERE dept = 'a'"),
     ("a group and groups within it", BY_DEPT, "SELECT age, SUM(pay) AS s FROM visits WHERE dept = 'a' GROUP BY age"),
@@ -152,9 +167,22 @@ NONE = [
     ("the same windows", "SELECT id, SUM(pay) OVER (PARTITION BY dept) AS s FROM visits",
      "SELECT id, SUM(pay) OVER (PARTITION BY dept) AS t FROM visits"),
     ("a window's total and the total", "SELECT id, pay, SUM(pay) OVER () AS s FROM visits", SUM),
-    ("products of columns and another of them", "SELECT SUM(pay * age) AS s FROM visits", f"{SUM} WHERE id <> 3"),
 ]  # fmt: skip
-OTHERS = {"the same rows, met by others": ((1, "a", 1, 0), (2, "a", 2, 0), (3, "b", 1, 0), (4, "b", None, 0))}
+WEIGHED = ((1, "a", 0, 0), (2, "a", 2, 1), (3, "b", 1, 1), (4, "b", 1, 1))
+OTHERS = {
+    **dict.fromkeys(
+        (
+            "weights that somebody knows",
+            "a weight of two sums",
+            "a case in the sum",
+            "a condition as a number",
+            "a mean and a weighed sum",
+            "weights in groups and a total",
+        ),
+        WEIGHED,
+    ),
+    "the same rows, met by others": ((1, "a", 1, 0), (2, "a", 2, 0), (3, "b", 1, 0), (4, "b", None, 0)),
+}
 
 
 @pytest.mark.parametrize(("name", "hidden", "one", "other"), ISOLATING, ids=[case[0] for case in ISOLATING])
@@ -312,6 +340,30 @@ def test_whatever_isolates_a_subject_is_reported(block):
     for seed in range(15 * block, 15 * (block + 1)):
         is_missed, pair = missed(seed)
         assert not is_missed, pair
+
+
+@pytest.mark.deep
+def test_three_sums_of_which_no_two_are_reported_tell_no_more_than_two():
+    """Each two are then of the same rows, of none in common, or the one is within the other's groups."""
+    n_triples = 0
+    for seed in range(700):
+        made = Queries(seed)
+        made.x, made.family = made.pick("pay", "pay", "age"), made.pick("sum", "sum", "count")
+        world, makers = made.world(), made.makers()
+        parts = {name: make() for name, make in makers.items()} | {"source": "visits"}
+        texts = set()
+        for _ in range(3):
+            changed = {
+                name: makers[name]() for name in made.random.sample(("where", "more", "key", "inner", "call"), 2)
+            }
+            texts.add(made.text(parts | changed | {"kind": made.pick("total", "groups", "nested")}))
+        pairs = list(itertools.combinations(sorted(texts), 2))
+        if len(texts) < 3 or any(reported(one, other) for one, other in pairs):
+            continue
+        told, n_triples = answers_in(world, *sorted(texts)), n_triples + 1
+        by_two = [told_apart({v: (t[a], t[b]) for v, t in told.items()}) for a, b in ((0, 1), (0, 2), (1, 2))]
+        assert told_apart(told) <= set().union(*by_two), (world, texts)
+    assert n_triples > 10
 
 
 @pytest.mark.deep

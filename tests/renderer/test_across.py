@@ -142,6 +142,22 @@ def test_a_changed_workflow_is_held_against_what_it_was(repository: Path) -> Non
     assert risk["runId"] != risk["earlier"]["runId"]
 
 
+def test_a_file_put_right_is_held_against_the_one_before(repository: Path) -> None:
+    party = repository / "workflows/parties/alpha.yaml"
+    rest = party.read_text().partition("    visits:\n")[2]
+    visits, beds, _ = rest.partition("    beds:\n")
+    again = f"    visits-right:\n{visits.replace('2024/visits.csv', '2024/visits-right.csv')}{beds}"
+    edit(repository, "parties/alpha.yaml", beds, again)
+    propose(repository, "again", ("[alpha/visits,", "[alpha/visits-right,"))
+
+    result = ccd(repository, "policy", "history", "workflows/again.yaml", "--json")
+
+    (risk,) = json.loads(result.stdout)["risks"]
+    assert result.exit_code == 30
+    assert risk["datasets"] == ["alpha/visits", "alpha/visits-right"]
+    assert risk["differs"] == ["alpha/visits-right and alpha/visits have the same columns, and may have rows in common"]
+
+
 def test_two_that_come_together_are_held_against_one_another_once(repository: Path) -> None:
     for name, less in (("one", "cost > 3"), ("other", "cost > 4")):
         propose(repository, name, ("WHERE kind", f"WHERE {less} AND ward"))
