@@ -1,9 +1,13 @@
-"""Bring owners' rows in as shares at the three compute parties: one control and one MPC round.
+"""Bring owners' rows in as shares at the three compute parties: one control and one MPC round, and a comparison.
 
 Of x = s_0 + s_1 + s_2 the first two parts come from seeds that the owner sends to those who hold them, so
 that only the last part, x - s_0 - s_1, has to be sent at full length, to parties 1 and 2.
+
+Each part is held by two. They compare digests of it, and of the numbers of rows, before anything is computed: an owner
+that has told them different things, by accident or not, ends the run.
 """
 
+import hashlib
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -14,7 +18,7 @@ import numpy.typing as npt
 
 from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
-from conclave.mpc.errors import FrameError, ProtocolError, ShapeError
+from conclave.mpc.errors import AgreementError, FrameError, ProtocolError, ShapeError
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES, Stream, derive
 from conclave.mpc.shares import AShare, BitShare, pack_bits, public_bits, public_share, unpack_bits
@@ -25,6 +29,7 @@ Names = tuple[str, str, str]
 PlainColumn = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]
 PlainTable = Mapping[str, PlainColumn]
 HEADER = struct.Struct("<Q")
+DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def exchange_inputs(
     Shapes:  `mine` holds this party's own tables by name. Returns all tables at a compute party, else
              nothing.
     Reveals: each table's number of rows, to the compute parties; of a padded table, up to the next multiple.
-    Raises:  ShapeError if a table is not as declared; FrameError if a peer's message is not.
+    Raises:  ShapeError if a table is not as declared; FrameError if a peer's message is not; AgreementError if an owner
+             gave two holders of one part different ones.
     """
     own_tables = [table for table in tables if table.owner == network.me]
     full = {table.name: _deal(table, mine[table.name]) for table in own_tables}
@@ -99,7 +105,10 @@ def exchange_inputs(
     }
     for owner, payload in network.exchange(outgoing, incoming).items():
         sealed.update(_cut([table for table in others if table.owner == owner], sealed, payload))
-    return {table.name: _unseal(table, sealed[table.name], place) for table in tables} if place is not None else {}
+    if place is None:
+        return {}
+    _compare_parts(tables, sealed, place, network, compute)
+    return {table.name: _unseal(table, sealed[table.name], place) for table in tables}
 
 
 def share_input(tables: Sequence[InputTable], mine: Mapping[str, PlainTable], network: Network, compute: Names) -> None:
@@ -265,6 +274,38 @@ def _cut(tables: Sequence[InputTable], sealed: Mapping[str, Sealed], payload: me
         complete[table.name] = replace(sealed[table.name], last_part=bytearray(payload[start:end]))
         start = end
     return complete
+
+
+def _compare_parts(
+    tables: Sequence[InputTable], sealed: Mapping[str, Sealed], place: int, network: Network, compute: Names
+) -> None:
+    """Compare with both neighbours what each owner has sent of the parts that are held in common. Digests alone are sent.
+
+    Raises:  AgreementError, at whoever holds another part than its successor; its peers lose it, or are told.
+    """
+    owners = sorted({table.owner for table in tables})
+    own, after = (
+        [_digest([sealed[t.name] for t in tables if t.owner == owner], part) for owner in owners]
+        for part in _held(place)
+    )
+    previous, following = compute[place - 1], compute[(place + 1) % 3]
+    held = b"".join(own)
+    theirs = network.exchange_control({previous: held}, (following,), len(held))[following]
+    if len(theirs) != len(held):
+        raise FrameError(following, "length", len(held), len(theirs))
+    found = [theirs[at : at + DIGEST_BYTES] for at in range(0, len(theirs), DIGEST_BYTES)]
+    wrong = tuple(owner for owner, a, b in zip(owners, after, found, strict=True) if a != b)
+    if wrong:
+        raise AgreementError("the rows that were shared", wrong)
+
+
+def _digest(tables: Sequence[Sealed], part: int) -> bytes:
+    """Return the digest of one part of an owner's tables, and of how many rows they have."""
+    digest = hashlib.sha256()
+    for table in tables:
+        digest.update(HEADER.pack(table.n_rows))
+        digest.update(table.last_part if part == 2 else table.seeds[part])
+    return digest.digest()
 
 
 def _size(table: InputTable, n_rows: int) -> int:

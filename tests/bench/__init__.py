@@ -5,6 +5,7 @@
 In reading order:
 - workloads: what is measured: the shares of one party, the work, and what must come out
 - party: one of the three processes
+- least: what one of them would send at least
 - link: links with a delay
 - run: starts them, with or without TLS, with or without such links, and checks and adds up what they report
 - peers: other engines, each in an environment of its own

@@ -19,7 +19,9 @@ what is timed     from the moment all three hold their shares until the result i
                   not the making of inputs, not the opening. Every opened result is compared with numpy's.
 what is reported  the fastest of --repeat runs (a shared machine only ever slows one down), and the processor time of
                   each party in it. `rows` of a join are those of both tables together; a sort carries one 64-bit
-                  column beside its key. Bytes are what a party sends, without headers.
+                  column beside its key. Bytes are what a party sends, without headers; `least` is what the first could
+                  do with in the same protocol if every number took just the bits that it needs. `x input` is by how
+                  many times the inputs' size in the clear a party's memory grows, at its peak.
 
 examples
   python -m tests.bench                                             a table of all operations
@@ -119,9 +121,11 @@ def main() -> None:
                 "rows/s",
                 "cpu s per party",
                 "B/row",
+                "least",
                 "rounds",
                 "ms/round",
                 "MB",
+                "x input",
                 "ratio",
             )
         )
@@ -158,16 +162,18 @@ def _row(report: dict[str, Any]) -> str:
         f"{report['rows_per_s']:,}",
         " ".join(f"{s:.3f}" for s in report["cpu_seconds_per_party"]),
         " ".join(f"{b / report['rows']:.0f}" for b in report["bytes_sent_per_party"]),
+        f"{report['least_bytes_sent'] / report['rows']:.0f}",
         report["rounds"],
         f"{report['ms_per_round']:.2f}",
         max(report["peak_bytes_per_party"]) >> 20,
+        report["memory_per_input"],
         report.get("ratio", "-"),
     )
     return f"{line}\n  no peer: {refused}" if refused else line
 
 
 def _line(*cells: object) -> str:
-    widths = (12, 9, 5, 4, 8, 12, 20, 15, 7, 9, 6, 8)
+    widths = (12, 9, 5, 4, 8, 12, 20, 15, 6, 7, 9, 6, 8, 8)
     return " ".join(f"{cell:>{width}}" for cell, width in zip(map(str, cells), widths, strict=True))
 
 

@@ -28,9 +28,15 @@ def main() -> None:
     me = Party.setup(network, NAMES, b"bench")
     # The kernels that numba compiles or loads are ready in a worker, too, before the first row comes.
     _measure(me, job["op"], min(job["rows"], 256), job["key_bits"], job["seed"])
+    idle = _resident_bytes()
     reports = [_measure(me, job["op"], job["rows"], job["key_bits"], job["seed"] + k) for k in range(job["repeat"])]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"runs": reports, "peak_bytes": peak}))
+    print(json.dumps({"runs": reports, "idle_bytes": idle, "peak_bytes": peak}))
+
+
+def _resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
 
 
 def _measure(me: Party, op: str, rows: int, bits: int, seed: int) -> dict[str, object]:

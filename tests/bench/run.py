@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from policy.identity import new_identity
+from tests.bench.least import least_bytes
 from tests.bench.link import Links, slow_links
 from tests.bench.party import NAMES
+from tests.bench.workloads import WORKLOADS
 
 
 def run_bench(
@@ -35,6 +37,9 @@ def run_bench(
     if not all(run["correct"] for report in reports for run in report["runs"]):
         raise SystemExit(f"{op} of {rows} rows opened to something else than numpy computes")
     seconds = max(run["seconds"] for run in runs)
+    # What the inputs and the checking of results take is counted, too: a worker has neither.
+    grown = max(report["peak_bytes"] - report["idle_bytes"] for report in reports)
+    input_bytes = rows * WORKLOADS[op].row_bytes(key_bits)
     return {
         "op": op,
         "rows": rows,
@@ -47,7 +52,10 @@ def run_bench(
         "delay_ms": delay_ms,
         "ms_per_round": round(1000 * seconds / runs[0]["rounds"], 3),
         "cpu_seconds_per_party": [round(run["cpu_seconds"], 4) for run in runs],
+        "least_bytes_sent": least_bytes(op, rows, key_bits, runs[0]["bytes_sent"]),
         "peak_bytes_per_party": [report["peak_bytes"] for report in reports],
+        "input_bytes": input_bytes,
+        "memory_per_input": round(grown / input_bytes, 1),
         "runs": repeat,
     }
 

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from conclave.compile import compile_query
+from conclave.mpc.sort import sort_permutation
 from tests.bench import compile as compiling
 from tests.bench.__main__ import _row
 from tests.bench.endpoint import line_of, run_endpoint
+from tests.bench.least import least_bytes
 from tests.bench.link import slow_links
 from tests.bench.render import measure, write_federation
 from tests.bench.rounds import rounds_of
@@ -27,6 +29,24 @@ def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     assert all(report["bytes_sent_per_party"])
     assert json.loads(json.dumps(report)) == report
     assert op in _row(report)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("op", ["sort", "groupby_sum", "join"])
+def test_a_bench_tells_what_would_be_sent_at_least_and_that_memory_stays_within_40_times_the_input(op):
+    report = run_bench(op, rows=1 << 18, key_bits=32, tls=False, repeat=1)
+    # Numbers of 18 bits travel in 32, and nothing else is sent that the protocol could do without.
+    assert 18 / 32 < report["least_bytes_sent"] / report["bytes_sent_per_party"][0] < 1
+    assert 0 < report["memory_per_input"] <= 40
+
+
+def test_at_least_a_pass_sends_row_numbers_and_digits_in_the_bits_that_they_take():
+    rows, bits, number = 1 << 16, 4, 16
+    first = number * 4 + number + 2 * (number + 2)
+    last = number * 4 + number + 2 * number
+    sent = sort_permutation.cost(n=rows, bits=bits).bytes_sent
+    assert least_bytes("sort", rows, bits, sent) == rows * (first + last) // 8
+    assert least_bytes("compare", rows, 64, 57 * rows) == 57 * rows
 
 
 def test_on_a_slow_link_bytes_arrive_whole_in_order_and_late_and_so_does_the_end():

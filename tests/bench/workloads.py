@@ -33,6 +33,8 @@ class Workload:
     expected: Callable[[Arrays, int], Arrays]
     key_bits: tuple[int, int] = (1, 64)
     is_xor_shared: bool = False
+    # Bytes of a row in the clear, by the width of keys: numbers take whole bytes.
+    row_bytes: Callable[[int], int] = lambda bits: 2 * -(-bits // 8)
 
 
 def numbers(count: int) -> Callable[[int, int, np.random.Generator], Arrays]:
@@ -128,11 +130,11 @@ WORKLOADS = {
         lambda s, bits, me: [less_than(*s, me, bits)],
         lambda i, bits: [i[0].view(np.int64) < i[1].view(np.int64)],
     ),
-    "sort": Workload(key_and_payload, _sort, _sorted),
-    "groupby_sum": Workload(groups, _group_by_sum, _grouped),
-    "join": Workload(two_tables, _join, _joined),
+    "sort": Workload(key_and_payload, _sort, _sorted, row_bytes=lambda bits: -(-bits // 8) + 8),
+    "groupby_sum": Workload(groups, _group_by_sum, _grouped, row_bytes=lambda bits: -(-bits // 8) + 8),
+    "join": Workload(two_tables, _join, _joined, row_bytes=lambda bits: -(-bits // 8) + 8),
     # The order is secret, so the sorted columns are compared.
-    "shuffle": Workload(numbers(1), _shuffle, lambda i, bits: [np.sort(i[0])]),
+    "shuffle": Workload(numbers(1), _shuffle, lambda i, bits: [np.sort(i[0])], row_bytes=lambda bits: -(-bits // 8)),
 }
 
 

@@ -1,5 +1,7 @@
 """One of the three lies in one frame: about lengths, order, kind or version, or in what it says. All three end cleanly."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,12 +59,12 @@ class Lying(Channel):
         self._outgoing = [] if told is None else [memoryview(HEADER.pack(*told[:4]) + told[4])]
 
 
-def ends(at, lie, work, timeout_s=TIMEOUT_S):
-    """What each of the three returned or raised, after `lie` to the victim, and whether it was told at all."""
-    networks = connect(NAMES, Network, timeout_s)
-    honest = networks[LIAR].channels[VICTIM]
-    liar = Lying(honest._sock, VICTIM, at, lie)
-    networks[LIAR].channels[VICTIM] = liar
+def ends(at, lie, work, timeout_s=TIMEOUT_S, who=(LIAR, VICTIM)):
+    """What each of the three returned or raised, after one of them told another `lie`, and whether it was told at all."""
+    networks, (teller, victim) = connect(NAMES, Network, timeout_s), who
+    honest = networks[teller].channels[victim]
+    liar = Lying(honest._sock, victim, at, lie)
+    networks[teller].channels[victim] = liar
     try:
         ended = run_networks(networks, work)
     finally:
@@ -93,6 +95,17 @@ def test_a_lie_about_a_frame_ends_in_a_clean_error_at_all_three(lie, at):
     if lie not in QUIET:
         assert has_lied, ended
         assert type(ended[VICTIM]) is (PeerAborted if lie == "an end" else FrameError), ended
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("lie", sorted(LIES.keys() - QUIET))
+@pytest.mark.parametrize("who", sorted(permutations(NAMES, 2)), ids="-to-".join)
+def test_whoever_lies_to_whomever_all_three_end_cleanly(who, lie):
+    """Each of the three has a part of its own in the protocols: one deals, and hardly hears of the others."""
+    ended, has_lied = ends(5, LIES[lie], honestly, who=who)
+    assert has_lied
+    assert all(isinstance(ended[name], ProtocolError) for name in NAMES), ended
+    assert type(ended[who[1]]) is (PeerAborted if lie == "an end" else FrameError), ended
 
 
 @pytest.mark.deep

@@ -177,6 +177,10 @@ ENTRIES = {
         "SELECT ROUND(d, 1) AS a, FLOOR(d) AS c, CEIL(d) AS g, FLOOR(f) AS h, CEIL(f) AS i, ROUND(f, 1) AS m FROM {t}"
     ),
     "bits": Entry("SELECT j & k AS a, j | k AS c, XOR(j, k) AS g, ~j AS h, j >> 3 AS i, v & j AS m FROM {t}"),
+    "made of comparisons": Entry(
+        "SELECT GREATEST(j, k, 3) AS a, LEAST(v, j) AS c, ABS(CAST(j AS BIGINT)) AS g, k IS DISTINCT FROM v AS h, k IS NOT DISTINCT FROM NULL AS i,"
+        " k ** 2 AS m, ABS(CAST(k AS BIGINT)) << 3 AS n, CASE v WHEN 3 THEN 'three' WHEN NULL THEN 'no' ELSE s END AS o FROM {t}"
+    ),
     "roots": Entry(
         "SELECT SQRT(ABS(k)) AS a, SQRT(k) AS c FROM {t}",
         oracle="SELECT SQRT(ABS(k)), CASE WHEN k >= 0 THEN SQRT(k) END FROM {t}",
@@ -190,6 +194,7 @@ ENTRIES = {
         is_ordered=True,
     ),
     "top-k": Entry("SELECT v, j FROM {t} ORDER BY v DESC NULLS FIRST, j LIMIT 2", is_ordered=True),
+    "no row of many": Entry("SELECT v, j FROM {t} ORDER BY v, j LIMIT 0", is_ordered=True),
     "sort by doubles and long strings": Entry(
         "SELECT f, l FROM {t} ORDER BY f DESC NULLS LAST, l NULLS FIRST LIMIT 3", is_ordered=True
     ),
@@ -207,6 +212,10 @@ ENTRIES = {
     "counts of different values, ungrouped": Entry(
         "SELECT COUNT(DISTINCT v) AS a, COUNT(DISTINCT l) AS c, MAX(j) AS g, QUANTILE_DISC(j, 0.5) AS h FROM {t}"
     ),
+    "sums of different values": Entry(
+        "SELECT k, SUM(DISTINCT j) AS a, AVG(DISTINCT j) AS c, COUNT(DISTINCT j) AS g FROM {t} GROUP BY k", is_checked=True
+    ),
+    "sums of different values, ungrouped": Entry("SELECT SUM(DISTINCT k) AS a, COUNT(DISTINCT k) AS c FROM {t}"),
     "having": Entry("SELECT k, COUNT(*) AS a FROM {t} GROUP BY k HAVING COUNT(*) > 1"),
     "ungrouped": Entry(
         "SELECT SUM(j) AS a, COUNT(*) AS c, COUNT(v) AS g, MIN(v) AS h, MAX(v) AS i, AVG(j) AS m, MIN(s) AS n,"
@@ -225,15 +234,24 @@ ENTRIES = {
         "SELECT b, COUNT(*) AS a, VAR_POP(k) + 1 AS c FROM {t} GROUP BY b HAVING VAR_POP(k * 99) >= 0 OR VAR_POP(k * 99) IS NULL",
         is_checked=True,
     ),
+    "variances of decimals and doubles": Entry(
+        "SELECT k, VAR_SAMP(d) AS a, VAR_POP(f) AS c, STDDEV_POP(d) AS g, STDDEV_SAMP(f) AS h FROM {t} GROUP BY k", is_checked=True
+    ),
     "variance of all": Entry("SELECT VAR_POP(k % 9999) AS a, STDDEV_SAMP(k % 9999) AS c FROM {t}"),
     "quantiles": Entry(
         "SELECT k, MEDIAN(j) AS a, QUANTILE_DISC(v, 0.1) AS c, QUANTILE_DISC(v, 1) AS g, QUANTILE_CONT(j, 0.75) AS h FROM {t} GROUP BY k",
+        is_checked=True,
+    ),
+    "medians of all": Entry(
+        "SELECT MEDIAN(j) AS a, MEDIAN(f) AS c, QUANTILE_CONT(CAST(d AS DOUBLE), 0.25) AS g, QUANTILE_DISC(s, 0.5) AS h FROM {t}",
         is_checked=True,
     ),
     "quantiles of all": Entry("SELECT QUANTILE_DISC(v, 0) AS a, QUANTILE_DISC(v, 0.5) AS c, COUNT(*) AS n FROM {t}"),
     # Joins.
     "inner join, unique": Entry("SELECT k, j, v, x, n FROM {t} JOIN u ON k = uk"),
     "inner join, unique on the left": Entry("SELECT uk, x, j, l FROM u JOIN {t} ON uk = k"),
+    "inner join, unique by several keys": Entry("SELECT k, v, j, n FROM {t} JOIN u ON k = uk AND v = x"),
+    "left join, unique by several keys": Entry("SELECT k, v, l, j, uk FROM {t} LEFT JOIN u ON k = uk AND l = n"),
     "left join, unique": Entry("SELECT k, j, x, n FROM {t} LEFT JOIN u ON k = uk"),
     "right join": Entry("SELECT uk, x, j FROM u RIGHT JOIN {t} ON uk = k"),
     "full join": Entry("SELECT k, j, uk, x FROM {t} FULL JOIN u ON k = uk"),
@@ -278,6 +296,10 @@ ENTRIES = {
     "running": Entry(
         "SELECT k, j, SUM(j) OVER (PARTITION BY k ORDER BY j) AS a, MIN(j) OVER (ORDER BY j, k ROWS UNBOUNDED PRECEDING) AS c,"
         " MAX(v) OVER (PARTITION BY k) AS g, COUNT(v) OVER (PARTITION BY k ORDER BY j) AS h FROM {t}"
+    ),
+    "means of windows": Entry(
+        "SELECT k, j, AVG(j) OVER (PARTITION BY k) AS a, AVG(k) OVER (ORDER BY j, k) AS c, MAX(d) OVER (PARTITION BY b) AS g FROM {t}",
+        is_checked=True,
     ),
     "totals beside rows": Entry("SELECT k, SUM(j) OVER () AS a, COUNT(*) OVER () AS c, MAX(s) OVER () AS g FROM {t}"),
     "running sums of words": Entry("SELECT v, SUM(v) OVER (ORDER BY v) AS a FROM {t}", is_checked=True),

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from conclave.mpc.errors import AgreementError, ProtocolError, ShapeError
+from conclave.mpc.channel import Network
+from conclave.mpc.errors import AgreementError, DeadlineExceeded, ProtocolError, ShapeError
 from conclave.mpc.party import Party
+from conclave.mpc.randomness import SEED_BYTES
 from conclave.operators.input import exchange_inputs, receive_input, share_input
 from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import concat
-from tests.conclave.mpc.three import NAMES, RecordingNetwork, run_parties
+from tests.conclave.mpc.three import NAMES, RecordingNetwork, connect, run_networks, run_parties
 from tests.conclave.operators.tables import (
     ALL,
     KEEP,
@@ -97,6 +99,61 @@ def test_more_rows_than_declared_are_refused_on_both_sides():
     for at_owner in (small, TABLES[0]):
         with pytest.raises(ShapeError):
             run_parties(lambda network, at=at_owner: work(network, at), ALL)
+
+
+def lie_to(network, victim, is_data, change):
+    """Let the owner tell `victim` something else than the others: in the header, or in the last part."""
+    name = "exchange" if is_data else "exchange_control"
+    honest = getattr(network, name)
+
+    def lying(outgoing, *rest):
+        setattr(network, name, honest)  # it lies once
+        told = {peer: change(bytes(body)) if peer == victim else body for peer, body in outgoing.items()}
+        return honest(told, *rest)
+
+    setattr(network, name, lying)
+
+
+def flipped(at):
+    return lambda body: body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+
+
+# What an owner of 65 rows tells one of the three: another number of rows, which takes as many words of bits, but is
+# another length on the wire; another seed, of the one or the other part; and another last part.
+LIES = [(victim, False, at) for victim in NAMES for at in (0, 8, 8 + SEED_BYTES - 1)]
+LIES += [("alpha", False, 8 + SEED_BYTES), *((victim, True, at) for victim in NAMES[1:] for at in (0, 8 * 65))]
+
+
+@pytest.mark.parametrize(("victim", "is_data", "at"), LIES)
+@pytest.mark.parametrize("owner", ["delta", "alpha"])
+def test_an_owner_that_tells_the_three_different_things_ends_in_a_clean_error_at_all_three(owner, victim, is_data, at):
+    """Whether it computes itself or not; what was held alike by two before would make a false answer of it."""
+    if owner == victim:
+        return
+    table, rows = dataclasses.replace(declare("t", owner, {"x": False, "y": True}), max_rows=100), [(1, 2)] * 65
+
+    def work(network):
+        mine = {"t": plain(table, rows)} if network.me == owner else {}
+        if network.me == owner:
+            lie_to(network, victim, is_data, flipped(at))
+        shared = exchange_inputs([table], mine, network, NAMES)
+        if network.me in NAMES:  # whoever holds nothing else than its neighbours hears of it in the first round
+            me = Party.setup(network, NAMES, b"")
+            return reveal_to(shared["t"], ["alpha"], me)
+        return None
+
+    networks = connect((*NAMES, "delta"), Network, 20.0)
+    try:
+        ended = run_networks(networks, work)
+    finally:
+        for network in networks.values():
+            network.close()
+    assert all(isinstance(ended[name], ProtocolError) for name in NAMES), ended
+    assert not any(isinstance(each, DeadlineExceeded) for each in ended.values()), ended
+    if at >= 8 or is_data:
+        blamed = [each for each in ended.values() if isinstance(each, AgreementError)]
+        assert blamed
+        assert {each.peers for each in blamed} == {(owner,)}
 
 
 def test_undeclared_nulls_other_types_and_wider_values_are_refused():
