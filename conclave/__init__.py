@@ -7,6 +7,7 @@ In reading order:
 - sql: SQL text to the IR
 - passes: rewrites of the IR, one file each
 - plan: steps, and what each party learns from them
+- choose: which of several plans is run, by what they are estimated to cost
 - compile: all of the above in a row
 - local: steps in the clear, on DuckDB
 - mpc: secret sharing between three parties

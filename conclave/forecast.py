@@ -14,11 +14,8 @@ from conclave.ir.walk import is_one_row, scans_in
 from conclave.mpc.costs import Cost
 from conclave.mpc_steps import MOST_ROWS
 from conclave.plan.steps import LocalStep, Plan, ShareStep
+from conclave.plan.tariff import BYTES_PER_S, ROUND_S
 
-# Measured with three parties on two cores over loopback, on joins, groups and quotients of 300,000 rows; the latency
-# and bandwidth of a network between the parties come on top.
-BYTES_PER_S = 150_000_000
-ROUND_S = 0.0005
 _REHEARSED = (64, 128, 256)  # rows of the largest table; doubling, as the arithmetic below needs
 _IS_SQUARE = 0.1  # how much steeper a cost has to get from one rehearsal to the next to be of pairs
 

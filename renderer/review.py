@@ -12,7 +12,8 @@ from conclave.estimate import estimate
 from conclave.ir.errors import QueryProblem
 from conclave.mpc.costs import Cost
 from conclave.plan.show import kind_of, learned, parties_of
-from conclave.plan.steps import LocalStep, MpcSetting, Plan
+from conclave.plan.steps import Choice, LocalStep, MpcSetting, Plan, Price
+from conclave.plan.tariff import time_us
 from conclave.plan.wire import digest
 from policy.document import Policy
 from policy.problem import DocumentError
@@ -123,6 +124,7 @@ class Review:
             "runId": run.run_id,
             "planDigest": digest(plan),
             "steps": steps,
+            "choices": [_choice_json(choice) for choice in plan.choices],
             "learned": learned(plan),
             "answer": [{"name": field.name, "type": str(field.type)} for field in plan.answer],
             "policies": [_opinion_json(opinion) for opinion in self.opinions],
@@ -142,6 +144,18 @@ class Review:
             "newlyLearned": comparison.newly_learned(self.ask),
             "noLongerLearned": comparison.no_longer_learned(self.ask),
         }
+
+
+def _choice_json(choice: Choice) -> dict[str, Any]:
+    def costs(price: Price) -> dict[str, Any]:
+        return {"rounds": price.rounds, "bytes": price.size_bytes, "seconds": time_us(price) / 1e6}
+
+    return {
+        "part": choice.part,
+        "taken": {"what": choice.taken, **costs(choice.costs)},
+        "leftOut": {"what": choice.left_out, **costs(choice.would_cost)},
+        "why": choice.why,
+    }
 
 
 class Base:

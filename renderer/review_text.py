@@ -6,7 +6,7 @@ What an author wrote reaches the Markdown as text alone: no mark-up, no mention,
 import difflib
 from collections.abc import Iterator
 
-from conclave.plan.show import describe, learned, show_plan, size
+from conclave.plan.show import describe, learned, show_plan, size, told_of
 from policy.explain import flow_of, rule_of
 from renderer.across_text import NO_PROOF, facts_of, title_of
 from renderer.markdown import code, code_in_a_cell, escape, fence
@@ -223,6 +223,11 @@ def _markdown_steps(one: Review) -> Iterator[str]:
     yield ""
     yield f"Costs are for {one.rows} rows that each owner puts into MPC."
     yield ""
+    if one.ask.plan.choices:
+        yield "Chosen by estimated cost, with as many rows as owners declare at most:"
+        yield ""
+        yield from (f"- {escape('; '.join(line.strip() for line in told_of(each)))}" for each in one.ask.plan.choices)
+        yield ""
     yield "</details>"
     yield ""
 

@@ -20,7 +20,7 @@ from conclave.ir.expressions import Arithmetic, Case, Column, Expression, IsNull
 from conclave.ir.nodes import Aggregate, AggregateFunction, AggregateOutput, Filter, Join, Node, Output, Project
 from conclave.ir.types import Integer
 from conclave.ir.walk import children, is_short, nodes_in, owner_of, substitute, with_children
-from conclave.passes.order_joins import most_rows
+from conclave.plan.rows import most_rows
 from conclave.plan.unique import unique_side
 
 # So many are compared in fewer rounds than it takes to sort by a key, and with no more bytes.

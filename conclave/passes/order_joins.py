@@ -8,33 +8,14 @@ Reveals:  what one owner can join alone is joined before MPC; how many rows come
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import assert_never
 
 from conclave.ir.errors import Position
 from conclave.ir.expressions import Column
-from conclave.ir.nodes import (
-    Aggregate,
-    Collect,
-    Concat,
-    CrossOne,
-    Filter,
-    Input,
-    Join,
-    Limit,
-    Node,
-    Output,
-    Project,
-    Scan,
-    Sort,
-)
-from conclave.ir.noise import Noise
-from conclave.ir.walk import children, is_one_row, owner_of, with_children
-from conclave.ir.window import Window
+from conclave.ir.nodes import Join, Node, Output, Project
+from conclave.ir.walk import children, owner_of, with_children
 from conclave.plan.bounded import bounded_side
+from conclave.plan.rows import most_rows, rows_of_join
 from conclave.plan.unique import unique_side
-
-# Of a dataset whose owner does not say how many rows it has at most.
-UNDECLARED_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -92,47 +73,6 @@ def order_joins(root: Node) -> Node:
     return visit(root)
 
 
-def most_rows(node: Node) -> int:
-    """Return how many rows a table has at most, or about how many where nobody has declared that."""
-    if is_one_row(node):
-        return 1
-    match node:
-        case Scan(most_rows=declared):
-            return UNDECLARED_ROWS if declared is None else declared
-        case Input():
-            return UNDECLARED_ROWS
-        case Concat(parts):
-            return sum(map(most_rows, parts))
-        case Project(source) | Filter(source) | Aggregate(source) | Window(source) | Sort(source) | Collect(source):
-            return most_rows(source)
-        case Noise():
-            return node.n_groups
-        case Limit(source, count):
-            return min(count, most_rows(source))
-        case CrossOne(left):
-            return most_rows(left)
-        case Join(left, right):
-            return _rows_of_join(node, most_rows(left), most_rows(right))
-        case _ as never:
-            assert_never(never)
-
-
-def _rows_of_join(join: Join, left: int, right: int) -> int:
-    side, _ = unique_side(join)
-    if join.how in ("semi", "anti") or side == "right":
-        return left
-    if side == "left":
-        return right + (left if join.how == "left" else 0)
-    if owner_of(join) is not None:  # alone it has those that match
-        return max(left, right)
-    bounded = bounded_side(join)
-    if bounded is None:  # under MPC there is a row for each pair
-        return left * right
-    if bounded.side == "right":
-        return left * bounded.most
-    return right * bounded.most + (left if join.how == "left" else 0)
-
-
 def _is_inner(node: Node) -> bool:
     return isinstance(node, Join) and node.how == "inner"
 
@@ -169,7 +109,7 @@ def _joined(a: _Part, b: _Part, pairs: Sequence[_On]) -> _Part | None:
 
 def _part(join: Join, a: _Part, b: _Part) -> _Part:
     own = 0 if owner_of(join) is not None else _cost_alone(join, a.n_rows, b.n_rows)
-    return _Part(join, a.names | b.names, _rows_of_join(join, a.n_rows, b.n_rows), a.cost + b.cost + own)
+    return _Part(join, a.names | b.names, rows_of_join(join, a.n_rows, b.n_rows), a.cost + b.cost + own)
 
 
 def _cost_alone(join: Join, left: int, right: int) -> int:

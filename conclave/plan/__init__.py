@@ -7,6 +7,9 @@ In reading order:
 - support: which operators MPC can run, and what a query author could write instead
 - unique: which columns tell rows apart
 - bounded: in how many rows a key comes at most
+- rows: how many rows tables have, as far as that is declared
+- tariff: what sorts, merges and shown keys cost by rows and columns
+- prices: what a plan costs by that
 - sizes: what decides how many rows an owner puts into MPC
 - ranges: within which numbers a column's values lie
 - sensitivity: how much one subject can move what is computed

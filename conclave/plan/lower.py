@@ -59,10 +59,12 @@ def lower(
     countable: frozenset[str] = frozenset(),
     run: Node | None = None,
     recomputes: bool = True,
+    unseen: frozenset[Node] = frozenset(),
 ) -> Plan:
     """Return the plan of an optimised query. `to_sql` writes a subtree in the local engine's dialect.
 
-    `asked`: what the numbers of rows that go into MPC may tell of a dataset. `cleartext`: which keys who may see.
+    `asked`: what the numbers of rows that go into MPC may tell of a dataset. `cleartext`: which keys who may see, but for
+    those of the joins and groupings in `unseen`.
     `countable`: the tables of which all members may count the rows that are left on the way, where that saves work.
     `run`: a query with the same answer whose steps are made in place of the query's own. Policies judge the query, so
     nothing is told of what `run` alone has: owners do none of it by themselves, and no rows or keys of it are shown.
@@ -71,9 +73,13 @@ def lower(
     Raises:  UnsupportedQuery for an operator that is left to MPC and that MPC cannot run.
     """
     shown = cleartext or {}
-    dropping = compacted(root, countable, lambda node: seers_of(node, shown, setting.compute))
+
+    def seers(node: Node) -> tuple[str, ...]:
+        return () if node in unseen else seers_of(node, shown, setting.compute)
+
+    dropping = compacted(root, countable, seers)
     computed = root.source if run is None else run
-    lowering = _Lowering(to_sql, _texts_wanted(computed), asked or {}, setting, shown, dropping, recomputes)
+    lowering = _Lowering(to_sql, _texts_wanted(computed), asked or {}, setting, seers, dropping, recomputes)
     if run is not None:
         lowering.judged = frozenset(nodes_in(root))
     owner = owner_of(root.source)
@@ -96,7 +102,7 @@ class _Lowering:
     texts: dict[Node, frozenset[str]]
     asked: Mapping[str, Protection]
     setting: MpcSetting
-    cleartext: Cleartext
+    seers: Callable[[Node], tuple[str, ...]]
     compacted: frozenset[Node]
     recomputes: bool
     local: list[LocalStep] = field(default_factory=list)
@@ -176,7 +182,7 @@ class _Lowering:
         operator = with_children(node, inputs)
         check_supported(operator)
         side, certain = unique_side(node) if isinstance(node, Join) else (None, Uniqueness.NONE)
-        seers = seers_of(node, self.cleartext, self.setting.compute) if self._is_judged(node) else ()
+        seers = self.seers(node) if self._is_judged(node) else ()
         bounded = bounded_side(node) if isinstance(node, Join) and not seers else None
         step = MpcStep(f"m{len(self.mpc) + 1}", operator, side, certain == Uniqueness.DECLARED, seers, bounded=bounded)
         step = replace(step, is_compacted=node in self.compacted)

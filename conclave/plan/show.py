@@ -11,7 +11,19 @@ from conclave.ir.show import show_node
 from conclave.ir.types import Decimal
 from conclave.ir.walk import nodes_in
 from conclave.mpc.costs import Cost
-from conclave.plan.steps import Disclosure, LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
+from conclave.plan.steps import (
+    Choice,
+    Disclosure,
+    LocalStep,
+    MpcStep,
+    Plan,
+    Price,
+    RevealStep,
+    SendStep,
+    ShareStep,
+    Step,
+)
+from conclave.plan.tariff import time_us
 
 
 def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
@@ -24,11 +36,29 @@ def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
         first, *rest = what.splitlines()
         lines.append(f"  {step.name:<4} {where:<22} {first}{price}")
         lines += [f"  {'':<4} {'':<22} {line}" for line in rest]
+    if plan.choices:
+        lines += ["", "chosen by estimated cost, with as many rows as owners declare at most"]
+        lines += [f"  {line}" for choice in plan.choices for line in told_of(choice)]
     lines += ["", "what each party learns"]
     for party, facts in sorted(learned(plan).items()):
         for index, fact in enumerate(facts):
             lines.append(f"  {party if index == 0 else '':<12} {fact}")
     return "\n".join(lines) + "\n"
+
+
+def told_of(choice: Choice) -> tuple[str, str]:
+    """Return what was taken, and what was left out for it, with what the run would cost either way.
+
+    >>> left_out = Choice("join on a = b", "keys that nobody sees", Price(80, 4000), "all pairs compared", Price(6, 10**7), "")
+    >>> told_of(left_out)[0]
+    'join on a = b: keys that nobody sees, ~80 rounds, 4.0 kB, 0.04 s in all'
+    """
+    taken = f"{choice.part}: {choice.taken}, {_price(choice.costs)} in all"
+    return taken, f"  left out: {choice.left_out}, {_price(choice.would_cost)}; {choice.why}"
+
+
+def _price(price: Price) -> str:
+    return f"~{price.rounds} rounds, {size(price.size_bytes)}, {_digits(time_us(price) / 1e6, 2)} s"
 
 
 def learned(plan: Plan) -> dict[str, tuple[str, ...]]:

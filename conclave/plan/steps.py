@@ -136,6 +136,29 @@ class Disclosure:
 
 
 @dataclass(frozen=True)
+class Price:
+    """What something is estimated to cost: rounds, and the bytes that all three parties send together."""
+
+    rounds: int
+    size_bytes: int
+
+    def __add__(self, other: "Price") -> "Price":
+        return Price(self.rounds + other.rounds, self.size_bytes + other.size_bytes)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Of two ways to run one part of a query the one that was taken, with what the whole plan would cost either way."""
+
+    part: str
+    taken: str
+    costs: Price
+    left_out: str
+    would_cost: Price
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The optimised query and the steps made from it. The policy verifier reads `query`; workers run `steps`."""
 
@@ -144,3 +167,4 @@ class Plan:
     steps: tuple[Step, ...]
     disclosures: tuple[Disclosure, ...]
     answer: Schema  # names and types of the result, in order
+    choices: tuple[Choice, ...] = ()  # between ways that differ in what they cost
