@@ -4,12 +4,13 @@
 So what can be subtracted from one another has to be of the same rows, or of rows that certainly have none in common.
 And a UNION ALL must not count some rows for more than others: the sum of `days` of all but one, beside `-days` of all,
 is that one's. What is NULL leaves rows out as well: COUNT(*) beside COUNT(days) tells how many have no days, be it one, and
-SUM(pay) beside SUM(pay + 0 * days) what they are paid. So columns that may be NULL count as conditions.
+SUM(pay) beside SUM(pay + 0 * days) what they are paid. So columns that may be NULL count as conditions. A mean or variance tells
+what it was divided by: of few rows that is the least number by which it is the quotient of whole ones.
 """
 
 import decimal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
@@ -22,8 +23,6 @@ from conclave.ir.expressions import (
     Literal,
     Negate,
     Not,
-    Spread,
-    operands,
 )
 from conclave.ir.nodes import (
     SPREADS,
@@ -31,16 +30,10 @@ from conclave.ir.nodes import (
     AggregateOutput,
     Collect,
     Concat,
-    Filter,
-    Limit,
-    Node,
-    Project,
-    Sort,
 )
-from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression
 from conclave.ir.types import Boolean
-from conclave.ir.walk import children, nodes_in, scans_in
+from conclave.ir.walk import nodes_in, scans_in
 from policy.document import Policy
 from policy.domain import passed, positive
 from policy.made import ONE, Making, n_parts, origins, tables_of_parts
@@ -74,7 +67,7 @@ def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
         policy = policies[dataset]
         unequal = ((node, _unequal(node, dataset, present.making)) for node in nodes)
         found = next(((node, problem) for node, problem in unequal if problem), None)
-        found = found or _subtracted(root, nodes, dataset, present)
+        found = found or _subtracted(nodes, dataset, present)
         if found is None:
             continue
         node, (what, fix) = found
@@ -90,11 +83,9 @@ def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
         )
 
 
-def _subtracted(
-    root: Node, nodes: list[Aggregate], dataset: str, present: Present
-) -> tuple[Aggregate, tuple[str, str]] | None:
+def _subtracted(nodes: list[Aggregate], dataset: str, present: Present) -> tuple[Aggregate, tuple[str, str]] | None:
     """Return what can be subtracted, and where: of one grouping, however often the query makes it."""
-    told = [(node, each) for node in nodes for each in _all_told(root, node, present)]
+    told = [(node, each) for node in nodes for each in _all_told(node, present)]
     for (node, one), (_, other) in combinations(told, 2):
         first, second = sorted((one.name, other.name))
         if _shares(one, other) and not _are_apart(one.rows, other.rows):
@@ -141,11 +132,10 @@ def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, fro
     return bool(own & others) or not (isinstance(mine, Column) and isinstance(theirs, Column))
 
 
-def _all_told(root: Node, node: Aggregate, present: Present) -> list[_Told]:
-    uses = _Uses()
-    _note_uses(root, node, {output.name: output for output in node.outputs}, uses)
+def _all_told(node: Aggregate, present: Present) -> list[_Told]:
+    """Return all aggregates, be they told as they are or in a mean: a quotient of whole numbers has one least divisor."""
     there = present.known(node.source)
-    return [_told(node, output, present.making, there) for output in node.outputs if output.name in uses.told]
+    return [_told(node, output, present.making, there) for output in node.outputs]
 
 
 def _shares(one: _Told, other: _Told) -> bool:
@@ -183,16 +173,21 @@ def _told(node: Aggregate, output: AggregateOutput, making: Making, there: tuple
     values = (ONE,) * max(n_parts(node.source), 1) if output.over is None else making.made(node.source, output.over)
     bare = [picked(value) for value in values]
     sources = origins(node.source, output.over) if output.over is not None else frozenset[str]()
-    is_plain = all(isinstance(without_casts(value), Column) for value, _ in bare)
+    may_count = not all(_is_nothing_of_nothing(value) for value, _ in bare)
     kinds = {"extreme"} if output.function in _EXTREMES else {"sum"} if output.function in _SPREAD else {"count"}
-    if output.function == "sum" and not is_plain:
+    if output.function == "sum" and may_count:
         kinds.add("count")  # SUM(1 + 0 * days) counts
     if output.is_distinct:
         kinds = {"distinct", "count"}  # of what nobody has twice, it is the number of rows
-    counts = kinds == {"count"} or ("count" in kinds and not all(_is_nothing_of_nothing(value) for value, _ in bare))
+    counts = kinds == {"count"} or ("count" in kinds and may_count)
+    if output.function in ("avg", *SPREADS):
+        kinds, counts = {"sum", "count"}, True  # whose divisor is told as well
     rows = tuple(conditions for _, conditions in bare)
     there = there if len(there) == len(bare) else (frozenset(),) * len(bare)
-    present = tuple(needed(value) - certain for value, certain in zip(values, there, strict=True))
+    # A sum of products lacks rows where a factor is NULL just as it does where that is 0, which is a weight like others.
+    is_product = output.function == "sum" and not may_count
+    needing = [needed(value) - (_factors(value) if is_product else frozenset()) for value in values]
+    present = tuple(names - certain for names, certain in zip(needing, there, strict=True))
     return _Told(output.name, frozenset(kinds), sources, rows, counts, present)
 
 
@@ -213,6 +208,20 @@ def _is_nothing_of_nothing(expression: Expression) -> bool:
     return _at_zero(expression) == 0
 
 
+def _factors(expression: Expression) -> frozenset[str]:
+    """Return the columns that stand in every product of a sum, so that it is 0 where one of them is."""
+    match without_casts(expression):
+        case Column() as column:
+            return frozenset({show_expression(column)})
+        case Negate(operand):
+            return _factors(operand)
+        case Arithmetic("*", left, right):
+            return _factors(left) | _factors(right)
+        case Arithmetic("+" | "-", left, right):
+            return _factors(left) & _factors(right)
+    return frozenset()
+
+
 def _at_zero(expression: Expression) -> Fraction | None:
     match without_casts(expression):
         case Column():
@@ -228,63 +237,3 @@ def _at_zero(expression: Expression) -> Fraction | None:
                 return None
             return a + b if operator == "+" else a - b if operator == "-" else a * b
     return None
-
-
-@dataclass
-class _Uses:
-    """Which outputs are told of as they are, and which in a mean: what it is the sum of, and the number."""
-
-    plain: set[str] = field(default_factory=set)
-    means: set[tuple[str, str]] = field(default_factory=set)
-
-    @property
-    def told(self) -> set[str]:
-        """A mean tells no count, unless its sum is told as well."""
-        totals = {total for total, _ in self.means}
-        return self.plain | totals | {count for total, count in self.means if total in self.plain}
-
-
-def _note_uses(root: Node, node: Node, outputs: Mapping[str, AggregateOutput], uses: _Uses) -> None:
-    for parent in nodes_in(root):
-        if not any(source is node for source in children(parent)):
-            continue
-        match parent:
-            case Project(_, made):
-                for output in made:
-                    _read(output.expression, outputs, uses)
-                continue
-            case Filter(_, predicate):
-                _read(predicate, outputs, uses)
-            case Sort(_, keys):
-                uses.plain.update(key.column for key in keys)
-            case Limit() | Noise():
-                pass
-            case _:
-                uses.plain |= outputs.keys()
-                continue
-        _note_uses(root, parent, outputs, uses)
-
-
-def _read(expression: Expression, outputs: Mapping[str, AggregateOutput], uses: _Uses) -> None:
-    match expression:
-        case Column(name):
-            uses.plain.add(name)
-            return
-        case Spread(_, Column(count), Column(total)):
-            uses.means.add((total, count))
-            return
-        case Arithmetic("/", left, right):
-            total_of, count_of = without_casts(left), without_casts(right)
-            pair = [each.name for each in (total_of, count_of) if isinstance(each, Column)]
-            if len(pair) == 2 and _is_mean(pair[0], pair[1], outputs):
-                uses.means.add((pair[0], pair[1]))
-                return
-    for part in operands(expression):
-        _read(part, outputs, uses)
-
-
-def _is_mean(total: str, count: str, outputs: Mapping[str, AggregateOutput]) -> bool:
-    summed, counted = outputs.get(total), outputs.get(count)
-    if summed is None or counted is None:
-        return False
-    return (summed.function, counted.function) == ("sum", "count") and summed.over == counted.over
