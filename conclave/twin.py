@@ -44,7 +44,7 @@ def run_alone(plan: Plan, engine: LocalEngine) -> tuple[pa.Table, dict[str, Cost
             walk.compute(mpc)
             continue
         for step in batch:
-            walk.run(step)
+            walk.run(step, is_first=step is batch[0])
     return walk.clear[next(reversed(walk.clear))], walk.costs
 
 
@@ -62,14 +62,15 @@ class _Alone:
         names = self.plan.mpc.three if self.plan.mpc is not None else ("first", "second", "third")
         self.me = Twin(names, {open_parts: open_alone})
 
-    def run(self, step: Step) -> None:
-        """Do all of one step."""
+    def run(self, step: Step, is_first: bool) -> None:
+        """Do all of one step. All owners share in one round, which counts for the first of them."""
         before = Cost(self.me.network.rounds, self.me.network.bytes_sent)
         match step:
             case LocalStep(name, _, _, sql):
                 self._hold(name, self.engine.run(sql, step=name))
             case ShareStep():
                 self._share(step)
+                self.me.count(Cost(int(is_first), 0))  # the owner's bytes, which need not be one of the three
             case MpcStep():
                 raise AssertionError("see `compute`")
             case RevealStep(name, source, recipients, schema):
@@ -105,7 +106,6 @@ class _Alone:
         at_least = self._rows_without_conditions(step) if step.hides_filters else 0
         table = InputTable(step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least)
         self.shared[step.name] = known_to_all(table, to_plain(encoded, step.texts), self.me)
-        self.me.count(Cost(1, 0))  # the owner's bytes, which need not be one of the three
 
     def _rows_without_conditions(self, step: ShareStep) -> int:
         (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)

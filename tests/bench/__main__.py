@@ -166,7 +166,7 @@ def _row(report: dict[str, Any]) -> str:
         report["rounds"],
         f"{report['ms_per_round']:.2f}",
         max(report["peak_bytes_per_party"]) >> 20,
-        report["memory_per_input"],
+        report["memory_per_input"] or "-",
         report.get("ratio", "-"),
     )
     return f"{line}\n  no peer: {refused}" if refused else line

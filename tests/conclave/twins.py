@@ -15,6 +15,8 @@ def assert_same_costs(plan: Plan, ended: dict[str, Execution], alone: dict[str, 
         return
     reports = [[r for r in ended[party].steps if r.kind in ("mpc", "reveal")] for party in plan.mpc.compute]
     assert reports[0]
+    for party in plan.mpc.compute:
+        assert sum(r.rounds for r in ended[party].steps) == sum(cost.rounds for cost in alone.values()), party
     for of_step in zip(*reports, strict=True):
         (name,) = {r.name for r in of_step}
         assert {r.rounds for r in of_step} == {alone[name].rounds}, name
