@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from conclave.ir.types import Field, Schema, Varchar
+from conclave.ir.types import Date, Field, Schema, Varchar
 from conclave.local.declared import NOT_NULL, repeated, wrong_type
 from conclave.local.duckdb import connect
 from conclave.local.errors import DataMismatch, LocalError, Mismatch
@@ -53,7 +53,7 @@ class _Rule:
     what: str
     fix: str
     is_null: bool = False  # whether it is NULL that breaks it
-    is_filter: bool = False  # whether rows that fulfil it are looked for: see `_ask_dictionaries`
+    is_filter: bool = False  # whether rows that fulfil it are looked for: see `_ask_summaries`
 
     def is_broken(self, source: str) -> str:
         """Whether any row fulfils it; faster than to count those that do."""
@@ -124,7 +124,7 @@ def _examine(
     try:
         stored = None if file_format.is_text else stored_types(connection, source)
         rules = [rule for column in schema for rule in _rules(column, file_format, stored)]
-        rules = rules if file_format.is_text else _ask_dictionaries(connection, rules, path, schema)
+        rules = rules if file_format.is_text else _ask_summaries(connection, rules, path, schema)
         asked = [*prints, *(rule.is_broken(source) for rule in rules), *_read_all(rules, schema)]
         n_rows, total, *answers = _one_row(connection, asked, source)
         breaks = answers[: len(rules)]
@@ -168,15 +168,16 @@ def _rules(column: Field, file_format: FileFormat, stored: Mapping[str, str] | N
         yield _Rule(column.name, is_null, *NOT_NULL, True)
 
 
-def _ask_dictionaries(
+def _ask_summaries(
     connection: duckdb.DuckDBPyConnection, rules: list[_Rule], path: Path, schema: Schema
 ) -> list[_Rule]:
-    """Return the rules, those on strings of which there are few as filters: DuckDB asks these of a dictionary's entries.
+    """Return the rules, those as filters of which DuckDB asks less than each value: a tenth of the time.
 
-    Such a filter reads no more than the dictionaries if none of their entries fulfils it; a tenth of the time.
+    Of strings of which there are few, a dictionary's entries; of dates, the least and the largest of many rows at once.
     """
     strings = {column.name for column in schema if isinstance(column.type, Varchar)}
     few = dictionary_columns(connection, path) & strings if strings else strings
+    few |= {column.name for column in schema if isinstance(column.type, Date)}
     return [replace(rule, is_filter=rule.column in few and not rule.is_null) for rule in rules]
 
 

@@ -26,7 +26,7 @@ def test_json_keeps_its_alias_and_its_shape(repository: Path) -> None:
     by_alias = json.loads(plan(repository, WORKFLOW, "--json"))
 
     assert by_alias == json.loads(plan(repository, WORKFLOW, "--format", "json"))
-    assert {"runId", "planDigest", "steps", "learned", "answer", "policies", "approvals"} == set(by_alias)
+    assert {"runId", "planDigest", "steps", "choices", "learned", "answer", "policies", "approvals"} == set(by_alias)
 
 
 def test_markdown_says_who_learns_what(repository: Path) -> None:

@@ -69,6 +69,22 @@ def test_a_value_of_another_type_in_parquet_is_an_error_of_the_query_that_reads_
             assert str(caught.value) == "local step l1 failed: InvalidInputException"
 
 
+@pytest.mark.parametrize("bad", ["4711" * 8, "a\0"])
+def test_a_string_among_few_different_ones_is_still_held_to_its_type(tmp_path, bad):
+    # Few strings are asked once, in their dictionary, and no more by each query.
+    names = ["a", "b", None] * 2000
+    for name, rows in (("fit", names), ("unfit", [*names, bad])):
+        table = pa.table({"id": range(len(rows)), "name": rows, "pay": [1] * len(rows)})
+        pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=1000)
+    with LocalEngine() as engine:
+        for name in ("fit", "unfit"):
+            engine.register_file(f"alpha/{name}", tmp_path / f"{name}.parquet", PARQUET, SCHEMA)
+        assert engine.run('SELECT COUNT("name") AS "n" FROM "alpha/fit"').to_pylist() == [{"n": 4000}]
+        with pytest.raises(LocalError) as caught:
+            engine.run('SELECT MAX("name") AS "m" FROM "alpha/unfit"')
+        assert bad not in str(caught.value)
+
+
 @pytest.mark.parametrize("cell", ["4711.5", "secret", "99999999999"])
 def test_a_value_of_another_type_is_an_error_and_stays_unsaid(tmp_path, cell):
     path = tmp_path / "pay.csv"
