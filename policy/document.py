@@ -116,7 +116,7 @@ class Noise(Model):
 class PolicyMetadata(Model):
     """Which dataset, and which version of the owner's word on it."""
 
-    dataset: Annotated[str, Field(pattern=DATASET_NAME)]
+    dataset: Annotated[str, Field(pattern=DATASET_NAME, description="party/dataset", examples=["alpha/visits"])]
     version: Annotated[int, Field(ge=1)]
 
 

@@ -18,6 +18,8 @@ from policy.yaml import Lines, read_yaml
 T = TypeVar("T", bound=BaseModel)
 Reader = Callable[[str, str], tuple[Any, Lines]]
 
+NEAR = 0.7  # how much of a name has to be right: `nulable` is, and `volume` is no `columns`
+
 _WHAT = {
     "missing": "is missing",
     "string_type": "must be text (numbers, true and false need quotes to be text)",
@@ -35,8 +37,8 @@ _WHAT = {
     "string_pattern_mismatch": "must match the pattern {pattern}",
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
-    "too_short": "must have at least {min_length} item(s)",
-    "too_long": "must have at most {max_length} item(s)",
+    "too_short": "must have at least {min_length} in it",
+    "too_long": "must have at most {max_length} in it",
     "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -70,7 +72,13 @@ def load_with_lines(text: str, file: str, model: type[T], read: Reader = read_ya
         return model.model_validate_json(text, strict=True, by_alias=True, by_name=False), lines
     except ValidationError as error:
         details = error.errors(include_input=True, include_url=False)
-        raise DocumentError([_problem(detail, value, lines, model) for detail in details]) from None
+        said = [_problem(detail, value, lines, model) for detail in details if not _is_echo(detail)]
+        raise DocumentError(said) from None
+
+
+def _is_echo(detail: ErrorDetails) -> bool:
+    """Whether a list is called short because its items were refused, each of which is said by itself."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _problem(detail: ErrorDetails, value: Any, lines: Lines, model: type[BaseModel]) -> Problem:
@@ -92,12 +100,32 @@ def _problem(detail: ErrorDetails, value: Any, lines: Lines, model: type[BaseMod
             return _other_word(lines, (*path, tag), context["tag"], context["expected_tags"])
         return lines.problem((*path, tag), "is missing, and says what other fields there are")
     template = _WHAT.get(kind, "is not a valid value here ({kind})")
-    return lines.problem(path, template.format(kind=kind.replace("_", " "), **context))
+    what = template.format(kind=kind.replace("_", " "), **context)
+    return lines.problem(path, what, _mend(kind, path, value, model, "[key]" in detail["loc"]))
+
+
+def _mend(kind: str, path: Path, value: Any, model: type[BaseModel], is_key: bool) -> str | None:
+    """Return what to write, as far as the model says what it means by a field."""
+    match kind:
+        case "missing":
+            meant = _meaning(model, path)
+            return f"add {path[-1]}" + (f": {meant}" if meant else "")
+        case "string_pattern_mismatch":
+            meant = _meaning(model, path, is_key)
+            return f"write {meant}" if meant else None
+        case "dict_type" | "model_type":
+            known = sorted(_fields_at(model, path, value))
+            return f"the fields here are {', '.join(known)}" if known else "write each as `name: value`"
+        case "tuple_type" | "list_type" | "set_type" | "frozen_set_type":
+            return "write it in brackets, as [one, another]"
+    return None
 
 
 def _other_word(lines: Lines, path: Path, written: object, expected: str) -> Problem:
     words = [word.strip("'\"") for word in expected.replace(" or ", ", ").split(", ")]
     near = difflib.get_close_matches(written, words, n=1) if isinstance(written, str) else []
+    if len(words) == 1:
+        return lines.problem(path, f"must be {expected}", f"write {words[0]}")
     return lines.problem(path, f"must be one of {expected}", f"did you mean {near[0]}?" if near else None)
 
 
@@ -118,7 +146,7 @@ def _path_in(detail: ErrorDetails, value: Any) -> Path:
 
 
 def _suggestion(written: str, known: list[str]) -> str | None:
-    near = difflib.get_close_matches(written, known, n=1)
+    near = difflib.get_close_matches(written, known, n=1, cutoff=NEAR)
     if near:
         return f"did you mean {near[0]}?"
     return f"the fields here are {', '.join(known)}" if known else None
@@ -132,6 +160,43 @@ def _fields_at(model: type[BaseModel], path: Path, value: Any) -> set[str]:
         kinds = [inner for kind in kinds for inner in _inside(kind, part) if _can_be(inner, value)]
     found = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
     return {field.alias or name for kind in found for name, field in kind.model_fields.items()}
+
+
+def _meaning(model: type[BaseModel], path: Path, is_key: bool = False) -> str | None:
+    """Return what the schema says of the field at `path`, or of its name, with an example if there is one."""
+    schema = model.model_json_schema()
+    nodes: list[Any] = [schema]
+    for depth, part in enumerate(path, 1):
+        nodes = [inner for node in nodes for inner in _below(schema, node, part, is_key and depth == len(path))]
+    for node in [inner for outer in nodes for inner in _alternatives(schema, outer)]:
+        # What a class says of itself is a sentence for its readers; what a field says is made to be read here.
+        if node.get("description") and node.get("type") != "object":
+            examples = ", ".join(map(str, node.get("examples", ())))
+            return f"{node['description']}, such as {examples}" if examples else str(node["description"])
+    return None
+
+
+def _below(schema: Any, node: Any, part: str | int, is_key: bool) -> Iterator[Any]:
+    for each in _alternatives(schema, node):
+        if isinstance(part, int):
+            items = each.get("prefixItems", ())
+            yield from items[part : part + 1] or [each.get("items", {})]
+        elif is_key:
+            yield each.get("propertyNames", {})
+        elif part in each.get("properties", ()):
+            yield each["properties"][part]
+        else:
+            yield from [*each.get("patternProperties", {}).values(), each.get("additionalProperties") or {}]
+
+
+def _alternatives(schema: Any, node: Any) -> Iterator[Any]:
+    """Yield a schema's node, and what it may be instead."""
+    if "$ref" in node:
+        node = {**schema["$defs"][node["$ref"].rsplit("/", 1)[-1]], **node}
+    yield node
+    for other in [*node.get("anyOf", ()), *node.get("oneOf", ())]:
+        if "$ref" in other or "type" in other:
+            yield from _alternatives(schema, other)
 
 
 def _can_be(kind: Any, value: Any) -> bool:

@@ -119,13 +119,18 @@ def _yaml() -> YAML:
 
 def _syntax_problem(error: Exception, file: str) -> Problem:
     what, mark = "this is not YAML", None
+    fix: str | None = "look here and in the line before for a colon, a quote, a bracket or blanks too many or too few"
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         # Without the snippet that ruamel adds: it quotes the text around.
         words = filter(None, [error.context, error.problem])
-        what = str(error.problem) if isinstance(error, _Refused) else ": ".join([what, *words])
+        what = ": ".join([what, *words])
+        if r"'\t'" in str(error.problem):
+            fix = "indent with blanks; a tab is none"
+        if isinstance(error, _Refused):
+            what, fix = str(error.problem), None
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Problem(file, line, column, "", what)
+    return Problem(file, line, column, "", what, fix)
 
 
 def _construct(node: Node, path: Path, lines: Lines, problems: list[Problem]) -> Any:

@@ -65,6 +65,7 @@ Commands:
 - spread: much work of the same kind, over all processors
 - short_lived: commands that make much and end
 - lazy: commands that are imported when they are run
+- examples: how each command is called, for its help
 - approving: an approval made and looked at
 - approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations

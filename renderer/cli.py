@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from renderer.lazy import Entry, LazyCommands
+from renderer.lazy import Entry, LazyCommands, flowing
 from renderer.settings import Settings
 
 HELP = """
@@ -91,7 +91,7 @@ class Ccd(LazyCommands):
 
 app = typer.Typer(
     name="ccd",
-    help=HELP,
+    help=flowing(HELP),
     cls=Ccd,
     rich_markup_mode="rich",
     no_args_is_help=True,

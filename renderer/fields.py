@@ -17,6 +17,8 @@ from worker.runspec import SPARK_ENDPOINT, SPARK_PATH, STORE_ACCOUNT
 
 _HOST = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[0-9a-f:.]+")
 LABEL = r"[a-z]([-a-z0-9]*[a-z0-9])?"  # RFC 1035: what a Service's name must be
+LABEL_RULE = "lower-case letters, digits and '-', a letter first and no '-' last"
+A_LABEL = f"a DNS label: {LABEL_RULE}"
 
 
 def _plain(text: str) -> str:
@@ -86,19 +88,28 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-WorkflowName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=30, description="a DNS label")]
-PartyName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=20, description="a DNS label")]
-Namespace = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=63, description="a Kubernetes namespace")]
+WorkflowName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=30, description=A_LABEL)]
+PartyName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=20, description=A_LABEL)]
+Namespace = Annotated[
+    str, Field(pattern=f"^{LABEL}$", max_length=63, description=f"a Kubernetes namespace: {LABEL_RULE}")
+]
 SecretName = Annotated[
     str,
     Field(pattern=f"^{LABEL}$", max_length=56, description="the name of a Secret in the party's namespace"),
 ]
-DatasetName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=63, description="a DNS label")]
+DatasetName = Annotated[str, Field(pattern=f"^{LABEL}$", max_length=63, description=A_LABEL)]
 DatasetReference = Annotated[
     str,
     Field(pattern=f"^{LABEL}/{LABEL}$", max_length=84, description="party/dataset", examples=["alpha/visits"]),
 ]
-TableName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=63, description="a SQL name")]
+TableName = Annotated[
+    str,
+    Field(
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+        max_length=63,
+        description="a SQL name: letters, digits and '_', no digit first",
+    ),
+]
 ColumnReference = Annotated[
     str,
     Field(
@@ -205,12 +216,18 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Cpu = Annotated[
     str,
     BeforeValidator(_number_as_text, json_schema_input_type=str | int | float),
-    Field(pattern=r"^([1-9][0-9]*m|[0-9]+(\.[0-9]{1,3})?)$", description="cores, as a Kubernetes quantity"),
+    Field(
+        pattern=r"^([1-9][0-9]*m|[0-9]+(\.[0-9]{1,3})?)$",
+        description="cores, as a Kubernetes quantity",
+        examples=["0.5", "2", "500m"],
+    ),
 ]
 Bytes = Annotated[
     str,
     BeforeValidator(_number_as_text, json_schema_input_type=str | int),
-    Field(pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$", description="bytes, as a Kubernetes quantity"),
+    Field(
+        pattern=r"^[1-9][0-9]*(Ki|Mi|Gi|Ti)?$", description="bytes, as a Kubernetes quantity", examples=["512Mi", "2Gi"]
+    ),
 ]
 ImageByDigest = Annotated[
     str,
@@ -227,9 +244,27 @@ SigningKey = Annotated[
         description="an OpenPGP key's fingerprint, or its last 16 digits, in capitals and without spaces",
     ),
 ]
-Url = Annotated[str, Field(pattern=r"^(https?|ssh|file)://[!-~]+$|^git@[!-~]+$", max_length=512)]
-HttpUrl = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=512)]
-Revision = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
+Url = Annotated[
+    str,
+    Field(
+        pattern=r"^(https?|ssh|file)://[!-~]+$|^git@[!-~]+$",
+        max_length=512,
+        description="a Git repository's URL",
+        examples=["https://git.example.org/airports/federation.git"],
+    ),
+]
+HttpUrl = Annotated[
+    str,
+    Field(
+        pattern=r"^https?://[!-~]+$",
+        max_length=512,
+        description="an API server's URL",
+        examples=["https://kubernetes.default.svc"],
+    ),
+]
+Revision = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200, description="a Git branch", examples=["main"])
+]
 
 _UNITS = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 

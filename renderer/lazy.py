@@ -8,6 +8,7 @@ import typer
 import typer.main
 
 from renderer.errors import Commands
+from renderer.examples import EXAMPLES
 from renderer.short_lived import uncollected
 
 
@@ -48,4 +49,23 @@ def load(entry: Entry) -> Any:
     app = typer.Typer(rich_markup_mode="rich")
     with uncollected():  # classes by the hundred, and none of them to free
         importlib.import_module(f"renderer.commands.{entry.module}").register(app)
-    return typer.main.get_group(app).commands[entry.name]
+    return _helpful(typer.main.get_group(app).commands[entry.name], entry.name)
+
+
+def flowing(text: str) -> str:
+    """Return a text with each of its paragraphs on one line, for a terminal of any width to break.
+
+    >>> flowing("one\\ntwo\\n\\nthree")
+    'one two\\n\\nthree'
+    """
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
+
+
+def _helpful(command: Any, path: str) -> Any:
+    """Give a command, and those below it, help that fits the terminal, and examples."""
+    command.help = flowing(command.help or "")
+    if path in EXAMPLES:
+        command.epilog = "\n\n".join(["Examples:", *EXAMPLES[path]])
+    for name, inner in getattr(command, "commands", {}).items():
+        _helpful(inner, f"{path} {name}")
+    return command

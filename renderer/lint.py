@@ -16,6 +16,18 @@ rules:
   line-length: {max: 120, ignore: [argocd/]}
   truthy: {ignore: [argocd/ci/]}
 """
+KEY_TWICE = "(key-duplicates)"  # how what yamllint says of a duplicate key ends
+# What to do, by yamllint's rule; those that are not here say it themselves.
+FIXES = {
+    "document-start": "write --- on a line of its own before the document",
+    "empty-lines": "take the empty lines out",
+    "indentation": "begin what belongs together in one column",
+    "key-duplicates": "keep one",
+    "line-length": "break the line; SQL and `|` blocks may go on in the next",
+    "new-line-at-end-of-file": "end the last line",
+    "trailing-spaces": "take the blanks at the line's end away",
+    "truthy": "write true or false; what is meant as text goes in quotes",
+}
 
 
 def load_rules(root: Path) -> YamlLintConfig:
@@ -36,6 +48,7 @@ def lint(text: str, file: str, rules: YamlLintConfig) -> tuple[Problem, ...]:
     """Return what yamllint finds, warnings included. What is no YAML is left to the document's reader."""
     if rules.is_file_ignored(file):
         return ()
+    text = text.removeprefix("\ufeff")  # whose width yamllint would count into the first line
     try:
         # Nearly all texts are in style. To hear so from `run` would take twice as long: it parses them once more first.
         if not any(linter.get_cosmetic_problems(text, rules, file)):
@@ -43,4 +56,6 @@ def lint(text: str, file: str, rules: YamlLintConfig) -> tuple[Problem, ...]:
         found = [found for found in linter.run(text, rules, file) if found.rule is not None]
     except linter.yaml.YAMLError:  # of the reader that yamllint has, which is not ours
         return ()
-    return tuple(Problem(file, one.line, one.column, "", f"{one.desc} ({one.rule})") for one in found)
+    return tuple(
+        Problem(file, one.line, one.column, "", f"{one.desc} ({one.rule})", FIXES.get(one.rule)) for one in found
+    )

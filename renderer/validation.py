@@ -19,7 +19,7 @@ from renderer.check import Findings, check_and_make
 from renderer.documents import WORKFLOWS, Workspace, read_document, read_text, read_workspace
 from renderer.federation import Federation
 from renderer.layout import LaidOut, Layout, federation_files
-from renderer.lint import lint, load_rules
+from renderer.lint import KEY_TWICE, lint, load_rules
 from renderer.party import Party
 from renderer.progress import Watch, unwatched
 from renderer.published import read_published
@@ -196,4 +196,10 @@ def _name(root: Path, file: Path) -> str:
 
 
 def _unique(problems: list[Problem]) -> tuple[Problem, ...]:
-    return tuple(DocumentError(problems).problems)
+    """Return the problems in the files' order; of a key that is there twice, our reader's word alone, which names it."""
+    own = {(problem.file, problem.line, problem.column) for problem in problems if problem.field}
+    return tuple(
+        problem
+        for problem in DocumentError(problems).problems
+        if problem.field or KEY_TWICE not in problem.what or (problem.file, problem.line, problem.column) not in own
+    )

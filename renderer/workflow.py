@@ -74,7 +74,7 @@ class WorkflowSpec(Model):
     # For editors; `renderer.check_steps` says the same in words.
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["query"]}, {"required": ["steps"]}]})
 
-    purpose: Line
+    purpose: Annotated[Line, Field(description="why it is asked; owners' policies grant by purpose")]
     tables: Annotated[
         dict[TableName, Annotated[tuple[DatasetReference, ...], Field(min_length=1)]], Field(min_length=1)
     ]

@@ -11,6 +11,7 @@ from typing import Literal as OneOf
 
 from conclave.ir.errors import Position, TypeProblem
 from conclave.ir.types import (
+    AS_CONDITION,
     MAX_DECIMAL_DIGITS,
     Boolean,
     Date,
@@ -19,6 +20,7 @@ from conclave.ir.types import (
     Integer,
     Type,
     as_decimal,
+    as_number,
     common_type,
     is_numeric,
 )
@@ -79,7 +81,7 @@ class Arithmetic:
     def __post_init__(self) -> None:
         for side in (self.left, self.right):
             if not is_numeric(side.type) and not _is_date_shift(self):
-                raise TypeProblem(f"{self.operator!r} needs numbers, got {side.type}", self.at)
+                raise TypeProblem(f"{self.operator!r} needs numbers, got {side.type}", self.at, as_number(side.type))
             if self.operator in ("//", "%", "&") and not isinstance(side.type, Integer):
                 fix = "use /, which gives a double" if self.operator == "//" else None
                 raise TypeProblem(f"{self.operator!r} needs whole numbers, got {side.type}", self.at, fix)
@@ -124,7 +126,8 @@ class Negate:
 
     def __post_init__(self) -> None:
         if not is_numeric(self.operand.type):
-            raise TypeProblem(f"'-' needs a number, got {self.operand.type}", self.at)
+            what = f"'-' needs a number, got {self.operand.type}"
+            raise TypeProblem(what, self.at, as_number(self.operand.type))
 
     @property
     def type(self) -> Type:
@@ -151,7 +154,9 @@ class Compare:
         try:
             common_type(self.left.type, self.right.type)
         except TypeProblem as problem:
-            raise TypeProblem(f"cannot compare {self.left.type} with {self.right.type}", self.at) from problem
+            what = f"cannot compare {self.left.type} with {self.right.type}"
+            fix = "write a constant as its column is declared: 7, 'text', DATE '2000-01-31'"
+            raise TypeProblem(what, self.at, fix) from problem
 
     @property
     def type(self) -> Type:
@@ -176,7 +181,7 @@ class Logic:
     def __post_init__(self) -> None:
         for side in (self.left, self.right):
             if not isinstance(side.type, Boolean):
-                raise TypeProblem(f"{self.operator.upper()} needs booleans, got {side.type}", self.at)
+                raise TypeProblem(f"{self.operator.upper()} needs booleans, got {side.type}", self.at, AS_CONDITION)
 
     @property
     def type(self) -> Type:
@@ -198,7 +203,7 @@ class Not:
 
     def __post_init__(self) -> None:
         if not isinstance(self.operand.type, Boolean):
-            raise TypeProblem(f"NOT needs a boolean, got {self.operand.type}", self.at)
+            raise TypeProblem(f"NOT needs a boolean, got {self.operand.type}", self.at, AS_CONDITION)
 
     @property
     def type(self) -> Type:
@@ -240,7 +245,7 @@ class Case:
     def __post_init__(self) -> None:
         for condition, _ in self.branches:
             if not isinstance(condition.type, Boolean):
-                raise TypeProblem(f"WHEN needs a boolean, got {condition.type}", self.at)
+                raise TypeProblem(f"WHEN needs a boolean, got {condition.type}", self.at, AS_CONDITION)
         _ = self.type
 
     @property

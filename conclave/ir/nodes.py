@@ -15,11 +15,13 @@ from conclave.ir.expressions import Expression, SpreadFunction, names_in
 from conclave.ir.guard import Clamp, Guard, Kept
 from conclave.ir.noise import Noise
 from conclave.ir.types import (
+    AS_CONDITION,
     Boolean,
     Double,
     Field,
     Integer,
     Schema,
+    as_number,
     is_numeric,
     squares_type,
     sum_type,
@@ -153,7 +155,7 @@ class Filter:
     def __post_init__(self) -> None:
         check_names(names_in(self.predicate), self.source, self.at)
         if not isinstance(self.predicate.type, Boolean):
-            raise TypeProblem(f"a condition is boolean, got {self.predicate.type}", self.at)
+            raise TypeProblem(f"a condition is boolean, got {self.predicate.type}", self.at, AS_CONDITION)
 
     @property
     def schema(self) -> Schema:
@@ -226,7 +228,8 @@ class Aggregate:
         if output.function == "count" or output.is_total_of_counts:
             return Field(output.name, Integer(64), nullable=False)
         if output.function in _OF_NUMBERS and not is_numeric(over.type):
-            raise TypeProblem(f"{output.function.upper()} needs numbers, got {over.type}", output.at)
+            what = f"{output.function.upper()} needs numbers, got {over.type}"
+            raise TypeProblem(what, output.at, as_number(over.type))
         kind = over.type
         if output.function in ("avg", "quantile_cont", *SPREADS):
             kind = Double()

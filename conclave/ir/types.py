@@ -113,7 +113,7 @@ def parse_type(text: str) -> Type:
     match = _WITH_ARGUMENTS.fullmatch(normal)
     if match is None:
         known = ", ".join([*_BY_NAME, "decimal(p,s)", "varchar(n)"])
-        raise TypeProblem(f"unknown type {text!r}; use one of {known}")
+        raise TypeProblem(f"unknown type {text!r}", fix=f"use one of {known}")
     name, first, second = match[1], int(match[2]), int(match[3] or 0)
     if name == "varchar":
         if match[3] is not None or not 1 <= first <= 4096:
@@ -127,6 +127,19 @@ def parse_type(text: str) -> Type:
 def is_numeric(kind: Type) -> bool:
     """Whether arithmetic is defined on the type."""
     return isinstance(kind, Integer | Decimal | Double)
+
+
+AS_CONDITION = "compare it, as in x <> 0"
+
+
+def as_number(kind: Type) -> str:
+    """Return what a query can write where numbers are asked for, in the place of what is none."""
+    match kind:
+        case Boolean():
+            return "write CASE WHEN … THEN 1 ELSE 0 END"
+        case Date():
+            return "take the days since one: … - DATE '2000-01-31'"
+    return "take a column of numbers"
 
 
 def as_decimal(kind: Integer | Decimal) -> Decimal:

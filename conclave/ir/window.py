@@ -7,7 +7,7 @@ from typing import Literal as OneOf
 
 from conclave.ir.checks import check_names, hashed_once
 from conclave.ir.errors import Position, TypeProblem
-from conclave.ir.types import Field, Integer, Schema, is_numeric, sum_type
+from conclave.ir.types import Field, Integer, Schema, as_number, is_numeric, sum_type
 
 if TYPE_CHECKING:
     from conclave.ir.nodes import Node, Owners
@@ -76,7 +76,7 @@ def _field(output: WindowOutput, over: Field | None) -> Field:
         return Field(output.name, Integer(64), nullable=False)
     if output.function == "sum":
         if not is_numeric(over.type):
-            raise TypeProblem(f"SUM needs numbers, got {over.type}", output.at)
+            raise TypeProblem(f"SUM needs numbers, got {over.type}", output.at, as_number(over.type))
         return Field(output.name, sum_type(over.type), over.nullable)
     # At an end of the partition there is no row before or after.
     return replace(over, name=output.name, nullable=over.nullable or output.function in ("lag", "lead"))

@@ -20,17 +20,10 @@ from renderer.taken import table_of_taken, taken_in
 from renderer.trial import Trial, parse_cleartext, parse_most_matches, parse_tables, prepare
 from renderer.trial_workflow import prepare_workflow
 
-EPILOG = """Examples: two shops and a card company, none of which may show its rows to another.\n
-ccd try "SELECT SUM(amount) AS total FROM sales" --table sales=north:north.csv,south:south.csv\n
-ccd try --query q.sql --table sales=north:north.csv,south:south.csv --table cards=bank:cards.parquet\n
-A committed workflow, over data/north/sales.csv and so on:\n
-ccd try --workflow workflows/wage-gap.yaml --data data
-"""
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("try", epilog=EPILOG)(try_query)
+    app.command("try")(try_query)
 
 
 def try_query(

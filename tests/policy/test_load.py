@@ -44,11 +44,11 @@ def test_a_document_reads_into_its_model_and_tells_where_everything_stands():
         ("      purposes: [competition-review]\n", "", 9, "spec.grants[0].purposes", "is missing"),
         ("version: 3", "version: '3'", 3, "metadata.version", "must be a whole number"),
         ("version: 3", "version: true", 3, "metadata.version", "must be a whole number"),
-        ("to: [regulator]", "to: []", 9, "spec.grants[0].to", "must have at least 1 item(s)"),
+        ("to: [regulator]", "to: []", 9, "spec.grants[0].to", "must have at least 1 in it"),
         ("type: integer", "type: 3", 7, "spec.columns.delay.type", "must be text"),
         ("[sum, mean]", "sum", 12, "spec.grants[0].columns.delay", "must be a list"),
         ("jfk/flights", "JFK", 3, "metadata.dataset", "must match the pattern"),
-        ("kind: Policy", "kind: Plicy", 2, "kind", "must be one of 'Policy'"),
+        ("kind: Policy", "kind: Plicy", 2, "kind", "must be 'Policy'"),
     ],
 )
 def test_every_error_names_the_line_and_the_field(old, new, line, field, what):

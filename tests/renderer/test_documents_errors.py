@@ -112,7 +112,8 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "  deadlines: {jobSeconds: 600}",
         "  mpc: {cleartext: {ward: [alpha]}}",
         [
-            "visits-by-ward.yaml:20:21: spec.mpc.cleartext.ward: must match the pattern ^[A-Za-z_][A-Za-z0-9_]*\\.[^\\n]+$"
+            "visits-by-ward.yaml:20:21: spec.mpc.cleartext.ward: must match the pattern ^[A-Za-z_][A-Za-z0-9_]*\\.[^\\n]+$ "
+            "(fix: write table.column, such as visits.patient)"
         ],
     ),
     "parts of one table with other columns": (
@@ -135,14 +136,81 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
             "(fix: parts of one table have the same columns, of the same types, in the same order)"
         ],
     ),
+    "no purpose": (
+        WORKFLOW,
+        "  purpose: planning\n",
+        "",
+        [
+            "visits-by-ward.yaml:6:1: spec.purpose: is missing "
+            "(fix: add purpose: why it is asked; owners' policies grant by purpose)"
+        ],
+    ),
+    "a table's dataset without its party": (
+        WORKFLOW,
+        "[alpha/visits, bravo/visits]",
+        "[visits]",
+        [
+            "visits-by-ward.yaml:9:14: spec.tables.visits[0]: must match the pattern "
+            "^[a-z]([-a-z0-9]*[a-z0-9])?/[a-z]([-a-z0-9]*[a-z0-9])?$ (fix: write party/dataset, such as alpha/visits)"
+        ],
+    ),
+    "a table's name that SQL does not take": (
+        WORKFLOW,
+        "visits: [alpha",
+        "1visits: [alpha",
+        [
+            "visits-by-ward.yaml:9:5: spec.tables.1visits: must match the pattern ^[A-Za-z_][A-Za-z0-9_]*$ "
+            "(fix: write a SQL name: letters, digits and '_', no digit first)"
+        ],
+    ),
+    "a list that is none": (
+        WORKFLOW,
+        "[alpha/visits, bravo/visits]",
+        "alpha/visits",
+        ["visits-by-ward.yaml:9:5: spec.tables.visits: must be a list (fix: write it in brackets, as [one, another])"],
+    ),
+    "fields that are none": (
+        BRAVO,
+        "backend: swift",
+        "backend: files\n      volume: stays",
+        [
+            "parties/bravo.yaml:22:5: spec.datasets.visits.path: is missing "
+            "(fix: add path: a file, from the volume's top, such as 2024/visits.csv)",
+            "parties/bravo.yaml:24:7: spec.datasets.visits.volume: must be a map of fields "
+            "(fix: the fields here are claim)",
+            *(
+                f"parties/bravo.yaml:{line}:7: spec.datasets.visits.{field}: there is no such field here (fix: the fields "
+                "here are backend, columns, compression, format, keys, mostRows, nullText, path, sealed, text, volume)"
+                for line, field in ((25, "container"), (26, "object"), (27, "credentials"))
+            ),
+        ],
+    ),
+    "a tab": (
+        WORKFLOW,
+        "    visits: [",
+        "\tvisits: [",
+        [
+            "visits-by-ward.yaml:9:1: this is not YAML: while scanning for the next token: found character '\\t' that "
+            "cannot start any token (fix: indent with blanks; a tab is none)"
+        ],
+    ),
+    "a line too far to the right": (
+        WORKFLOW,
+        "  tables:",
+        "   tables:",
+        [
+            "visits-by-ward.yaml:8:10: this is not YAML: mapping values are not allowed here (fix: look here and in the "
+            "line before for a colon, a quote, a bracket or blanks too many or too few)"
+        ],
+    ),
     "a type that is none": (
         CAROL,
         "  helper: true",
         "  helper: true\n  datasets:\n    d: {backend: swift, container: c, object: o, credentials: s, "
         "columns: {x: {type: money}}}",
         [
-            "parties/carol.yaml:22:80: spec.datasets.d.columns.x.type: unknown type 'money'; use one of tinyint, "
-            "smallint, integer, bigint, int, double, boolean, date, varchar, decimal(p,s), varchar(n)"
+            "parties/carol.yaml:22:80: spec.datasets.d.columns.x.type: unknown type 'money' (fix: use one of "
+            "tinyint, smallint, integer, bigint, int, double, boolean, date, varchar, decimal(p,s), varchar(n))"
         ],
     ),
     "a recipient that does not exist": (
@@ -258,7 +326,8 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "backend: swift",
         "backend: files\n      volume: {claim: stays}",
         [
-            "parties/bravo.yaml:22:5: spec.datasets.visits.path: is missing",
+            "parties/bravo.yaml:22:5: spec.datasets.visits.path: is missing "
+            "(fix: add path: a file, from the volume's top, such as 2024/visits.csv)",
             "parties/bravo.yaml:25:7: spec.datasets.visits.container: there is no such field here "
             "(fix: the fields here are backend, columns, compression, format, keys, mostRows, nullText, path, sealed, text, volume)",
             "parties/bravo.yaml:26:7: spec.datasets.visits.object: there is no such field here "
@@ -318,7 +387,8 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         DATAVERSE_PLACE.replace("1.0", ":draft"),
         [
             "parties/bravo.yaml:26:7: spec.datasets.visits.version: must match the pattern "
-            "^([1-9][0-9]{0,8}\\.[0-9]{1,9}|:latest|:latest-published)$"
+            "^([1-9][0-9]{0,8}\\.[0-9]{1,9}|:latest|:latest-published)$ "
+            "(fix: write a published version; the latest one only if that is said, such as 1.0, :latest)"
         ],
     ),
     "a persistent identifier with something behind it": (
@@ -327,7 +397,8 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         DATAVERSE_PLACE.replace("FK2/ABC", "FK2/ABC&key=1"),
         [
             "parties/bravo.yaml:25:7: spec.datasets.visits.persistentId: must match the pattern "
-            "^(doi:10\\.[0-9]{4,9}|hdl:[A-Za-z0-9.]+)/[A-Za-z0-9._/-]+$"
+            "^(doi:10\\.[0-9]{4,9}|hdl:[A-Za-z0-9.]+)/[A-Za-z0-9._/-]+$ "
+            "(fix: write a DOI or a handle, such as doi:10.5072/FK2/ABCDEF, hdl:1902.1/12345)"
         ],
     ),
     "Dataverse's own text as something else": (
@@ -380,7 +451,10 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         "federation.yaml",
         "worker@sha256:00000000000000000000000000000000000000000000000000000000000000ff",
         "worker:latest",
-        ["federation.yaml:8:3: spec.image: must match the pattern ^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$"],
+        [
+            "federation.yaml:8:3: spec.image: must match the pattern ^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$ "
+            "(fix: write name@sha256:<64 hex digits>: a tag could be moved to another image after the review)"
+        ],
     ),
     "a delimiter that is also the quote": (
         ALPHA,
@@ -395,7 +469,10 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         ALPHA,
         "nullText: NA",
         "nullText: NA\n      text: {delimiter: tab}",
-        ["parties/alpha.yaml:27:14: spec.datasets.visits.text.delimiter: must match the pattern ^[\\t -/:-@\\[-`{-~]$"],
+        [
+            "parties/alpha.yaml:27:14: spec.datasets.visits.text.delimiter: must match the pattern ^[\\t -/:-@\\[-`{-~]$ "
+            "(fix: write one sign: no letter, no digit, no line end)"
+        ],
     ),
     "a spelling of NULL that holds the delimiter": (
         ALPHA,

@@ -55,3 +55,27 @@ def test_a_character_that_yaml_does_not_take_is_a_mistake_in_its_document(federa
 
     assert done.exit_code == 10
     assert "workflows/visits-by-ward.yaml:1:1: error: this is not YAML" in done.stderr
+
+
+def test_what_yamllint_finds_comes_with_what_to_do_about_it() -> None:
+    said = {one.what.rpartition("(")[2]: one.fix for one in lint("a: no\nb: 1 ", "f.yaml", RULES)}
+
+    assert said == {
+        "document-start)": "write --- on a line of its own before the document",
+        "truthy)": "write true or false; what is meant as text goes in quotes",
+        "trailing-spaces)": "take the blanks at the line's end away",
+        "new-line-at-end-of-file)": "end the last line",
+    }
+
+
+def test_a_byte_order_mark_moves_nothing() -> None:
+    assert lint("\ufeff# c\n---\na: 1\n", "f.yaml", RULES) == ()
+
+
+def test_a_key_that_is_there_twice_is_said_once(federation: Path) -> None:
+    edit(federation, "visits-by-ward.yaml", "  purpose:", "  purpose: x\n  purpose:")
+
+    done = ccd(federation, "validate")
+
+    assert done.stderr.count("visits-by-ward.yaml:8:3") == 1
+    assert "spec.purpose: written twice, first on line 7 (fix: keep one)" in done.stderr
