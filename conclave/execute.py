@@ -15,6 +15,7 @@ from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_pla
 from conclave.cheetah.party import CheetahParty
 from conclave.cheetah.program import program_of
 from conclave.held import check_bounds
+from conclave.ir.guard import rounded_up
 from conclave.limits import bounds
 from conclave.local.encode import decode, encode
 from conclave.local.engine import Engine
@@ -25,7 +26,7 @@ from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES
 from conclave.mpc_steps import batches, only_mpc, run_mpc_steps
 from conclave.operators.apply import apply
-from conclave.operators.input import InputTable, exchange_inputs, padded_rows
+from conclave.operators.input import InputTable, exchange_inputs
 from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
@@ -230,7 +231,7 @@ class _Walk:
     def _n_shared(self, step: ShareStep) -> int:
         """Return how many rows the compute parties are about to see."""
         at_least = self._rows_without_conditions(step) if step.hides_filters else 0
-        return padded_rows(max(self.clear[step.source].num_rows, at_least), step.padding)
+        return rounded_up(max(self.clear[step.source].num_rows, at_least), step.padding)
 
     def _rows_without_conditions(self, step: ShareStep) -> int:
         (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)

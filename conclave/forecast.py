@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conclave.estimate import rehearse
+from conclave.ir.guard import rounded_up
 from conclave.ir.walk import is_one_row, scans_in
 from conclave.mpc.costs import Cost
 from conclave.mpc_steps import MOST_ROWS
@@ -48,7 +49,7 @@ def _rows_shared(step: ShareStep, plan: Plan, rows: Mapping[str, int]) -> int:
     """Return how many rows an owner shares if none of its own conditions drops any."""
     (query,) = (each.query for each in plan.steps if isinstance(each, LocalStep) and each.name == step.source)
     n_rows = 1 if is_one_row(query) else sum(rows.get(scan.dataset, 0) for scan in scans_in(query))
-    return n_rows if step.padding == 1 else max(-(-n_rows // step.padding), 1) * step.padding
+    return rounded_up(n_rows, step.padding)
 
 
 def _forecast(runs: list[list[Cost]], most: int) -> Forecast:

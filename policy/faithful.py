@@ -21,7 +21,7 @@ from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep
 from policy.document import Policy
 from policy.opened import is_answer_made, rows_compared
-from policy.protections import protections_of
+from policy.protections import padding_clause, protections_of
 from policy.verdict import Reason
 
 _FAULT = "this is a fault of the compiler: report it, with the query"
@@ -149,7 +149,7 @@ def check_protections(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[Re
                 if lcm(step.padding, multiple) != step.padding:
                     says = f"asks that the number of rows put into MPC is a multiple of {multiple}"
                     what = f"step {step.name} would show how many rows of {dataset} there are, and not rounded up"
-                    yield _reason(policies, dataset, "spec.padding.rows", says, what)
+                    yield _reason(policies, dataset, padding_clause(policies[dataset]), says, what)
                 if protections[dataset].has_minimum and has_conditions(queries[step.source]) and not step.hides_filters:
                     says = f"asks for at least {protections[dataset].least} subjects behind all that is released"
                     what = f"step {step.name} would show how many rows of {dataset} meet a condition"

@@ -6,12 +6,16 @@ import math
 from collections.abc import Iterator, Mapping
 
 from conclave.ir.expressions import Literal
-from conclave.ir.guard import Clamp, Listed, NoiseAsked, Protection
+from conclave.ir.guard import Clamp, Listed, NoiseAsked, Protection, rounded_up
 from conclave.ir.types import Boolean, Date, Decimal, Double, Integer, Type, Varchar, parse_type
 from conclave.ir.words import word_of
 from policy.document import Policy, PolicyColumn, PolicySpec
 from policy.limits import decimal_of, exact
 from policy.verdict import Obligation
+
+ROWS_OF_EACH = (
+    10  # by how many rows for each subject of a minimum numbers of rows are rounded, if no padding is asked for
+)
 
 
 def protections_of(policies: Mapping[str, Policy]) -> dict[str, Protection]:
@@ -36,6 +40,11 @@ def clamp_of(name: str, column: PolicyColumn) -> Clamp | None:
     return Clamp(name, Literal(low, kind), Literal(high, kind))
 
 
+def padding_clause(policy: Policy) -> str:
+    """Return which clause asks for numbers of rows to be rounded up."""
+    return "spec.padding.rows" if policy.spec.padding is not None else "spec.minimum.subjects"
+
+
 def obligations_of(policies: Mapping[str, Policy]) -> Iterator[Obligation]:
     """Yield what each policy asks for, in words."""
     for dataset, protection in protections_of(policies).items():
@@ -48,7 +57,7 @@ def obligations_of(policies: Mapping[str, Policy]) -> Iterator[Obligation]:
             yield Obligation(dataset, "spec.minimum.subjects", f"groups under {least} subjects {told}")
         if protection.padding > 1:
             what = f"the number of rows put into MPC is rounded up to a multiple of {protection.padding}"
-            yield Obligation(dataset, "spec.padding.rows", what)
+            yield Obligation(dataset, padding_clause(policies[dataset]), what)
         for listed in protection.listed:
             what = f"rows in which {listed.column} is none of the {len(listed.values)} listed values are not read"
             yield Obligation(dataset, f"spec.columns.{listed.column}.values", what)
@@ -72,10 +81,25 @@ def _protection(spec: PolicySpec) -> Protection:
         least=minimum.subjects if minimum else 0,
         ends_run=minimum is not None and minimum.otherwise == "reject",
         clamps=tuple(clamp for name, column in spec.columns.items() if (clamp := clamp_of(name, column))),
-        padding=spec.padding.rows if spec.padding else 1,
+        padding=_padding(spec),
         listed=tuple(each for name, column in spec.columns.items() if (each := listed_of(name, column))),
         noise=_noise_asked(spec),
     )
+
+
+def told_rows(policy: Policy, n_rows: int) -> int:
+    """Return how many rows others are told that there are: as many as are put into MPC at most, rounded up alike."""
+    return rounded_up(n_rows, _padding(policy.spec))
+
+
+def _padding(spec: PolicySpec) -> int:
+    """Return what numbers of rows are rounded up to a multiple of.
+
+    Under a minimum the number of all rows would be one to take others from: of all but those of one subject, say.
+    """
+    if spec.padding is not None:
+        return spec.padding.rows
+    return ROWS_OF_EACH * spec.minimum.subjects if spec.minimum is not None and spec.minimum.subjects > 1 else 1
 
 
 def listed_of(name: str, column: PolicyColumn) -> Listed | None:

@@ -114,7 +114,10 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
         ]
         if any(_differ(one, other) for one, other in combinations(there, 2)):
             what = f"{output.name} counts rows of {dataset} in one part of a UNION ALL for more than those in another"
-            return what, "compute the same in all parts of the UNION ALL"
+            return what, (
+                "compute the same in all parts of the UNION ALL; for INTERSECT say SELECT DISTINCT x ... WHERE x IN (SELECT x ..."
+                " GROUP BY x), for EXCEPT the same with NOT IN"
+            )
     for union in (each for each in nodes_in(node.source) if isinstance(each, Concat)):
         parts = [part for part in union.parts if dataset in {scan.dataset for scan in scans_in(part)}]
         for one, other in combinations(parts, 2):

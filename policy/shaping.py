@@ -62,6 +62,8 @@ class Shape:
     def lets_count_more(self, output: AggregateOutput, keys: tuple[str, ...]) -> str:
         """Return why some rows may count for more than others in an aggregate of such rows; "" if they may not."""
         call = f"{output.function}({output.over or '*'})"
+        if output.over in self.subjects and output.function != "count":
+            return f"{call} tells whom rows are about"
         if output.over in self.weighed:
             return f"{output.over} lets some count for more than others in {call}"
         if output.is_distinct or output.function in REPEATABLE:

@@ -16,6 +16,7 @@ from conclave.ir.types import Date, Decimal, Integer, Type
 _EPOCH = datetime.date(1970, 1, 1)
 _MOST_DAYS = 100_000_000  # engines count months in timestamps, which reach about that far
 _MOST_OF_A_MONTH = 31
+_MOST_YEARS, _MOST_OF_A_PART = 300_000, 366
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ def span_of(expression: Expression, sizes: Sizes) -> Span:
         case Call("add_months", (date, Literal(int() as months))):
             moved = Fraction(abs(months) * _MOST_OF_A_MONTH)
             return _plus(span_of(date, sizes), Span(-moved, moved))
+        case Call("year"):
+            return Span(Fraction(-_MOST_YEARS), Fraction(_MOST_YEARS))
+        case Call("quarter" | "month" | "week" | "day" | "dayofweek" | "dayofyear"):
+            return Span(Fraction(0), Fraction(_MOST_OF_A_PART))
     return span_of_type(expression.type)
 
 

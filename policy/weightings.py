@@ -5,7 +5,8 @@ paid. Two things make such equations tell of one row. A column that is multiplie
 all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), and one of two values does so by itself: bounds
 have to say that there are more. And as many equations as a group has rows can be solved for all of them, as power sums
 (`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once at most, and in fewer than k sums of
-different products, a variance's included.
+different products, a variance's included. An extreme or quantile is one row's value whatever the minimum: of cost * 1000 + days it
+would be two of them, so it is of one column.
 """
 
 import math
@@ -29,6 +30,7 @@ from policy.verdict import Code, Reason
 Powers = Mapping[tuple[str, str], tuple[int, bool]]
 _SUMS = ("sum", "avg", "sum_squares", *SPREADS)
 _SQUARED = ("sum_squares", *SPREADS)
+_EXTREMES = ("min", "max", "quantile_cont", "quantile_disc")
 _NUMBER = ("", "*")  # of rows, as a factor
 
 
@@ -38,6 +40,14 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
+        extremes = ((node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES)
+        mixed = next(((node, output) for node, output in extremes if factors.is_of_several(node, output)), None)
+        if mixed is not None:
+            node, output = mixed
+            what = f"{output.function}({output.over}) is one row's number, made of several of its columns"
+            fix = "ask for extremes and quantiles of one column at a time"
+            yield _reason(policy, node, "minimum-not-countable", what, fix)
+            continue
         squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
         if squared is not None:
             node, problem = squared
@@ -102,6 +112,10 @@ class _Factors:
             if is_beside_others and column in self.of_two_values:
                 return f"{column[1]} {self.of_two_values[column]} and is multiplied"
         return ""
+
+    def is_of_several(self, node: Aggregate, output: AggregateOutput) -> bool:
+        """Whether what is aggregated is made of several columns of a row."""
+        return output.over is not None and len(self.of(node.source, output.over)) > 1
 
     def of(self, node: Node, name: str) -> Powers:
         """Return how often each table's column is a factor of a relation's column."""

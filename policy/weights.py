@@ -28,6 +28,8 @@ from conclave.ir.expressions import (
 from conclave.ir.types import Double
 from policy.mean import without_casts
 
+# What makes no number and no date of what it is of; and roots, which make no steps.
+_SMOOTH = ("sqrt", "lower", "upper", "trim", "substring")
 # Of constant factors: between the two doubles do not round, which have 52 bits, nor MPC's words, with 32 after the point.
 _LARGEST, _SMALLEST = 1 << 30, 2.0**-20
 
@@ -54,8 +56,10 @@ def weighs(expression: Expression, subjects: frozenset[str], weighed: frozenset[
             return weighs(value, subjects, weighed)
         case Case() | Compare() | Logic() | Not() | IsNull():
             return True
-        case Arithmetic("//" | "%" | "&") | Call("floor" | "ceil" | "round" | "like" | "ilike"):
+        case Arithmetic("//" | "%" | "&"):
             return True  # steps are conditions: cost * (days // 90) is nothing but for long stays
+        case Call(function) if function not in _SMOOTH:
+            return True  # so are a date's: the first of the next day's month less that of its own is 0 but on last days
         case Call("sqrt", (operand,)) if not isinstance(without_casts(operand), Column):
             return True  # SQRT(x * x) is ABS(x), a CASE
         case Arithmetic("/", _, divisor) if not _keeps_distance(divisor):

@@ -129,7 +129,7 @@ def offer_of(fetched: FetchedAll) -> Offer:
                 signature=each.signature,
                 header=each.header,
                 sha256=each.sha256,
-                n_rows=each.n_rows,
+                n_rows=each.told_rows,
                 version=each.version,
             )
             for each in fetched.datasets

@@ -19,6 +19,7 @@ from policy.document import Policy
 from policy.identity import load_certificate
 from policy.parse import parse_policy
 from policy.problem import DocumentError
+from policy.protections import told_rows
 from policy.signature import BadSignature, verify
 from worker.columns import header_problems
 from worker.endpoints.origin import Beside, Origin
@@ -105,6 +106,7 @@ def take_in(
         header=facts.header,
         sha256=download.sha256,
         n_rows=facts.n_rows,
+        told_rows=told_rows(policy, facts.n_rows),
         size_bytes=download.size_bytes,
         version=download.version,
         file=file,

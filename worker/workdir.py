@@ -26,6 +26,7 @@ class Fetched(Model):
     header: tuple[str, ...]
     sha256: str
     n_rows: int
+    told_rows: int  # as many as others are told
     size_bytes: int
     version: str | None = None  # which one it was, where the store has versions
     file: str  # within the work directory; "" for what stays where Spark reads it, of which nothing was brought

@@ -20,9 +20,10 @@ import numpy as np
 from conclave.carry import MOST_ROWS, layout
 from conclave.cheetah.program import Program
 from conclave.cheetah.tunnel import SpuFailed, Tunnel
+from conclave.ir.guard import rounded_up
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import FrameError
-from conclave.operators.input import InputTable, PlainTable, padded_rows
+from conclave.operators.input import InputTable, PlainTable
 from conclave.operators.reveal import Revealed
 
 PYTHON_VARIABLE = "CCD_SPU_PYTHON"
@@ -79,7 +80,7 @@ class CheetahParty:
     def _pack(self, table: InputTable, plain: PlainTable) -> int:
         n_there = len(plain[table.columns[0].name][0])
         # There is always a row, if only one that does not exist: SPU has no columns of none.
-        n_rows = max(padded_rows(max(n_there, table.at_least), table.padding), 1)
+        n_rows = max(rounded_up(max(n_there, table.at_least), table.padding), 1)
         for column in table.columns:
             words, nulls = plain[column.name]
             is_null = np.zeros(n_there, np.bool_) if nulls is None else nulls

@@ -77,3 +77,8 @@ class Protection:
     def has_minimum(self) -> bool:
         """Whether one subject is too few."""
         return self.least > 1
+
+
+def rounded_up(n_rows: int, multiple: int) -> int:
+    """Return how many rows others see. No rows look like some."""
+    return n_rows if multiple == 1 else max(-(-n_rows // multiple), 1) * multiple

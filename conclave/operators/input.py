@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from conclave.ir.guard import rounded_up
 from conclave.mpc.arrays import Array
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import AgreementError, FrameError, ProtocolError, ShapeError
@@ -172,7 +173,7 @@ class _Vectors:
     def of(table: InputTable, plain: PlainTable) -> "_Vectors":
         """Return the vectors of a table, which is found to be as declared."""
         n_there = _check(table, plain)
-        n_rows, words, present = padded_rows(max(n_there, table.at_least), table.padding), {}, {}
+        n_rows, words, present = rounded_up(max(n_there, table.at_least), table.padding), {}, {}
         for column in table.columns:
             values, nulls = plain[column.name]
             is_null = np.zeros(n_there, np.bool_) if nulls is None else nulls
@@ -180,11 +181,6 @@ class _Vectors:
             words[column.name] = _padded(np.where(is_null, 0, values).astype(np.uint64), n_rows)
             present[column.name] = _padded(~is_null, n_rows)
         return _Vectors(n_rows, words, present, _padded(np.ones(n_there, np.bool_), n_rows))
-
-
-def padded_rows(n_rows: int, multiple: int) -> int:
-    """Return how many rows are shared. No rows look like some."""
-    return n_rows if multiple == 1 else max(-(-n_rows // multiple), 1) * multiple
 
 
 def _padded(values: Array, n_rows: int) -> Array:
@@ -256,7 +252,7 @@ def _read_headers(tables: Sequence[InputTable], payload: bytes, place: int | Non
         (n_rows,) = HEADER.unpack_from(payload, k * size)
         if n_rows > table.max_rows:
             raise ShapeError(f"{table.owner} announced {n_rows} rows of {table.name}, at most {table.max_rows}")
-        if n_rows != padded_rows(n_rows, table.padding):
+        if n_rows != rounded_up(n_rows, table.padding):
             raise ShapeError(f"{table.owner} announced {n_rows} rows of {table.name}, no multiple of {table.padding}")
         seeds, at = [b"", b""], k * size + HEADER.size
         for part in (part for part in _held(place) if part < 2):
@@ -326,7 +322,7 @@ def _check(table: InputTable, plain: PlainTable) -> int:
             raise ShapeError(f"{table.name}.{column.name} is declared never NULL")
         if not _fits(values if nulls is None else values[~nulls], column):
             raise ShapeError(f"{table.name}.{column.name} has values of more than {column.width} bits")
-    if len(lengths) != 1 or padded_rows(max(*lengths, table.at_least), table.padding) > table.max_rows:
+    if len(lengths) != 1 or rounded_up(max(*lengths, table.at_least), table.padding) > table.max_rows:
         raise ShapeError(f"{table.name}: columns need one length of at most {table.max_rows}")
     return lengths.pop()
 

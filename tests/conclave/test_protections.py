@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from conclave.ir.expressions import Literal
-from conclave.ir.guard import Clamp, Protection
+from conclave.ir.guard import Clamp, Protection, rounded_up
 from conclave.ir.types import Integer
 from conclave.local.duckdb import LocalEngine
 from conclave.local.sqltext import to_sql
 from conclave.mpc.inprocess import connect_all
-from conclave.operators.input import InputColumn, InputTable, exchange_inputs, padded_rows
+from conclave.operators.input import InputColumn, InputTable, exchange_inputs
 from conclave.plan.show import describe, learned
 from conclave.plan.steps import ShareStep
 from policy.document import PolicyColumn
@@ -125,8 +125,8 @@ def shared(n_rows, multiple):
 
 def test_all_sizes_up_to_a_multiple_look_the_same():
     assert shared(0, 8) == shared(1, 8) == shared(7, 8) == shared(8, 8) != shared(9, 8)
-    assert [padded_rows(n, 5) for n in (0, 1, 5, 6)] == [5, 5, 5, 10]
-    assert [padded_rows(n, 1) for n in (0, 1)] == [0, 1]
+    assert [rounded_up(n, 5) for n in (0, 1, 5, 6)] == [5, 5, 5, 10]
+    assert [rounded_up(n, 1) for n in (0, 1)] == [0, 1]
 
 
 NARROW = "SELECT ward, COUNT(*) AS n FROM visits WHERE patient = {} GROUP BY ward"

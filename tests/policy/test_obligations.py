@@ -13,7 +13,7 @@ from conclave.local.sqltext import to_sql
 from conclave.plan.lower import lower
 from conclave.plan.steps import LocalStep, ShareStep
 from policy.explain import explain, explain_reason
-from policy.protections import protections_of
+from policy.protections import protections_of, told_rows
 from policy.verify import Request, verify
 from tests.policy.conftest import PEOPLE, VISITS, policy, scan
 
@@ -58,7 +58,7 @@ def codes(sql, policies, **how):
 GROUPED = "SELECT dept, SUM(pay) AS s FROM visits GROUP BY dept"
 ACCEPTED = {
     "groups": GROUPED,
-    "a total": "SELECT COUNT(*) AS n, AVG(age) AS a FROM visits",
+    "a total": "SELECT COUNT(*) AS n, AVG(pay) AS a FROM visits",
     "ranks of groups": f"SELECT dept, RANK() OVER (ORDER BY s) AS place FROM ({GROUPED}) AS g",
     "one owner's": "SELECT dept, MAX(pay) AS m FROM own GROUP BY dept",
     "distinct": "SELECT DISTINCT dept FROM visits",
@@ -270,7 +270,11 @@ def test_the_strictest_minimum_holds():
     assert verify(made, policies, Request("research")).decision == "accept"
     stricter = {**policies, "alpha/visits": asks("alpha/visits", 10)}
     reasons = verify(made, stricter, Request("research")).reasons
-    assert {(r.dataset, r.code) for r in reasons} == {(d, "minimum-not-met") for d in ("alpha/visits", "bravo/visits")}
+    rounded = ("alpha/visits", "not-enforced")  # to tens of its own minimum, which is another
+    assert {(r.dataset, r.code) for r in reasons} == {
+        rounded,
+        *((dataset, "minimum-not-met") for dataset in ("alpha/visits", "bravo/visits")),
+    }
 
 
 def test_who_is_not_said_to_be_a_subject_is_not_counted():
@@ -357,6 +361,15 @@ def test_nobody_may_be_clamped_unasked():
     asked = protections_of({"alpha/visits": asks("alpha/visits", 0, **BOUNDED)})
     made = compile_query("SELECT SUM(pay) AS s FROM own", TABLES, ("analyst",), COMPUTE, asked)
     assert [r.code for r in verify(made, policies, Request("research")).reasons] == ["not-enforced"]
+
+
+def test_under_a_minimum_numbers_of_rows_are_rounded_unless_padding_says_how():
+    of_ten, padded = asks("alpha/visits", 10), asks("alpha/visits", 10, padding={"rows": 1000})
+    assert [told_rows(of_ten, n) for n in (0, 7, 100, 101)] == [100, 100, 100, 200]
+    assert [told_rows(padded, n) for n in (7, 101)] == [1000, 1000]
+    assert [told_rows(asks("alpha/visits", least), 7) for least in (0, 1)] == [7, 7]
+    made = compile_query(GROUPED, TABLES, ("analyst",), COMPUTE, protections_of({"alpha/visits": of_ten}))
+    assert {step.padding for step in made.steps if isinstance(step, ShareStep) and step.party == "alpha"} == {100}
 
 
 def test_padding_is_part_of_the_plan_or_it_is_refused():

@@ -67,6 +67,7 @@ def fetched(federation: Federation, party: str, **changes: object) -> FetchedAll
         "header": ("carrier", "delay"),
         "sha256": "0" * 64,
         "n_rows": 3,
+        "told_rows": 3,
         "size_bytes": 31,
         "file": f"data/{party}/flights/data.csv",
     }

@@ -26,6 +26,15 @@ def ask(world: World, party: str, clauses: str = "", delay: str = "{type: intege
     world.upload_policy(party, text + clauses)
 
 
+COUNTED = "SELECT carrier, COUNT(*) AS n FROM flights GROUP BY carrier ORDER BY carrier"
+
+
+def rows_told(manifest: Manifest) -> dict[str, int]:
+    """How many rows each dataset has, as everybody was told and has signed."""
+    (told,) = {party.statement.data for party in manifest.parties if party.statement is not None}
+    return {each.dataset: each.rows for each in told}
+
+
 def results(world: World) -> dict[str, bytes]:
     return world.objects("carol", world.answers)
 
@@ -34,17 +43,22 @@ def test_groups_under_the_strictest_minimum_are_not_in_the_result(world):
     """Three are asked for by alpha, two by bravo: AA has three; UA and ZZ have two, DL one, in four rows."""
     ask(world, "alpha", "  minimum: {subjects: 3}\n")
     ask(world, "bravo", "  minimum: {subjects: 2}\n")
+    world.federation = world.federation.with_run(query=COUNTED)
     runs = Runs(world)
     assert runs.go() == {"alpha": 0, "bravo": 0, "carol": 0}
     run_id = world.federation.run.run_id
     stored = results(world)
-    assert stored[f"{run_id}/result.csv"] == b"carrier,total,n\nAA,1017,3\n"
-    assert Manifest.model_validate_json(stored[f"{run_id}/manifest.json"]).status == "succeeded"
+    assert stored[f"{run_id}/result.csv"] == b"carrier,n\nAA,3\n"
+    manifest = Manifest.model_validate_json(stored[f"{run_id}/manifest.json"])
+    assert manifest.status == "succeeded"
+    # Of all rows nobody is told the number: those of all but one could be taken from it.
+    assert rows_told(manifest) == {"alpha/flights": 30, "bravo/flights": 20}
 
 
 def test_a_group_under_the_minimum_ends_the_run_where_one_policy_says_so(world):
     ask(world, "alpha", "  minimum: {subjects: 2, otherwise: reject}\n")
     ask(world, "bravo", "  minimum: {subjects: 2}\n")
+    world.federation = world.federation.with_run(query=COUNTED)
     runs = Runs(world)
     assert runs.go() == {"alpha": 30, "bravo": 30, "carol": 30}
     stored = results(world)
@@ -61,6 +75,7 @@ def test_bounds_and_padding_are_kept(world):
     assert runs.go() == {"alpha": 0, "bravo": 0, "carol": 0}
     result = results(world)[f"{world.federation.run.run_id}/result.csv"]
     assert result == b"carrier,total,n\nAA,110,3\nDL,4,4\nUA,5,2\nZZ,14,3\n"
+    assert rows_told(runs.manifest("alpha")) == {"alpha/flights": 10, "bravo/flights": 5}
 
 
 CARRIERS = "{type: varchar(2), values: [AA, UA, YY]}"
