@@ -256,7 +256,7 @@ def _is_certain_by_row(output: AggregateOutput, source: Node, ranges: Ranges, is
         case "sum_squares":
             return ranges.is_certain(_square(column))
         case "quantile_cont":
-            return ranges.converted(column, Double()).is_certain
+            return ranges.as_double(column).is_certain
     return True
 
 

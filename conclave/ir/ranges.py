@@ -121,6 +121,11 @@ class Ranges:
         """Return what becoming words of another type needs; the limit is `left`."""
         return _converted(self.most(expression), expression.type, kind)
 
+    def as_double(self, expression: Expression) -> Fit:
+        """Return what becoming a double that protocols lift to 128 bits needs; the limit is `left`."""
+        is_double = isinstance(expression.type, Double)
+        return self.limited(expression, LIFT_MOST) if is_double else self.converted(expression, Double())
+
     def limited(self, expression: Expression, limit: int) -> Fit:
         """Return what keeping a limit needs."""
         most = self.most(expression)
@@ -187,7 +192,8 @@ class Ranges:
         else:
             a, b = Fit(self.most(left)), Fit(self.most(right))
             most, largest = a.most * b.most, WORD_MOST
-        if most <= largest:
+        # Doubles are lifted for their product, however small the other side is.
+        if most <= largest and (not is_double or max(a.most, b.most) <= LIFT_MOST):
             return Fit(most, a.left, b.left)
         a, b = (_below_lift(fit, side.type, kind if is_double else side.type) for fit, side in ((a, left), (b, right)))
         return Fit(min(most, LIFT_MOST if is_double else PRODUCT_MOST), a.left, b.left, "product")

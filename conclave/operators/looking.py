@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from conclave.ir.expressions import Column
 from conclave.ir.ranges import LIFT_MOST, Ranges
-from conclave.ir.types import Double
 from conclave.mpc.fixed import truncate
 from conclave.mpc.party import Party
 from conclave.mpc.together import for_each, pair
@@ -43,7 +42,7 @@ class Looking:
 
     def as_double(self, column: Column, rows: Rows) -> Words:
         """Return a column, looked at for becoming doubles."""
-        return within(words_of(column, rows), self.ranges.converted(column, Double()).left, rows.me)
+        return within(words_of(column, rows), self.ranges.as_double(column).left, rows.me)
 
     def high_part(self, over: str | None, column: Column, table: SecretTable, me: Party) -> SecretColumn:
         """Return the high parts of what is added up: `over` holds it, of the size of `column` or its square."""

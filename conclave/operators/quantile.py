@@ -97,16 +97,18 @@ def _only(chosen: BitShare, values: AShare, present: BitShare | None, me: Party)
 def between(low: AShare, high: SecretColumn, rest: AShare, denominator: int, me: Party) -> AShare:
     """Return the double that lies `rest` parts of the way from `low` to `high`, cut off; `low` where there is no `high`.
 
-    Shapes:  n doubles each, n whole numbers below the denominator.
+    Shapes:  n doubles each, below 2**62 in size; n whole numbers below the denominator.
     Reveals: nothing.
     """
-    step = high.values - low
-    if high.present is not None:
-        step = multiply(step, bit_to_arithmetic(high.present, me), me)
     if denominator == 1:  # the least or the largest: a value that is there
         return low
-    # (whole * denominator + left) * rest / denominator: no product outgrows its word, and halves are exact.
-    whole, left = divide_whole_by(step, denominator, me)
-    products = multiply(concat_arithmetic([whole, left]), concat_arithmetic([rest, rest]), me)
-    of_whole, of_left = products.split(2)
+    upper = high.values
+    if high.present is not None:
+        upper = low + multiply(upper - low, bit_to_arithmetic(high.present, me), me)
+    # Two doubles may be further apart than what can be divided, so each is by itself: of x = whole * denominator + left
+    # the wholes' difference is taken `rest` times, wherever it wraps, and the lefts' is small. Halves are exact.
+    whole, left = divide_whole_by(concat_arithmetic([low, upper]), denominator, me)
+    (whole_low, whole_high), (left_low, left_high) = whole.split(2), left.split(2)
+    steps = concat_arithmetic([whole_high - whole_low, left_high - left_low])
+    of_whole, of_left = multiply(steps, concat_arithmetic([rest, rest]), me).split(2)
     return low + of_whole + divide_whole_by(of_left, denominator, me)[0]

@@ -133,7 +133,11 @@ def main() -> None:
         low, high = WORKLOADS[op].key_bits
         if not low <= bits <= high or rows < 2 or asked.repeat < 1:
             parser.error(f"{op} takes keys of {low} to {high} bits, two rows or more, and at least one run")
-        report = run_bench(op, rows, bits, asked.tls, asked.repeat, delay_ms=asked.delay)
+        report = {
+            **run_bench(op, rows, bits, asked.tls, asked.repeat, delay_ms=asked.delay),
+            "peer": None,
+            "ratio": None,
+        }
         if asked.peer:
             report["peer"] = run_peer(asked.peer, op, rows, bits)
             if "rows_per_s" in report["peer"]:
@@ -152,7 +156,7 @@ def _milliseconds(text: str) -> float:
 
 
 def _row(report: dict[str, Any]) -> str:
-    refused = report.get("peer", {}).get("refused")
+    refused = (report.get("peer") or {}).get("refused")
     line = _line(
         report["op"],
         report["rows"],
@@ -167,7 +171,7 @@ def _row(report: dict[str, Any]) -> str:
         f"{report['ms_per_round']:.2f}",
         max(report["peak_bytes_per_party"]) >> 20,
         report["memory_per_input"] or "-",
-        report.get("ratio", "-"),
+        report.get("ratio") or "-",
     )
     return f"{line}\n  no peer: {refused}" if refused else line
 

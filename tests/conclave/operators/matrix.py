@@ -246,6 +246,7 @@ ENTRIES = {
         "SELECT MEDIAN(j) AS a, MEDIAN(f) AS c, QUANTILE_CONT(CAST(d AS DOUBLE), 0.25) AS g, QUANTILE_DISC(s, 0.5) AS h FROM {t}",
         is_checked=True,
     ),
+    "medians of sums": Entry("SELECT b, MEDIAN(f + f) AS a, QUANTILE_CONT(f - j, 0.3) AS c FROM {t} GROUP BY b", is_checked=True),
     "quantiles of all": Entry("SELECT QUANTILE_DISC(v, 0) AS a, QUANTILE_DISC(v, 0.5) AS c, COUNT(*) AS n FROM {t}"),
     # Joins.
     "inner join, unique": Entry("SELECT k, j, v, x, n FROM {t} JOIN u ON k = uk"),

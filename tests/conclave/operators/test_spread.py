@@ -15,6 +15,7 @@ from conclave.ir.nodes import AggregateOutput
 from conclave.ir.types import Decimal, Double, Field, Integer
 from conclave.mpc.shares import BitShare
 from conclave.operators.aggregates_of import aggregate_rows
+from conclave.operators.quantile import between
 from conclave.operators.spread import spread
 from conclave.operators.table import SecretColumn, SecretTable
 from tests.conclave.mpc.three import run_three_parties
@@ -220,6 +221,29 @@ def expected(rows, keys):
 
 def _near(value, unit):
     return None if value is None else round(value * unit / 64)
+
+
+DOUBLES = st.one_of(st.integers(1 - 2**62, 2**62 - 1), st.sampled_from([1 - 2**62, 2**62 - 1, 0, -1]))
+
+
+@pytest.mark.parametrize("denominator", [2, 3, 10**6])
+@given(pairs=st.lists(st.tuples(DOUBLES, DOUBLES, st.integers(0, 10**6)), min_size=1, max_size=30))
+@example(pairs=[(1 - 2**62, 2**62 - 1, 1)] * 30)
+@settings(max_examples=8)
+def test_what_lies_between_two_doubles_is_right_however_far_they_are_apart(denominator, pairs):
+    low, high, rest = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
+    rest %= denominator
+
+    def work(low, high, rest, me):
+        return between(low, SecretColumn(high), rest, denominator, me)
+
+    got = run_three_parties(work, low, high, rest).opened
+    for found, a, b, part in zip(
+        got.astype(np.int64).tolist(), low.tolist(), high.tolist(), rest.tolist(), strict=True
+    ):
+        wanted = a + Fraction((b - a) * part, denominator)
+        assert abs(found - wanted) < 3
+        assert denominator != 2 or found in (math.floor(wanted), math.ceil(wanted))
 
 
 @pytest.mark.parametrize("keys", [[], ["k"], ["k", "j"]])
