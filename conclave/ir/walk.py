@@ -1,6 +1,6 @@
 """Go over trees and expressions, and rebuild them: nothing else knows where each node keeps its sources."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import is_
 from typing import assert_never
@@ -16,6 +16,7 @@ from conclave.ir.expressions import (
     IsNull,
     Literal,
     Logic,
+    LogicOperator,
     Negate,
     Not,
     Spread,
@@ -120,6 +121,12 @@ def nodes_in(root: Node) -> Iterator[Node]:
     yield from reversed(order)
 
 
+def shared(root: Node) -> Node:
+    """Return `root` with equal subtrees as one object, wherever they stand."""
+    known: dict[Node, Node] = {}
+    return bottom_up(root, lambda node: known.setdefault(node, node))
+
+
 def scans_in(root: Node) -> tuple[Scan, ...]:
     """Return the scans below `root`, each once."""
     return tuple(node for node in nodes_in(root) if isinstance(node, Scan))
@@ -192,14 +199,24 @@ def is_short(expression: Expression, by_name: Mapping[str, Expression]) -> bool:
 
 def conjuncts(predicate: Expression) -> tuple[Expression, ...]:
     """Return the conditions that `predicate` joins by AND, in the order they are written."""
-    if isinstance(predicate, Logic) and predicate.operator == "and":
-        return (*conjuncts(predicate.left), *conjuncts(predicate.right))
-    return (predicate,)
+    return tuple(parts_of(predicate, "and"))
+
+
+def parts_of(condition: Expression, operator: LogicOperator) -> list[Expression]:
+    """Return the conditions that are joined by AND, or by OR, in the order they are written."""
+    if isinstance(condition, Logic) and condition.operator == operator:
+        return [*parts_of(condition.left, operator), *parts_of(condition.right, operator)]
+    return [condition]
+
+
+def joined(operator: LogicOperator, conditions: Sequence[Expression]) -> Expression:
+    """Return the conditions joined by AND or OR; there is at least one."""
+    first, *rest = conditions
+    for condition in rest:
+        first = Logic(operator, first, condition, first.at)
+    return first
 
 
 def all_of(predicates: tuple[Expression, ...]) -> Expression:
     """Return the conditions joined by AND; there is at least one."""
-    first, *rest = predicates
-    for predicate in rest:
-        first = Logic("and", first, predicate, first.at)
-    return first
+    return joined("and", predicates)

@@ -27,7 +27,7 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.types import Boolean
-from conclave.ir.walk import children, nodes_in, owner_of, with_children
+from conclave.ir.walk import children, nodes_in, owner_of, shared, with_children
 from conclave.ir.window import Window, WindowOutput
 
 Names = frozenset[str]
@@ -45,6 +45,7 @@ def prune_columns(root: Node) -> Node:
       project ward
         scan visits @alpha
     """
+    root = shared(root)
     needs: dict[int, Names] = {id(root): frozenset(f.name for f in root.schema)}
     for node in nodes_in(root):  # users before what they use
         if id(node) in needs:

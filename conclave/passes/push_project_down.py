@@ -1,12 +1,14 @@
 """Compute as early as can be: project(concat(a, b)) => concat(project(a), project(b)), and below joins.
 
 Below a join go the parts of an expression that read one side only, if that brings them to an owner, and always to the
-only row of a CrossOne: what is computed there once need not be computed for each row.
+only row of a CrossOne: what is computed there once need not be computed for each row. Conditions of one side that AND or OR
+joins go as one column, since the join has to carry each.
 
 After:    push_filter_down, so that rows are dropped before anything is computed for them.
 Reveals:  nothing: no number of rows changes.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from conclave.ir.expressions import (
@@ -17,6 +19,7 @@ from conclave.ir.expressions import (
     Compare,
     Expression,
     Literal,
+    Logic,
     Negate,
     Not,
     names_in,
@@ -24,8 +27,11 @@ from conclave.ir.expressions import (
     operands,
 )
 from conclave.ir.nodes import Aggregate, Concat, CrossOne, Filter, Join, Node, Output, Project
-from conclave.ir.walk import bottom_up, is_short, owner_of, rebuild, substitute
+from conclave.ir.types import Integer
+from conclave.ir.walk import bottom_up, is_short, joined, owner_of, parts_of, rebuild, substitute
 from conclave.ir.window import Window
+
+_SMALL_BITS = 32
 
 
 def push_project_down(root: Node) -> Node:
@@ -64,7 +70,8 @@ def _below_joins(node: Project | Filter, source: Node, expressions: tuple[Expres
         join = join.source
     if not isinstance(join, Join | CrossOne) or owner_of(join) is not None:
         return node
-    sides = _Sides(join, {f.name.lower() for side in (join.left, join.right) for f in side.schema})
+    taken = {f.name.lower() for side in (join.left, join.right) for f in side.schema}
+    sides = _Sides(join, taken, _free_above(join, node) if isinstance(node, Project) else frozenset())
     changed = tuple(sides.without_one_sided(expression) for expression in expressions)
     if not sides.left and not sides.right:
         return node
@@ -76,24 +83,78 @@ def _below_joins(node: Project | Filter, source: Node, expressions: tuple[Expres
     return Project(Filter(widened, changed[0], node.at), kept, node.at)
 
 
+def _free_above(join: Join | CrossOne, project: Project) -> frozenset[Expression]:
+    """Return the expressions that MPC computes for nothing, of columns that a join carries anyhow or of fewer than there are.
+
+    A join has to carry each column that is computed below it; a sum, or a product by a constant, MPC has without a message.
+    """
+    expressions = [output.expression for output in project.outputs]
+    free = frozenset(each for expression in expressions for each in _free_in(expression))
+    carried = {each.name for each in expressions if isinstance(each, Column)}
+    carried |= {name for pair in join.on for name in pair} if isinstance(join, Join) else set()
+    above = {each for each in free if names_in(each) <= carried}
+    for side in (join.left, join.right):
+        others = {each for each in free - above if names_in(each) <= {f.name for f in side.schema}}
+        if len(others) > len({name for each in others for name in names_in(each)} - carried):
+            above |= others
+    return frozenset(above)
+
+
+def _free_in(expression: Expression) -> Iterator[Expression]:
+    """Yield the largest parts of an expression that are linear in columns, but no columns themselves."""
+    if _is_linear(expression):
+        if names_in(expression) and not isinstance(expression, Column):
+            yield expression
+        return
+    for part in operands(expression):
+        yield from _free_in(part)
+
+
+def _is_linear(expression: Expression) -> bool:
+    """Whether it is a sum of small integers times constants: so no number can outgrow its word, and nothing is looked at."""
+    match expression:
+        case Column(type=Integer(bits)):
+            return bits <= _SMALL_BITS
+        case Literal(value=int(), type=Integer(bits)):
+            return bits <= _SMALL_BITS
+        case Negate(operand):
+            return _is_linear(operand)
+        case Arithmetic("+" | "-", left, right):
+            return _is_linear(left) and _is_linear(right)
+        case Arithmetic("*", left, right):
+            return _is_linear(left) and _is_linear(right) and isinstance(left, Literal) != isinstance(right, Literal)
+    return False
+
+
 class _Sides:
     """The columns that a join's sides are to compute, by the expression that each stands for."""
 
-    def __init__(self, join: Join | CrossOne, taken: set[str]) -> None:
-        self.join, self._taken = join, taken
+    def __init__(self, join: Join | CrossOne, taken: set[str], above: frozenset[Expression]) -> None:
+        self.join, self._taken, self._above = join, taken, above
         self.left: dict[Expression, str] = {}
         self.right: dict[Expression, str] = {}
 
     def without_one_sided(self, expression: Expression) -> Expression:
         """Return the expression reading a new column wherever a part of it belongs below the join."""
-        if isinstance(expression, Column | Literal):
+        if isinstance(expression, Column | Literal) or expression in self._above:
             return expression
         for side, found in ((self.join.left, self.left), (self.join.right, self.right)):
             if side in _computing_sides(self.join, expression) and self._belongs_to(side, expression):
                 if expression not in found:
                     found[expression] = self._fresh()
                 return Column(found[expression], expression.type, expression.nullable, expression.at)
+        if isinstance(expression, Logic):
+            return self._without_parts(expression)
         return rebuild(expression, self.without_one_sided)
+
+    def _without_parts(self, logic: Logic) -> Expression:
+        """Return conditions joined by AND or OR, those of one side all together as one column of it."""
+        parts = parts_of(logic, logic.operator)
+        for side in _computing_sides(self.join, logic):
+            own = [part for part in parts if self._belongs_to(side, part)]
+            if len(own) > 1 and self._belongs_to(side, together := joined(logic.operator, own)):
+                parts = [together if part is own[0] else part for part in parts if part is own[0] or part not in own]
+        return joined(logic.operator, [self.without_one_sided(part) for part in parts])
 
     def widened(self) -> Node:
         """Return the join over sides that compute the new columns."""
