@@ -113,6 +113,8 @@ def _mend(kind: str, path: Path, value: Any, model: type[BaseModel], is_key: boo
         case "string_pattern_mismatch":
             meant = _meaning(model, path, is_key)
             return f"write {meant}" if meant else None
+        case "too_short":
+            return "name one or more"
         case "dict_type" | "model_type":
             known = sorted(_fields_at(model, path, value))
             return f"the fields here are {', '.join(known)}" if known else "write each as `name: value`"

@@ -48,10 +48,6 @@ class Lines:
                 return self.keys[path[:length]]
         return Place(1, 1)
 
-    def value_at(self, path: Path) -> Place:
-        """Return where the value of the field at `path` begins; a block text's own lines follow it."""
-        return self.values.get(path) or self.at(path)
-
     def problem(self, path: Path, what: str, fix: str | None = None) -> Problem:
         """Return what is wrong with the field at `path`."""
         place = self.at(path)
@@ -127,6 +123,8 @@ def _syntax_problem(error: Exception, file: str) -> Problem:
         what = ": ".join([what, *words])
         if r"'\t'" in str(error.problem):
             fix = "indent with blanks; a tab is none"
+        elif error.context == "while scanning an alias":
+            fix = 'put * in quotes: "*"'
         if isinstance(error, _Refused):
             what, fix = str(error.problem), None
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)

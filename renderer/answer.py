@@ -14,7 +14,10 @@ MOST_ROWS_SHOWN = 40
 
 
 def rows_of(answer: pa.Table) -> list[dict[str, Any]]:
-    """Return the rows as JSON-ready objects: numbers as numbers, dates as ISO text, NULL as null."""
+    """Return the rows as JSON-ready objects: numbers as numbers, dates as ISO text, NULL as null.
+
+    A decimal with more digits than JSON's readers keep of a number is text, digit for digit.
+    """
     return [{name: _json_value(value) for name, value in row.items()} for row in answer.to_pylist()]
 
 
@@ -36,7 +39,9 @@ def table_of(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
 def _json_value(value: Any) -> Any:
     match value:
         case decimal.Decimal():
-            return int(value) if value.as_tuple().exponent == 0 else float(value)
+            if value.as_tuple().exponent == 0:
+                return int(value)
+            return float(value) if decimal.Decimal(repr(float(value))) == value else f"{value:f}"
         case datetime.date():
             return value.isoformat()
     return value

@@ -9,8 +9,6 @@ from renderer.run_object import Pairs, RunObject, labels, object_name, origin
 from renderer.spec import Member, PlannedRun
 from worker.runspec import APPROVAL_PATH, RUN_SPEC_PATH
 
-MAX_BYTES = 1_000_000  # what Kubernetes stores in one ConfigMap, less some room for the rest of the object
-
 
 @dataclass(frozen=True)
 class Context(RunObject):

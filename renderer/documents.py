@@ -75,11 +75,13 @@ class Workspace:
         return {}
 
     def workflow_in(self, file: Path) -> Document[Workflow]:
-        """Return the workflow in `file`, a path from here or from the federation's directory.
+        """Return the workflow in `file`, a path from here or from the federation's directory, or of that name.
 
         Raises:  DocumentError if it is none of the federation's workflows.
         """
-        for document in self.workflows.values():
+        for name, document in self.workflows.items():
+            if str(file) == name:
+                return document
             own = self.root / document.file
             if own in (self.root / file, file) or own.resolve() == file.resolve():
                 return document

@@ -18,6 +18,7 @@ from renderer.tree import ForeignPathError
 BAD_DOCUMENT = 10
 DATA_MISMATCH = 20
 BUG = 70
+CALLED_WRONGLY = 2  # with the name of something that there is not, say
 NOT_VERIFIED = 1  # of commands that check what others have signed
 TRACEBACK = "CCD_TRACEBACK"  # set it to see where a bug was met
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from renderer.errors import BAD_DOCUMENT, CommandError
+from renderer.errors import BAD_DOCUMENT, CALLED_WRONGLY, CommandError
 
 # Inside a hook these would point to another repository.
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
@@ -117,7 +117,7 @@ class Repository:
             return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
         except GitError:
             fix = "name a commit, branch or tag; in CI, fetch the whole history"
-            raise CommandError(f"there is no revision {revision} here", fix) from None
+            raise CommandError(f"there is no revision {revision} here", fix, CALLED_WRONGLY) from None
 
     def fork_point(self, commit: str) -> str:
         """Return where the checked-out branch left that of `commit`, or `commit` if they have nothing in common.

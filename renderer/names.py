@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 
 RENDERED = PurePosixPath("argocd/rendered")
 ARGO_CD = PurePosixPath("argocd")
-MAX_LABEL = 63  # DNS label, label value
 
 WORKFLOW_LABEL = "ccd.dev/workflow"
 RUN_LABEL = "ccd.dev/run"

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from renderer import codeowners, names
 from renderer.check import load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
-from renderer.errors import CommandError
+from renderer.errors import CALLED_WRONGLY, CommandError
 from renderer.git import GitError, Repository
 from renderer.merged import known_branch, tree_files, workflow_of
 from renderer.spec import plan_run
@@ -226,7 +226,7 @@ def _workflow_of(run: str, workspace: Workspace) -> Document[Workflow]:
             or Path(run).resolve() == (workspace.root / document.file).resolve()
         ):
             return document
-    raise CommandError(f"there is no run {run}", f"the runs are: {', '.join(known) or 'none yet'}")
+    raise CommandError(f"there is no run {run}", f"the runs are: {', '.join(known) or 'none yet'}", CALLED_WRONGLY)
 
 
 def _new_branch(repository: Repository, name: str) -> str:

@@ -57,10 +57,13 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime, watch:
     """Return what is wrong with the files at `paths`, themselves and in the federation in `root`."""
     files = [file for path in paths for file in (map(Path, _yaml_below(path)) if path.is_dir() else [path])]
     own = {_name(root, file) for file in files}
-    findings = Findings((), ())
+    findings, is_read = Findings((), ()), True
     if any((root / name).resolve().is_relative_to((root / WORKFLOWS).resolve()) for name in own):
-        _, findings, _ = _workspace(root, now, watch, lambda _: None)
-    problems = [problem for problem in findings.problems if problem.file in own]
+        workspace, findings, _ = _workspace(root, now, watch, lambda _: None)
+        is_read = workspace is not None
+    # While one document cannot be read, no other is held against it, nor any query compiled: that is said in any case.
+    problems = [problem for problem in findings.problems if problem.file in own or not is_read]
+    problems += [_nothing_in(root, path) for path in paths if path.is_dir() and not _yaml_below(path)]
     checked = _Files(root, set())
     for file in watch("files checked", files):
         problems += checked.check(file)
@@ -68,6 +71,10 @@ def validate_paths(root: Path, paths: list[Path], now: datetime.datetime, watch:
             problems += _lone_document(root, file)
     warnings = tuple(problem for problem in findings.warnings if problem.file in own)
     return Findings(_unique(problems), warnings)
+
+
+def _nothing_in(root: Path, directory: Path) -> Problem:
+    return Problem(_name(root, directory), 1, 1, "", "holds no YAML file, so nothing was checked", "name another place")
 
 
 def _workspace(

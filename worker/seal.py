@@ -15,7 +15,6 @@ from worker.mounts import read_secret
 from worker.runspec import AGE_KEY
 
 SEALED_WITH = b"age-encryption.org/v1\n"
-_PREFIX = "AGE-SECRET-KEY-1"
 
 
 class Identity(Protocol):

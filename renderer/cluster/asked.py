@@ -10,7 +10,7 @@ from pathlib import Path
 from policy.problem import DocumentError, Problem
 from renderer import names
 from renderer.documents import PARTIES, read_document
-from renderer.errors import CommandError
+from renderer.errors import CALLED_WRONGLY, CommandError
 from renderer.party import Party
 
 
@@ -35,10 +35,10 @@ class Asked:
         name = Path(text).stem if text.endswith((".yaml", ".yml")) else text
         found = [run_id for run_id in self.runs if names.workflow_of(run_id) == name]
         if len(found) > 1:
-            raise CommandError(f"{name} has several runs: {', '.join(found)}", "name one of them")
+            raise CommandError(f"{name} has several runs: {', '.join(found)}", "name one of them", CALLED_WRONGLY)
         if not found and names.workflow_of(text) is None:
             known = ", ".join(self.runs) or "none yet"
-            raise CommandError(f"there is no run {text} in {names.RENDERED}", f"the runs are: {known}")
+            raise CommandError(f"there is no run {text} in {names.RENDERED}", f"the runs are: {known}", CALLED_WRONGLY)
         # A run that was retired from Git, or is on another branch, may still be in a cluster.
         return found[0] if found else text
 

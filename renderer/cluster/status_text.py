@@ -70,7 +70,14 @@ def _age_of(status: PartyStatus, now: datetime.datetime) -> str:
 
 
 def _short(reason: str) -> str:
-    first = printable(reason.splitlines()[0]) if reason else ""
+    """Return what a reason says, and of what.
+
+    >>> _short("the file is not there\\n  where: clinic/visits.csv\\n  fix: put it there")
+    'the file is not there: clinic/visits.csv'
+    """
+    what, *more = reason.splitlines() or [""]
+    where = [line.strip().removeprefix("where: ") for line in more if line.startswith("  where: ")]
+    first = printable(": ".join([what, *where[:1]]))
     return first if len(first) <= MAX_REASON else first[: MAX_REASON - 1] + "…"
 
 

@@ -37,7 +37,7 @@ def plan(
     workflow: Annotated[
         Path | None,
         typer.Argument(
-            help="The workflow's file, such as workflows/wage-gap.yaml; default: all that differ from --base."
+            help="The workflow's file, such as workflows/wage-gap.yaml, or its name; default: all that differ from --base."
         ),
     ] = None,
     rows: Annotated[

@@ -51,7 +51,7 @@ def register(parent: typer.Typer) -> None:
 @app.command()
 def verify(
     context: typer.Context,
-    workflow: Annotated[Path, typer.Option(help="The workflow's file.")],
+    workflow: Annotated[Path, typer.Option(help="The workflow's file, or its name.")],
     policy: Annotated[list[Path], typer.Option(help="A dataset's policy; once for each dataset.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -108,7 +108,7 @@ def published(
 @app.command("suggest")
 def suggest_(
     context: typer.Context,
-    workflow: Annotated[Path, typer.Argument(help="The workflow's file.")],
+    workflow: Annotated[Path, typer.Argument(help="The workflow's file, or its name.")],
     policy: Annotated[
         list[Path] | None, typer.Option(help="A dataset's policy as it is; default: the published one, if any.")
     ] = None,
@@ -150,7 +150,8 @@ def suggest_(
 def history(
     context: typer.Context,
     workflow: Annotated[
-        list[Path] | None, typer.Argument(help="Workflows' files; default: all that are not merged yet.")
+        list[Path] | None,
+        typer.Argument(help="Workflows' files, or their names; default: all that are not merged yet."),
     ] = None,
     base: Annotated[
         str | None,

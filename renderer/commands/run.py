@@ -33,7 +33,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     context: typer.Context,
-    workflow: Annotated[Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml.")],
+    workflow: Annotated[
+        Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml, or its name.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the workers' work directories until the next run.")

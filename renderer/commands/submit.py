@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 def submit(
     context: typer.Context,
-    workflow: Annotated[Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml.")],
+    workflow: Annotated[
+        Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml, or its name.")
+    ],
     branch: Branch = None,
     message: Message = None,
     push: Push = False,

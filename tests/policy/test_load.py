@@ -35,7 +35,6 @@ def test_a_document_reads_into_its_model_and_tells_where_everything_stands():
     problem = lines.problem(("spec", "grants", 0, "columns", "delay"), "is odd", "make it even")
     assert str(problem) == "p.yaml:12:9: spec.grants[0].columns.delay: is odd\n  fix: make it even"
     assert lines.at(("spec", "grants", 0, "columns", "not-there", 3)).line == 11
-    assert lines.value_at(("spec", "columns", "carrier")).column == 14
 
 
 @pytest.mark.parametrize(
@@ -55,6 +54,20 @@ def test_every_error_names_the_line_and_the_field(old, new, line, field, what):
     found = problems(POLICY.replace(old, new))
     assert [(line, field)] == [problem[:2] for problem in found]
     assert found[0][2].startswith(what)
+
+
+def test_a_star_without_quotes_is_told_from_an_alias():
+    (found,) = problems(POLICY.replace("to: [regulator]", "to: [*]"))
+    assert (found[0], found[3]) == (9, 'put * in quotes: "*"')
+
+
+def test_an_empty_list_and_a_list_of_refused_items_are_told_apart():
+    assert problems(POLICY.replace("to: [regulator]", "to: []")) == [
+        (9, "spec.grants[0].to", "must have at least 1 in it", "name one or more")
+    ]
+    assert [field for _, field, *_ in problems(POLICY.replace("to: [regulator]", "to: [3]"))] == [
+        "spec.grants[0].to[0]"
+    ]
 
 
 def test_an_unknown_field_stands_at_its_key_and_gets_a_suggestion():

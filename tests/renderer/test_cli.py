@@ -84,6 +84,25 @@ def test_validate_of_one_file_leaves_the_others_out(federation: Path) -> None:
     assert (workflow.exit_code, party.exit_code) == (10, 0)
 
 
+def test_validate_of_one_file_says_what_keeps_it_from_being_checked(federation: Path) -> None:
+    edit(federation, "visits-by-ward.yaml", "SELECT ward", "SELECT word")
+    edit(federation, "parties/bravo.yaml", "backend: swift", "backend: s3")
+
+    result = ccd("-C", federation, "validate", federation / "workflows/visits-by-ward.yaml")
+
+    assert result.exit_code == 10
+    assert "workflows/parties/bravo.yaml:23:7: error: spec.datasets.visits.backend: must be one of" in result.stderr
+
+
+def test_validate_of_a_directory_without_documents_says_that_it_has_checked_nothing(federation: Path) -> None:
+    (federation / "notes").mkdir()
+
+    result = ccd("-C", federation, "validate", federation / "notes")
+
+    assert result.exit_code == 10
+    assert "notes:1:1: error: holds no YAML file, so nothing was checked" in result.stderr
+
+
 def test_validate_finds_what_was_changed_by_hand_in_a_manifest(federation: Path) -> None:
     ccd("-C", federation, "render")
     (job,) = (federation / "argocd/rendered/hospital-b").glob("*/job.yaml")

@@ -92,7 +92,7 @@ def test_a_file_s_name_gives_a_pipeline_no_orders(repository: Path) -> None:
 def test_a_revision_that_is_none_is_said_in_words(repository: Path) -> None:
     result = ccd(repository, "codeowners", "--base", "--output=x")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no revision --output=x here (fix:" in result.stderr
 
 

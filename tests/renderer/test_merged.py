@@ -177,7 +177,7 @@ def test_a_retired_workflow_takes_all_its_runs_along(repository: Path) -> None:
 def test_a_run_that_never_was_retires_nothing(repository: Path) -> None:
     result = ccd(repository, "cancel", "visits-by-ward-0123456789")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no run visits-by-ward-0123456789" in result.stderr
 
 

@@ -97,7 +97,7 @@ def test_a_workflows_name_stands_for_its_only_run(filed: tuple[Path, str, swiftc
         shutil.rmtree(path)
     one = ccd(root, "output", "visits-by-ward")
 
-    assert several.exit_code == 1
+    assert several.exit_code == 2
     assert "visits-by-ward has several runs" in several.stderr
     assert run_id in several.stderr
     assert one.exit_code == 0, one.output
@@ -109,7 +109,7 @@ def test_a_name_that_is_no_run_is_told_with_those_that_are(repository: Path) -> 
 
     result = ccd(repository, "output", "visits")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"there is no run visits in argocd/rendered (fix: the runs are: {run_id})" in result.stderr
 
 

@@ -125,7 +125,7 @@ def test_a_cancelled_run_leaves_nothing_to_apply(repository: Path) -> None:
 def test_only_a_run_that_is_there_can_be_cancelled(repository: Path) -> None:
     result = ccd(repository, "cancel", "visits-by-ward-0000000000")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "the runs are: visits-by-ward-" in result.stderr
 
 

@@ -34,6 +34,12 @@ def test_files_are_read_as_the_documents_declare_them(ccd_try):
     assert [column["type"] for column in said["columns"]] == ["varchar(8)", "bigint", "decimal(18,2)"]
 
 
+def test_a_workflow_can_be_called_by_its_name(ccd_try):
+    by_name = ccd_try("--workflow", "visits-by-ward", "--plan", alpha=VISITS, bravo=VISITS)
+    assert by_name.exit_code == 0, by_name.output
+    assert by_name.stdout == ccd_try(*WORKFLOW, "--plan").stdout
+
+
 def test_the_plan_names_the_workflows_own_recipients(ccd_try):
     result = ccd_try(*WORKFLOW, "--plan", alpha=VISITS, bravo=VISITS)
     assert "to alpha, carol" in result.stdout
