@@ -44,6 +44,7 @@ In reading order:
 - known: orders and rows that one party knows
 - move: rows to secret places
 - sort: radix sort, partition
+- merge: rows that stand sorted in runs
 - scan: minimum per run of rows
 - warm: compiles every loop, at installation
 - twin: the same in the clear, by one alone, in as many rounds

@@ -128,7 +128,7 @@ def _open_right(columns: Sequence[Split], places: Split, me: Party) -> tuple[lis
     *mid, hidden = decode(received[LEFT], all_columns)
     dealt = decode(received[DEALER], columns) if columns else []
     opened = np.empty_like(end)
-    kernels.take(hidden + end, rows, opened)
+    kernels.take(places.plus(hidden, end), rows, opened)
     return mid, _checked(opened), rows, dealt
 
 

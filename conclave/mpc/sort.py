@@ -25,7 +25,7 @@ from conclave.mpc.move import move, take
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes
 from conclave.mpc.randomness import Stream
-from conclave.mpc.shares import AShare, BitShare, Share, pack_bits, public_share, unpack_bits
+from conclave.mpc.shares import AShare, BitShare, BShare, Share, pack_bits, public_share, unpack_bits
 from conclave.mpc.split import DEALER, LEFT, RIGHT, Split, common, rejoin, split
 
 Columns = Sequence[Share]
@@ -34,9 +34,9 @@ MOST_ROWS = 1 << 31
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """A secret order of n rows: `rows` holds, mod 2**32, which row comes to place 0, 1, ..."""
+    """A secret order of n rows: `rows` holds, in words of 32 bits, which row comes to place 0, 1, ..."""
 
-    rows: AShare
+    rows: AShare | BShare
 
     def apply(self, columns: Columns, me: Party) -> list[Share]:
         """Bring columns into this order.

@@ -30,6 +30,7 @@ examples
   python -m tests.bench --op compare --rows 10000 --delay 20ms      on links of 20 ms, where rounds decide
   python -m tests.bench --op multiply --rows 1000000 --peer mpyc    beside MPyC (installed once, in a cache)
   python -m tests.bench --op sort --rows 16384 --peer spu           beside SPU with ABY3, in the same way
+  python -m tests.bench --op merge --rows 262144 --peer sort        two owners' sorted rows, beside a sort of as many
   python -m tests.bench --endpoint swift --mib 1024 --json          fetch from a real Swift, beside curl
   python -m tests.bench --scale                                     whole runs of the worked examples, beside DuckDB
   python -m tests.bench --start                                     three workers, to their first MPC round
@@ -70,7 +71,11 @@ def main() -> None:
         help="how long each byte is on its way, such as 20ms (default: as loopback)",
     )
     parser.add_argument("--repeat", type=int, default=3, help="runs to take the fastest of (default: %(default)s)")
-    parser.add_argument("--peer", choices=["mpyc", "spu"], help="run the same in another engine, and compare rates")
+    parser.add_argument(
+        "--peer",
+        choices=["mpyc", "spu", "sort"],
+        help="run the same in another engine, or a sort for a merge, and compare rates",
+    )
     parser.add_argument("--endpoint", choices=["swift"], help="measure a worker's fetch in the place of the MPC engine")
     parser.add_argument(
         "--scale",
@@ -139,10 +144,18 @@ def main() -> None:
             "ratio": None,
         }
         if asked.peer:
-            report["peer"] = run_peer(asked.peer, op, rows, bits)
+            is_own = asked.peer == "sort"
+            report["peer"] = _beside(op, rows, bits, asked) if is_own else run_peer(asked.peer, op, rows, bits)
             if "rows_per_s" in report["peer"]:
                 report["ratio"] = round(report["rows_per_s"] / report["peer"]["rows_per_s"], 1)
         print(json.dumps(report) if asked.json else _row(report), flush=True)
+
+
+def _beside(op: str, rows: int, bits: int, asked: argparse.Namespace) -> dict[str, Any]:
+    """Return what our own sort takes for what is merged."""
+    if op != "merge":
+        return {"refused": f"{op} is nothing that a sort does, too"}
+    return run_bench("sort", rows, bits, asked.tls, asked.repeat, delay_ms=asked.delay)
 
 
 def _milliseconds(text: str) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from conclave.mpc.bits import and_words
 from conclave.mpc.compare import less_than
+from conclave.mpc.merge import merge_permutation
 from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.shares import AShare, BitShare, BShare, open_arithmetic, open_bits, open_words
@@ -18,7 +19,7 @@ from conclave.mpc.shuffle import SecretShuffle, shuffle
 from conclave.operators.aggregate import AggregateSpec
 from conclave.operators.groupby import group_by
 from conclave.operators.join import join_unique
-from conclave.operators.sort import SortKey, sort_table
+from conclave.operators.sort import SortKey, key_planes, sort_table
 from conclave.operators.table import SecretColumn, SecretTable
 
 Arrays = list[np.ndarray]
@@ -85,6 +86,21 @@ def _sorted(inputs: Arrays, bits: int) -> Arrays:
     return [column[order] for column in inputs]
 
 
+def two_runs(rows: int, bits: int, rng: np.random.Generator) -> Arrays:
+    """Return a key and a payload of two owners' rows, each in the order of the key; equal rows have equal payloads."""
+    key = rng.integers(0, 1 << bits, rows, np.uint64, endpoint=False)
+    key = np.concatenate([np.sort(key[: rows // 2]), np.sort(key[rows // 2 :])])
+    return [key, key * np.uint64(0x9E3779B97F4A7C15)]
+
+
+def _merge(shares: list[Any], bits: int, me: Party) -> list[Any]:
+    table = _table(shares, bits, "key", "payload")
+    planes, n = key_planes(table, [SortKey("key")], me), table.n_rows
+    assert planes is not None
+    order, _ = merge_permutation(planes, [n // 2, n - n // 2], me)
+    return list(order.apply(list(table.shares()), me))
+
+
 def _group_by_sum(shares: list[Any], bits: int, me: Party) -> list[Any]:
     table = _table(shares, bits, "key", "value")
     groups = group_by(table, ["key"], [AggregateSpec("total", "sum", "value")], me)
@@ -131,6 +147,7 @@ WORKLOADS = {
         lambda i, bits: [i[0].view(np.int64) < i[1].view(np.int64)],
     ),
     "sort": Workload(key_and_payload, _sort, _sorted, row_bytes=lambda bits: -(-bits // 8) + 8),
+    "merge": Workload(two_runs, _merge, _sorted, row_bytes=lambda bits: -(-bits // 8) + 8),
     "groupby_sum": Workload(groups, _group_by_sum, _grouped, row_bytes=lambda bits: -(-bits // 8) + 8),
     "join": Workload(two_tables, _join, _joined, row_bytes=lambda bits: -(-bits // 8) + 8),
     # The order is secret, so the sorted columns are compared.

@@ -34,7 +34,8 @@ HELD_ELSEWHERE = {
     "prefix_or": {"n": N, "planes": 3}, "square_root": {"n": N}, "divide_whole": {"n": N}, "divide_whole_by": {"n": N},
     "shuffle": {"n": N, "words": 2, "bits": 1}, "shuffle_and_open": {"n": N, "words": 1}, "partition": {"n": N},
     "sort_permutation": {"n": N, "bits": 9}, "segmented_minimum": {"n": N, "columns": 2}, "compare_openings": {},
-    "take_known": {"n": N, "count": 9, "words": 1, "bits": 1}, "open_to_one": {"n": N, "words": 1, "bits": 1},
+    "merge_permutation": {"runs": [20, 17], "bits": 7}, "bitonic_merge": {"n": N, "planes": 7, "numbers": 7},
+    "is_greater": {"n": N, "planes": 5}, "take_known": {"n": N, "count": 9, "words": 1, "bits": 1}, "open_to_one": {"n": N, "words": 1, "bits": 1},
     "deal_bits": {"n": N}, "open_arithmetic": {"n": N}, "open_words": {"n": N}, "open_bits": {"n": N},
 }  # fmt: skip
 # By the walks of whole plans, answers opened to somebody outside: tests/conclave/operators/test_matrix.py.

@@ -13,6 +13,7 @@ from conclave.mpc.divide import divide
 from conclave.mpc.errors import ProtocolError
 from conclave.mpc.fixed import multiply_fixed, truncate
 from conclave.mpc.known import OneKnows
+from conclave.mpc.merge import merge_permutation
 from conclave.mpc.multiply import multiply
 from conclave.mpc.planes import concat_planes
 from conclave.mpc.root import square_root
@@ -31,6 +32,12 @@ NUMBERS = st.one_of(st.integers(-4, 4), st.sampled_from([MOST, LEAST, MOST - 1, 
 
 def ordered(x, bits, me):
     return sort_permutation(concat_planes(columns_to_planes([x, x], me, bits)), me)
+
+
+def merged(x, me):
+    """In order or not, halves are merged in one way."""
+    key = concat_planes(columns_to_planes([x, x], me, 7))
+    return merge_permutation(key, [x.n // 2, x.n - x.n // 2], me)[0]
 
 
 def shuffled_back(x, b, me):
@@ -69,6 +76,8 @@ EXACT = {
     "sort, and apply": lambda x, y, b, me: ordered(x, 64, me).apply([x, y, b], me),
     "sort by few bits": lambda x, y, b, me: ordered(x, 3, me).apply([x, y, b], me),
     "sort, and undo": lambda x, y, b, me: ordered(x, 7, me).undo([x, b], me),
+    "merge, and apply": lambda x, y, b, me: merged(x, me).apply([x, y, b], me),
+    "merge, and undo": lambda x, y, b, me: merged(x, me).undo([x, b], me),
     "partition": lambda x, y, b, me: partition(b, [x, y, b], me)[0],
     "shuffle and back": lambda x, y, b, me: shuffled_back(x, b, me),
     "what one knows": lambda x, y, b, me: taken(x, b, me),
