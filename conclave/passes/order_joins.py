@@ -40,6 +40,7 @@ class _On:
 def order_joins(root: Node) -> Node:
     """Return `root` with inner joins in an order that costs less, where one is found. Idempotent; `root` stays.
 
+    >>> from conclave.ir.nodes import Scan
     >>> from conclave.ir.show import show
     >>> from conclave.ir.types import Field, Integer
     >>> stays, labs, wards = (

@@ -86,7 +86,7 @@ def lower(
     owner = owner_of(root.source)
     ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root, computed)
     steps: tuple[Step, ...] = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
-    if setting.protocol == "replicated3":
+    if owner is None and setting.protocol == "replicated3":
         steps = with_runs(steps)
     return Plan(
         query=root,
