@@ -6,6 +6,8 @@ subject moves it, times the number of such columns, divided by epsilon. Where se
 After:    guard_groups, clamp_scans; averages are said as a sum by a count here, as each of the two gets noise of its own.
 Reveals:  less: of the rows below nothing but totals with noise, of groups that are the same whatever the data. Where no
           noise would do, the query stays as it is, for the verifier to say why.
+Safe:     the noise is drawn under MPC by all three together, so that nobody knows its part; the query that policies judge is the
+          one with noise in it, and a plan without it is refused.
 """
 
 from collections.abc import Mapping

@@ -10,6 +10,8 @@ subjects (`guards`) stay whole: somebody may stand in many groups.
 After:    all other passes, whose query is the one that policies judge; `conclave.plan.lower` runs what is made here, and
           has MPC do all of it that is not in that query.
 Reveals:  nothing: under MPC no table's size hangs on data, and the join needs no look at whether its keys repeat.
+Safe:     a row of a side meets all of the other side that have its key, so counting its group so many times is the
+          same sum; `policy.faithful` does the rewrite once more and compares.
 """
 
 from collections.abc import Callable, Iterator, Mapping

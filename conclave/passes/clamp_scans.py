@@ -2,6 +2,7 @@
 
 After:    nothing. The owner reads its own rows that way, so it needs nobody to keep to it.
 Reveals:  nothing.
+Safe:     policies judge the query with the bounds in it, and a plan without them is refused.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 After:    nothing. The sum of integers stays exact; only the division is a double.
 Reveals:  nothing more: sum and count stay inside the computation.
+Safe:     an average is that quotient, of the very same rows; whoever may see it is shown it alone.
 """
 
 from dataclasses import replace

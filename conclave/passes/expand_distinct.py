@@ -3,6 +3,7 @@
 After:    expand_avg. All distinct aggregates of a node are over one column; what else it has is aggregated in two steps.
           What cannot be: MPC counts different values by itself, side by side.
 Reveals:  nothing more: the inner groups stay inside the computation.
+Safe:     groups by the keys and the value hold each value of a group once.
 """
 
 from dataclasses import replace

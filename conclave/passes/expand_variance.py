@@ -2,6 +2,7 @@
 
 After:    expand_avg. Where one party holds all rows its own engine takes the variance, which needs no squares' sum.
 Reveals:  nothing more: the three stay inside the computation.
+Safe:     the three add up over parties to what they are of all rows.
 """
 
 from dataclasses import replace

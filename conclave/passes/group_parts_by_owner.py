@@ -2,6 +2,7 @@
 
 After:    push_filter_down, push_project_down, which leave concats of what single owners can do.
 Reveals:  of the parties' rows only how many there are in all, no longer how many in each of their datasets.
+Safe:     rows have no order, so it matters not which part they stand in.
 """
 
 from conclave.ir.nodes import Concat, Node

@@ -4,6 +4,7 @@ After:    nothing: it reads the query as it was bound, and marks in it what all 
           about comes along from its scan up to the aggregate, as a column that nothing else reads.
 Reveals:  less: which groups fall short is seen only by their not being there. The rows under such an aggregate all go
           into MPC, as somebody who is with two owners counts once.
+Safe:     subjects are counted over all owners, under MPC; policies judge the query with the guards in it.
 """
 
 from collections.abc import Mapping

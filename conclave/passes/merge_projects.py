@@ -3,6 +3,7 @@
 After:    any pass that leaves projections behind. An inner expression that is read more than once stays where it is,
           so that it is computed once.
 Reveals:  nothing.
+Safe:     an expression says the same in terms of what its columns are.
 """
 
 from collections import Counter

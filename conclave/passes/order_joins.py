@@ -3,6 +3,8 @@
 After:    push_filter_down, so that conditions stand below joins and not between them.
 Reveals:  what one owner can join alone is joined before MPC; how many rows come of it is then the size of its input, in
           place of the sizes of both tables.
+Safe:     inner joins on equalities are associative and commutative, and columns are put back into their order. What
+          decides that size has to be granted to one who computes or receives.
 """
 
 from collections.abc import Iterator, Sequence

@@ -4,6 +4,7 @@ What several parties hold together and is used twice keeps what either use needs
 
 After:    all others: they decide which columns are needed where.
 Reveals:  nothing; columns that are not needed are no longer shared.
+Safe:     what is left out, nothing above reads; rows stay as many as they are.
 """
 
 from dataclasses import replace

@@ -5,6 +5,7 @@ A window hands on the rows that it is over, with what has been computed of them.
 
 After:    push_filter_down, order_joins. Before push_project_down, which brings what is computed to the owners.
 Reveals:  nothing: no number of rows changes. Of functions that MPC has none is moved.
+Safe:     what is computed of a group's keys is one value in all of the group.
 """
 
 from dataclasses import replace

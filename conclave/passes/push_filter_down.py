@@ -3,6 +3,9 @@
 After:    expand_avg, merge_projects. Each condition of an AND goes its own way; one over a grouping goes below it only
           if it reads nothing but keys. A computed column is computed a second time only where its owner does it alone.
 Reveals:  the size of a party's MPC input is now the number of its rows that pass, no longer of all its rows.
+Safe:     a condition on columns of one part drops the same rows there as above; never past a grouping, window or outer join
+          whose other rows it would change. What decides the size has to be granted to one who
+          computes or receives.
 """
 
 from dataclasses import replace

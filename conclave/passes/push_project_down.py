@@ -6,6 +6,7 @@ joins go as one column, since the join has to carry each.
 
 After:    push_filter_down, so that rows are dropped before anything is computed for them.
 Reveals:  nothing: no number of rows changes.
+Safe:     an expression has the same value where its columns have; not below a left join that would make NULL of it.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,9 @@
 After:    expand_avg, which turns avg into sum and count; push_filter_down and push_project_down, which clear the way to
           the concat; group_parts_by_owner, so that each owner aggregates all of its rows at once.
 Reveals:  the size of a party's MPC input is now its number of groups, no longer its number of rows.
+Safe:     the combination of each function over the parts is the function over all rows; where subjects are
+          counted it stays whole, since somebody may be with two owners. What decides the size has to be
+          granted to one who computes or receives.
 """
 
 from dataclasses import replace

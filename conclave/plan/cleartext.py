@@ -2,6 +2,11 @@
 
 A key may be seen if it is nothing but columns of the owners' tables that the workflow shows to a party. Whether owners
 agree is for policies to say; a plan that shows what they do not grant is refused.
+
+Reveals:  to those who see them, the keys of all rows in an order that nobody knows, and so which are equal; in `who_counts`, to
+          all members, how many rows come out.
+Safe:     rows are shuffled by all three first, so a key is of no row that anybody can name; every owner of the column has to
+          grant the view, to that party (`compute.cleartextTo`), or its worker refuses the plan.
 """
 
 from collections.abc import Iterable, Mapping

@@ -3,6 +3,10 @@
 Dropping costs a shuffle of the table and tells everybody how many rows are left; so it is done where it pays, below the
 operators that sort: joins, groupings, window functions, limits. Of several operators in a row that leave rows out, the
 last one does it, and so one number is told for all of them.
+
+Reveals:  to all members, how many rows are left after the operators that are found here, and nothing of which.
+Safe:     rows are shuffled before the bit of each is opened; the owners of all tables below have to grant the number to
+          whoever may count (`compute.sizesTo`).
 """
 
 from collections.abc import Callable, Iterator

@@ -6,6 +6,9 @@ Not if it could fail in clear, by declared types: how a run ends, all its member
 it says too much.
 This is the push-up of Conclave (Volgushev et al., EuroSys 2019): reversible steps leave MPC at its end, as local ones do at
 its beginning. There a recipient undoes one step; here what is opened has to follow from the answer to the last digit.
+
+Reveals:  less: of what follows from the answer nothing is opened by itself.
+Safe:     `policy.opened` finds out again, at every owner, that what is opened follows from the answer.
 """
 
 from collections import Counter

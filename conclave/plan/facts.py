@@ -3,6 +3,10 @@
 In which order rows stand: as a grouping, a window or a sort has left them, and as joins to unique keys keep them. Which
 columns tell others: those of a join's unique side follow from the keys that it is joined by, aggregates from theirs.
 All of it follows from the steps alone, whatever the data, so that policies' owners can find it out again.
+
+Reveals:  nothing: a sort that is left out is one whose outcome is the order there is.
+Safe:     no fact is taken from data; rows that would be left in an order that somebody knows are still put into one that nobody
+          does, see `apply`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -119,7 +119,10 @@ class Queries:
         if all(item.is_exact for item in items) and self.chance(0.3):
             order = ", ".join(f"{n + 1}{self.rng.choice(('', ' DESC', ' NULLS FIRST'))}" for n in range(len(items)))
             limit = f" LIMIT {self.rng.randint(0, 8)}" if self.chance(0.6) else ""
-            sql = f"SELECT * FROM ({sql}) AS z ORDER BY {order}{limit}"
+            if self.chance(0.3):
+                sql = f"WITH z AS ({sql}) SELECT * FROM z ORDER BY {order}{limit}"
+            else:
+                sql = f"SELECT * FROM ({sql}) AS z ORDER BY {order}{limit}"
         return sql
 
     def pick(self, *choices: Callable[[int], tuple[str, list[Value]]]) -> Callable[[int], tuple[str, list[Value]]]:
@@ -151,6 +154,8 @@ class Queries:
 
     def plain(self, source: Source) -> tuple[str, list[Value]]:
         items = [self.value(source) for _ in range(self.rng.randint(1, 3))]
+        asked = self.looked_up(source) if self.chance(0.12) else None
+        items += [asked] if asked is not None else []
         windows = [self.window(source) for _ in range(self.rng.choice((0, 0, 1, 2)))]
         qualify, distinct = "", "DISTINCT " if self.chance(0.15) and all(v.is_exact for v in items) else ""
         if windows and not distinct and self.chance(0.3):
@@ -196,7 +201,17 @@ class Queries:
             on += f" AND {self.condition(second)}"
         columns = first.columns if how in ("SEMI ", "ANTI ") else first.columns + second.columns
         key = first.key if how in ("SEMI ", "ANTI ") else ""
-        return Source(f"{first.sql} {how}JOIN {second.sql} ON {on}", columns, key)
+        both = Source(f"{first.sql} {how}JOIN {second.sql} ON {on}", columns, key)
+        return self.joined_to_one_more(both) if how in ("", "LEFT ") and self.chance(0.25) else both
+
+    def joined_to_one_more(self, source: Source) -> Source:
+        third, mine = self.table(0), self.joinable(source)
+        yours = self.joinable(third)
+        if mine is None or yours is None:
+            return source
+        how = self.rng.choice(("", "LEFT ", "SEMI ", "ANTI "))
+        columns = source.columns if how in ("SEMI ", "ANTI ") else source.columns + third.columns
+        return Source(f"{source.sql} {how}JOIN {third.sql} ON {mine.sql} = {yours.sql}", columns)
 
     def with_pairs(self) -> Source:
         a, b = self.alias(), self.alias()
@@ -234,17 +249,30 @@ class Queries:
             "int": (
                 "{a} + {b}", "{a} - {b} * 2", "{a} // 3", "{a} % 4", "{a} // {b}", "{a} % {b}", "GREATEST({a}, {b}, 0)",
                 "LEAST({a}, {b})", "COALESCE({a}, {b}, 7)", "NULLIF({a}, {b})", "ABS({a})", "-{a}", "MOD({a}, -3)",
-                "CASE WHEN {c} THEN {a} WHEN {b} > 0 THEN {b} END",
+                "CASE WHEN {c} THEN {a} WHEN {b} > 0 THEN {b} END", "{a} & 6", "{a} | ({b})", "XOR({a}, 5)", "IF({c}, {a}, 0)",
+                "GREATEST(LEAST({a}, 9), -9) ** 3", "CASE {a} WHEN 1 THEN {b} WHEN 2 THEN 0 ELSE {a} END",
             ),
-            "decimal": ("{a} + {b}", "{a} - 1.5", "GREATEST({a}, {b})", "-{a}", "COALESCE({a}, 0.25)", "CASE WHEN {c} THEN {a} ELSE {b} END"),
+            "decimal": ("{a} + {b}", "{a} - 1.5", "ROUND({a}, 1)", "FLOOR({a})", "CEIL({a})", "ABS({a})",  "GREATEST({a}, {b})", "-{a}", "COALESCE({a}, 0.25)", "CASE WHEN {c} THEN {a} ELSE {b} END"),
             "text": ("COALESCE({a}, 'none')", "CASE WHEN {c} THEN {a} ELSE 'zz' END", "{a}"),
             "bool": ("NOT {a}", "{a} AND {c}", "{a} OR {b}", "{c}", "{a} IS NOT DISTINCT FROM {b}"),
             "date": (
-                "{a} + 3", "CAST({a} - INTERVAL 2 WEEK AS DATE)", "LEAST({a}, {b})", "COALESCE({a}, DATE '2021-02-03')",
+                "{a} + 3", "CAST({a} - INTERVAL 2 WEEK AS DATE)", "CAST(DATE_TRUNC('month', {a}) AS DATE)", "LEAST({a}, {b})", "COALESCE({a}, DATE '2021-02-03')",
             ),
         }[kind]  # fmt: skip
         condition = self.comparison(source)
         return Value(f"({self.rng.choice(shapes).format(a=a, b=b, c=condition)})", kind)
+
+    def looked_up(self, source: Source) -> Value | None:
+        """Return a question that each row asks of another table."""
+        key, alias, table = self.joinable(source), self.alias(), self.rng.choice(("m", "p", "q"))
+        if key is None:
+            return None
+        inner = Source(f"{table} {alias}", _columns(table, alias))
+        own, of = self.joinable(inner), self.of_kind(inner, "int")
+        assert own is not None
+        call = self.rng.choice((f"MAX({of.sql})", f"COUNT({of.sql})", f"SUM({of.sql})", "COUNT(*)"))
+        tied = f" WHERE {own.sql} = {key.sql}" if self.chance(0.7) else ""
+        return Value(f"(SELECT {call} FROM {inner.sql}{tied})", "int")
 
     def value(self, source: Source, exact: bool = False) -> Value:
         if exact or self.chance(0.7):

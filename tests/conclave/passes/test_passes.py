@@ -1,12 +1,15 @@
 """Each pass has cases in tests/fixtures/passes/<pass>.txt: a title, the SQL, and the tree before and after it."""
 
 import functools
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import duckdb
 import pytest
 
+from conclave import passes
 from conclave.ir.nodes import Collect, Node
 from conclave.ir.show import show
 from conclave.local.sqltext import to_sql
@@ -75,6 +78,13 @@ def test_a_pass_is_idempotent_and_keeps_the_answer(rewrite: Pass, database: duck
         assert rewrite(after) == after, case.title
         assert [(f.name, f.type) for f in after.schema] == [(f.name, f.type) for f in tree.schema]
         assert_same_rows(run(database, to_sql(after)), run(database, to_sql(tree)), ordered=False)
+
+
+@pytest.mark.parametrize("name", sorted(each.name for each in pkgutil.iter_modules(passes.__path__)))
+def test_each_pass_says_what_it_reveals_and_why_it_is_safe(name: str):
+    said = importlib.import_module(f"conclave.passes.{name}").__doc__ or ""
+    if name != "optimise":  # which is all of them
+        assert [word for word in ("After:", "Reveals:", "Safe:") if f"\n{word}" not in said] == []
 
 
 def test_the_fixtures_are_those_of_the_passes():
