@@ -8,7 +8,7 @@ Rows are as many as owners declare at most, or a million a dataset. A join by ke
 somebody sees, is taken to make as many rows as its longer side has: how many pairs there are, only the data knows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from conclave.ir.nodes import (
@@ -62,11 +62,12 @@ def _of_step(step: MpcStep, rows: Mapping[str, int]) -> tuple[Price, int]:
     match step.operator:
         case Join(left, right):
             n_left, n_right = _rows(left, rows), _rows(right, rows)
-            by_keys = _of_seen_join if step.seen_by else _of_join
-            return by_keys(step, step.operator, n_left, n_right)
+            if step.seen_by:
+                return _of_seen_join(step, step.operator, n_left, n_right)
+            return _of_join(step, step.operator, n_left, n_right, _runs(step, rows))
         case Aggregate(source, keys):
             n_rows = _rows(source, rows)
-            return (_of_groups(step, step.operator, n_rows), n_rows) if keys else (NOTHING, 1)
+            return (_of_groups(step, step.operator, n_rows, _runs(step, rows)), n_rows) if keys else (NOTHING, 1)
         case Window(source, partition, order):
             n_rows = _rows(source, rows)
             return _in_order(step, (*partition, *(key.column for key in order)), source, n_rows), n_rows
@@ -92,27 +93,32 @@ def _rows(node: Node, rows: Mapping[str, int]) -> int:
     return rows[node.name]
 
 
+def _runs(step: MpcStep, rows: Mapping[str, int]) -> list[int]:
+    """Return how many rows stand in order already, table by table; none if the step merges none."""
+    return [rows[name] for name in step.merges]
+
+
 def _is_turned(step: MpcStep, join: Join) -> bool:
     """Whether the left rows are looked up for the right ones."""
     return step.unique_side == "left" and join.how == "inner"
 
 
-def _of_join(step: MpcStep, join: Join, n_left: int, n_right: int) -> tuple[Price, int]:
+def _of_join(step: MpcStep, join: Join, n_left: int, n_right: int, runs: Sequence[int]) -> tuple[Price, int]:
     """Return the price of a join whose keys nobody sees."""
     bits = max(
         key_bits_of([field_of(side, pair[at]) for pair in join.on]) for at, side in ((0, join.left), (1, join.right))
     )
     if join.how in ("semi", "anti"):
-        return merged(n_left, n_right, bits, len(join.on)), n_left
+        return merged(n_left, n_right, bits, len(join.on), runs), n_left
     if _is_turned(step, join):
-        return merged(n_right, n_left, bits, len(join.left.schema)), n_right
+        return merged(n_right, n_left, bits, len(join.left.schema), runs), n_right
     if step.unique_side == "right":
-        return merged(n_left, n_right, bits, len(join.right.schema)), n_left
+        return merged(n_left, n_right, bits, len(join.right.schema), runs), n_left
     # Rows of a left join without a match are found apart, but where they stand beside the pairs of a bounded side.
     unmatched = merged(n_left, n_right, bits, len(join.on)) if join.how == "left" else NOTHING
     n_unmatched = n_left if join.how == "left" else 0
     if step.unique_side == "left":
-        return merged(n_right, n_left, bits, len(join.left.schema)) + unmatched, n_right + n_unmatched
+        return merged(n_right, n_left, bits, len(join.left.schema), runs) + unmatched, n_right + n_unmatched
     if step.bounded is None:
         return paired(n_left * n_right, bits) + unmatched, n_left * n_right + n_unmatched
     if step.bounded.side == "right":
@@ -139,7 +145,7 @@ def _of_seen_join(step: MpcStep, join: Join, n_left: int, n_right: int) -> tuple
     return price + taken(n_left, n_made, n_columns[0]) + taken(n_right, n_made, n_columns[1]), n_made
 
 
-def _of_groups(step: MpcStep, node: Aggregate, n_rows: int) -> Price:
+def _of_groups(step: MpcStep, node: Aggregate, n_rows: int, runs: Sequence[int]) -> Price:
     """Return the price of a grouping. A column whose NULLs have to be counted is two."""
     over = {output.over for output in node.outputs if output.over is not None} - set(node.keys)
     columns = len(node.keys) + sum(1 + field_of(node.source, name).nullable for name in over)
@@ -150,7 +156,7 @@ def _of_groups(step: MpcStep, node: Aggregate, n_rows: int) -> Price:
         either_way += Price(_COUNTED_ROUNDS, 0)
     if not step.seen_by:
         by = [field_of(node.source, name) for name in step.sorts_by or node.keys]
-        return grouped(n_rows, key_bits_of(by), columns, step.in_order != "no") + either_way
+        return grouped(n_rows, key_bits_of(by), columns, step.in_order != "no", runs) + either_way
     price = shown(n_rows, columns, keys, len(step.seen_by) > 1) + either_way
     return price if len(step.seen_by) > 1 else price + regrouped(n_rows, columns)
 

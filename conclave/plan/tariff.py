@@ -15,6 +15,10 @@ from conclave.plan.steps import Price
 BYTES_PER_S = 150_000_000  # that each of the three sends
 ROUND_S = 0.0005
 
+_BITS = 3  # of a bit of a row, where it is taken from a shared number
+# Of a merge of runs, as `conclave.mpc.merge` has them.
+_BY_TWOS = 1 << 17
+_ROUND_NS, _LINK_NS, _MERGE_NS, _SORT_NS = 5_000_000, 8, 2, 1
 # Of a word of a row.
 _SHUFFLE = 48  # three hops
 _TO_KNOWN = 32  # into an order that one party knows: two hops
@@ -55,15 +59,65 @@ def sort(n_rows: int, bits: int) -> Price:
     return Price(-(-bits // 2) * _PASS_ROUNDS, size_bytes)
 
 
+def merge(runs: Sequence[int], bits: int) -> Price:
+    """Return the price of merging rows that stand in order, run by run, two runs at a time."""
+    numbers, left, price = max(sum(runs) - 1, 0).bit_length(), sorted(n for n in runs if n), Price(0, 0)
+    while len(left) > 1:
+        whole = len(left) // 2 * 2
+        pairs = [a + b for a, b in zip(left[:whole:2], left[1:whole:2], strict=True)]
+        prices = [_of_two_runs(n_rows, bits, numbers) for n_rows in pairs]
+        price += Price(max(each.rounds for each in prices), sum(each.size_bytes for each in prices))
+        left = sorted([*pairs, *left[whole:]])
+    return price
+
+
+def _of_two_runs(n_rows: int, bits: int, numbers: int) -> Price:
+    compared, rounds, left = 0, 0, bits  # bits that a comparison multiplies, half of its blocks with the other half
+    while left > 1:
+        compared, rounds, left = compared + 2 * (left // 2) - 1, rounds + 1, left - left // 2
+    layers, moved = max(n_rows - 1, 0).bit_length(), bits + numbers
+    singles = layers if n_rows > _BY_TWOS else layers % 2
+    price = Price(0, 0)
+    for done in range(singles):
+        price += Price(rounds + 1, _filled(n_rows, layers - done, 1) // 2 * (compared + moved))
+    for done in range(singles, layers, 2):
+        # All six pairs of four rows are compared, and it is chosen which of them meet.
+        price += Price(rounds + 3, _filled(n_rows, layers - done, 2) // 4 * (6 * compared + 4 * moved + 4))
+    return Price(price.rounds, 3 * price.size_bytes // 8)  # a bit of each party is sent for each that is multiplied
+
+
+def _filled(n_rows: int, layers: int, at_once: int) -> int:
+    """Return how many rows there are with those that fill up words, of all parts that rows are taken apart into."""
+    block = max(1 << layers, 64 << at_once)
+    return -(-n_rows // block) * block
+
+
+def put_in_order(n_rows: int, bits: int, runs: Sequence[int]) -> Price:
+    """Return the price of finding the order of rows that may stand in it already, run by run: they are merged if that is faster."""
+    by_sort = sort(n_rows, bits)
+    if not runs:
+        return by_sort
+    by_merge = merge(runs, bits)
+    if _link_ns(by_merge, _MERGE_NS) >= _link_ns(by_sort, _SORT_NS):
+        return by_sort
+    # A sort takes its bits as it goes, which is in its passes.
+    return by_merge + Price(0, n_rows * _BITS * bits)
+
+
+def _link_ns(price: Price, byte_ns: int) -> int:
+    """Return how long it takes by what `conclave.mpc.merge.pays` goes by."""
+    return price.rounds * _ROUND_NS + price.size_bytes * (_LINK_NS + byte_ns)
+
+
 def ordered(n_rows: int, bits: int, columns: int) -> Price:
     """Return the price of rows in another order, by secret keys."""
     return sort(n_rows, bits) + Price(6, n_rows * _TO_SECRET // 2 * columns)
 
 
-def merged(n_own: int, n_other: int, bits: int, others: int) -> Price:
+def merged(n_own: int, n_other: int, bits: int, others: int, runs: Sequence[int] = ()) -> Price:
     """Return the price of finding beside each of `n_own` rows one of `n_other` with its keys, and of bringing `others` columns."""
     n_rows = n_own + n_other
-    return sort(n_rows, bits + 1) + Price(_MATCHED_ROUNDS, n_rows * (_MATCHED + 2 * _TO_SECRET * others))
+    return put_in_order(n_rows, bits + 1, runs) + Price(_MATCHED_ROUNDS, n_rows * (_MATCHED + 2 * _TO_SECRET * others))
 
 
 def paired(n_pairs: int, bits: int) -> Price:
@@ -71,11 +125,11 @@ def paired(n_pairs: int, bits: int) -> Price:
     return Price(6, n_pairs * bits // 2)  # half a byte for each bit that is compared
 
 
-def grouped(n_rows: int, bits: int, columns: int, is_sorted: bool) -> Price:
+def grouped(n_rows: int, bits: int, columns: int, is_sorted: bool, runs: Sequence[int] = ()) -> Price:
     """Return the price of a grouping of rows that stand together already, or have to be sorted first."""
     if is_sorted:
         return Price(18, n_rows * (_GROUPED + _NEIGHBOURS + 3 * bits + _TO_SECRET // 2 * columns))
-    return sort(n_rows, bits) + Price(_GROUPED_ROUNDS, n_rows * (_GROUPED + _TO_SECRET * columns))
+    return put_in_order(n_rows, bits, runs) + Price(_GROUPED_ROUNDS, n_rows * (_GROUPED + _TO_SECRET * columns))
 
 
 def scanned(n_rows: int, columns: int) -> Price:
