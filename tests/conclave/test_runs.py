@@ -32,6 +32,7 @@ MERGED = {
     "semi join": 5, "anti join": 5, "in": 5, "aggregates before a join": 2, "aggregates before a left join": 2,
     "aggregates before several joins": 2, "groups of groups": 3, "groups of some groups": 3, "groups in order": 3,
     "some groups in order": 3, "windows over groups": 3, "windows over some groups": 3,
+    "sums of different values": 3, "inner join, unique by several keys": 4, "left join, unique by several keys": 4,
 }  # fmt: skip
 
 
