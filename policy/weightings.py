@@ -6,7 +6,7 @@ all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), an
 have to say that there are more. And as many equations as a group has rows can be solved for all of them, as power sums
 (`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once at most, and in fewer than k sums of
 different products, a variance's included. An extreme or quantile is one row's value whatever the minimum: of cost * 1000 + days it
-would be two of them, so it is of one column.
+would be two of them, so it is of one column, and as many of them as a group has rows list all, so they count as sums do.
 """
 
 import math
@@ -40,7 +40,7 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
-        extremes = ((node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES)
+        extremes = [(node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES]
         mixed = next(((node, output) for node, output in extremes if factors.is_of_several(node, output)), None)
         if mixed is not None:
             node, output = mixed
@@ -58,24 +58,28 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
             )
             yield _reason(policy, node, "minimum-not-countable", what, fix)
             continue
-        for name, (node, count) in _numbers(sums, factors, making).items():
+        for name, (node, count) in _numbers([*sums, *extremes], factors, making).items():
             if count >= max(least_of(policy), 2):
-                what = f"of a group of {count}, {count} sums of {name} by different weights tell what it is in each row"
-                fix = f"ask for at most {least_of(policy) - 1} sums of it in one workflow"
+                what = (
+                    f"of a group of {count}, {count} sums, extremes or quantiles of {name} tell what it is in each row"
+                )
+                fix = f"ask for at most {least_of(policy) - 1} sums, extremes and quantiles of it in one workflow"
                 yield _reason(policy, node, "differencing", what, fix)
                 break
 
 
 def _numbers(
-    sums: list[tuple[Aggregate, AggregateOutput]], factors: "_Factors", making: Making
+    asked: list[tuple[Aggregate, AggregateOutput]], factors: "_Factors", making: Making
 ) -> dict[str, tuple[Aggregate, int]]:
-    """Return for each column in how many different products it is summed, and the last place."""
+    """Return for each column how many different sums of products, extremes and quantiles are asked for, and the last place."""
     found: dict[tuple[str, str], dict[str, Aggregate]] = {}
-    for node, output in sums:
+    for node, output in asked:
         assert output.over is not None
         # Of other rows by a condition is another matter: see `policy.selections`.
         parts = [without_casts(picked(each)[0]) for each in making.made(node.source, output.over)]
         text = " | ".join(map(show_expression, parts)) + (" squared" if output.function in _SQUARED else "")
+        if output.function in _EXTREMES:
+            text = f"{output.function} {output.fraction} of {text}"
         for column in factors.of(node.source, output.over):
             found.setdefault(column, {}).setdefault(text, node)
     return {name: (list(texts.values())[-1], len(texts)) for (_, name), texts in sorted(found.items())}
