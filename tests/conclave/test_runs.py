@@ -268,3 +268,11 @@ def test_keys_of_other_widths_are_merged_as_numbers():
     got, _ = run_alone(plan, Tables(data))
     wanted = [(x, v, b.index(x)) for v, x in enumerate(a) if x in b]
     assert sorted(tuple(row.values()) for row in got.to_pylist()) == sorted(wanted)
+
+
+def test_nor_is_anything_merged_where_the_minimum_is_kept_by_its_owner_alone():
+    scans = [Scan(name, f"{owner}/{name}", owner, fields("t")) for owner, name in (("alpha", "t"), ("bravo", "r"))]
+    sql = "SELECT a.k, a.n, b.n AS m FROM (SELECT k, COUNT(*) AS n FROM t GROUP BY k) a JOIN (SELECT k, COUNT(*) AS n FROM r GROUP BY k) b ON a.k = b.k"
+    for asked in (None, {"alpha/t": Protection(("i",), 3)}):
+        plan = compile_query(sql, dict(zip("tr", scans, strict=True)), ("analyst",), COMPUTE, asked)
+        assert bool(merges_in(plan)) == (asked is None)
