@@ -117,7 +117,9 @@ def _moved(
 def _share(step: ShareStep, network: Network, setting: MpcSetting, n_rows: int) -> dict[str, SecretTable]:
     columns = layout(step.schema, step.texts)
     # Whoever owns the rows, in the rehearsal the first party has them: the others receive as they will.
-    table = InputTable(step.name, setting.compute[0], columns, MOST_ROWS, step.padding, step.hides_filters)
+    table = InputTable(
+        step.name, setting.compute[0], columns, MOST_ROWS, step.padding, step.hides_filters, order=step.order
+    )
     rows = 1 if step.is_one_row else n_rows
     # Different numbers, as far as they fit: of keys that one party sees, those that are equal make pairs.
     numbers: PlainTable = {

@@ -225,7 +225,9 @@ class _Walk:
     def _input_of(self, step: ShareStep) -> InputTable:
         at_least = self._rows_without_conditions(step) if step.hides_filters and step.party == self.me else 0
         columns = layout(step.schema, step.texts)
-        return InputTable(step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least)
+        return InputTable(
+            step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least, step.order
+        )
 
     def _n_shared(self, step: ShareStep) -> int:
         """Return how many rows the compute parties are about to see."""

@@ -103,7 +103,9 @@ class _Alone:
         check_bounds(encoded, step, bounds(self.plan))
         columns = layout(step.schema, step.texts)
         at_least = self._rows_without_conditions(step) if step.hides_filters else 0
-        table = InputTable(step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least)
+        table = InputTable(
+            step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least, step.order
+        )
         self.shared[step.name] = known_to_all(table, to_plain(encoded, step.texts), self.me)
         self.me.count(Cost(1, 0))  # the owner's bytes, which need not be one of the three
 

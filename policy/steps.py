@@ -12,6 +12,7 @@ from conclave.ir.walk import nodes_in, scans_in
 from conclave.plan.compaction import may_compact
 from conclave.plan.disclose import match_checks, seen_of
 from conclave.plan.facts import Facts, facts_after, spared
+from conclave.plan.runs import with_runs, without_runs
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from policy.faithful import opened_rows, tables_made
 from policy.verdict import Code, Reason
@@ -65,6 +66,12 @@ def _sorted_problems(plan: Plan) -> Iterator[Reason]:
             if step != meant:
                 what = f"step {step.name} would leave a sort out that it needs, or say otherwise which it needs"
                 yield Reason("unfaithful", "", what, "this is a fault of the compiler: report it, with the query")
+    is_of_three = plan.mpc is not None and plan.mpc.protocol == "replicated3"
+    runs = with_runs(plan.steps) if is_of_three else tuple(map(without_runs, plan.steps))
+    for said, found in zip(plan.steps, runs, strict=True):
+        if said != found:
+            what = f"step {said.name} would merge rows that nobody has put in order, or say otherwise which are"
+            yield Reason("unfaithful", "", what, "this is a fault of the compiler: report it, with the query")
 
 
 def _seen_problems(plan: Plan) -> Iterator[Reason]:

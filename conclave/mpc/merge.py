@@ -4,7 +4,7 @@ A run turned round, with another behind it, falls and then rises. Of such rows e
 below it and exchanged if it is greater, for d half the rows (as a power of two), a quarter, and so on to 1; then all are
 in order. Rows that would fill up the power of two would be the greatest, stand last and never move: they are left out.
 
-Of few rows two layers are done at once, in half the rounds: all pairs that may meet are compared, and it is chosen which do.
+Of few rows two layers are done at once, in two thirds of the rounds: all pairs that may meet are compared, and it is chosen which do.
 Exchanged are the bits that are compared and the rows' numbers; the payload is moved once, by `Order.apply`. Which rows
 are compared is public. Runs are merged in pairs, the pairs of a level in the same rounds, until one is left.
 """
@@ -171,7 +171,7 @@ def _two_layers(parts: Sequence[Planes], there: Sequence[Array], numbers: int, m
     """Exchange a and c, b and d; then a and b, c and d: all six that may meet are compared at once.
 
     Which of a and c is the lesser says whether b meets a or c, and b and d likewise; so the second layer's comparisons
-    are chosen while the first one's rows are exchanged. Half as much again is compared, in half the rounds.
+    are chosen while the first one's rows are exchanged. Half as much again is compared.
     """
     a, b, c, d = parts
     pairs = [(a, c), (b, d), (a, b), (c, b), (a, d), (c, d)]

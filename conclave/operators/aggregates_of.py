@@ -31,11 +31,12 @@ def aggregate_rows(
     who: Knowledge | None = None,
     looking: Looking | None = None,
     in_order: InOrder = "no",
+    runs: Sequence[int] = (),
 ) -> SecretTable:
     """Return one row for each group, with the keys, what is carried beside them, the outputs, and the high parts
     of the sums that are looked at.
 
-    `in_order` is of rows by the keys, as `group_by` takes it.
+    `in_order` is of rows by the keys, as `group_by` takes it, and so are `runs`.
 
     Shapes:  as `group_by`. Reveals nothing; to `who`, the keys, if there are no quantiles.
     """
@@ -66,7 +67,7 @@ def aggregate_rows(
             added.append(AggregateSpec(high_name(output.name), "sum", high_name(output.name)))
     specs += added
     if not quantiles:
-        return _with_totals(group_by(table, keys, specs, me, carried, who, in_order), outputs)
+        return _with_totals(group_by(table, keys, specs, me, carried, who, in_order, runs), outputs)
     assert who is None, "quantiles need the order of values"
     table = with_picks(table, keys, quantiles, me)
     sums = [*specs, *(each for q in quantiles for each in q.sums())]

@@ -108,7 +108,8 @@ def _operate(
             else:
                 who, schema, by = _who(step, me), source.schema, step.sorts_by or keys
                 carried += [key for key in keys if key not in by]
-                groups = aggregate_rows(table, schema, by, aggregates, carried, me, who, looking, step.in_order)
+                runs = _runs(step, tables)
+                groups = aggregate_rows(table, schema, by, aggregates, carried, me, who, looking, step.in_order, runs)
             return groups if looking is None else looking.settle(groups, table.n_rows, me)
         case Noise(source):
             return noised(_table(source, tables), step.operator, step.name, me, draw)
@@ -118,7 +119,7 @@ def _operate(
                 return seen_join(a, b, on, how, step.unique_side, who, me, check)
             if step.bounded is not None:
                 return _join_bounded(a, b, step.operator, step.bounded, on_more, me)
-            return _join(a, b, step.operator, step.unique_side, check, me)
+            return _join(a, b, step.operator, step.unique_side, check, me, _runs(step, tables))
         case CrossOne(left, right):
             return cross_one(_table(left, tables), _table(right, tables), me)
         case Sort(source, keys):
@@ -164,6 +165,11 @@ def _table(source: Node, tables: Mapping[str, SecretTable]) -> SecretTable:
     return tables[source.name]
 
 
+def _runs(step: MpcStep, tables: Mapping[str, SecretTable]) -> list[int]:
+    """Return how many rows each owner has put in order, of the rows that the step is about to."""
+    return [tables[name].n_rows for name in step.merges]
+
+
 def _concat(parts: list[SecretTable], me: Party) -> SecretTable:
     # A part that another operator reads, too, may carry texts that are not wanted here.
     common = [name for name in parts[0].columns if all(name in part.columns for part in parts)]
@@ -202,24 +208,30 @@ def _ordering(source: Node, keys: tuple[IrSortKey, ...]) -> list[SortKey]:
 
 
 def _join(
-    left: SecretTable, right: SecretTable, join: Join, unique_side: str | None, check: OnRepeated | None, me: Party
+    left: SecretTable,
+    right: SecretTable,
+    join: Join,
+    unique_side: str | None,
+    check: OnRepeated | None,
+    me: Party,
+    runs: Sequence[int],
 ) -> SecretTable:
     on = join.on
     match join.how:
         case "semi":
-            return semi_join(left, right, on, me)
+            return semi_join(left, right, on, me, runs)
         case "anti":
-            return anti_join(left, right, on, me)
+            return anti_join(left, right, on, me, runs)
         case "left" if unique_side == "right":
-            return left_join_unique(left, right, on, me, check)
+            return left_join_unique(left, right, on, me, check, runs)
         case "left":
-            matched = _join(left, right, replace(join, how="inner"), unique_side, check, me)
+            matched = _join(left, right, replace(join, how="inner"), unique_side, check, me, runs)
             return with_unmatched(matched, left, right, on, me)
         case "inner":
             if unique_side == "right":
-                return join_unique(left, right, on, me, check)
+                return join_unique(left, right, on, me, check, runs)
             if unique_side == "left":
-                return join_unique(right, left, [(r, l_) for l_, r in on], me, check)
+                return join_unique(right, left, [(r, l_) for l_, r in on], me, check, runs)
             return join_nested(left, right, on, me)
         case _ as never:
             assert_never(never)

@@ -23,7 +23,7 @@ from conclave.operators.match import (
     is_any,
     key_pairs,
     like_the_one_above,
-    merge_order,
+    order_both,
     right_rows_in_order,
     usable,
 )
@@ -80,7 +80,7 @@ def _match_several(
         raise TooManyPairs(tuple(f"{a} = {b}" for a, b in on), left.n_rows, right.n_rows, most)
     keys = list(dict.fromkeys(name for _, name in on))
     right_usable = usable(right, keys, me)
-    order = merge_order(left, right, right_usable, on, me)
+    order = order_both(left, right, right_usable, on, me)
     # Also where all right rows are usable: what stands above the first of them copies zeros, which may be its key.
     marked = replace(right, valid=public_bits(1, right.n_rows, me) if right_usable is None else right_usable)
     together, places = right_rows_in_order(list(marked.shares()), left.n_rows, order, me)

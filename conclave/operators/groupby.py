@@ -17,10 +17,10 @@ from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, words_to_planes
 from conclave.mpc.scan import segmented_minimum
 from conclave.mpc.shares import AShare, BitShare, BShare, Share, concat_bits, public_bits, public_share
-from conclave.mpc.sort import Columns, partition, sort_permutation
+from conclave.mpc.sort import Columns, partition
 from conclave.operators.aggregate import AggregateSpec, Counted, aggregate, comparison_bits, counted_columns, finish
 from conclave.operators.seen import group_order, see_group_keys, shuffle_rows
-from conclave.operators.sort import SortKey, key_planes, sort_existing
+from conclave.operators.sort import SortKey, bring_in_order, key_planes, sort_existing
 from conclave.operators.table import InOrder, SecretTable, as_arithmetic
 
 
@@ -32,12 +32,13 @@ def group_by(
     carried: Sequence[str] = (),
     who: Knowledge | None = None,
     in_order: InOrder = "no",
+    runs: Sequence[int] = (),
 ) -> SecretTable:
     """Return one valid row per group of equal keys, NULL being a key like any other.
 
     `carried` are columns that the keys determine, such as the bytes of a string whose code is a key: they come along
     without being sorted by. `in_order`: whether rows that agree in the keys stand together already, and those that do not
-    exist behind them; then nothing is sorted, or only which rows exist.
+    exist behind them; then nothing is sorted, or only which rows exist. `runs`: see `bring_in_order`.
 
     Shapes:  as many rows as the table (one if there are no keys), the groups first, in the order of their
              keys; if all three may see the keys, as many as there are groups. Columns: the keys, then the aggregates.
@@ -48,7 +49,7 @@ def group_by(
         return aggregate(table, specs, me)
     used = list(dict.fromkeys([*keys, *carried, *(spec.over for spec in specs if spec.over is not None)]))
     table = table.select(used)
-    arranged = _sorted(table, keys, in_order, me) if who is None else _seen(table, keys, who, me)
+    arranged = _sorted(table, keys, in_order, runs, me) if who is None else _seen(table, keys, who, me)
     ordered = arranged.table
     counted = counted_columns(ordered, specs, None, me)  # invalid rows are last and disturb no valid group
     running = _running(specs, counted, arranged.is_first, me)
@@ -100,14 +101,14 @@ class _Arranged:
     last_to_front: Callable[[Columns], list[Share]]
 
 
-def _sorted(table: SecretTable, keys: Sequence[str], in_order: InOrder, me: Party) -> _Arranged:
+def _sorted(table: SecretTable, keys: Sequence[str], in_order: InOrder, runs: Sequence[int], me: Party) -> _Arranged:
     """Bring groups together by sorting."""
-    table, is_first, is_last = _sort_into_groups(table, keys, in_order, me)
+    table, is_first, is_last = _sort_into_groups(table, keys, in_order, runs, me)
     return _Arranged(table, is_first, is_last, lambda columns: partition(is_last.invert(me), columns, me)[0])
 
 
 def _sort_into_groups(
-    table: SecretTable, keys: Sequence[str], in_order: InOrder, me: Party
+    table: SecretTable, keys: Sequence[str], in_order: InOrder, runs: Sequence[int], me: Party
 ) -> tuple[SecretTable, BitShare, BitShare]:
     """Sort, and return with the table the bits that mark the first and the last row of each group."""
     if in_order != "no":
@@ -116,12 +117,11 @@ def _sort_into_groups(
     if planes is None or table.n_rows == 0:
         return table, public_bits(1, table.n_rows, me), public_bits(1, table.n_rows, me)
     # The bits that were sorted by tell groups apart, NULLs and invalid rows included; they move along.
-    words: list[Share] = [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
-    columns = list(table.shares())
-    moved = [*columns, *words] if in_order != "no" else sort_permutation(planes, me).apply([*columns, *words], me)
-    changes = differ_from_previous([w for w in moved[len(columns) :] if isinstance(w, BShare)], me)
-    end = public_bits(1, 1, me)
-    return table.with_shares(moved[: len(columns)]), concat_bits([end, changes]), concat_bits([changes, end])
+    columns, words = list(table.shares()), [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
+    if in_order == "no":
+        columns, words = bring_in_order(columns, planes, runs, me)
+    changes, end = differ_from_previous(words, me), public_bits(1, 1, me)
+    return table.with_shares(columns), concat_bits([end, changes]), concat_bits([changes, end])
 
 
 def _seen(table: SecretTable, keys: Sequence[str], who: Knowledge, me: Party) -> _Arranged:

@@ -48,6 +48,7 @@ class InputTable:
     padding: int = 1  # rows that do not exist are added, up to a multiple of this; which those are is secret
     is_filled: bool = False  # and before that, up to a number that the owner knows: `at_least`
     at_least: int = 0
+    order: tuple[str, ...] = ()  # columns by which the owner orders its rows, ascending, NULL last
 
     @property
     def has_valid(self) -> bool:
@@ -163,14 +164,32 @@ class _Vectors:
     def of(table: InputTable, plain: PlainTable) -> "_Vectors":
         """Return the vectors of a table, which is found to be as declared."""
         n_there = _check(table, plain)
-        n_rows, words, present = padded_rows(max(n_there, table.at_least), table.padding), {}, {}
+        n_rows = padded_rows(max(n_there, table.at_least), table.padding)
+        words: dict[str, Array] = {}
+        present: dict[str, Array] = {}
         for column in table.columns:
             values, nulls = plain[column.name]
             is_null = np.zeros(n_there, np.bool_) if nulls is None else nulls
             # A NULL has no value: whatever stood there must not take part in anything.
-            words[column.name] = _padded(np.where(is_null, 0, values).astype(np.uint64), n_rows)
-            present[column.name] = _padded(~is_null, n_rows)
-        return _Vectors(n_rows, words, present, _padded(np.ones(n_there, np.bool_), n_rows))
+            words[column.name] = np.where(is_null, 0, values).astype(np.uint64)
+            present[column.name] = ~is_null
+        rows = _in_order(table, words, present) if table.order else slice(None)
+        # Rows that do not exist are all alike, and last: so is their place in any order.
+        return _Vectors(
+            n_rows,
+            {name: _padded(values[rows], n_rows) for name, values in words.items()},
+            {name: _padded(bits[rows], n_rows) for name, bits in present.items()},
+            _padded(np.ones(n_there, np.bool_), n_rows),
+        )
+
+
+def _in_order(table: InputTable, words: Mapping[str, Array], present: Mapping[str, Array]) -> Array:
+    """Return the rows in the order that `key_planes` gives them: of what is shared, not of what it was encoded from."""
+    columns, keys = {column.name: column for column in table.columns}, list[Array]()
+    for name in reversed(table.order):
+        values = words[name]
+        keys += [values.view(np.int64) if columns[name].signed else values, ~present[name]]
+    return np.lexsort(keys)
 
 
 def padded_rows(n_rows: int, multiple: int) -> int:

@@ -1,5 +1,9 @@
-"""Joins: sort-merge against unique keys, nested loops for the rest, and a broadcast of a single row."""
+"""Joins: sort-merge against unique keys, nested loops for the rest, and a broadcast of a single row.
 
+`runs`, of both sides, are as `match_rows` takes them.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +19,12 @@ MOST_PAIRS = 1 << 24
 
 
 def join_unique(
-    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+    left: SecretTable,
+    right: SecretTable,
+    on: On,
+    me: Party,
+    on_repeated: OnRepeated | None = None,
+    runs: Sequence[int] = (),
 ) -> SecretTable:
     """Inner join; among the valid rows of `right` no combination of keys may come twice.
 
@@ -25,12 +34,17 @@ def join_unique(
     Raises:  ShapeError if columns share a name.
     """
     need_disjoint(left, right)
-    beside, matched = match_rows(left, right, on, me, on_repeated)
+    beside, matched = match_rows(left, right, on, me, on_repeated, runs)
     return SecretTable(left.n_rows, {**left.columns, **beside.columns}, matched)
 
 
 def left_join_unique(
-    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+    left: SecretTable,
+    right: SecretTable,
+    on: On,
+    me: Party,
+    on_repeated: OnRepeated | None = None,
+    runs: Sequence[int] = (),
 ) -> SecretTable:
     """Left join; among the valid rows of `right` no combination of keys may come twice.
 
@@ -40,30 +54,30 @@ def left_join_unique(
     Raises:  ShapeError if columns share a name.
     """
     need_disjoint(left, right)
-    beside, matched = match_rows(left, right, on, me, on_repeated)
+    beside, matched = match_rows(left, right, on, me, on_repeated, runs)
     names = list(beside.columns)
     present = both_in_one_round([(beside.columns[name].present, matched) for name in names], me)
     nullable = {n: replace(beside.columns[n], present=bits) for n, bits in zip(names, present, strict=True)}
     return SecretTable(left.n_rows, {**left.columns, **nullable}, left.valid)
 
 
-def semi_join(left: SecretTable, right: SecretTable, on: On, me: Party) -> SecretTable:
+def semi_join(left: SecretTable, right: SecretTable, on: On, me: Party, runs: Sequence[int] = ()) -> SecretTable:
     """Keep the left rows that some right row matches, each once; keys may repeat on both sides.
 
     Shapes:  the rows of `left`, in its order; its columns.
     Reveals: nothing, not even the number of matches.
     """
-    _, matched = match_rows(left, right.select(_right_keys(on)), on, me)
+    _, matched = match_rows(left, right.select(_right_keys(on)), on, me, runs=runs)
     return replace(left, valid=matched)
 
 
-def anti_join(left: SecretTable, right: SecretTable, on: On, me: Party) -> SecretTable:
+def anti_join(left: SecretTable, right: SecretTable, on: On, me: Party, runs: Sequence[int] = ()) -> SecretTable:
     """Keep the left rows that no right row matches, those with a NULL key among them (NOT EXISTS, not NOT IN).
 
     Shapes:  the rows of `left`, in its order; its columns.
     Reveals: nothing, not even the number of matches.
     """
-    _, matched = match_rows(left, right.select(_right_keys(on)), on, me)
+    _, matched = match_rows(left, right.select(_right_keys(on)), on, me, runs=runs)
     return replace(left, valid=both(left.valid, matched.invert(me), me))
 
 

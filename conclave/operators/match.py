@@ -14,12 +14,14 @@ from conclave.mpc.compare import all_equal, is_zero
 from conclave.mpc.convert import bit_to_arithmetic, columns_to_planes
 from conclave.mpc.errors import RepeatedKeys, ShapeError
 from conclave.mpc.known import accumulate, differences, pad
+from conclave.mpc.merge import merge_permutation, pays
 from conclave.mpc.party import Party
 from conclave.mpc.planes import concat_planes, planes_of_bits
 from conclave.mpc.shares import AShare, BitShare, Share, concat_arithmetic, concat_bits, open_bits, public_bits
 from conclave.mpc.sort import Order, partition, sort_permutation
 from conclave.mpc.together import for_each
-from conclave.operators.table import SecretTable, both, common_width
+from conclave.operators.sort import SortKey, key_planes
+from conclave.operators.table import SecretTable, both, common_width, concat
 
 On = Sequence[tuple[str, str]]
 OnRepeated = Callable[[tuple[str, ...]], None]  # takes the names of the keys
@@ -31,19 +33,25 @@ def refuse_repeated(keys: tuple[str, ...]) -> None:
 
 
 def match_rows(
-    left: SecretTable, right: SecretTable, on: On, me: Party, on_repeated: OnRepeated | None = None
+    left: SecretTable,
+    right: SecretTable,
+    on: On,
+    me: Party,
+    on_repeated: OnRepeated | None = None,
+    runs: Sequence[int] = (),
 ) -> tuple[SecretTable, BitShare]:
     """Return beside each left row one right row of equal keys, if a valid one is there, and whether it is.
 
     Where several right rows have the key, it is one of them, the same for all left rows of that key. Rows that do not
-    exist and NULLs among the keys match nothing.
+    exist and NULLs among the keys match nothing. `runs`: how many rows of the left, then of the right, stand in the order
+    of their keys already, see `bring_in_order`.
 
     Shapes:  as many rows as `left`, in its order; the columns of `right`, which hold anything where nothing matches.
     Reveals: nothing, not even the number of matches; with `on_repeated`, whether two right rows have the same keys.
              It is called if they do.
     """
     right_usable = usable(right, [r for _, r in on], me)
-    order = merge_order(left, right, right_usable, on, me)
+    order = order_both(left, right, right_usable, on, me, runs)
     # Also where all right rows are usable: what stands above the first of them copies zeros, which may be its key.
     is_there = public_bits(1, right.n_rows, me) if right_usable is None else right_usable
     marked = replace(right, valid=is_there)
@@ -76,7 +84,14 @@ def key_pairs(left: SecretTable, right: SecretTable, on: On) -> list[tuple[AShar
     return [(x.values, y.values, common_width([x, y])) for x, y in columns]
 
 
-def merge_order(left: SecretTable, right: SecretTable, right_usable: BitShare | None, on: On, me: Party) -> Order:
+def order_both(
+    left: SecretTable,
+    right: SecretTable,
+    right_usable: BitShare | None,
+    on: On,
+    me: Party,
+    runs: Sequence[int] = (),
+) -> Order:
     """Order the rows of both by key; within a key unusable right rows, usable ones, left rows.
 
     Reveals: nothing.
@@ -87,10 +102,26 @@ def merge_order(left: SecretTable, right: SecretTable, right_usable: BitShare | 
     if right_usable is not None:
         tags.insert(0, concat_bits([public_bits(0, n_left, me), right_usable]))
     planes = [planes_of_bits(tags)]
+    if runs:
+        both_keys = _keys_of_both(left, right, on, me)
+        ordered = key_planes(both_keys, [SortKey(name) for name in both_keys.columns], me)
+        if ordered is not None and pays(runs, planes[0].count + ordered.count):
+            return merge_permutation(concat_planes([*planes, ordered]), runs, me)[0]
     pairs = [(concat_arithmetic([x, y]), width) for x, y, width in key_pairs(left, right, on)]
     for keys in for_each(pairs, lambda pair, lane: columns_to_planes([pair[0]], lane, pair[1]), me):
         planes += keys
     return sort_permutation(concat_planes(planes), me)
+
+
+def _keys_of_both(left: SecretTable, right: SecretTable, on: On, me: Party) -> SecretTable:
+    """Return the keys of the left rows, and below them those of the right."""
+    return concat(
+        [
+            SecretTable(table.n_rows, {f"key {k}": table.columns[name] for k, name in enumerate(names)}, table.valid)
+            for table, names in ((left, [a for a, _ in on]), (right, [b for _, b in on]))
+        ],
+        me,
+    )
 
 
 def right_rows_in_order(payload: Sequence[Share], n_left: int, order: Order, me: Party) -> tuple[list[Share], AShare]:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from conclave.mpc.bits import and_planes
 from conclave.mpc.convert import columns_to_planes
+from conclave.mpc.merge import merge_permutation, pays
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, concat_planes, planes_of_bits
+from conclave.mpc.shares import BShare, Share
 from conclave.mpc.sort import sort_permutation
 from conclave.mpc.together import for_each
 from conclave.operators.table import InOrder, SecretColumn, SecretTable
@@ -42,6 +44,28 @@ def sort_table(table: SecretTable, keys: Sequence[SortKey], me: Party) -> Secret
         return table
     order = sort_permutation(planes, me)
     return table.with_shares(order.apply(list(table.shares()), me))
+
+
+def bring_in_order(
+    columns: Sequence[Share], key: Planes, runs: Sequence[int], me: Party
+) -> tuple[list[Share], list[BShare]]:
+    """Return columns in the ascending order of a key, and the key's planes as words, in that order too.
+
+    `runs`: how many rows stand in order already, one run behind the other; none if that is not known. They are merged
+    where that is faster. Equal rows then come in any order, else in the one that they had.
+
+    Shapes:  n rows everywhere; as many words as 64 go into the key's planes.
+    Reveals: uniformly random permutations, nothing of the data.
+    """
+    if runs and pays(runs, key.count):
+        order, ordered = merge_permutation(key, runs, me)
+        return order.apply(columns, me), _words(ordered)
+    moved = sort_permutation(key, me).apply([*columns, *_words(key)], me)
+    return moved[: len(columns)], [word for word in moved[len(columns) :] if isinstance(word, BShare)]
+
+
+def _words(planes: Planes) -> list[BShare]:
+    return [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
 
 
 def key_planes(table: SecretTable, keys: Sequence[SortKey], me: Party) -> Planes | None:

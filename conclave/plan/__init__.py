@@ -16,6 +16,7 @@ In reading order:
 - derived: columns of an answer that follow from others
 - push_up: what recipients do with the opened answer by themselves
 - facts: what is known of a step's rows, and which sorts that spares
+- runs: what owners order before they share it, for MPC to merge
 - lower: the optimised query to steps
 - wire: canonical JSON and the digest that workers compare
 - show: the plan as text for people

@@ -34,6 +34,7 @@ from conclave.plan.compaction import compacted
 from conclave.plan.disclose import disclosures
 from conclave.plan.facts import Facts, facts_after, spared
 from conclave.plan.push_up import push_up
+from conclave.plan.runs import with_runs
 from conclave.plan.sensitivity import Sensitivity, Unbounded
 from conclave.plan.sizes import has_conditions
 from conclave.plan.steps import (
@@ -78,7 +79,9 @@ def lower(
         lowering.judged = frozenset(nodes_in(root))
     owner = owner_of(root.source)
     ends = lowering.one_owner(root, owner) if owner is not None else lowering.several_owners(root, computed)
-    steps = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
+    steps: tuple[Step, ...] = (*lowering.local, *lowering.shares, *lowering.mpc, *ends)
+    if owner is None and setting.protocol == "replicated3":
+        steps = with_runs(steps)
     return Plan(
         query=root,
         mpc=None if owner is not None else setting,

@@ -19,7 +19,8 @@ from conclave.ir.expressions import Column
 from conclave.ir.nodes import QUANTILES, Aggregate, Concat, Input, Join, Node, Project
 from conclave.ir.noise import Noise
 from conclave.ir.types import key_bits
-from conclave.plan.steps import MpcStep, ShareStep, Step
+from conclave.ir.walk import nodes_in
+from conclave.plan.steps import LocalStep, MpcStep, ShareStep, Step
 
 # How wide a key has to be for each level of merges: two runs are one, up to four are two, up to eight three.
 LEVEL_BITS = 16
@@ -74,9 +75,12 @@ def _marked(step: Step, orders: Mapping[str, tuple[str, ...]], merges: Mapping[s
 
 def _protects(step: Step) -> bool:
     """Whether the step keeps a minimum of subjects, or draws noise."""
-    if not isinstance(step, MpcStep):
-        return False
-    return isinstance(step.operator, Noise) or (isinstance(step.operator, Aggregate) and bool(step.operator.guards))
+    match step:
+        case MpcStep(operator=node) | LocalStep(query=node):
+            return any(
+                isinstance(each, Noise) or (isinstance(each, Aggregate) and each.guards) for each in nodes_in(node)
+            )
+    return False
 
 
 def _wanted(step: MpcStep, named: Mapping[str, Step]) -> list[tuple[str, tuple[str, ...]]] | None:

@@ -184,12 +184,13 @@ def describe(step: Step, plan: Plan) -> tuple[str, str]:
                 *([f"a multiple of {multiple}"] * (multiple > 1)),
             ]
             padded = f", with rows that do not exist up to {' and '.join(upto)}" if upto else ""
-            return f"{party}", f"secret-share {source} ({columns}){padded}"
+            ordered = f", ordered by {', '.join(step.order)}" if step.order else ""
+            return f"{party}", f"secret-share {source} ({columns}){ordered}{padded}"
         case MpcStep(_, operator):
             most = f", up to {step.bounded.most} rows of a key on the {step.bounded.side}" if step.bounded else ""
             seen = f", by keys that {', '.join(step.seen_by)} may see" if step.seen_by else ""
             dropped = ", then drop rows that do not exist, and tell how many are left" if step.is_compacted else ""
-            return _mpc(plan), show_node(operator) + most + _not_sorted(step) + seen + dropped
+            return _mpc(plan), show_node(operator) + most + _not_sorted(step) + _merged(step) + seen + dropped
         case RevealStep(_, source, recipients, schema):
             of = "" if schema == plan.answer else f" ({', '.join(f.name for f in schema)})"
             return _mpc(plan), f"open {source}{of}, rows shuffled, to {', '.join(recipients)}"
@@ -207,6 +208,11 @@ def _not_sorted(step: MpcStep) -> str:
         case "existing":
             return ", sorted already but for rows that do not exist"
     return f", sorted by {', '.join(step.sorts_by)} alone" if step.sorts_by else ""
+
+
+def _merged(step: MpcStep) -> str:
+    """Return which owners' order the step makes use of, see `runs`."""
+    return f", merging {', '.join(step.merges)} where that is faster than sorting" if step.merges else ""
 
 
 def _mpc(plan: Plan) -> str:

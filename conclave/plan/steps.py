@@ -56,6 +56,7 @@ class ShareStep:
     is_one_row: bool = False  # whether there is exactly one row whatever the data
     padding: int = 1  # rows that do not exist are added, up to a multiple of this
     hides_filters: bool = False  # and before that, up to as many as there would be without conditions on the rows
+    order: tuple[str, ...] = ()  # columns by which the party's worker orders the rows before it shares them
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class MpcStep:
     sorts_by: tuple[str, ...] = ()  # of a grouping: keys that tell the others; none: it sorts by all
     in_order: InOrder = "no"  # of what it would sort
     is_compacted: bool = False  # rows that do not exist are dropped after it, and how many are left is told
+    merges: tuple[str, ...] = ()  # shared tables whose rows, each in order, are all that it would sort
     bounded: Bounded | None = None  # of a join that has no unique side, nor keys that somebody sees
 
     @property

@@ -20,7 +20,9 @@ from tests.bench.scale import run_scale
 from tests.bench.start import PHASES, lines_of, run_start
 
 
-@pytest.mark.parametrize(("op", "tls"), [pytest.param("join", False, marks=pytest.mark.deep), ("sort", True)])
+@pytest.mark.parametrize(
+    ("op", "tls"), [pytest.param("join", False, marks=pytest.mark.deep), ("sort", True), ("merge", False)]
+)
 def test_a_small_bench_measures_three_processes_and_agrees_with_numpy(op, tls):
     report = run_bench(op, rows=64, key_bits=16, tls=tls, repeat=1)
     assert report["seconds"] > 0

@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 
 from conclave.compile import compile_query
-from conclave.ir.nodes import Aggregate, Input, Sort
+from conclave.ir.nodes import Aggregate, Concat, Input, Sort
 from conclave.local.sqltext import to_sql
 from conclave.passes.aggregate_before_join import aggregate_before_join
 from conclave.plan.lower import lower
+from conclave.plan.runs import without_runs
 from conclave.plan.steps import Disclosure, LocalStep, MpcStep, RevealStep, SendStep, ShareStep
 from conclave.ranges import with_checks
 from policy.canonical import canonical_json, digest
 from policy.protections import protections_of
+from policy.steps import check_steps
 from policy.verify import Request, verify
 from tests.policy.conftest import COLUMNS, plan, policy, scan
 
@@ -94,6 +96,30 @@ def test_a_sort_left_out_without_a_reason_is_refused():
         replace(groups, in_order="existing"),
     ):
         assert "unfaithful" in codes(replace(told, steps=tuple(wrong if s is groups else s for s in told.steps)))
+
+
+def test_rows_that_nobody_put_in_order_are_not_merged():
+    both = replace(scan("alpha/visits"), dataset="bravo/people", owner="bravo")
+    sql, tables = "SELECT id, SUM(pay) AS s FROM visits GROUP BY id", {"visits": Concat((scan("alpha/visits"), both))}
+    told = compile_query(sql, tables, ("analyst",), ("alpha", "bravo", "carol"))
+    share = next(step for step in told.steps if isinstance(step, ShareStep))
+    groups = next(step for step in told.steps if isinstance(step, MpcStep) and step.merges)
+    assert list(check_steps(told)) == []
+    assert (share.order, groups.merges) == (("id",), ("s1", "s2"))
+    for step, wrong in (
+        (share, replace(share, order=())),
+        (share, replace(share, order=("s",))),
+        (share, replace(share, order=("id", "s"))),
+        (groups, replace(groups, merges=())),
+        (groups, replace(groups, merges=("s2", "s1"))),
+        (groups, replace(groups, merges=("s1",))),
+    ):
+        changed = replace(told, steps=tuple(wrong if s is step else s for s in told.steps))
+        assert {reason.code for reason in check_steps(changed)} == {"unfaithful"}
+    nobody = replace(told, steps=tuple(map(without_runs, told.steps)))
+    assert {reason.code for reason in check_steps(nobody)} == {"unfaithful"}
+    cheetah = replace(told, mpc=replace(told.mpc, protocol="cheetah", compute=("alpha", "bravo")))
+    assert {reason.code for reason in check_steps(cheetah)} == {"unfaithful"}
 
 
 def test_a_step_left_out_is_refused(joined):
