@@ -190,6 +190,9 @@ class _Tracing:
         if self.multiples is None:
             return
         shape = self.multiples.shaping.shape(node.source)
+        for dataset, _ in sorted(thread.demands):
+            if why := self.multiples.may_overlap(node, dataset, self.recipient):
+                yield why
         for output in node.outputs:
             if why := shape.lets_count_more(output, node.keys):
                 yield why

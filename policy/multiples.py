@@ -52,6 +52,7 @@ class Repeat:
     names: Names  # columns that are made of its columns
     copies: Mapping[str, str]  # of these, which are its columns as they are
     picked: str = ""  # the condition by which an author picks how often
+    compared: str = ""  # a condition on both
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,21 @@ class Multiples:
             others = sorted(each.dataset for each in repeat.by if not self._may_repeat(each, owners, recipient))
             if others:
                 return f"they count as often in {call} as {others[0]} has rows of the same {_listed(repeat.on)}"
+        return ""
+
+    def may_overlap(self, node: Aggregate, dataset: str, recipient: str) -> str:
+        """Return how an author, or a recipient, can have a dataset's rows be in several groups; "" if neither can.
+
+        Two groups could have the same rows but for one, and whatever is told of both be subtracted.
+        """
+        for repeat in self.rows(node.source).repeats:
+            key = next((k for k in node.keys if k in repeat.names and repeat.copies.get(k) not in repeat.on), None)
+            if key is None or not any(each.dataset == dataset for each in repeat.victims):
+                continue
+            if any(each.owner == recipient for each in repeat.by):
+                return f"{recipient} has brought {key}, by which rows can be in several groups"
+            if why := repeat.compared or repeat.picked or _made_up(repeat.side, self.shaping):
+                return f"rows can be in several groups by {key}: {why} says in which"
         return ""
 
     def _may_repeat(self, source: Source, owners: set[str], recipient: str) -> bool:
@@ -175,6 +191,19 @@ def _picks(side: Node, shaping: Shaping) -> str:
     return ""
 
 
+def _made_up(side: Node, shaping: Shaping) -> str:
+    """Return what in a relation makes rows beside each other of which the data have one alone."""
+    for node in nodes_in(side):
+        if isinstance(node, Concat) and shaping.shape(node).repeated:
+            return shaping.shape(node).repeated
+        if isinstance(node, Join) and node.how in ("inner", "left"):
+            sides = ((node.left, 0), (node.right, 1))
+            unique = (uniqueness(each, frozenset(pair[k] for pair in node.on)) for each, k in sides)
+            if all(each == Uniqueness.NONE for each in unique):
+                return show_node(node)
+    return ""
+
+
 def _conditions(part: Node) -> tuple[str, ...]:
     return tuple(sorted(show_expression(node.predicate) for node in nodes_in(part) if isinstance(node, Filter)))
 
@@ -204,6 +233,12 @@ def _is_harmless(condition: Expression, repeat: Repeat, shape: Shape) -> bool:
     return _is_plain(condition) or (not read & shape.subjects and all(map(shifts, operands(condition))))
 
 
+def _compares(condition: Expression, repeat: Repeat) -> bool:
+    """Whether a condition reads columns of both sides, the others' keys aside, which are these rows' own."""
+    read = names_in(condition)
+    return not read <= repeat.names and any(repeat.copies.get(name) not in repeat.on for name in read & repeat.names)
+
+
 def shifts(expression: Expression) -> bool:
     """Whether it is of columns and constants by + and - alone: no product that is zero for either of two conditions."""
     match expression:
@@ -222,6 +257,10 @@ def _filter(source: Rows, node: Filter, shape: Shape) -> Rows:
 
 
 def _after(repeat: Repeat, conditions: Iterable[Expression], shape: Shape) -> Repeat:
+    conditions = list(conditions)
+    compared = next((each for each in conditions if _compares(each, repeat)), None)
+    if compared is not None and not repeat.compared:
+        repeat = replace(repeat, compared=show_expression(compared))
     found = next((each for each in conditions if not _is_harmless(each, repeat, shape)), None)
     return repeat if found is None or repeat.picked else replace(repeat, picked=show_expression(found))
 
@@ -234,9 +273,12 @@ def _project(source: Rows, node: Project, shape: Shape) -> Rows:
     picked = {
         name: source.picked[each] for name, below in read.items() for each in sorted(below & source.picked.keys())
     }
+    compared = [each.compared for each in source.repeats]
     for output in node.outputs if source.repeats else ():
         conditions = [each for test in tests_in(output.expression) for each in conjuncts(test)]
-        found = (_after(each, conditions, shape).picked for each in source.repeats)
+        after = [_after(each, conditions, shape) for each in source.repeats]
+        compared = [had or each.compared for had, each in zip(compared, after, strict=True)]
+        found = (each.picked for each in after)
         if why := next((why for why, each in zip(found, source.repeats, strict=True) if why and not each.picked), ""):
             picked[output.name] = why
     repeats = tuple(
@@ -244,8 +286,9 @@ def _project(source: Rows, node: Project, shape: Shape) -> Rows:
             each,
             names=frozenset(name for name, below in read.items() if below & each.names),
             copies={name: each.copies[of] for name, of in copies.items() if of in each.copies},
+            compared=why,
         )
-        for each in source.repeats
+        for each, why in zip(source.repeats, compared, strict=True)
     )
     return Rows(source.sources, columns, repeats, picked)
 
