@@ -6,7 +6,7 @@ all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), an
 have to say that there are more. And as many equations as a group has rows can be solved for all of them, as power sums
 (`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once at most, and in fewer than k sums of
 different products, a variance's included. An extreme or quantile is one row's value whatever the minimum: of cost * 1000 + days it
-would be two of them, so it is of one column, and as many of them as a group has rows list all, so they count as sums do.
+would be two of them, and of (days - 7) * (days - 7) that of a row that the author chooses; so it is of one column, once, and as many of them as a group has rows list all, so they count as sums do.
 """
 
 import math
@@ -41,11 +41,11 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
         extremes = [(node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES]
-        mixed = next(((node, output) for node, output in extremes if factors.is_of_several(node, output)), None)
+        mixed = next(((node, problem) for node, output in extremes if (problem := factors.mixture(node, output))), None)
         if mixed is not None:
-            node, output = mixed
-            what = f"{output.function}({output.over}) is one row's number, made of several of its columns"
-            fix = "ask for extremes and quantiles of one column at a time"
+            node, problem = mixed
+            what = f"{problem} is one row's number, and the query says which row's"
+            fix = "ask for extremes and quantiles of one column at a time, as it is"
             yield _reason(policy, node, "minimum-not-countable", what, fix)
             continue
         squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
@@ -117,9 +117,18 @@ class _Factors:
                 return f"{column[1]} {self.of_two_values[column]} and is multiplied"
         return ""
 
-    def is_of_several(self, node: Aggregate, output: AggregateOutput) -> bool:
-        """Whether what is aggregated is made of several columns of a row."""
-        return output.over is not None and len(self.of(node.source, output.over)) > 1
+    def mixture(self, node: Aggregate, output: AggregateOutput) -> str:
+        """Return what an extreme is of, if it is of several columns of a row, or of one times itself; else "".
+
+        The least `(days - 7) * (days - 7)` is of whoever is nearest to 7, and 0 where anybody is there.
+        """
+        assert output.over is not None
+        powers = self.of(node.source, output.over)
+        if len(powers) > 1:
+            return f"{output.function}({output.over}), made of several columns,"
+        return next(
+            (f"{output.function} of {n} times itself" for (_, n), (power, _) in powers.items() if power > 1), ""
+        )
 
     def of(self, node: Node, name: str) -> Powers:
         """Return how often each table's column is a factor of a relation's column."""
