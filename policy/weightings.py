@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from conclave.ir.expressions import Arithmetic, Case, Column, Expression, operands
+from conclave.ir.expressions import Arithmetic, Case, Column, Expression, columns_of, operands
 from conclave.ir.nodes import SPREADS, Aggregate, AggregateOutput, Collect, Node, Project, Scan
 from conclave.ir.show import show_expression
 from conclave.ir.types import Decimal, Integer, Type
@@ -111,6 +111,8 @@ class _Factors:
         powers = self.of(node.source, output.over)
         times = 2 if output.function in _SQUARED and len(powers) > 1 else 1
         for column, (power, is_beside_others) in sorted(powers.items()):
+            if column == _NUMBER and is_beside_others:
+                return "a number of rows or values, which may be one for all but some, is multiplied"
             if power * times > 1:
                 return f"{column[1]} is multiplied by itself"
             if is_beside_others and column in self.of_two_values:
@@ -157,11 +159,18 @@ class _Factors:
         match expression:
             case Column(name):
                 return self.of(source, name)
+            case Arithmetic("/", left, right) if self._is_mean(source, left, right):
+                return self._product(source, left)
             case Arithmetic("*" | "/", left, right):
                 return _added(self._product(source, left), self._product(source, right))
             case Case(branches, default):  # its conditions are another matter: see `policy.weights`
                 return _most(self._product(source, each) for each in (*(value for _, value in branches), default))
         return _most(self._product(source, part) for part in operands(expression))
+
+    def _is_mean(self, source: Node, total: Expression, number: Expression) -> bool:
+        """Whether something of a person is divided by a number as it is, which is never 0 and weighs nobody out."""
+        bare = without_casts(number)
+        return isinstance(bare, Column) and set(self.of(source, bare.name)) == {_NUMBER} and bool(columns_of(total))
 
 
 def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> Mapping[tuple[str, str], str]:
