@@ -2,8 +2,8 @@
 
 Theory. An aggregate of many hides one of them as long as all count alike, or as their own data say. An author can break
 that by a column that decides between values (`weighed`), and by letting some rows stand more often than others
-(`repeated`). A NULL is no value, and counts for nobody, but where it is chosen (`chosen`) COUNT makes it a number that
-decides; constants that differ from one part of a UNION ALL to the next decide by the part. A join repeats rows as
+(`repeated`). A NULL is no value, and counts for nobody, but where it is chosen (`chosen`), or may be, COUNT of one
+person's rows makes it a number that everybody has; constants that differ from one part of a UNION ALL to the next decide by the part. A join repeats rows as
 often as they meet: that is for the data to say (whose: `policy.multiples`), as long as the keys are data and no rows were picked
 beside which others stay, and no condition after it picks pairs, but by comparing a column of the one side with one of the other.
 """
@@ -39,6 +39,7 @@ from policy.document import Policy
 from policy.domain import passed
 from policy.made import Making
 from policy.mean import without_casts
+from policy.present import Present, needed
 from policy.weights import may_be_null, weighs
 
 Names = frozenset[str]
@@ -55,6 +56,7 @@ class Shape:
     subjects: Names = frozenset()  # of those, whom rows are about
     weighed: Names = frozenset()  # of some rows they may say more than of others
     chosen: Names = frozenset()  # NULL where the author says so
+    numbers: Names = frozenset()  # 0 of a person who has no value
     constants: Mapping[str, str] = field(default_factory=dict)
     repeated: str = ""  # why some rows may stand more often than others
     pairs: tuple[tuple[Names, Names], ...] = ()  # columns of the sides of each join that repeats rows
@@ -64,6 +66,9 @@ class Shape:
         call = f"{output.function}({output.over or '*'})"
         if output.over in self.subjects and output.function != "count":
             return f"{call} tells whom rows are about"
+        is_of_values = output.function != "count" and not output.is_total_of_counts  # that is still their number
+        if output.over in self.numbers and is_of_values:
+            return f"{output.over} is 0, and counted, where somebody has no value in {call}"
         if output.over in self.weighed:
             return f"{output.over} lets some count for more than others in {call}"
         if output.is_distinct or output.function in REPEATABLE:
@@ -119,7 +124,7 @@ class Shaping:
             case Window():
                 return _window(sources[0], node)
             case Aggregate():
-                return _aggregate(sources[0], node)
+                return _aggregate(sources[0], node, self._lacking(node))
             case Join():
                 return self._join(sources[0], sources[1], node)
             case CrossOne():
@@ -128,6 +133,19 @@ class Shaping:
                 return Shape()
             case _ as never:
                 assert_never(never)
+
+    def _lacking(self, node: Aggregate) -> Names:
+        """Return the numbers of values that may be 0 where data are NULL: as a value it is there, and nobody's row is."""
+        if not node.keys:
+            return frozenset()
+        there, lacking = Present(self.making).known(node.source), set()
+        for output in node.outputs:
+            if output.function == "count" and output.over is not None:
+                made = self.making.made(node.source, output.over)
+                known = there if len(there) == len(made) else (frozenset[str](),) * len(made)
+                if any(needed(each) - certain for each, certain in zip(made, known, strict=True)):
+                    lacking.add(output.name)
+        return frozenset(lacking)
 
     def _in_several_parts(self, parts: list[Shape], node: Concat) -> str:
         """Return why rows may stand in several parts. Of rows under a minimum `policy.selections` says it."""
@@ -208,13 +226,16 @@ def _project(source: Shape, node: Project) -> Shape:
             weighed.add(output.name)
         if may_be_null(output.expression, source.chosen):
             chosen.add(output.name)
-    read = {output.name: names_in(output.expression) for output in node.outputs}
+    computed = {output.name: output.expression for output in node.outputs}
+    read = {name: names_in(expression) for name, expression in computed.items()}
     pairs = tuple(
         (frozenset(n for n in read if read[n] & left), frozenset(n for n in read if read[n] & right))
         for left, right in source.pairs
     )
     own, subjects = (frozenset(n for n, of in copies.items() if of in names) for names in (source.own, source.subjects))
-    return Shape(own, subjects, frozenset(weighed), frozenset(chosen), constants, source.repeated, pairs)
+    counted = {name: expression for name, expression in computed.items() if read[name] & source.numbers}
+    numbers = frozenset(name for name, each in counted.items() if weighs(each, frozenset(), source.numbers))
+    return Shape(own, subjects, frozenset(weighed), frozenset(chosen), numbers, constants, source.repeated, pairs)
 
 
 def _picks_pairs(expression: Expression, source: Shape) -> bool:
@@ -239,17 +260,19 @@ def _window(source: Shape, node: Window) -> Shape:
     return replace(source, weighed=source.weighed | made)
 
 
-def _aggregate(source: Shape, node: Aggregate) -> Shape:
+def _aggregate(source: Shape, node: Aggregate, lacking: Names) -> Shape:
     keys = frozenset(node.keys)
     weighed = {o.name for o in node.outputs if source.lets_count_more(o, node.keys)}
     weighed |= {o.name for o in node.outputs if o.function == "count" and o.over in source.chosen}
     chosen = {o.name for o in node.outputs if o.function != "count" and o.over in source.chosen}
+    numbers = lacking | {o.name for o in node.outputs if o.is_total_of_counts and o.over in source.numbers}
     constants = {name: text for name, text in source.constants.items() if name in keys}
     return Shape(
         source.own & keys,
         source.subjects & keys,
         source.weighed & keys | weighed,
         source.chosen & keys | chosen,
+        source.numbers & keys | numbers,
         constants,
     )
 
@@ -263,6 +286,7 @@ def _beside(sources: list[Shape]) -> Shape:
         subjects=union(source.subjects for source in sources),
         weighed=union(source.weighed for source in sources),
         chosen=union(source.chosen for source in sources),
+        numbers=union(source.numbers for source in sources),
         constants={name: text for source in sources for name, text in source.constants.items()},
         repeated=next((source.repeated for source in sources if source.repeated), ""),
         pairs=tuple(pair for source in sources for pair in source.pairs),

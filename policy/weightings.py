@@ -6,14 +6,14 @@ all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), an
 have to say that there are more. And as many equations as a group has rows can be solved for all of them, as power sums
 (`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once at most, and in fewer than k sums of
 different products, a variance's included. An extreme or quantile is one row's value whatever the minimum: of cost * 1000 + days it
-would be two of them, so it is of one column, and as many of them as a group has rows list all, so they count as sums do.
+would be two of them, and of (days - 7) * (days - 7) that of a row that the author chooses; so it is of one column, once, and as many of them as a group has rows list all, so they count as sums do.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from conclave.ir.expressions import Arithmetic, Case, Column, Expression, operands
+from conclave.ir.expressions import Arithmetic, Case, Column, Expression, columns_of, operands
 from conclave.ir.nodes import SPREADS, Aggregate, AggregateOutput, Collect, Node, Project, Scan
 from conclave.ir.show import show_expression
 from conclave.ir.types import Decimal, Integer, Type
@@ -41,11 +41,11 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
         extremes = [(node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES]
-        mixed = next(((node, output) for node, output in extremes if factors.is_of_several(node, output)), None)
+        mixed = next(((node, problem) for node, output in extremes if (problem := factors.mixture(node, output))), None)
         if mixed is not None:
-            node, output = mixed
-            what = f"{output.function}({output.over}) is one row's number, made of several of its columns"
-            fix = "ask for extremes and quantiles of one column at a time"
+            node, problem = mixed
+            what = f"{problem} is one row's number, and the query says which row's"
+            fix = "ask for extremes and quantiles of one column at a time, as it is"
             yield _reason(policy, node, "minimum-not-countable", what, fix)
             continue
         squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
@@ -111,15 +111,26 @@ class _Factors:
         powers = self.of(node.source, output.over)
         times = 2 if output.function in _SQUARED and len(powers) > 1 else 1
         for column, (power, is_beside_others) in sorted(powers.items()):
+            if column == _NUMBER and is_beside_others:
+                return "a number of rows or values, which may be one for all but some, is multiplied"
             if power * times > 1:
                 return f"{column[1]} is multiplied by itself"
             if is_beside_others and column in self.of_two_values:
                 return f"{column[1]} {self.of_two_values[column]} and is multiplied"
         return ""
 
-    def is_of_several(self, node: Aggregate, output: AggregateOutput) -> bool:
-        """Whether what is aggregated is made of several columns of a row."""
-        return output.over is not None and len(self.of(node.source, output.over)) > 1
+    def mixture(self, node: Aggregate, output: AggregateOutput) -> str:
+        """Return what an extreme is of, if it is of several columns of a row, or of one times itself; else "".
+
+        The least `(days - 7) * (days - 7)` is of whoever is nearest to 7, and 0 where anybody is there.
+        """
+        assert output.over is not None
+        powers = self.of(node.source, output.over)
+        if len(powers) > 1:
+            return f"{output.function}({output.over}), made of several columns,"
+        return next(
+            (f"{output.function} of {n} times itself" for (_, n), (power, _) in powers.items() if power > 1), ""
+        )
 
     def of(self, node: Node, name: str) -> Powers:
         """Return how often each table's column is a factor of a relation's column."""
@@ -148,11 +159,18 @@ class _Factors:
         match expression:
             case Column(name):
                 return self.of(source, name)
+            case Arithmetic("/", left, right) if self._is_mean(source, left, right):
+                return self._product(source, left)
             case Arithmetic("*" | "/", left, right):
                 return _added(self._product(source, left), self._product(source, right))
             case Case(branches, default):  # its conditions are another matter: see `policy.weights`
                 return _most(self._product(source, each) for each in (*(value for _, value in branches), default))
         return _most(self._product(source, part) for part in operands(expression))
+
+    def _is_mean(self, source: Node, total: Expression, number: Expression) -> bool:
+        """Whether something of a person is divided by a number as it is, which is never 0 and weighs nobody out."""
+        bare = without_casts(number)
+        return isinstance(bare, Column) and set(self.of(source, bare.name)) == {_NUMBER} and bool(columns_of(total))
 
 
 def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> Mapping[tuple[str, str], str]:

@@ -25,7 +25,7 @@ from conclave.ir.expressions import (
     names_in,
     operands,
 )
-from conclave.ir.types import Double
+from conclave.ir.types import Double, Integer
 from policy.mean import without_casts
 
 # What makes no number and no date of what it is of; and roots, which make no steps.
@@ -95,7 +95,7 @@ def may_be_null(expression: Expression, chosen: frozenset[str]) -> bool:
 
 
 def _keeps_distance(divisor: Expression) -> bool:
-    """Whether a divisor is no difference that can be made small for some values: only whole numbers are put to columns."""
+    """Whether a divisor is no difference that can be made small for some values: of whole numbers and columns of such alone."""
     bare = without_casts(divisor)
     match bare:
         case Literal() | Column() | Case():
@@ -105,7 +105,9 @@ def _keeps_distance(divisor: Expression) -> bool:
         case Arithmetic("+" | "-", left, right):
             sides = without_casts(left), without_casts(right)
             wholes = [each for each in sides if isinstance(each, Literal) and _is_whole(each)]
-            return len(wholes) == 1 and any(isinstance(each, Column) for each in sides)
+            return len(wholes) == 1 and any(
+                isinstance(each, Column) and isinstance(each.type, Integer) for each in sides
+            )
         case Negate(operand):
             return _keeps_distance(operand)
     return False
