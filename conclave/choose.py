@@ -28,14 +28,13 @@ Nodes = frozenset[Node]
 class Choosing:
     """The ways to run a query, each compiled at most once.
 
+    `views`: joins and groupings, the last one first, with who may see their keys.
     `plan_of` compiles a query with the joins and groupings whose keys nobody is to see; `aggregated` rewrites it where none
     of those that are seen is below.
     """
 
     query: Node
-    views: tuple[
-        tuple[Node, tuple[str, ...]], ...
-    ]  # joins and groupings, the last one first, with who may see their keys
+    views: tuple[tuple[Node, tuple[str, ...]], ...]
     plan_of: Callable[[Node, Nodes], Plan]
     aggregated: Callable[[Callable[[Node], bool]], Node]
     _made: dict[Nodes, Plan] = field(default_factory=dict)

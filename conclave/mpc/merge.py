@@ -17,7 +17,7 @@ import numpy as np
 
 from conclave.mpc.arrays import Array
 from conclave.mpc.bits import and_planes
-from conclave.mpc.costs import Cost, costs_as
+from conclave.mpc.costs import Cost, costs_as, merges_faster
 from conclave.mpc.errors import ShapeError
 from conclave.mpc.party import Party
 from conclave.mpc.planes import Planes, concat_planes, concat_rows, public_numbers, words_to_planes
@@ -30,8 +30,6 @@ WORD = 64
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 # Two layers at once spare rounds, which decide of few rows; of more rows the bytes do.
 MOST_ROWS_BY_TWOS = 1 << 17
-# See `pays`.
-ROUND_NS, LINK_NS, MERGE_NS, SORT_NS = 5_000_000, 8, 2, 1
 
 
 def _greater_cost(n: int, planes: int) -> Cost:
@@ -256,17 +254,9 @@ def merge_permutation(key: Planes, runs: Sequence[int], me: Party) -> tuple[Orde
 
 
 def pays(runs: Sequence[int], bits: int) -> bool:
-    """Whether runs of so many rows are merged faster than sorted, by what both declare; all parties agree on it.
-
-    On links of 5 ms a round and 1 Gbit/s, which is 8 ns a byte. What a merge sends takes a processor 2 ns a byte, what a
-    sort sends 1 ns (`python -m tests.bench`: "cpu s per party" over "B/row").
-    """
+    """Whether runs of so many rows are merged faster than sorted, by what both declare; all parties agree on it."""
     merged, sorted_ = merge_permutation.cost(runs=runs, bits=bits), sort_permutation.cost(n=sum(runs), bits=bits)
-    return _nanoseconds(merged, MERGE_NS) < _nanoseconds(sorted_, SORT_NS)
-
-
-def _nanoseconds(cost: Cost, byte_ns: int) -> int:
-    return cost.rounds * ROUND_NS + cost.bytes_sent * (LINK_NS + byte_ns)
+    return merges_faster(merged, sorted_)
 
 
 def _merge_two(above: Planes, below: Planes, planes: int, me: Party) -> Planes:

@@ -30,7 +30,18 @@ from conclave.ir.noise import Noise
 from conclave.ir.window import Window
 from conclave.plan.rows import most_rows
 from conclave.plan.steps import LocalStep, MpcStep, Plan, Price, RevealStep, ShareStep
-from conclave.plan.tariff import grouped, key_bits_of, merged, opened, ordered, paired, regrouped, scanned, shown, taken
+from conclave.plan.tariff import (
+    grouped,
+    key_bits_of,
+    looked_up,
+    opened,
+    ordered,
+    paired,
+    regrouped,
+    scanned,
+    shown,
+    taken,
+)
 
 NOTHING = Price(0, 0)
 _COUNTED_ROUNDS = 10  # where values that are NULL must not count
@@ -109,23 +120,23 @@ def _of_join(step: MpcStep, join: Join, n_left: int, n_right: int, runs: Sequenc
         key_bits_of([field_of(side, pair[at]) for pair in join.on]) for at, side in ((0, join.left), (1, join.right))
     )
     if join.how in ("semi", "anti"):
-        return merged(n_left, n_right, bits, len(join.on), runs), n_left
+        return looked_up(n_left, n_right, bits, len(join.on), runs), n_left
     if _is_turned(step, join):
-        return merged(n_right, n_left, bits, len(join.left.schema), runs), n_right
+        return looked_up(n_right, n_left, bits, len(join.left.schema), runs), n_right
     if step.unique_side == "right":
-        return merged(n_left, n_right, bits, len(join.right.schema), runs), n_left
+        return looked_up(n_left, n_right, bits, len(join.right.schema), runs), n_left
     # Rows of a left join without a match are found apart, but where they stand beside the pairs of a bounded side.
-    unmatched = merged(n_left, n_right, bits, len(join.on)) if join.how == "left" else NOTHING
+    unmatched = looked_up(n_left, n_right, bits, len(join.on)) if join.how == "left" else NOTHING
     n_unmatched = n_left if join.how == "left" else 0
     if step.unique_side == "left":
-        return merged(n_right, n_left, bits, len(join.left.schema), runs) + unmatched, n_right + n_unmatched
+        return looked_up(n_right, n_left, bits, len(join.left.schema), runs) + unmatched, n_right + n_unmatched
     if step.bounded is None:
         return paired(n_left * n_right, bits) + unmatched, n_left * n_right + n_unmatched
     if step.bounded.side == "right":
         n_made, columns = n_left * step.bounded.most, len(join.right.schema)
-        return merged(n_left, n_right, bits, columns) + taken(0, n_made, columns), n_made
+        return looked_up(n_left, n_right, bits, columns) + taken(0, n_made, columns), n_made
     n_made, columns = n_right * step.bounded.most, len(join.left.schema)
-    return merged(n_right, n_left, bits, columns) + taken(0, n_made, columns) + unmatched, n_made + n_unmatched
+    return looked_up(n_right, n_left, bits, columns) + taken(0, n_made, columns) + unmatched, n_made + n_unmatched
 
 
 def _of_seen_join(step: MpcStep, join: Join, n_left: int, n_right: int) -> tuple[Price, int]:

@@ -8,6 +8,7 @@ whole numbers, the same at every worker, and needs neither the protocols nor the
 from collections.abc import Sequence
 
 from conclave.ir.types import Field, key_bits
+from conclave.mpc.costs import Cost, merges_faster
 from conclave.plan.steps import Price
 
 # Measured with three parties on two cores over loopback, on joins, groups and quotients of 300,000 rows; the latency
@@ -16,9 +17,7 @@ BYTES_PER_S = 150_000_000  # that each of the three sends
 ROUND_S = 0.0005
 
 _BITS = 3  # of a bit of a row, where it is taken from a shared number
-# Of a merge of runs, as `conclave.mpc.merge` has them.
-_BY_TWOS = 1 << 17
-_ROUND_NS, _LINK_NS, _MERGE_NS, _SORT_NS = 5_000_000, 8, 2, 1
+_BY_TWOS = 1 << 17  # rows up to which a merge of runs does two layers at once, as `conclave.mpc.merge` does
 # Of a word of a row.
 _SHUFFLE = 48  # three hops
 _TO_KNOWN = 32  # into an order that one party knows: two hops
@@ -28,7 +27,7 @@ _TO_ONE, _TO_ALL = 8, 24  # opened
 _PASS, _PASS_ROUNDS = 60, 5  # of a sort, by two bits, beside the bits that are still to come
 _KNOWN_ORDER = 4
 _NULL_HIDDEN, _NULL_ROUNDS = 58, 6  # where NULLs are among keys that are shown
-_MATCHED, _MATCHED_ROUNDS = 62, 35  # of a merge, beside its sort and its columns
+_MATCHED, _MATCHED_ROUNDS = 62, 35  # of a look-up, beside its sort and its columns
 _GROUPED, _GROUPED_ROUNDS = 97, 23
 _NEIGHBOURS = 30  # that are sorted already: their keys are compared, at three bytes a bit besides
 _SCANNED, _LEVEL_ROUNDS = 450, 24  # of a column; rounds by the logarithm of the rows
@@ -56,7 +55,7 @@ def sort(n_rows: int, bits: int) -> Price:
         left = [min(start + 64, bits) - max(start, used + 2) for start in range(0, bits, 64)]
         carried = 4 + sum(next(size for size in (1, 2, 4, 8) if 8 * size >= width) for width in left if width > 0)
         size_bytes += n_rows * (_PASS + 4 * carried)
-    return Price(-(-bits // 2) * _PASS_ROUNDS, size_bytes)
+    return Price(-(-bits // 2) * _PASS_ROUNDS + 1, size_bytes)
 
 
 def merge(runs: Sequence[int], bits: int) -> Price:
@@ -98,15 +97,12 @@ def put_in_order(n_rows: int, bits: int, runs: Sequence[int]) -> Price:
     if not runs:
         return by_sort
     by_merge = merge(runs, bits)
-    if _link_ns(by_merge, _MERGE_NS) >= _link_ns(by_sort, _SORT_NS):
+    # Of a merge each of the three sends a third; of a sort the busiest, which is waited for, three eighths.
+    each, busiest = Cost(by_merge.rounds, by_merge.size_bytes // 3), Cost(by_sort.rounds, by_sort.size_bytes * 3 // 8)
+    if not merges_faster(each, busiest):
         return by_sort
     # A sort takes its bits as it goes, which is in its passes.
     return by_merge + Price(0, n_rows * _BITS * bits)
-
-
-def _link_ns(price: Price, byte_ns: int) -> int:
-    """Return how long it takes by what `conclave.mpc.merge.pays` goes by."""
-    return price.rounds * _ROUND_NS + price.size_bytes * (_LINK_NS + byte_ns)
 
 
 def ordered(n_rows: int, bits: int, columns: int) -> Price:
@@ -114,7 +110,7 @@ def ordered(n_rows: int, bits: int, columns: int) -> Price:
     return sort(n_rows, bits) + Price(6, n_rows * _TO_SECRET // 2 * columns)
 
 
-def merged(n_own: int, n_other: int, bits: int, others: int, runs: Sequence[int] = ()) -> Price:
+def looked_up(n_own: int, n_other: int, bits: int, others: int, runs: Sequence[int] = ()) -> Price:
     """Return the price of finding beside each of `n_own` rows one of `n_other` with its keys, and of bringing `others` columns."""
     n_rows = n_own + n_other
     return put_in_order(n_rows, bits + 1, runs) + Price(_MATCHED_ROUNDS, n_rows * (_MATCHED + 2 * _TO_SECRET * others))

@@ -8,8 +8,10 @@ from conclave.compile import compile_query
 from conclave.estimate import rehearse
 from conclave.ir.nodes import Aggregate, Concat, Join, Scan
 from conclave.ir.types import Field, parse_type
+from conclave.mpc.merge import pays
 from conclave.plan.prices import price_of, prices_of
 from conclave.plan.steps import MpcStep, ShareStep
+from conclave.plan.tariff import put_in_order, sort
 
 THREE = ("alpha", "bravo", "carol")
 N_ROWS = 96  # of each owner
@@ -72,3 +74,11 @@ def test_a_plan_costs_what_its_steps_cost():
     steps = prices_of(plan)
     assert price_of(plan).rounds == sum(each.rounds for each in steps.values())
     assert price_of(plan).size_bytes == sum(each.size_bytes for each in steps.values())
+
+
+@pytest.mark.parametrize("bits", [17, 33, 49, 65, 97])
+def test_runs_are_priced_as_merged_where_the_parties_would_merge_them(bits):
+    for runs in ([n] * k for n in (100, 1000, 10_000, 100_000, 1_000_000) for k in (2, 3, 4)):
+        n_rows = sum(runs)
+        is_merged = put_in_order(n_rows, bits, runs) != sort(n_rows, bits)
+        assert is_merged == pays(runs, bits), (runs, bits)
