@@ -9,12 +9,14 @@ deleted when all is done; answers are compared with DuckDB's.
 import csv
 import json
 import math
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,9 +73,9 @@ def run_scale(workflow: str, rows: int, repeat: int, scratch: Path | None = None
         root = Path(directory)
         fixed, question = math.inf, QUESTIONS[IN_CLEAR.get(workflow, (workflow,))[0]]
         for warm in (True, False):
-            with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(root / "spill")}) as connection:
-                connection.execute("SET enable_progress_bar = false")
-                question.write(root / CLAIM, WARM_ROWS if warm else rows, "parquet", connection)
+            # In a process of its own: a worker's peak would begin with that of who starts it.
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as maker:
+                maker.submit(_write, question.workflow, root, WARM_ROWS if warm else rows).result()
             runs = [_once(workflow, root) for _ in range(1 if warm else repeat)]
             if warm:
                 fixed = _cpu_seconds(runs[0][0])
@@ -95,6 +97,8 @@ def run_scale(workflow: str, rows: int, repeat: int, scratch: Path | None = None
         "cpu_seconds": round(cpu_seconds, 2),
         "duckdb_cpu_seconds": round(plain["cpu_seconds"], 2),
         "cpu_ratio": round(cpu_seconds / plain["cpu_seconds"], 2),
+        # Each has a machine of its own in earnest; here, where they share one, this is what the busiest takes.
+        "busiest_cpu_ratio": round(_busiest(ours) / plain["cpu_seconds"], 2),
         # Processes start, libraries load and parties meet however few rows there are: what a thousand rows took.
         "fixed_cpu_seconds": round(fixed, 2),
         "cpu_ratio_beyond_fixed": round(max(0.0, cpu_seconds - fixed) / plain["cpu_seconds"], 2),
@@ -104,18 +108,31 @@ def run_scale(workflow: str, rows: int, repeat: int, scratch: Path | None = None
     }
 
 
+def _write(workflow: str, root: Path, rows: int) -> None:
+    with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(root / "spill")}) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        QUESTIONS[workflow].write(root / CLAIM, rows, "parquet", connection)
+
+
 def line_of(report: dict[str, Any]) -> str:
     """Return the report for people."""
     phases = ", ".join(f"{name} {phase['seconds']:.1f} s" for name, phase in report["phases"].items())
     return (
         f"{report['scale']:22}{report['rows']:>14,} rows {report['seconds']:8.1f} s ({phases}), {report['peak_mib']} MiB"
         f" a process; DuckDB {report['duckdb_seconds']:.1f} s, {report['duckdb_peak_mib']} MiB; ratio {report['ratio']},"
-        f" of CPU time {report['cpu_ratio']}, beyond the first thousand rows {report['cpu_ratio_beyond_fixed']}"
+        f" of CPU time {report['cpu_ratio']}, beyond the first thousand rows {report['cpu_ratio_beyond_fixed']},"
+        f" of the busiest party {report['busiest_cpu_ratio']}"
     )
 
 
 def _cpu_seconds(phases: dict[str, Spent]) -> float:
     return sum(sum(phase.cpu_seconds.values()) for phase in phases.values())
+
+
+def _busiest(phases: dict[str, Spent]) -> float:
+    """Return the processor time of the party that takes most, its containers together."""
+    parties = {name for phase in phases.values() for name in phase.cpu_seconds}
+    return max(sum(phase.cpu_seconds[name] for phase in phases.values()) for name in parties)
 
 
 def _once(workflow: str, root: Path) -> tuple[dict[str, Spent], dict[str, Any]]:
