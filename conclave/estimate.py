@@ -21,7 +21,8 @@ from conclave.operators.noise import no_noise
 from conclave.operators.reveal import reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
-from conclave.plan.steps import MpcSetting, MpcStep, Plan, RevealStep, ShareStep, Step
+from conclave.plan.sizes import rows_shared
+from conclave.plan.steps import LocalStep, MpcSetting, MpcStep, Plan, RevealStep, ShareStep, Step
 
 REHEARSED_ROWS = 100
 TIMEOUT_S = 60.0
@@ -30,9 +31,12 @@ TIMEOUT_S = 60.0
 def estimate(plan: Plan, n_rows: int = REHEARSED_ROWS) -> dict[str, Cost]:
     """Return the rounds of each step and the bytes that a compute party sends in it, if every owner shares `n_rows`.
 
-    An owner shares one row where its part of the query has exactly one, as for an aggregate without groups.
+    An owner shares one row where its part of the query has exactly one, as for an aggregate without groups, and no more
+    than its part of a LIMIT keeps.
     """
-    costs = rehearse(plan, {step.name: n_rows for step in plan.steps if isinstance(step, ShareStep)})
+    queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
+    shares = [step for step in plan.steps if isinstance(step, ShareStep)]
+    costs = rehearse(plan, {step.name: rows_shared(queries[step.source], n_rows) for step in shares})
     return {name: max((each[name] for each in costs), key=lambda cost: cost.bytes_sent) for name in costs[0]}
 
 

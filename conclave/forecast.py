@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from conclave.estimate import rehearse
 from conclave.ir.guard import rounded_up
-from conclave.ir.walk import is_one_row, scans_in
+from conclave.ir.walk import scans_in
 from conclave.mpc.costs import Cost
 from conclave.mpc_steps import MOST_ROWS
+from conclave.plan.sizes import rows_shared
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 from conclave.plan.tariff import BYTES_PER_S, ROUND_S
 
@@ -48,8 +49,8 @@ def forecast(plan: Plan, rows: Mapping[str, int]) -> dict[str, Forecast]:
 def _rows_shared(step: ShareStep, plan: Plan, rows: Mapping[str, int]) -> int:
     """Return how many rows an owner shares if none of its own conditions drops any."""
     (query,) = (each.query for each in plan.steps if isinstance(each, LocalStep) and each.name == step.source)
-    n_rows = 1 if is_one_row(query) else sum(rows.get(scan.dataset, 0) for scan in scans_in(query))
-    return rounded_up(n_rows, step.padding)
+    n_rows = sum(rows.get(scan.dataset, 0) for scan in scans_in(query))
+    return rounded_up(rows_shared(query, n_rows), step.padding)
 
 
 def _forecast(runs: list[list[Cost]], most: int) -> Forecast:

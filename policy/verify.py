@@ -7,7 +7,7 @@ on (protocol, parties, where in clear), may it influence the answer, may it be o
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from conclave.ir.nodes import Scan
+from conclave.ir.nodes import Limit, Node, Project, Scan, Sort
 from conclave.ir.walk import scans_in
 from conclave.plan.steps import LocalStep, MpcStep, Plan, ShareStep
 from policy.canonical import digest
@@ -161,11 +161,18 @@ def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy]
     made = tables_made(plan)
     for step in plan.steps:
         if isinstance(step, ShareStep) and not step.is_one_row and step.source in queries:
-            uses = trace(queries[step.source], personal, rules_of(policies)).influences
+            uses = trace(_counted(queries[step.source]), personal, rules_of(policies)).influences
             yield from _unasked(plan, uses, f"how many rows {step.party} puts into MPC, seen", policies, request)
         elif isinstance(step, MpcStep) and step.is_compacted and step.name in made:
             uses = trace(made[step.name], personal, rules_of(policies)).influences
             yield from _unasked(plan, uses, f"how many rows {step.name} has, seen", policies, request)
+
+
+def _counted(query: Node) -> Node:
+    """Return what decides how many rows a query has: an order says which of them a LIMIT keeps, and not how many."""
+    while isinstance(query, Limit | Sort | Project):
+        query = query.source
+    return query
 
 
 def _unasked(

@@ -19,6 +19,7 @@ policies judge the query before it.
 - push_project_down: expressions are computed as early as can be
 - group_parts_by_owner: what one party holds stands together
 - split_aggregate: parties aggregate their own rows first
+- push_limit_down: parties order and cut their own rows first
 - prune_columns: columns that nobody reads are never read
 - aggregate_before_join: where keys repeat on both sides, one side is aggregated before the join
 """

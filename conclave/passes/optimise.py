@@ -12,6 +12,7 @@ from conclave.passes.order_joins import order_joins
 from conclave.passes.prune_columns import prune_columns
 from conclave.passes.push_calls_down import push_calls_down
 from conclave.passes.push_filter_down import push_filter_down
+from conclave.passes.push_limit_down import push_limit_down
 from conclave.passes.push_project_down import push_project_down
 from conclave.passes.split_aggregate import split_aggregate
 
@@ -26,6 +27,7 @@ PASSES: tuple[Callable[[Node], Node], ...] = (
     push_project_down,
     group_parts_by_owner,
     split_aggregate,
+    push_limit_down,
     prune_columns,
     merge_projects,
 )

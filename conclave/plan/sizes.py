@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from conclave.ir.nodes import Aggregate, AggregateOutput, Filter, Join, Limit, Node, Scan
-from conclave.ir.walk import bottom_up, nodes_in
+from conclave.ir.walk import bottom_up, is_one_row, nodes_in
 
 N_ROWS = "n_rows"
 
@@ -19,6 +19,13 @@ def has_conditions(node: Node) -> bool:
     (False, True)
     """
     return any(isinstance(each, Filter | Join | Limit | Aggregate) or _is_kept_short(each) for each in nodes_in(node))
+
+
+def rows_shared(query: Node, n_rows: int) -> int:
+    """Return how many rows an owner's query has if its tables have so many and no condition drops any."""
+    if is_one_row(query):
+        return 1
+    return min(n_rows, query.count) if isinstance(query, Limit) else n_rows
 
 
 def without_conditions(node: Node) -> Node:

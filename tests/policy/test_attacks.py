@@ -171,6 +171,16 @@ def test_what_decides_how_many_rows_the_compute_parties_count_is_for_the_owner_t
         assert judge(sql, policy("alpha/visits", grants=[grant]), bravo, recipients=("alpha",)).decision == "accept"
 
 
+def test_which_rows_a_limit_keeps_does_not_decide_how_many():
+    sql = "SELECT x FROM (SELECT pay AS x FROM visits UNION ALL SELECT income FROM people) AS u ORDER BY x LIMIT 3"
+    bravo = policy("bravo/people", grants=[{**ALPHA_IS_TOLD, "columns": {"income": ["open"], "ssn": ["count"]}}])
+    assert judge(sql, policy("alpha/visits"), bravo, recipients=("alpha",)).decision == "accept"
+    verdict = judge(
+        sql.replace("FROM visits", "FROM visits WHERE age > 50"), policy("alpha/visits"), bravo, recipients=("alpha",)
+    )
+    assert {(r.column, r.capability, r.recipient) for r in verdict.reasons} == {("age", "filter", "bravo")}
+
+
 def test_a_total_put_into_mpc_has_one_row_whatever_decides():
     sql = """SELECT SUM(x) AS s FROM (SELECT pay AS x FROM visits WHERE ssn = 7 UNION ALL SELECT income FROM people) AS u"""
     bravo = policy("bravo/people", grants=[ALPHA_IS_TOLD])
