@@ -36,7 +36,7 @@ def aggregate_rows(
     """Return one row for each group, with the keys, what is carried beside them, the outputs, and the high parts
     of the sums that are looked at.
 
-    `in_order` is of rows by the keys, as `group_by` takes it, and so are `runs`.
+    `in_order` is of rows by the keys, as `group_by` takes it, and so are `runs`, or as `with_picks` does.
 
     Shapes:  as `group_by`. Reveals nothing; to `who`, the keys, if there are no quantiles.
     """
@@ -69,7 +69,7 @@ def aggregate_rows(
     if not quantiles:
         return _with_totals(group_by(table, keys, specs, me, carried, who, in_order, runs), outputs)
     assert who is None, "quantiles need the order of values"
-    table = with_picks(table, keys, quantiles, me)
+    table = with_picks(table, keys, quantiles, me, runs)
     sums = [*specs, *(each for q in quantiles for each in q.sums())]
     groups = group_by(table, keys, sums, me, carried, in_order="all")  # as the windows of the quantiles leave them
     columns_of = for_each(quantiles, lambda q, lane: _quantile(q, groups, schema, lane), me)

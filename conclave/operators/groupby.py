@@ -20,7 +20,7 @@ from conclave.mpc.shares import AShare, BitShare, BShare, Share, concat_bits, pu
 from conclave.mpc.sort import Columns, partition
 from conclave.operators.aggregate import AggregateSpec, Counted, aggregate, comparison_bits, counted_columns, finish
 from conclave.operators.seen import group_order, see_group_keys, shuffle_rows
-from conclave.operators.sort import SortKey, bring_in_order, key_planes, sort_existing
+from conclave.operators.sort import SortKey, bring_in_order, key_planes, sort_existing, words_of_planes
 from conclave.operators.table import InOrder, SecretTable, as_arithmetic
 
 
@@ -82,8 +82,7 @@ def last_of_each(ordered: SecretTable, keys: Sequence[str], addends: Sequence[AS
     planes = key_planes(ordered, [SortKey(key) for key in keys], me)
     if planes is None or ordered.n_rows == 0:
         return list(addends)
-    words: list[Share] = [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
-    changes = differ_from_previous([w for w in words if isinstance(w, BShare)], me)
+    changes = differ_from_previous(words_of_planes(planes), me)
     is_last = concat_bits([changes, public_bits(1, 1, me)])
     running = [column.prefix_sums() for column in addends]
     arranged = _Arranged(ordered, is_last, is_last, lambda columns: partition(is_last.invert(me), columns, me)[0])
@@ -117,9 +116,10 @@ def _sort_into_groups(
     if planes is None or table.n_rows == 0:
         return table, public_bits(1, table.n_rows, me), public_bits(1, table.n_rows, me)
     # The bits that were sorted by tell groups apart, NULLs and invalid rows included; they move along.
-    columns, words = list(table.shares()), [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
     if in_order == "no":
-        columns, words = bring_in_order(columns, planes, runs, me)
+        columns, (words,) = bring_in_order(list(table.shares()), [planes], runs, me)
+    else:
+        columns, words = list(table.shares()), words_of_planes(planes)
     changes, end = differ_from_previous(words, me), public_bits(1, 1, me)
     return table.with_shares(columns), concat_bits([end, changes]), concat_bits([changes, end])
 

@@ -55,15 +55,20 @@ class QuantileSpec:
         return [AggregateSpec(name, "sum", name) for name in names]
 
 
-def with_picks(table: SecretTable, keys: Sequence[str], specs: Sequence[QuantileSpec], me: Party) -> SecretTable:
+def with_picks(
+    table: SecretTable, keys: Sequence[str], specs: Sequence[QuantileSpec], me: Party, runs: Sequence[int] = ()
+) -> SecretTable:
     """Return the table with columns that hold a value in one row of each group, and NULL in the others.
+
+    `runs`: how many rows stand in the order of the keys and of the first column that a quantile is of, see
+    `bring_in_order`.
 
     Shapes:  the rows of the table, in another order.
     Reveals: nothing.
     """
     for over in dict.fromkeys(spec.over for spec in specs):
         outputs = (WindowOutput(_ROW, "row_number"), WindowOutput(_VALUES, "count", over))
-        table = window(table, keys, [SortKey(over)], outputs, me, {})
+        table, runs = window(table, keys, [SortKey(over)], outputs, me, {}, runs=runs), ()
         row, n_values = table.columns[_ROW].values, table.columns[_VALUES].values
         table = table.select([name for name in table.columns if name not in (_ROW, _VALUES)])
         for spec in specs:

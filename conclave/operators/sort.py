@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, islice, pairwise
 
 from conclave.mpc.bits import and_planes
 from conclave.mpc.convert import columns_to_planes
@@ -47,24 +48,28 @@ def sort_table(table: SecretTable, keys: Sequence[SortKey], me: Party) -> Secret
 
 
 def bring_in_order(
-    columns: Sequence[Share], key: Planes, runs: Sequence[int], me: Party
-) -> tuple[list[Share], list[BShare]]:
-    """Return columns in the ascending order of a key, and the key's planes as words, in that order too.
+    columns: Sequence[Share], key: Sequence[Planes], runs: Sequence[int], me: Party
+) -> tuple[list[Share], list[list[BShare]]]:
+    """Return columns in the ascending order of a key, and each part of the key as words, in that order too.
 
     `runs`: how many rows stand in order already, one run behind the other; none if that is not known. They are merged
     where that is faster. Equal rows then come in any order, else in the one that they had.
 
-    Shapes:  n rows everywhere; as many words as 64 go into the key's planes.
+    Shapes:  n rows everywhere; of each part, least significant first, as many words as 64 go into its planes.
     Reveals: uniformly random permutations, nothing of the data.
     """
-    if runs and pays(runs, key.count):
-        order, ordered = merge_permutation(key, runs, me)
-        return order.apply(columns, me), _words(ordered)
-    moved = sort_permutation(key, me).apply([*columns, *_words(key)], me)
-    return moved[: len(columns)], [word for word in moved[len(columns) :] if isinstance(word, BShare)]
+    whole, ends = concat_planes(key), list(accumulate((part.count for part in key), initial=0))
+    if runs and pays(runs, whole.count):
+        order, ordered = merge_permutation(whole, runs, me)
+        return order.apply(columns, me), [words_of_planes(ordered[start:end]) for start, end in pairwise(ends)]
+    words = [words_of_planes(part) for part in key]
+    moved = iter(sort_permutation(whole, me).apply([*columns, *chain(*words)], me))
+    first = list(islice(moved, len(columns)))
+    return first, [[word for word in islice(moved, len(part)) if isinstance(word, BShare)] for part in words]
 
 
-def _words(planes: Planes) -> list[BShare]:
+def words_of_planes(planes: Planes) -> list[BShare]:
+    """Return bits as words of 64, and what is left over as one more."""
     return [planes[at : at + 64].words() for at in range(0, planes.count, 64)]
 
 

@@ -7,6 +7,7 @@ is a prefix sum less what it was before the partition; what a run's first or las
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import numpy as np
 
@@ -15,23 +16,19 @@ from conclave.mpc.bits import and_bits
 from conclave.mpc.compare import is_zero
 from conclave.mpc.convert import bit_to_arithmetic
 from conclave.mpc.party import Party
-from conclave.mpc.planes import concat_planes
 from conclave.mpc.scan import segmented_minimum
 from conclave.mpc.shares import (
     AShare,
     BitShare,
-    BShare,
-    Share,
     concat_arithmetic,
     concat_bits,
     public_bits,
     public_share,
 )
-from conclave.mpc.sort import sort_permutation
 from conclave.mpc.together import pair, together
 from conclave.operators.aggregate import Counted, comparison_bits
 from conclave.operators.runs import Runs, copy_to_runs, ends_within, runs_of, whole_run
-from conclave.operators.sort import SortKey, key_planes, sort_existing
+from conclave.operators.sort import SortKey, bring_in_order, key_planes, sort_existing, words_of_planes
 from conclave.operators.table import InOrder, SecretColumn, SecretTable
 
 
@@ -52,15 +49,17 @@ def window(
     me: Party,
     texts: Mapping[str, Sequence[str]],
     in_order: InOrder = "no",
+    runs: Sequence[int] = (),
 ) -> SecretTable:
     """Return the rows with a column for each window function; `texts` names the columns with a long string's bytes.
 
-    `in_order`: whether rows stand ordered already; then nothing is sorted, or only which rows exist.
+    `in_order`: whether rows stand ordered already; then nothing is sorted, or only which rows exist. `runs`: see
+    `bring_in_order`.
 
     Shapes:  the rows of the table, ordered by partition and keys, those that do not exist last; sums wrap at 64 bits.
     Reveals: uniformly random permutations, nothing of the data.
     """
-    ordered = _in_order(table, by, keys, in_order, me)
+    ordered = _in_order(table, by, keys, in_order, runs, me)
     numbers = [o for o in outputs if o.function in ("row_number", "rank", "dense_rank")]
     aggregates = [o for o in outputs if o.function in ("sum", "count", "min", "max")]
     shifted = [o for o in outputs if o.function in ("lag", "lead") and o.over is not None]
@@ -75,7 +74,9 @@ def window(
     return ordered.table.with_columns(columns)
 
 
-def _in_order(table: SecretTable, by: Sequence[str], keys: Sequence[SortKey], in_order: InOrder, me: Party) -> Ordered:
+def _in_order(
+    table: SecretTable, by: Sequence[str], keys: Sequence[SortKey], in_order: InOrder, runs: Sequence[int], me: Party
+) -> Ordered:
     if in_order != "no":
         table = sort_existing(table, in_order, me)
     own, alike = pair(
@@ -87,16 +88,13 @@ def _in_order(table: SecretTable, by: Sequence[str], keys: Sequence[SortKey], in
         whole = whole_run(table.n_rows, me)
         return Ordered(table, whole, whole)
     parts = [planes for planes in (alike, own) if planes is not None]
-    words = [planes[at : at + 64].words() for planes in parts for at in range(0, planes.count, 64)]
-    columns = list(table.shares())
-    moved: Sequence[Share] = [*columns, *words]
     if in_order == "no":
-        moved = sort_permutation(concat_planes(parts), me).apply(moved, me)
-    found = [word for word in moved[len(columns) :] if isinstance(word, BShare)]
-    n_alike = 0 if alike is None else -(-alike.count // 64)
-    partitions = runs_of(found[n_alike:], table.n_rows, me)
-    peers = runs_of(found, table.n_rows, me) if alike is not None else partitions
-    return Ordered(table.with_shares(moved[: len(columns)]), partitions, peers)
+        columns, words = bring_in_order(list(table.shares()), parts, runs, me)
+    else:
+        columns, words = list(table.shares()), [words_of_planes(planes) for planes in parts]
+    partitions = runs_of(words[-1] if own is not None else [], table.n_rows, me)
+    peers = runs_of(list(chain(*words)), table.n_rows, me) if alike is not None else partitions
+    return Ordered(table.with_shares(columns), partitions, peers)
 
 
 def _numbers(outputs: Sequence[WindowOutput], ordered: Ordered, me: Party) -> dict[str, SecretColumn]:

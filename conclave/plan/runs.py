@@ -88,21 +88,17 @@ def _wanted(step: MpcStep, named: Mapping[str, Step]) -> list[tuple[str, tuple[s
     if step.seen_by or step.in_order != "no":
         return None
     match step.operator:
-        case Aggregate(source, keys, outputs) if keys and not any(
-            _is_apart(o.function, o.is_distinct) for o in outputs
-        ):
-            return _of_runs([(source, step.sorts_by or keys)], named)
+        case Aggregate(source, keys, outputs) if not any(o.is_distinct for o in outputs):
+            # The values of the first column that quantiles are of are put in order with the keys; each other's by a sort.
+            values = [o.over for o in outputs if o.function in QUANTILES and o.over is not None][:1]
+            by = tuple(dict.fromkeys([*(step.sorts_by or keys), *values]))
+            return _of_runs([(source, by)], named) if by else None
         case Join(left, right, on, how) if step.bounded is None and (step.unique_side or how in ("semi", "anti")):
             sides = [(left, tuple(name for name, _ in on)), (right, tuple(name for _, name in on))]
             # Rows are looked up among those whose keys are unique, which stand below.
             is_turned = step.unique_side == "left" and how in ("inner", "left")
             return _of_runs(sides[::-1] if is_turned else sides, named)
     return None
-
-
-def _is_apart(function: str, is_distinct: bool) -> bool:
-    """Whether an aggregate sorts by values, too."""
-    return is_distinct or function in QUANTILES
 
 
 def _of_runs(

@@ -33,6 +33,7 @@ MERGED = {
     "aggregates before several joins": 2, "groups of groups": 3, "groups of some groups": 3, "groups in order": 3,
     "some groups in order": 3, "windows over groups": 3, "windows over some groups": 3,
     "sums of different values": 3, "inner join, unique by several keys": 4, "left join, unique by several keys": 4,
+    "quantiles": 3, "medians of all": 3, "quantiles of all": 3,
 }  # fmt: skip
 
 
@@ -102,6 +103,8 @@ JOINS = {
     "semi join": "SELECT k, v FROM t SEMI JOIN u ON k = uk",
     "anti join": "SELECT uk, x FROM u ANTI JOIN t ON uk = k",
     "groups": "SELECT k, i, SUM(v) AS s, COUNT(*) AS n, MIN(v) AS m FROM t GROUP BY k, i",
+    "medians": "SELECT k, QUANTILE_DISC(i, 0.5) AS m, COUNT(v) AS n FROM t GROUP BY k",
+    "medians of two columns": "SELECT QUANTILE_DISC(k, 0.25) AS a, QUANTILE_DISC(i, 0.75) AS b FROM t",
     "groups of a join": "SELECT x, SUM(v) AS s FROM t JOIN u ON k = uk GROUP BY x",
 }
 ENDS = [-(1 << 63), (1 << 63) - 1, -1, 0, 1]
@@ -160,7 +163,9 @@ def test_two_owners_rows_are_joined_and_grouped_as_duckdb_does_it(name, t, u):
     assert rounds_of(costs) < rounds_of(all_costs) or len(t) < 2
 
 
-@pytest.mark.parametrize(("name", "rounds", "size"), [("unique on the right", 0.75, 0.45), ("groups", 0.6, 0.35)])
+@pytest.mark.parametrize(
+    ("name", "rounds", "size"), [("unique on the right", 0.75, 0.45), ("groups", 0.6, 0.35), ("medians", 0.6, 0.45)]
+)
 def test_a_merge_takes_fewer_bytes_and_rounds(name, rounds, size):
     plan, n = planned(name), 400
     data = {
