@@ -6,13 +6,19 @@ optimise, and knows nothing of policies.
 - parse: text to sqlglot's tree, and where each part of the tree stands in the text
 - instead: what to write in the place of what is refused
 - refuse: what is valid SQL but not ours, by name
+- around: FILTER and OVER around a call
+- short_calls: calls that are short for longer ones
+- short_clauses: FETCH FIRST, and DISTINCT ON
+- shorthand: the query with what is short written out
 - scope: which columns a name can mean
 - literals: constants of the query's text
 - dates: INTERVAL beside a date
 - bits: bit operations
 - functions: functions and casts, said in the IR's few expressions
 - local_functions: functions that owners compute on their own rows
-- questions: EXISTS and IN inside an expression
+- row_values: rows compared with rows
+- conditions: aggregates of conditions
+- questions: EXISTS and IN inside an expression, comparisons with ALL and ANY
 - bind_expression: scalar expressions
 - aggregates: the aggregate calls of one SELECT
 - windows: the window functions of one SELECT

@@ -11,6 +11,7 @@ from conclave.ir.expressions import Case, Column, Expression, Literal
 from conclave.ir.nodes import QUANTILES, SPREADS, Aggregate, AggregateFunction, AggregateOutput, Input
 from conclave.ir.types import Boolean, Field, Integer
 from conclave.sql.bind_expression import ExpressionBinder
+from conclave.sql.conditions import CONDITIONS, of_conditions
 from conclave.sql.literals import as_boolean, is_null_literal
 from conclave.sql.refuse import refuse_others, refused
 
@@ -61,6 +62,10 @@ class Aggregates:
         """Return the column that stands for the call `part`."""
         text = self.inside.context.text
         at = text.at(part)
+        call = part.this if isinstance(part, exp.Filter) else part
+        if isinstance(call, CONDITIONS):
+            may_be_none = not self.is_grouped or part is not call or self.inside.bind(call.this).nullable
+            return of_conditions(part, may_be_none, self.stand_in, text)
         condition = None
         if isinstance(part, exp.Filter):
             condition = as_boolean(self.inside.bind(part.expression.this))

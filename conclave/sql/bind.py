@@ -19,6 +19,9 @@ from conclave.sql.literals import is_null_literal
 from conclave.sql.parse import Text, parse
 from conclave.sql.refuse import part_name, refuse_others, refused, unsupported
 from conclave.sql.scope import Names
+from conclave.sql.shorthand import write_out
+
+_CUTS = ("order", "limit", "offset")  # what is bound where a query stands, see `bind_order`
 
 
 def bind(sql: str, tables: Mapping[str, Node], recipients: tuple[str, ...]) -> Collect:
@@ -38,16 +41,17 @@ def bind(sql: str, tables: Mapping[str, Node], recipients: tuple[str, ...]) -> C
     """
     query = parse(sql)
     text = Text(sql)
+    write_out(query, text)
     context = Context(text, {name.lower(): node for name, node in tables.items()}, _bind_subquery, bind_tied)
     selected = _bind_query(query, context)
     return Collect(bind_order(query, selected, text), recipients)
 
 
 def _bind_subquery(query: exp.Expr, context: Context) -> Node:
-    order, limit = query.args.get("order"), query.args.get("limit")
-    if order is not None and limit is not None:
+    order, limit, offset = (query.args.get(name) for name in _CUTS)
+    if order is not None and (limit is not None or offset is not None):
         return bind_first(query, _bind_query(query, context), context.text)
-    for name, part in (("order", order), ("limit", limit), ("offset", query.args.get("offset"))):
+    for name, part in (("order", order), ("limit", limit), ("offset", offset)):
         if part is not None:
             fix = "order and cut the answer itself, or have ORDER BY and LIMIT both, which picks rows"
             raise refused(f"{part_name(name)} in a subquery", context.text.at(part), fix)
@@ -67,7 +71,7 @@ def _bind_query(query: exp.Expr, context: Context) -> Selected:
         case exp.Except() | exp.Intersect() if query.args.get("distinct") is not False:
             return _in_both_or_one(query, context)
         case exp.Subquery():
-            refuse_others(query, frozenset({"this", "with_", "order", "limit"}), context.text)
+            refuse_others(query, frozenset({"this", "with_", *_CUTS}), context.text)
             return Selected(_bind_subquery(query.this, context), _find_nothing)
     raise unsupported(query, context.text)
 
@@ -124,7 +128,7 @@ def _union_all(union: exp.SetOperation, context: Context) -> Selected:
 
 def _conformed(query: exp.SetOperation, context: Context) -> tuple[Node, Node]:
     """Return both sides of a set operation with the same names and types, the left side's names."""
-    refuse_others(query, frozenset({"this", "expression", "distinct", "with_", "order", "limit"}), context.text)
+    refuse_others(query, frozenset({"this", "expression", "distinct", "with_", *_CUTS}), context.text)
     left, right = (_bind_subquery(side, context) for side in (query.this, query.expression))
     at = context.text.at(query.expression)
     what_it_is = f"{query.key.upper()}{' ALL' if query.args.get('distinct') is False else ''}"

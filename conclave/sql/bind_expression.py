@@ -23,22 +23,25 @@ from conclave.ir.expressions import (
     Not,
 )
 from conclave.ir.nodes import CrossOne, Node, Output, Project
-from conclave.ir.types import Boolean, Date
+from conclave.ir.types import Boolean, Date, Field
 from conclave.ir.walk import is_one_row
 from conclave.sql.bits import BIT_OPERATIONS, bind_bits
+from conclave.sql.conditions import CONDITIONS
 from conclave.sql.dates import shifted
 from conclave.sql.functions import bind_function, same_or_both_null
 from conclave.sql.keys import Pair, columns_of, join_on
 from conclave.sql.literals import alike, as_boolean, as_type_of, bind_literal, null
 from conclave.sql.parse import Text, unwrapped
-from conclave.sql.questions import exists_as_count, in_as_counts
+from conclave.sql.questions import all_by_extremes, exists_as_count, in_as_counts, is_plain
 from conclave.sql.refuse import refuse_others, refused, unsupported
+from conclave.sql.row_values import compare_rows, values_in
 from conclave.sql.scope import Names, Scope
 
 AGGREGATES = (
     *(exp.Sum, exp.Count, exp.Avg, exp.Min, exp.Max),
     *(exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevSamp, exp.StddevPop),
     *(exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.WithinGroup),
+    *CONDITIONS,
 )
 
 _ARITHMETIC: dict[type[exp.Expr], ArithmeticOperator] = {
@@ -57,6 +60,7 @@ _COMPARISON: dict[type[exp.Expr], ComparisonOperator] = {
     exp.GT: ">",
     exp.GTE: ">=",
 }
+_NULL_SAFE: dict[type[exp.Expr], ComparisonOperator] = {exp.NullSafeEQ: "=", exp.NullSafeNEQ: "<>"}
 _LOGIC: dict[type[exp.Expr], LogicOperator] = {exp.And: "and", exp.Or: "or"}
 # SQLs differ in whether `a = b IS NULL` asks about `b` or about `a = b`.
 _NEEDS_PARENTHESES: tuple[type[exp.Expr], ...] = (exp.Is, exp.In, exp.Between, exp.Not, *_COMPARISON)
@@ -188,7 +192,7 @@ class ExpressionBinder:
             return self._arithmetic(part, at)
         if isinstance(part, BIT_OPERATIONS):
             return bind_bits(part, self.bind, at)
-        if kind in _COMPARISON or kind in (exp.NullSafeEQ, exp.NullSafeNEQ):
+        if kind in _COMPARISON or kind in _NULL_SAFE:
             return self._comparison(part, at)
         if kind in _LOGIC:
             return Logic(_LOGIC[kind], self.condition(part.this), self.condition(part.expression), at)
@@ -207,6 +211,12 @@ class ExpressionBinder:
         return self.window(part, replace(self, window=None, clause="a window function").bind)
 
     def _comparison(self, part: exp.Expr, at: Position | None) -> Expression:
+        if isinstance(part.expression, exp.Any | exp.All):
+            return self._of_all(part, at)
+        left_row, right_row = (values_in(side) for side in (part.this, part.expression))
+        if left_row is not None and right_row is not None:
+            operator = {**_COMPARISON, **_NULL_SAFE}[type(part)]
+            return compare_rows(operator, list(map(self.bind, left_row)), list(map(self.bind, right_row)), at)
         if any(isinstance(side, _NEEDS_PARENTHESES) for side in (part.this, part.expression)):
             raise refused("a comparison of conditions", at, "put the inner condition in parentheses")
         left, right = alike(self.bind(part.this), self.bind(part.expression))
@@ -215,6 +225,14 @@ class ExpressionBinder:
         if isinstance(part, exp.NullSafeNEQ):
             return Not(same_or_both_null(left, right, at), at)
         return Compare(_COMPARISON[type(part)], left, right, at)
+
+    def _of_all(self, part: exp.Expr, at: Position | None) -> Expression:
+        query = unwrapped(part.expression.this)
+        if not isinstance(query, exp.Query) or type(part) not in _COMPARISON:
+            raise unsupported(part.expression, self.context.text)
+        if not is_plain(query):
+            self._one_column(query, at)
+        return self.bind(all_by_extremes(part))
 
     def _column(self, part: exp.Column, at: Position | None) -> Expression:
         if isinstance(part.this, exp.Star):
@@ -245,8 +263,13 @@ class ExpressionBinder:
         if part.args.get("query") is not None:
             return self._in_subquery(part, at)
         refuse_others(part, frozenset({"this", "expressions"}), self.context.text)
-        value = self.bind(part.this)
-        tests: list[Expression] = [Compare("=", *alike(value, self.bind(o)), at) for o in part.expressions]
+        row = values_in(part.this)
+        if row is None:
+            value = self.bind(part.this)
+            tests: list[Expression] = [Compare("=", *alike(value, self.bind(o)), at) for o in part.expressions]
+        else:
+            rows = [values_in(each) or [each] for each in part.expressions]
+            tests = [compare_rows("=", list(map(self.bind, row)), list(map(self.bind, each)), at) for each in rows]
         result = tests[0]
         for test in tests[1:]:
             result = Logic("or", result, test, at)
@@ -255,12 +278,17 @@ class ExpressionBinder:
     def _in_subquery(self, part: exp.In, at: Position | None) -> Expression:
         if self.subqueries is None or isinstance(part.this, exp.Tuple):
             raise refused(f"IN (SELECT ...) {_WITHIN}", at, _BY_ITSELF)
-        inside = replace(self.context, outer=(*self.context.outer, self.scope))
-        found = self.context.bind_query(unwrapped(part.args["query"]), inside)
-        if len(found.schema) != 1:
-            raise QueryProblem(f"1 values are looked up among {len(found.schema)} columns", at)
+        found = self._one_column(unwrapped(part.args["query"]), at)
         is_value_nullable = self.bind(part.this).nullable
-        return self.bind(in_as_counts(part, is_value_nullable, found.schema[0].nullable))
+        return self.bind(in_as_counts(part, is_value_nullable, found.nullable))
+
+    def _one_column(self, query: exp.Expr, at: Position | None) -> Field:
+        """Return the only column of a subquery's rows."""
+        inside = replace(self.context, outer=(*self.context.outer, self.scope))
+        schema = self.context.bind_query(query, inside).schema
+        if len(schema) != 1:
+            raise QueryProblem(f"1 values are looked up among {len(schema)} columns", at)
+        return schema[0]
 
     def _arithmetic(self, part: exp.Expr, at: Position | None) -> Expression:
         operator = _ARITHMETIC[type(part)]

@@ -3,11 +3,12 @@
 from sqlglot import exp
 
 from conclave.ir.errors import QueryProblem
-from conclave.ir.expressions import Column, Compare, Literal
+from conclave.ir.expressions import Column, Compare, Expression
 from conclave.ir.nodes import Filter, Limit, Node, Output, Project, Sort
-from conclave.ir.types import Integer
+from conclave.ir.walk import all_of
 from conclave.ir.window import SortKey, Window, WindowOutput
 from conclave.sql.bind_select import Selected
+from conclave.sql.literals import whole
 from conclave.sql.parse import Text
 from conclave.sql.refuse import refuse_others, refused
 from conclave.sql.scope import Names
@@ -16,6 +17,8 @@ from conclave.sql.scope import Names
 def bind_order(query: exp.Query, selected: Selected, text: Text) -> Node:
     """Return the rows of `selected` in the order, and cut to the number, that `query` asks for."""
     node, order, limit = selected.node, query.args.get("order"), query.args.get("limit")
+    if query.args.get("offset") is not None:
+        node, limit = bind_first(query, selected, text), None
     if order is not None:
         node = Sort(node, _keys(order, selected, text), text.at(order))
     if limit is not None:
@@ -24,24 +27,33 @@ def bind_order(query: exp.Query, selected: Selected, text: Text) -> Node:
 
 
 def bind_first(query: exp.Expr, selected: Selected, text: Text) -> Node:
-    """Return the rows of a subquery that has ORDER BY and LIMIT: those whose number in that order is small enough."""
-    node, order, limit = selected.node, query.args["order"], query.args["limit"]
-    refuse_others(query, frozenset(query.args) - {"offset"}, text)
+    """Return the rows that ORDER BY with LIMIT and OFFSET picks: those whose number in that order is within the two."""
+    node, order, limit, offset = selected.node, *(query.args.get(name) for name in ("order", "limit", "offset"))
+    if order is None:
+        raise refused("OFFSET without ORDER BY", text.at(offset), "say ORDER BY, which tells the rows that come first")
     number = WindowOutput(Names.besides(node.schema).fresh("row_number"), "row_number", None, at=text.at(order))
     numbered = Window(node, (), _keys(order, selected, text), (number,), text.at(order))
     column = numbered.schema[-1]
-    most = Literal(_count(limit, text), Integer(64), text.at(limit))
-    picked = Filter(
-        numbered, Compare("<=", Column(column.name, column.type, column.nullable), most, most.at), text.at(limit)
-    )
+    counted = Column(column.name, column.type, column.nullable)
+    skipped = 0 if offset is None else _count(offset, text)
+    tests: list[Expression] = []
+    if offset is not None:
+        tests.append(Compare(">", counted, whole(skipped, text.at(offset)), text.at(offset)))
+    if limit is not None:
+        most = whole(skipped + _count(limit, text), text.at(limit))
+        tests.append(Compare("<=", counted, most, most.at))
+    picked = Filter(numbered, all_of(tuple(tests)), text.at(limit if limit is not None else offset))
     return Project(picked, tuple(Output(f.name, Column(f.name, f.type, f.nullable)) for f in node.schema))
 
 
-def _count(limit: exp.Limit, text: Text) -> int:
+def _count(limit: exp.Expr, text: Text) -> int:
     refuse_others(limit, frozenset({"expression"}), text)
     rows = limit.expression
     if not (isinstance(rows, exp.Literal) and rows.is_int):
-        raise refused("a LIMIT that is not a number of rows", text.at(limit))
+        raise refused(
+            f"{'an OFFSET' if isinstance(limit, exp.Offset) else 'a LIMIT'} that is not a number of rows",
+            text.at(limit),
+        )
     return int(rows.name)
 
 

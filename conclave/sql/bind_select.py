@@ -1,6 +1,6 @@
 """One SELECT: rows of FROM, WHERE, grouping, HAVING, the list of items, DISTINCT."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -14,12 +14,12 @@ from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, 
 from conclave.sql.bind_from import Rows, bind_from
 from conclave.sql.bind_where import bind_where
 from conclave.sql.refuse import refuse_others, refused
-from conclave.sql.scope import Names, Scope
+from conclave.sql.scope import Names, Scope, unknown
 from conclave.sql.windows import Windows
 
 _KNOWN = frozenset(
     {"expressions", "from_", "joins", "where", "group", "having", "windows", "qualify"}
-    | {"distinct", "with_", "order", "limit"}
+    | {"distinct", "with_", "order", "limit", "offset"}
 )
 
 
@@ -112,12 +112,7 @@ def _items(select: exp.Select, rows: Rows, bind: ExpressionBinder) -> tuple[Item
         raise QueryProblem("nothing is selected", bind.context.text.at(select), "name the columns, or write *")
     for part in select.expressions:
         if isinstance(part, exp.Star) or (isinstance(part, exp.Column) and isinstance(part.this, exp.Star)):
-            star = part if isinstance(part, exp.Star) else part.this
-            refuse_others(star, frozenset(), bind.context.text)
-            alias = part.table if isinstance(part, exp.Column) else None
-            for visible in rows.scope.star(alias or None, bind.context.text.at(part)):
-                column = replace(visible.column, at=bind.context.text.at(part))
-                items.append(Item(visible.name, column, part))
+            items += _starred(part, rows, bind)
         else:
             items.append(Item(_name_of(part, rows.scope), bind.bind(part.unalias()), part))
     seen: set[str] = set()
@@ -130,6 +125,33 @@ def _items(select: exp.Select, rows: Rows, bind: ExpressionBinder) -> tuple[Item
     return tuple(items)
 
 
+def _starred(part: exp.Expr, rows: Rows, bind: ExpressionBinder) -> Iterator[Item]:
+    """Yield the items that a star stands for, with what EXCLUDE, REPLACE and RENAME say of them."""
+    star, at = part if isinstance(part, exp.Star) else part.this, bind.context.text.at(part)
+    refuse_others(star, frozenset({"except_", "replace", "rename"}), bind.context.text)
+    visible = rows.scope.star((part.table or None) if isinstance(part, exp.Column) else None, at)
+    excluded = {each.name.lower(): each for each in star.args.get("except_") or ()}
+    replaced = {each.alias.lower(): each for each in star.args.get("replace") or ()}
+    renamed = {each.this.name.lower(): each for each in star.args.get("rename") or ()}
+    for named in (*excluded.values(), *renamed.values(), *replaced.values()):
+        name = (
+            named.name
+            if isinstance(named, exp.Column)
+            else named.this.name
+            if named in renamed.values()
+            else named.alias
+        )
+        if not any(each.is_called(name) for each in visible):
+            raise unknown("column", name, [each.name for each in visible], bind.context.text.at(named))
+    for each in visible:
+        key = each.name.lower()
+        if key in replaced:
+            yield Item(each.name, bind.bind(replaced[key].this), replaced[key])
+        elif key not in excluded:
+            name = str(renamed[key].alias) if key in renamed else each.name
+            yield Item(name, replace(each.column, at=at), part)
+
+
 def _name_of(part: exp.Expr, scope: Scope) -> str:
     """Return the alias, the column's name, or the text, as DuckDB names columns."""
     if isinstance(part, exp.Alias):
@@ -139,6 +161,9 @@ def _name_of(part: exp.Expr, scope: Scope) -> str:
     if isinstance(part, exp.Count) and isinstance(part.this, exp.Star):
         return "count_star()"
     text = part.sql(dialect="duckdb")
+    if isinstance(part, exp.LogicalOr | exp.LogicalAnd):  # sqlglot would write a cast into it
+        name = "BOOL_OR" if isinstance(part, exp.LogicalOr) else "BOOL_AND"
+        text = f"{name}({part.this.sql(dialect='duckdb')})"
     return text.lower() if isinstance(part, AGGREGATES) else text
 
 

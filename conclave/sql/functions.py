@@ -69,7 +69,8 @@ def bind_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
             return _power(call, bind, at)
         case exp.DateDiff():
             if call.args.get("unit") is not None and call.args["unit"].name.upper() != "DAY":
-                raise refused("a date difference in other units than days", at, "use date_diff('day', a, b)")
+                fix = "use date_diff('day', a, b), or 'month', 'quarter', 'year'"
+                raise refused("a date difference in other units than these", at, fix)
             later, earlier = bind(call.this), bind(call.expression)
             if not (isinstance(later.type, Date) and isinstance(earlier.type, Date)):
                 raise TypeProblem(f"date_diff needs dates, got {earlier.type} and {later.type}", at)
@@ -118,9 +119,13 @@ def _extreme(operator: ComparisonOperator, call: exp.Expr, bind: Bind, at: Posit
 
 def same_or_both_null(left: Expression, right: Expression, at: Position | None) -> Expression:
     """Return whether both are the same, NULL being the same as NULL: never NULL itself."""
-    both_null = Logic("and", IsNull(left, at), IsNull(right, at), at)
-    true, false = Literal(True, Boolean(), at), Literal(False, Boolean(), at)
-    return Case(((Compare("=", left, right, at), true), (both_null, true)), false, at)
+    equal = Compare("=", left, right, at)
+    if not (left.nullable or right.nullable):
+        return equal
+    branches: list[tuple[Expression, Expression]] = [(equal, Literal(True, Boolean(), at))]
+    if left.nullable and right.nullable:
+        branches.append((Logic("and", IsNull(left, at), IsNull(right, at), at), Literal(True, Boolean(), at)))
+    return Case(tuple(branches), Literal(False, Boolean(), at), at)
 
 
 def _power(call: exp.Pow, bind: Bind, at: Position | None) -> Expression:

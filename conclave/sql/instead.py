@@ -8,16 +8,11 @@ _SETS = "group by each in a query of its own, and put them together by UNION ALL
 
 _WRITE: dict[str, str] = {
     # parts of a statement
-    "DISTINCT ON": _FIRST,
     "ESCAPE": "write _ for the character, which any other fits as well",
-    "EXCLUDE": _LIST,
     "IGNORENULLS": "leave it out; in the place of ANY_VALUE take MIN or MAX",
     "LATERAL": "join with a subquery that is grouped by what ties it",
-    "OFFSET": "number the rows in a subquery, ROW_NUMBER() OVER (ORDER BY ...) AS k, and ask for k > 2 around it",
     "PIVOT": "write SUM(CASE WHEN ... THEN ... END) for each column",
     "RECURSIVE": "write out the steps, each as a join",
-    "RENAME": _LIST,
-    "REPLACE": _LIST,
     "TABLESAMPLE": "pick rows by a condition",
     "FETCH": "write LIMIT 10",
     "* here": _LIST,
@@ -25,9 +20,9 @@ _WRITE: dict[str, str] = {
     "VALUES as a table": "bring the values as a table of the workflow, or write CASE",
     # operators
     "the operator ||": "show the columns beside each other",
-    "ANY": "write x IN (SELECT ...), or compare with (SELECT MIN(...) ...) or MAX",
-    "ALL": "compare with (SELECT MAX(...) ...) or MIN",
-    "TUPLE": "compare column by column, joined by AND",
+    **dict.fromkeys(("ANY", "ALL"), "compare with a subquery: x > ALL (SELECT ...); of a list write x IN (1, 2)"),
+    "TUPLE": "compare it with as many values in parentheses",
+    "an OFFSET that is not a number of rows": "write OFFSET 10",
     "SIMILARTO": _LIKE,
     "BRACKET": "write SUBSTRING(x, 1, 2) of text",
     "CUBE in GROUP BY": _SETS,
@@ -38,19 +33,15 @@ _WRITE: dict[str, str] = {
     **dict.fromkeys(("ANY_VALUE", "FIRST", "LAST"), "take MIN or MAX"),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN", "MAX_BY", "MIN_BY"), _FIRST),
     **dict.fromkeys(("APPROX_COUNT_DISTINCT", "APPROX_DISTINCT"), "write COUNT(DISTINCT x)"),
-    **dict.fromkeys(("BOOL_OR", "LOGICAL_OR"), "write COUNT(*) FILTER (WHERE ...) > 0"),
-    **dict.fromkeys(("BOOL_AND", "LOGICAL_AND"), "write COUNT(*) FILTER (WHERE NOT ...) = 0"),
     **dict.fromkeys(("CURRENT_DATE", "CURRENT_TIMESTAMP", "NOW", "TODAY"), _TODAY),
-    **dict.fromkeys(("CONTAINS", "REGEXP_LIKE", "REGEXP_MATCHES", "STARTS_WITH", "PREFIX", "SUFFIX"), _LIKE),
+    **dict.fromkeys(("CONTAINS", "ENDS_WITH", "PREFIX", "REGEXP_LIKE", "REGEXP_MATCHES", "STARTS_WITH", "SUFFIX"), _LIKE),
     "AGE": "subtract the dates, which gives days",
     "CONCAT": "show the columns beside each other",
-    "COUNT_IF": "write COUNT(*) FILTER (WHERE ...)",
-    "LAST_DAY": "write CAST(DATE_TRUNC('month', x) + INTERVAL 1 MONTH AS DATE) - 1",
-    "LEFT": "write SUBSTRING(x, 1, n) for the first n characters",
+    "LEFT": "write LEFT(x, 2), with a constant above 0",
     "MODE": "group by it, and take the group with the most rows: ORDER BY n DESC LIMIT 1",
-    "SIGN": "write CASE WHEN x > 0 THEN 1 WHEN x < 0 THEN -1 WHEN x = 0 THEN 0 END",
+    "RIGHT": "write RIGHT(x, 2), with a constant above 0",
     "STRFTIME": "write EXTRACT(year FROM x) or DATE_TRUNC('month', x)",
-    "TRUNC": "write CASE WHEN x < 0 THEN CEIL(x) ELSE FLOOR(x) END",
+    "TRUNC": "write TRUNC(x), or ROUND(x, 2)",
 }  # fmt: skip
 _AGGREGATES = (
     "there are COUNT, SUM, AVG, MIN, MAX, VAR_SAMP, VAR_POP, STDDEV, STDDEV_POP, MEDIAN, QUANTILE_CONT, QUANTILE_DISC"

@@ -29,14 +29,15 @@ def bind_literal(literal: exp.Literal, at: Position | None) -> Literal:
     _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     if "." not in written:
-        return _integer(int(number), at)
+        return whole(int(number), at)
     precision = max(len(digits), -exponent)
     if precision > MAX_DECIMAL_DIGITS:
         raise refused(f"a number of more than {MAX_DECIMAL_DIGITS} digits", at, "write it as a double: 1.5e0")
     return Literal(number, Decimal(precision, -exponent), at)
 
 
-def _integer(number: int, at: Position | None) -> Literal:
+def whole(number: int, at: Position | None) -> Literal:
+    """Return a whole number as it would be written."""
     if number >= 2**63:
         raise refused("an integer beyond 64 bits", at, "write it as a double: 1.5e0")
     return Literal(number, Integer(32 if number < 2**31 else 64), at)

@@ -109,10 +109,12 @@ def _substring(call: exp.Substring, bind: Bind, text: Text, at: Position | None)
     operand = bind(call.this)
     most = _size_of_text("substring", operand, at)
     bounds = [bind(call.args[name]) for name in ("start", "length") if call.args.get(name) is not None]
-    if not all(isinstance(b, Literal) and isinstance(b.value, int) and 0 < b.value <= _MAX_BOUND for b in bounds):
+    numbers = [b.value for b in bounds if isinstance(b, Literal) and isinstance(b.value, int)]
+    is_from_end = len(numbers) == len(bounds) == 1 and -_MAX_BOUND <= numbers[0] < 0
+    if not is_from_end and (len(numbers) < len(bounds) or not all(0 < each <= _MAX_BOUND for each in numbers)):
         raise refused("SUBSTRING with bounds that are not positive constants", at, "write SUBSTRING(x, 1, 2)")
-    if len(bounds) == 2 and isinstance(bounds[1], Literal) and isinstance(bounds[1].value, int):
-        most = min(most, 4 * bounds[1].value)  # a character takes four bytes at most
+    if len(numbers) == 2 or is_from_end:
+        most = min(most, 4 * abs(numbers[-1]))  # a character takes four bytes at most
     return Call("substring", (operand, *bounds), Varchar(most), at)
 
 

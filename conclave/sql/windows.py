@@ -10,6 +10,7 @@ from conclave.ir.expressions import Arithmetic, Case, Column, Expression, Litera
 from conclave.ir.nodes import Input, Node, Output, Project
 from conclave.ir.types import Boolean, Field, Integer
 from conclave.ir.window import Frame, SortKey, Window, WindowFunction, WindowOutput
+from conclave.sql.conditions import CONDITIONS, of_conditions
 from conclave.sql.keys import columns_of
 from conclave.sql.literals import as_boolean
 from conclave.sql.parse import Text
@@ -52,7 +53,7 @@ class Windows:
     """Collects the calls; the same call twice is one."""
 
     text: Text
-    named: dict[str, exp.Window] = field(default_factory=dict)  # the WINDOW clause, by lower-case name
+    named: dict[str, exp.Expr] = field(default_factory=dict)  # the WINDOW clause, by lower-case name
     calls: list[_Call] = field(default_factory=list)
     columns: dict[str, Column] = field(default_factory=dict)  # a stand-in's name to the column it stands for
 
@@ -64,9 +65,12 @@ class Windows:
             found.named[part.name.lower()] = part
         return found
 
-    def stand_in(self, part: exp.Window, bind: Bind) -> Expression:
+    def stand_in(self, part: exp.Expr, bind: Bind) -> Expression:
         """Return what stands for the window function `part`, whose own parts `bind` binds."""
         at, call = self.text.at(part), part.this
+        if isinstance(call.this if isinstance(call, exp.Filter) else call, CONDITIONS):
+            may_be_none = isinstance(call, exp.Filter) or bind(call.this).nullable  # a row is in its own partition
+            return of_conditions(part, may_be_none, lambda made: self.stand_in(made, bind), self.text)
         definition = self._definition(part, at)
         partition = tuple(dict.fromkeys(bind(each) for each in definition.args.get("partition_by") or ()))
         order = self._order(definition.args.get("order"), bind)
@@ -121,7 +125,7 @@ class Windows:
             rows = Window(rows, by, sort, tuple(made), made[0].at)
         return rows
 
-    def _definition(self, part: exp.Window, at: Position | None) -> exp.Window:
+    def _definition(self, part: exp.Expr, at: Position | None) -> exp.Expr:
         refuse_others(part, frozenset({"this", "partition_by", "order", "spec", "over", "alias"}), self.text)
         name = part.alias
         if not name:
