@@ -21,6 +21,8 @@ optimise, and knows nothing of policies.
 - questions: EXISTS and IN inside an expression, comparisons with ALL and ANY
 - bind_expression: scalar expressions
 - aggregates: the aggregate calls of one SELECT
+- frames: which rows a window function is of
+- window_forms: window functions that are short for others
 - windows: the window functions of one SELECT
 - keys: the columns that an equality of two tables is about
 - bind_from: FROM and its joins

@@ -61,7 +61,8 @@ def bind_function(call: exp.Expr, bind: Bind, text: Text) -> Expression:
             return case(((Compare("=", left, right, at), as_type_of(null(at), left.type)),), left, at)
         case exp.Greatest() | exp.Least():
             refuse_others(call, frozenset({"this", "expressions", "ignore_nulls"}), text)
-            return _extreme(">=" if isinstance(call, exp.Greatest) else "<=", call, bind, at)
+            parts = [bind(part) for part in (call.this, *call.expressions)]
+            return extreme(">=" if isinstance(call, exp.Greatest) else "<=", parts, at)
         case exp.Abs():
             operand = bind(call.this)
             return case(((Compare("<", operand, Literal(0, Integer(32), at), at), Negate(operand, at)),), operand, at)
@@ -105,9 +106,9 @@ def _coalesce(parts: list[Expression], at: Position | None) -> Expression:
     return case(tuple((Not(IsNull(part, at), at), part) for part in others), last, at)
 
 
-def _extreme(operator: ComparisonOperator, call: exp.Expr, bind: Bind, at: Position | None) -> Expression:
+def extreme(operator: ComparisonOperator, parts: list[Expression], at: Position | None) -> Expression:
     """Return the largest or smallest of what is not NULL."""
-    first, *others = (bind(part) for part in (call.this, *call.expressions))
+    first, *others = parts
     for other in others:
         left, right = alike(first, other)
         is_first: Expression = Compare(operator, left, right, at)

@@ -9,6 +9,7 @@ _SETS = "group by each in a query of its own, and put them together by UNION ALL
 _WRITE: dict[str, str] = {
     # parts of a statement
     "ESCAPE": "write _ for the character, which any other fits as well",
+    "EXCLUDE": "leave it out, and take off what it leaves out: SUM(x) OVER (...) - x",
     "IGNORENULLS": "leave it out; in the place of ANY_VALUE take MIN or MAX",
     "LATERAL": "join with a subquery that is grouped by what ties it",
     "PIVOT": "write SUM(CASE WHEN ... THEN ... END) for each column",

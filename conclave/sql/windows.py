@@ -6,26 +6,34 @@ from dataclasses import dataclass, field, replace
 from sqlglot import exp
 
 from conclave.ir.errors import Position, QueryProblem
-from conclave.ir.expressions import Arithmetic, Case, Column, Expression, Literal
+from conclave.ir.expressions import Arithmetic, Case, Column, Expression, Literal, names_in
 from conclave.ir.nodes import Input, Node, Output, Project
 from conclave.ir.types import Boolean, Field, Integer
+from conclave.ir.walk import substitute
 from conclave.ir.window import Frame, SortKey, Window, WindowFunction, WindowOutput
 from conclave.sql.conditions import CONDITIONS, of_conditions
+from conclave.sql.frames import asked_frame
 from conclave.sql.keys import columns_of
 from conclave.sql.literals import as_boolean
 from conclave.sql.parse import Text
 from conclave.sql.refuse import refuse_others, refused
 from conclave.sql.scope import Names
+from conclave.sql.window_forms import SHARES, VALUES, moved, moving, share, value_at
 
 Bind = Callable[[exp.Expr], Expression]
 MOST_ROWS_AWAY = 1 << 20
+_STAND_IN = "\0w"  # of a column that no table has
 
 _NUMBERS: dict[type[exp.Expr], WindowFunction] = {
     exp.RowNumber: "row_number", exp.Rank: "rank", exp.DenseRank: "dense_rank",
 }  # fmt: skip
 _MOVES: dict[type[exp.Expr], WindowFunction] = {exp.Lag: "lag", exp.Lead: "lead"}
+_ORDERED: tuple[type[exp.Expr], ...] = (*_NUMBERS, *_MOVES, *SHARES, *VALUES)
 _TOTALS: dict[type[exp.Expr], WindowFunction] = {exp.Sum: "sum", exp.Count: "count", exp.Min: "min", exp.Max: "max"}
-_KNOWN = "ROW_NUMBER, RANK, DENSE_RANK, LAG, LEAD, SUM, COUNT, AVG, MIN, MAX"
+_KNOWN = (
+    "ROW_NUMBER, RANK, DENSE_RANK, PERCENT_RANK, CUME_DIST, NTILE, LAG, LEAD, FIRST_VALUE, LAST_VALUE, NTH_VALUE, SUM, "
+    "COUNT, AVG, MIN, MAX"
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,10 @@ class _Key:
     expression: Expression
     descending: bool
     nulls_first: bool
+
+    def reversed(self) -> "_Key":
+        """Return the key of the opposite order."""
+        return _Key(self.expression, not self.descending, not self.nulls_first)
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,35 @@ class _Call:
     frame: Frame
     offset: int
     stand_in: Column = field(compare=False)
+
+
+def _name(call: exp.Expr) -> str:
+    return call.sql_name() if isinstance(call, exp.Func) else call.key.upper()
+
+
+def _reads_a_window(call: _Call) -> bool:
+    return call.over is not None and any(name.startswith(_STAND_IN) for name in names_in(call.over))
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """Gives the columns of window functions over one partition and order, see `window_forms.Ask`."""
+
+    windows: "Windows"
+    known: _Call
+    at: Position | None
+
+    def __call__(
+        self,
+        function: WindowFunction,
+        over: Expression | None = None,
+        frame: Frame = "partition",
+        offset: int = 1,
+        is_ordered: bool = True,
+    ) -> Expression:
+        order = self.known.order if is_ordered else ()
+        call = replace(self.known, function=function, over=over, frame=frame, offset=offset, order=order)
+        return self.windows.column_for(call, self.at)
 
 
 @dataclass
@@ -77,34 +118,57 @@ class Windows:
         condition = None
         if isinstance(call, exp.Filter):
             condition, call = as_boolean(bind(call.expression.this)), call.this
-        known = _Call(partition, order, "count", None, "partition", 1, Column("", Boolean()))
+        ask = _Asking(self, _Call(partition, order, "count", None, "partition", 1, Column("", Boolean())), at)
+        if isinstance(call, _ORDERED) and not order:
+            raise refused(f"{_name(call)} without an order", at, "say OVER (... ORDER BY ...)")
         if type(call) in _NUMBERS:
-            function = _NUMBERS[type(call)]
-            if not order:
-                raise refused(f"{function.upper()} without an order", at, "say OVER (... ORDER BY ...)")
-            return self._column(replace(known, function=function), at)
+            return ask(_NUMBERS[type(call)])
         if type(call) in _MOVES:
-            return self._moved(call, known, bind, at)
-        frame = self._frame(definition.args.get("spec"), bool(order), at)
+            return self._moved(call, ask, bind, at)
+        if isinstance(call, SHARES):
+            return share(call, ask, bind, at)
+        asked = asked_frame(definition.args.get("spec"), bool(order), self.text, at)
+        if isinstance(call, VALUES):
+            return value_at(call, asked, ask, bind, at)
         if type(call) not in (*_TOTALS, exp.Avg):
-            raise refused(f"{call.key.upper()} as a window function", at, f"there are {_KNOWN}")
+            raise refused(f"{_name(call)} as a window function", at, f"there are {_KNOWN}")
         over = self._over(call, condition, bind, at)
+        if asked.moving is not None:
+            return moving(call, over, asked.moving, ask, at)
+        if asked.is_backwards:
+            backwards = tuple(key.reversed() for key in order)
+            ask = replace(ask, known=replace(ask.known, order=backwards))
         if isinstance(call, exp.Avg):
-            sums = self._column(replace(known, function="sum", over=over, frame=frame), at)
-            return Arithmetic("/", sums, self._column(replace(known, over=over, frame=frame), at), at)
-        return self._column(replace(known, function=_TOTALS[type(call)], over=over, frame=frame), at)
+            return Arithmetic("/", ask("sum", over, asked.frame), ask("count", over, asked.frame), at)
+        return ask(_TOTALS[type(call)], over, asked.frame)
 
     def beside(self, rows: Node, said: Callable[[Expression], Expression], names: Names, wish: dict[str, str]) -> Node:
         """Return `rows` with all window functions; `said` says over `rows` what was bound before they were grouped.
 
         `wish` is the name that each stand-in would best have.
         """
-        if not self.calls:
-            return rows
+        first = [call for call in self.calls if not _reads_a_window(call)]
+        for calls in (first, [call for call in self.calls if _reads_a_window(call)]):
+            rows = self._windows(rows, calls, said, names, wish)
+        return rows
+
+    def _windows(
+        self,
+        rows: Node,
+        calls: list[_Call],
+        said: Callable[[Expression], Expression],
+        names: Names,
+        wish: dict[str, str],
+    ) -> Node:
         inputs: dict[Expression, str] = {}
-        for call in self.calls:
-            read = (*call.partition, *(key.expression for key in call.order), call.over)
-            for expression in (said(e) for e in read if e is not None):
+        known = dict(self.columns)
+
+        def read(expression: Expression) -> Expression:
+            return substitute(said(expression), known)
+
+        for call in calls:
+            parts = (*call.partition, *(key.expression for key in call.order), call.over)
+            for expression in (read(e) for e in parts if e is not None):
                 if isinstance(expression, Column):
                     inputs[expression] = expression.name
                 elif expression not in inputs:
@@ -112,16 +176,16 @@ class Windows:
         computed = [Output(name, e) for e, name in inputs.items() if not isinstance(e, Column)]
         if computed:
             rows = Project(rows, (*(Output(c.name, c) for c in columns_of(rows)), *computed))
-        for partition, order in dict.fromkeys((call.partition, call.order) for call in self.calls):
+        for partition, order in dict.fromkeys((call.partition, call.order) for call in calls):
             made = []
-            for call in (c for c in self.calls if (c.partition, c.order) == (partition, order)):
+            for call in (c for c in calls if (c.partition, c.order) == (partition, order)):
                 name = names.fresh(wish.get(call.stand_in.name, call.function))
-                over = None if call.over is None else inputs[said(call.over)]
+                over = None if call.over is None else inputs[read(call.over)]
                 made.append(WindowOutput(name, call.function, over, call.frame, call.offset, call.stand_in.at))
                 self.columns[call.stand_in.name] = replace(call.stand_in, name=name)
-            keys = {inputs[said(key.expression)]: key for key in reversed(order)}  # the first of two equal ones counts
+            keys = {inputs[read(key.expression)]: key for key in reversed(order)}  # the first of two equal ones counts
             sort = tuple(SortKey(name, key.descending, key.nulls_first) for name, key in reversed(keys.items()))
-            by = tuple(inputs[said(expression)] for expression in partition)
+            by = tuple(inputs[read(expression)] for expression in partition)
             rows = Window(rows, by, sort, tuple(made), made[0].at)
         return rows
 
@@ -149,37 +213,18 @@ class Windows:
                 keys.append(_Key(expression, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
         return tuple(keys)
 
-    def _frame(self, spec: exp.WindowSpec | None, is_ordered: bool, at: Position | None) -> Frame:
-        if spec is None:
-            return "range" if is_ordered else "partition"
-        refuse_others(spec, frozenset({"kind", "start", "start_side", "end", "end_side"}), self.text)
-        start = f"{spec.args.get('start')} {spec.args.get('start_side') or ''}".strip()
-        end = f"{spec.args.get('end') or 'CURRENT ROW'} {spec.args.get('end_side') or ''}".strip()
-        match start, end, spec.args.get("kind"):
-            case "UNBOUNDED PRECEDING", "UNBOUNDED FOLLOWING", _:
-                return "partition"
-            case "UNBOUNDED PRECEDING", "CURRENT ROW", "ROWS" if is_ordered:
-                return "rows"
-            case "UNBOUNDED PRECEDING", "CURRENT ROW", "RANGE" | "GROUPS":
-                return "range" if is_ordered else "partition"
-        fix = "say ORDER BY ... ROWS UNBOUNDED PRECEDING, or leave it out"
-        raise refused("a window frame other than from the partition's first row", at, fix)
-
-    def _moved(self, call: exp.Expr, known: _Call, bind: Bind, at: Position | None) -> Expression:
-        function = _MOVES[type(call)]
-        if call.args.get("default") is not None:
-            raise refused(
-                f"{function.upper()} with a default",
-                at,
-                f"where no value is NULL, use COALESCE({function.upper()}(...), ...)",
-            )
-        refuse_others(call, frozenset({"this", "offset"}), self.text)
-        if not known.order:
-            raise refused(f"{function.upper()} without an order", at, "say OVER (... ORDER BY ...)")
+    def _moved(self, call: exp.Expr, ask: "_Asking", bind: Bind, at: Position | None) -> Expression:
+        function, default = _MOVES[type(call)], call.args.get("default")
+        refuse_others(call, frozenset({"this", "offset", "default"}), self.text)
         offset = bind(call.args["offset"]) if call.args.get("offset") is not None else Literal(1, Integer(32))
         match offset:
             case Literal(int(rows)) if 0 <= rows <= MOST_ROWS_AWAY and not isinstance(offset.type, Boolean):
-                return self._column(replace(known, function=function, over=bind(call.this), offset=rows), at)
+                value = bind(call.this)
+                return (
+                    ask(function, value, offset=rows)
+                    if default is None
+                    else moved(call, value, rows, bind(default), ask, at)
+                )
         raise refused(
             f"{function.upper()} by other than a constant number of rows", at, f"write {function.upper()}(x, 1)"
         )
@@ -194,12 +239,13 @@ class Windows:
         counted = Literal(1, Integer(32), at) if is_of_rows else bind(call.this)
         return Case(((condition, counted),), Literal(None, counted.type, at), at)  # NULL is not aggregated
 
-    def _column(self, call: _Call, at: Position | None) -> Column:
+    def column_for(self, call: _Call, at: Position | None) -> Column:
+        """Return the column that stands for a window function; the same one has the same column."""
         for known in self.calls:
             if known == call:
                 return replace(known.stand_in, at=at)
         made = self._field_of(call, at)
-        stand_in = Column(f"\0w{len(self.calls)}", made.type, made.nullable, at)
+        stand_in = Column(f"{_STAND_IN}{len(self.calls)}", made.type, made.nullable, at)
         self.calls.append(replace(call, stand_in=stand_in))
         return stand_in
 

@@ -119,6 +119,7 @@ class Queries:
         if all(item.is_exact for item in items) and self.chance(0.3):
             order = ", ".join(f"{n + 1}{self.rng.choice(('', ' DESC', ' NULLS FIRST'))}" for n in range(len(items)))
             limit = f" LIMIT {self.rng.randint(0, 8)}" if self.chance(0.6) else ""
+            limit += f" OFFSET {self.rng.randint(0, 4)}" if self.chance(0.3) else ""
             if self.chance(0.3):
                 sql = f"WITH z AS ({sql}) SELECT * FROM z ORDER BY {order}{limit}"
             else:
@@ -250,13 +251,13 @@ class Queries:
                 "{a} + {b}", "{a} - {b} * 2", "{a} // 3", "{a} % 4", "{a} // {b}", "{a} % {b}", "GREATEST({a}, {b}, 0)",
                 "LEAST({a}, {b})", "COALESCE({a}, {b}, 7)", "NULLIF({a}, {b})", "ABS({a})", "-{a}", "MOD({a}, -3)",
                 "CASE WHEN {c} THEN {a} WHEN {b} > 0 THEN {b} END", "{a} & 6", "{a} | ({b})", "XOR({a}, 5)", "IF({c}, {a}, 0)",
-                "GREATEST(LEAST({a}, 9), -9) ** 3", "CASE {a} WHEN 1 THEN {b} WHEN 2 THEN 0 ELSE {a} END",
+                "GREATEST(LEAST({a}, 9), -9) ** 3", "CASE {a} WHEN 1 THEN {b} WHEN 2 THEN 0 ELSE {a} END", "SIGN({a})",
             ),
-            "decimal": ("{a} + {b}", "{a} - 1.5", "ROUND({a}, 1)", "FLOOR({a})", "CEIL({a})", "ABS({a})",  "GREATEST({a}, {b})", "-{a}", "COALESCE({a}, 0.25)", "CASE WHEN {c} THEN {a} ELSE {b} END"),
-            "text": ("COALESCE({a}, 'none')", "CASE WHEN {c} THEN {a} ELSE 'zz' END", "{a}"),
+            "decimal": ("{a} + {b}", "{a} - 1.5", "ROUND({a}, 1)", "FLOOR({a})", "CEIL({a})", "TRUNC({a})", "ABS({a})",  "GREATEST({a}, {b})", "-{a}", "COALESCE({a}, 0.25)", "CASE WHEN {c} THEN {a} ELSE {b} END"),
+            "text": ("COALESCE({a}, 'none')", "CASE WHEN {c} THEN {a} ELSE 'zz' END", "LEFT({a}, 1)", "RIGHT({a}, 2)"),
             "bool": ("NOT {a}", "{a} AND {c}", "{a} OR {b}", "{c}", "{a} IS NOT DISTINCT FROM {b}"),
             "date": (
-                "{a} + 3", "CAST({a} - INTERVAL 2 WEEK AS DATE)", "CAST(DATE_TRUNC('month', {a}) AS DATE)", "LEAST({a}, {b})", "COALESCE({a}, DATE '2021-02-03')",
+                "{a} + 3", "CAST({a} - INTERVAL 2 WEEK AS DATE)", "CAST(DATE_TRUNC('month', {a}) AS DATE)", "LEAST({a}, {b})", "COALESCE({a}, DATE '2021-02-03')", "LAST_DAY({a})",
             ),
         }[kind]  # fmt: skip
         condition = self.comparison(source)
@@ -291,7 +292,9 @@ class Queries:
         return self.rng.choice(found) if found else self.of_kind(source, "int")
 
     def aggregate(self, source: Source) -> Value:
-        call = self.rng.choice(("COUNT", "SUM", "SUM", "AVG", "MIN", "MAX", "COUNT(DISTINCT", "SPREAD", "QUANTILE"))
+        call = self.rng.choice(
+            ("COUNT", "SUM", "SUM", "AVG", "MIN", "MAX", "COUNT(DISTINCT", "SPREAD", "QUANTILE", "CONDITION", "PAIR")
+        )
         match call:
             case "COUNT":
                 return Value(self.rng.choice(("COUNT(*)", f"COUNT({self.value(source, exact=True).sql})")), "int")
@@ -306,6 +309,15 @@ class Queries:
                 )
                 name = self.rng.choice(("VAR_SAMP", "VAR_POP", "STDDEV", "STDDEV_POP"))
                 return Value(f"{name}({of.sql})", "double", is_exact=False)
+            case "CONDITION":
+                name = self.rng.choice(("COUNT_IF", "BOOL_OR", "BOOL_AND"))
+                return Value(
+                    f"{name}({self.comparison(source)}){self.filtered(source)}", "int" if name == "COUNT_IF" else "bool"
+                )
+            case "PAIR":
+                one, other = self.of_kind(source, "int"), self.of_kind(source, self.rng.choice(("int", "decimal")))
+                name = self.rng.choice(("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT"))
+                return Value(f"{name}({one.sql}, {other.sql})", "double", is_exact=False)
             case "QUANTILE":
                 of = self.rng.choice(
                     (self.of_kind(source, "int"), self.of_kind(source, "date"), self.raw_double(source))
@@ -334,6 +346,8 @@ class Queries:
             if whole and self.chance(0.5):
                 call, ties = "ROW_NUMBER()", whole
             return Value(f"{call} OVER ({by}{ties})", "int")
+        if whole and self.chance(0.35):
+            return self.at_rows(of, by, whole)
         if whole and self.chance(0.4):
             moved = f"{self.rng.choice(('LAG', 'LEAD'))}({of.sql}, {self.rng.choice((1, 2, 5))})"
             call = self.rng.choice((moved, moved, total))
@@ -341,6 +355,28 @@ class Queries:
         if self.chance(0.3):
             return Value(f"AVG({of.sql}) OVER ({by}{ties})", "double", is_exact=False)
         return Value(f"{total} OVER ({self.rng.choice((by, by + ties))})", of.kind)
+
+    def at_rows(self, of: Value, by: str, order: str) -> Value:
+        """Return a window function that is short for others, in an order that tells all rows apart."""
+        before, after = self.rng.randint(0, 3), self.rng.randint(0, 2)
+        every = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+        moving = f"ROWS BETWEEN {before} PRECEDING AND {after} FOLLOWING"
+        call, kind, frame = self.rng.choice(
+            (
+                (f"NTILE({self.rng.choice((1, 2, 3, 7))})", "int", ""),
+                ("PERCENT_RANK()", "double", ""),
+                ("CUME_DIST()", "double", ""),
+                (f"{self.rng.choice(('LAG', 'LEAD'))}({of.sql}, {self.rng.randint(0, 3)}, 7)", of.kind, ""),
+                (f"FIRST_VALUE({of.sql})", of.kind, ""),
+                (f"LAST_VALUE({of.sql})", of.kind, every),
+                (f"NTH_VALUE({of.sql}, {self.rng.randint(1, 3)})", of.kind, self.rng.choice(("", every))),
+                (f"{self.rng.choice(('SUM', 'MIN', 'MAX'))}({of.sql})", of.kind, moving),
+                (f"COUNT({self.rng.choice((of.sql, '*'))})", "int", moving),
+                (f"AVG({of.sql})", "double", moving),
+                (f"SUM({of.sql})", of.kind, "ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"),
+            )
+        )
+        return Value(f"{call} OVER ({by}{order} {frame})", kind, is_exact=kind != "double")
 
     # Conditions.
 
@@ -355,12 +391,17 @@ class Queries:
         other = self.rng.choice([c for c in columns if c.kind == column.kind])
         constant = _constant(column.kind, self.rng)
         shapes = [f"{column.sql} {self.operator()} {constant}", f"{column.sql} IS NULL", f"{column.sql} = {other.sql}"]
+        pair = f"({column.sql}, {columns[0].sql})"
+        shapes.append(f"{pair} {self.rng.choice(('=', '<>'))} ({other.sql}, {columns[0].sql})")
         if column.kind in ("int", "decimal", "date"):
             shapes += [
+                f"{pair} {self.operator()} ({constant}, {columns[0].sql})",
+                f"{pair} IN (({constant}, {columns[0].sql}), (NULL, {columns[0].sql}))",
                 f"{column.sql} {self.operator()} {other.sql}",
                 f"{column.sql} BETWEEN {constant} AND {other.sql}",
             ]
         if column.kind == "text":
+            shapes += [f"STARTS_WITH({column.sql}, 'b')", f"CONTAINS({column.sql}, 'b')", f"SUFFIX({column.sql}, 'b_')"]
             shapes += [f"{column.sql} ILIKE 'a%'", f"{column.sql} IN ({constant}, 'B')", f"{column.sql} LIKE '%b%'"]
             # Of what is of several owners MPC tests these; where it may be, theirs alone stay with the owners.
             both = f"COALESCE({column.sql}, {other.sql})"
@@ -387,6 +428,7 @@ class Queries:
                 f"{key.sql} {negated}IN (SELECT {own.sql} FROM {inner.sql} WHERE {self.condition(inner)})",
                 f"{negated}EXISTS (SELECT 1 FROM {inner.sql} WHERE {own.sql} = {key.sql} AND {self.condition(inner)})",
                 f"{key.sql} {self.operator()} (SELECT MAX({own.sql}) FROM {inner.sql})",
+                f"{key.sql} {self.operator()} {self.rng.choice(('ANY', 'ALL'))} (SELECT {own.sql} FROM {inner.sql})",
                 f"{key.sql} {self.operator()} (SELECT COUNT(*) FROM {inner.sql} WHERE {own.sql} = {key.sql})",
             )
         )
