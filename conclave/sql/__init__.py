@@ -28,6 +28,9 @@ optimise, and knows nothing of policies.
 - bind_from: FROM and its joins
 - bind_subquery: subqueries that read the query around them
 - bind_where: WHERE, and what it asks of subqueries
+- select_items: the list of a SELECT
+- grouping_sets: ROLLUP, CUBE and GROUPING SETS
+- bind_grouped: a SELECT with aggregates
 - bind_select: one SELECT
 - bind_order: ORDER BY and LIMIT of the answer
 - bind: a whole query

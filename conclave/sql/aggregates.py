@@ -12,6 +12,7 @@ from conclave.ir.nodes import QUANTILES, SPREADS, Aggregate, AggregateFunction, 
 from conclave.ir.types import Boolean, Field, Integer
 from conclave.sql.bind_expression import ExpressionBinder
 from conclave.sql.conditions import CONDITIONS, of_conditions
+from conclave.sql.grouping_sets import GROUPING
 from conclave.sql.literals import as_boolean, is_null_literal
 from conclave.sql.refuse import refuse_others, refused
 
@@ -57,11 +58,14 @@ class Aggregates:
     inside: ExpressionBinder  # binds the arguments, over the rows before grouping
     is_grouped: bool
     calls: list[Call] = field(default_factory=list)
+    groupings: dict[Column, tuple[Expression, ...]] = field(default_factory=dict)  # GROUPING(...), and what it asks of
 
     def stand_in(self, part: exp.Expr) -> Expression:
         """Return the column that stands for the call `part`."""
         text = self.inside.context.text
         at = text.at(part)
+        if isinstance(part, GROUPING):
+            return self._grouping(part, at)
         call = part.this if isinstance(part, exp.Filter) else part
         if isinstance(call, CONDITIONS):
             may_be_none = not self.is_grouped or part is not call or self.inside.bind(call.this).nullable
@@ -98,6 +102,16 @@ class Aggregates:
         column = Column(f"\0{len(self.calls)}", made.type, made.nullable, at)
         self.calls.append(Call(function, over, is_distinct, fraction, column))
         return column
+
+    def _grouping(self, part: exp.Expr, at: Position | None) -> Column:
+        asked = tuple(self.inside.bind(each) for each in part.expressions)
+        if not 0 < len(asked) < Integer(64).bits:
+            raise refused(f"GROUPING of {len(asked)} columns", at, "name the columns of GROUP BY that are asked about")
+        known = next((column for column, other in self.groupings.items() if other == asked), None)
+        if known is None:
+            known = Column(f"\0g{len(self.groupings)}", Integer(64), False, at)
+            self.groupings[known] = asked
+        return replace(known, at=at)
 
     def _check_distinct(
         self, function: AggregateFunction, over: Expression | None, is_distinct: bool, at: Position | None

@@ -12,13 +12,14 @@ from conclave.ir.types import Integer, Schema, common_type
 from conclave.sql.bind_expression import Context
 from conclave.sql.bind_from import renamed
 from conclave.sql.bind_order import bind_first, bind_order
-from conclave.sql.bind_select import Selected, bind_select
+from conclave.sql.bind_select import bind_select
 from conclave.sql.bind_subquery import bind_tied
 from conclave.sql.keys import columns_of
 from conclave.sql.literals import is_null_literal
 from conclave.sql.parse import Text, parse
 from conclave.sql.refuse import part_name, refuse_others, refused, unsupported
 from conclave.sql.scope import Names
+from conclave.sql.select_items import Selected
 from conclave.sql.shorthand import write_out
 
 _CUTS = ("order", "limit", "offset")  # what is bound where a query stands, see `bind_order`

@@ -29,6 +29,7 @@ from conclave.sql.bits import BIT_OPERATIONS, bind_bits
 from conclave.sql.conditions import CONDITIONS
 from conclave.sql.dates import shifted
 from conclave.sql.functions import bind_function, same_or_both_null
+from conclave.sql.grouping_sets import GROUPING
 from conclave.sql.keys import Pair, columns_of, join_on
 from conclave.sql.literals import alike, as_boolean, as_type_of, bind_literal, null
 from conclave.sql.parse import Text, unwrapped
@@ -42,6 +43,7 @@ AGGREGATES = (
     *(exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevSamp, exp.StddevPop),
     *(exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.WithinGroup),
     *CONDITIONS,
+    *GROUPING,
 )
 
 _ARITHMETIC: dict[type[exp.Expr], ArithmeticOperator] = {

@@ -7,11 +7,11 @@ from conclave.ir.expressions import Column, Compare, Expression
 from conclave.ir.nodes import Filter, Limit, Node, Output, Project, Sort
 from conclave.ir.walk import all_of
 from conclave.ir.window import SortKey, Window, WindowOutput
-from conclave.sql.bind_select import Selected
 from conclave.sql.literals import whole
 from conclave.sql.parse import Text
 from conclave.sql.refuse import refuse_others, refused
 from conclave.sql.scope import Names
+from conclave.sql.select_items import Selected
 
 
 def bind_order(query: exp.Query, selected: Selected, text: Text) -> Node:

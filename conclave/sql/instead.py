@@ -4,7 +4,6 @@ _FIRST = "number the rows, ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ...), an
 _LIKE = "write LIKE 'a%', or LIKE '%a%'"
 _LIST = "list the columns"
 _TODAY = "write the day, such as DATE '2026-01-31': a plan is the same whenever it runs"
-_SETS = "group by each in a query of its own, and put them together by UNION ALL"
 
 _WRITE: dict[str, str] = {
     # parts of a statement
@@ -26,10 +25,6 @@ _WRITE: dict[str, str] = {
     "an OFFSET that is not a number of rows": "write OFFSET 10",
     "SIMILARTO": _LIKE,
     "BRACKET": "write SUBSTRING(x, 1, 2) of text",
-    "CUBE in GROUP BY": _SETS,
-    "GROUPINGSETS in GROUP BY": _SETS,
-    "ROLLUP in GROUP BY": _SETS,
-    "TUPLE in GROUP BY": "write the columns without parentheses",
     # functions
     **dict.fromkeys(("ANY_VALUE", "FIRST", "LAST"), "take MIN or MAX"),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN", "MAX_BY", "MIN_BY"), _FIRST),

@@ -167,11 +167,13 @@ class Queries:
     def grouped(self, source: Source) -> tuple[str, list[Value]]:
         keys = [self.value(source, exact=True) for _ in range(self.rng.choice((0, 1, 1, 2)))]
         calls = [self.aggregate(source) for _ in range(self.rng.randint(1, 3))]
-        group = f" GROUP BY {', '.join(str(n + 1) for n in range(len(keys)))}" if keys else ""
+        by = ", ".join(str(n + 1) for n in range(len(keys)))
+        sets = self.rng.choice(("ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())")) if self.chance(0.12) else "{}"
+        group = f" GROUP BY {sets.format(by)}" if keys else ""
         exact = [call for call in calls if call.is_exact and call.kind in ("int", "decimal")]
         having = f" HAVING {self.rng.choice(exact).sql} {self.operator()} 2" if exact and self.chance(0.3) else ""
         ranks = []
-        if exact and keys and self.chance(0.25):
+        if exact and keys and sets == "{}" and self.chance(0.25):
             by = self.rng.choice(exact).sql
             over = self.rng.choice(
                 (f"RANK() OVER (ORDER BY {by} DESC)", f"SUM({by}) OVER ()", f"COUNT(*) OVER (ORDER BY {by})")
