@@ -20,6 +20,7 @@ optimise, and knows nothing of policies.
 - conditions: aggregates of conditions
 - questions: EXISTS and IN inside an expression, comparisons with ALL and ANY
 - bind_expression: scalar expressions
+- picks: aggregates that pick a row of each group
 - aggregates: the aggregate calls of one SELECT
 - frames: which rows a window function is of
 - window_forms: window functions that are short for others

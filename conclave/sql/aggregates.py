@@ -12,9 +12,12 @@ from conclave.ir.nodes import QUANTILES, SPREADS, Aggregate, AggregateFunction, 
 from conclave.ir.types import Boolean, Field, Integer
 from conclave.sql.bind_expression import ExpressionBinder
 from conclave.sql.conditions import CONDITIONS, of_conditions
+from conclave.sql.functions import cast
 from conclave.sql.grouping_sets import GROUPING
 from conclave.sql.literals import as_boolean, is_null_literal
+from conclave.sql.picks import PICKS, picked
 from conclave.sql.refuse import refuse_others, refused
+from conclave.sql.windows import Windows
 
 _QUANTILE_CALLS: dict[type[exp.Expr], AggregateFunction] = {
     exp.Median: "quantile_cont",
@@ -58,7 +61,11 @@ class Aggregates:
     inside: ExpressionBinder  # binds the arguments, over the rows before grouping
     is_grouped: bool
     calls: list[Call] = field(default_factory=list)
+    ranked: Windows = field(init=False)  # numbers of rows, of which some pick one
     groupings: dict[Column, tuple[Expression, ...]] = field(default_factory=dict)  # GROUPING(...), and what it asks of
+
+    def __post_init__(self) -> None:
+        self.ranked = Windows(self.inside.context.text)
 
     def stand_in(self, part: exp.Expr) -> Expression:
         """Return the column that stands for the call `part`."""
@@ -74,6 +81,8 @@ class Aggregates:
         if isinstance(part, exp.Filter):
             condition = as_boolean(self.inside.bind(part.expression.this))
             part = part.this
+        if isinstance(part, PICKS):
+            return self._column("max", picked(part, condition, self.inside.bind, self.ranked, text), at)
         fraction = None
         if isinstance(part, exp.WithinGroup):
             part = self._ordered_within(part)
@@ -89,6 +98,17 @@ class Aggregates:
         if condition is not None:  # what is NULL is not aggregated
             counted = Literal(1, Integer(32), at) if over is None else over
             over = Case(((condition, counted),), Literal(None, counted.type, at), at)
+        return self._column(function, over, at, is_distinct, fraction)
+
+    def _column(
+        self,
+        function: AggregateFunction,
+        over: Expression | None,
+        at: Position | None,
+        is_distinct: bool = False,
+        fraction: decimal.Decimal | None = None,
+    ) -> Column:
+        """Return the column that stands for a call."""
         for known in self.calls:
             if (known.function, known.over, known.is_distinct, known.fraction) == (
                 function,
@@ -158,6 +178,8 @@ class Aggregates:
             # The smallest and the largest are the same without repeats.
             return self.inside.bind(part.this.expressions[0]), function not in ("min", "max")
         over = self.inside.bind(part.this)
+        if function == "sum" and isinstance(over.type, Boolean):
+            over = cast(over, Integer(32), at)
         is_row_count = function == "count" and isinstance(over, Literal) and not is_null_literal(over)
         return (None if is_row_count else over), False  # COUNT(1) counts rows
 

@@ -42,6 +42,7 @@ AGGREGATES = (
     *(exp.Sum, exp.Count, exp.Avg, exp.Min, exp.Max),
     *(exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevSamp, exp.StddevPop),
     *(exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.WithinGroup),
+    *(exp.ArgMax, exp.ArgMin, exp.Mode),
     *CONDITIONS,
     *GROUPING,
 )

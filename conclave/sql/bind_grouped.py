@@ -7,7 +7,7 @@ from sqlglot import exp
 from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Cast, Column, Expression, Literal
 from conclave.ir.nodes import Aggregate, AggregateOutput, Concat, Filter, Node, Output, Project
-from conclave.ir.walk import rebuild
+from conclave.ir.walk import rebuild, substitute
 from conclave.sql.aggregates import Aggregates, Call
 from conclave.sql.bind_expression import Context, ExpressionBinder, ScalarSubqueries
 from conclave.sql.bind_from import Rows
@@ -155,6 +155,9 @@ class Grouped:
             made = AggregateOutput(name, call.function, over, False, call.is_distinct, call.fraction, stand_in.at)
             outputs.append(made)
         source = self.before.beside(self.rows.node)
+        ranked = self.aggregates.ranked.within(tuple(expression for expression, _ in by))
+        source = ranked.beside(source, lambda expression: expression, self.names, {})
+        inputs = {name: substitute(expression, ranked.columns) for name, expression in inputs.items()}
         if not all(isinstance(e, Column) and e.name == name for name, e in inputs.items()):
             source = Project(source, tuple(Output(name, e) for name, e in inputs.items()))
         keys = tuple(name for _, name in by)

@@ -1,6 +1,5 @@
 """What to write in the place of SQL that is refused, by the name that people know it by."""
 
-_FIRST = "number the rows, ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ...), and keep the first of each by QUALIFY"
 _LIKE = "write LIKE 'a%', or LIKE '%a%'"
 _LIST = "list the columns"
 _TODAY = "write the day, such as DATE '2026-01-31': a plan is the same whenever it runs"
@@ -27,14 +26,12 @@ _WRITE: dict[str, str] = {
     "BRACKET": "write SUBSTRING(x, 1, 2) of text",
     # functions
     **dict.fromkeys(("ANY_VALUE", "FIRST", "LAST"), "take MIN or MAX"),
-    **dict.fromkeys(("ARG_MAX", "ARG_MIN", "MAX_BY", "MIN_BY"), _FIRST),
     **dict.fromkeys(("APPROX_COUNT_DISTINCT", "APPROX_DISTINCT"), "write COUNT(DISTINCT x)"),
     **dict.fromkeys(("CURRENT_DATE", "CURRENT_TIMESTAMP", "NOW", "TODAY"), _TODAY),
     **dict.fromkeys(("CONTAINS", "ENDS_WITH", "PREFIX", "REGEXP_LIKE", "REGEXP_MATCHES", "STARTS_WITH", "SUFFIX"), _LIKE),
     "AGE": "subtract the dates, which gives days",
     "CONCAT": "show the columns beside each other",
     "LEFT": "write LEFT(x, 2), with a constant above 0",
-    "MODE": "group by it, and take the group with the most rows: ORDER BY n DESC LIMIT 1",
     "RIGHT": "write RIGHT(x, 2), with a constant above 0",
     "STRFTIME": "write EXTRACT(year FROM x) or DATE_TRUNC('month', x)",
     "TRUNC": "write TRUNC(x), or ROUND(x, 2)",

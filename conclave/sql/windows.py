@@ -13,6 +13,7 @@ from conclave.ir.walk import substitute
 from conclave.ir.window import Frame, SortKey, Window, WindowFunction, WindowOutput
 from conclave.sql.conditions import CONDITIONS, of_conditions
 from conclave.sql.frames import asked_frame
+from conclave.sql.functions import cast
 from conclave.sql.keys import columns_of
 from conclave.sql.literals import as_boolean
 from conclave.sql.parse import Text
@@ -64,8 +65,10 @@ def _name(call: exp.Expr) -> str:
     return call.sql_name() if isinstance(call, exp.Func) else call.key.upper()
 
 
-def _reads_a_window(call: _Call) -> bool:
-    return call.over is not None and any(name.startswith(_STAND_IN) for name in names_in(call.over))
+def _stand_ins_in(call: _Call) -> frozenset[str]:
+    """Return the other window functions that one reads."""
+    read = (*(key.expression for key in call.order), *(() if call.over is None else (call.over,)))
+    return frozenset(name for expression in read for name in names_in(expression) if name.startswith(_STAND_IN))
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,26 @@ class Windows:
 
         `wish` is the name that each stand-in would best have.
         """
-        first = [call for call in self.calls if not _reads_a_window(call)]
-        for calls in (first, [call for call in self.calls if _reads_a_window(call)]):
-            rows = self._windows(rows, calls, said, names, wish)
+        waiting = list(self.calls)
+        while waiting:
+            ready = [call for call in waiting if _stand_ins_in(call) <= self.columns.keys()]
+            waiting = [call for call in waiting if call not in ready]
+            rows = self._windows(rows, ready, said, names, wish)
         return rows
+
+    def count_of(self, value: Expression, at: Position | None) -> Column:
+        """Return in how many rows that are like this one in `value` it is not NULL."""
+        return self.column_for(_Call((value,), (), "count", value, "partition", 1, Column("", Boolean())), at)
+
+    def number_by(self, key: Expression, is_descending: bool, at: Position | None) -> Column:
+        """Return the row's number in the order of `key`, NULL last."""
+        order = (_Key(key, is_descending, False),)
+        return self.column_for(_Call((), order, "row_number", None, "partition", 1, Column("", Boolean())), at)
+
+    def within(self, groups: tuple[Expression, ...]) -> "Windows":
+        """Return the same functions, each in every group by itself."""
+        calls = [replace(c, partition=tuple(dict.fromkeys((*groups, *c.partition)))) for c in self.calls]
+        return Windows(self.text, self.named, calls)
 
     def _windows(
         self,
@@ -234,9 +253,13 @@ class Windows:
         if isinstance(call.this, exp.Distinct):
             raise refused("DISTINCT in a window function", at, "group in a subquery, and join with it")
         is_of_rows = isinstance(call.this, exp.Star)
-        if condition is None:
-            return None if is_of_rows else bind(call.this)
+        if condition is None and is_of_rows:
+            return None
         counted = Literal(1, Integer(32), at) if is_of_rows else bind(call.this)
+        if isinstance(call, exp.Sum) and isinstance(counted.type, Boolean):
+            counted = cast(counted, Integer(32), at)
+        if condition is None:
+            return counted
         return Case(((condition, counted),), Literal(None, counted.type, at), at)  # NULL is not aggregated
 
     def column_for(self, call: _Call, at: Position | None) -> Column:

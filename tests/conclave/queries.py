@@ -316,6 +316,13 @@ class Queries:
                 return Value(
                     f"{name}({self.comparison(source)}){self.filtered(source)}", "int" if name == "COUNT_IF" else "bool"
                 )
+            case "PICK" if source.key:
+                of = self.of_kind(source, self.rng.choice(("int", "decimal", "date")))
+                return Value(
+                    f"{self.rng.choice(('ARG_MAX', 'ARG_MIN'))}({of.sql}, {source.key}){self.filtered(source)}", of.kind
+                )
+            case "PICK":
+                return Value(f"SUM({self.of_kind(source, 'bool').sql})", "int")
             case "PAIR":
                 one, other = self.of_kind(source, "int"), self.of_kind(source, self.rng.choice(("int", "decimal")))
                 name = self.rng.choice(("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT"))
