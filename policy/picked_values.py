@@ -4,7 +4,8 @@
 alone is for the data to say: it holds for all rows alike. So under a minimum no condition of several columns decides about
 an aggregate's rows if one of them is what is aggregated, or says whom rows are about. AND of conditions is several; a comparison
 of a column with a column is none of these, nor is their distance. A UNION ALL of parts of a table is an OR, and so can be
-what is grouped or joined by.
+what is grouped or joined by. What a recipient has brought itself says of each row what it likes: compared with such a column, or
+joined with such rows by two keys, rows are picked by two columns whatever the condition's form.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,8 @@ from conclave.ir.walk import children, conjuncts, nodes_in, scans_in
 from conclave.ir.window import Window
 from policy.document import Policy
 from policy.minimum import groupings, least_of
-from policy.multiples import shifts, tests_in
+from policy.multiples import Multiples, Source, can_meet, shifts, tests_in
+from policy.shaping import Shaping
 from policy.verdict import Reason
 
 Columns = frozenset[tuple[str, str]]  # tables' columns
@@ -33,7 +35,7 @@ class Made:
 
 def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum of which a query could keep one value among zeros."""
-    tracing, marked = _Tracing(), _subjects(root, policies)
+    tracing, marked = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients)), _subjects(root, policies)
     for dataset, nodes in sorted(groupings(root, policies).items()):
         found = ((node, tracing.picking(node, marked)) for node in nodes)
         node, condition = next(((node, each) for node, each in found if each), (None, ""))
@@ -63,6 +65,8 @@ def _subjects(root: Collect, policies: Mapping[str, Policy]) -> Columns:
 class _Tracing:
     """Goes back to what columns are made of."""
 
+    multiples: Multiples
+    recipients: frozenset[str]
     _done: dict[tuple[int, str], Made] = field(default_factory=dict)  # by the id of a node of one query
     _valued: dict[tuple[int, str], Columns] = field(default_factory=dict)
 
@@ -91,19 +95,73 @@ class _Tracing:
             case Join(left, right, on):
                 yield from self._keys(left, (name for name, _ in on))
                 yield from self._keys(right, (name for _, name in on))
+                if len(on) > 1 and self._meet(node):
+                    pairs = [self.made(side, pair[k]).of for pair in on for k, side in enumerate((left, right))]
+                    shown = " and ".join(f"{a} = {b}" for a, b in on)
+                    yield f"a join on {shown} with rows of who is told", frozenset[tuple[str, str]]().union(*pairs)
             case Concat(parts):
                 yield from self._parts(parts)
 
     def _keys(self, source: Node, keys: Iterable[str]) -> Iterator[tuple[str, Columns]]:
-        made = [(key, self.made(source, key)) for key in keys]
-        yield from ((f"the computed key {key}", each.of) for key, each in made if each.is_mixed)
+        for key in keys:
+            made = self.made(source, key)
+            if made.is_mixed:
+                matched = self._matched(source) if self._is_brought(source, frozenset({key}), made) else frozenset()
+                yield f"the computed key {key}", made.of | matched
+
+    def _is_brought(self, source: Node, names: frozenset[str], made: Made) -> bool:
+        """Whether columns hold something of a recipient's own against other owners' in the same row."""
+        if len(names) < 2 and len(made.of) < 2 and not made.is_mixed:
+            return False
+        columns = self.multiples.rows(source).columns
+        sources = [each for name in names for each in columns.get(name, ())]
+        own = [each for each in sources if self._is_own(each)]
+        if any(can_meet(one, other) for one in own for other in sources if not self._is_own(other)):
+            return True
+        # Two of its own that were matched with different columns say of these together what it likes.
+        return bool(own) and len(self._matched(source)) > 1
+
+    def _is_own(self, source: Source) -> bool:
+        return source.owner in self.recipients
+
+    def _matched(self, source: Node) -> Columns:
+        """Return by which columns a recipient's own rows are put beside others: its columns can say what it likes of these."""
+        found: set[tuple[str, str]] = set()
+        for node in nodes_in(source):
+            if isinstance(node, Join):
+                sides = [
+                    (side, pair[k], [*self.multiples.rows(other).columns.get(pair[1 - k], ())])
+                    for pair in node.on
+                    for k, (side, other) in enumerate(((node.left, node.right), (node.right, node.left)))
+                ]
+                for side, name, others in sides:
+                    if any(map(self._is_own, others)):
+                        found |= self.made(side, name).of
+        return frozenset(found)
+
+    def _meet(self, join: Join) -> bool:
+        """Whether rows meet by something of a recipient's own on one side, and of others on the other."""
+        for a, b in join.on:
+            left, right = (
+                self.multiples.rows(side).columns.get(name, frozenset())
+                for side, name in ((join.left, a), (join.right, b))
+            )
+            for own, others in ((left, right), (right, left)):
+                if any(map(self._is_own, own)) and not all(map(self._is_own, others)):
+                    return True
+        return False
 
     def _conditions(
         self, source: Node, conditions: Iterable[Expression], subjects: Columns
     ) -> Iterator[tuple[str, Columns]]:
         for condition in conditions:
             made = self._computed(source, condition)
-            if made.is_mixed and not self._compares(source, condition, made, subjects):
+            if self._is_brought(source, names_in(condition), made):
+                yield (
+                    f"{show_expression(condition)}, with values that who is told has brought,",
+                    made.of | self._matched(source),
+                )
+            elif made.is_mixed and not self._compares(source, condition, made, subjects):
                 yield show_expression(condition), made.of
 
     def _compares(self, source: Node, condition: Expression, made: Made, subjects: Columns) -> bool:
