@@ -41,6 +41,7 @@ Files, in reading order:
 - selections: whether aggregates of the same groups are of the same rows
 - narrowed: whether a query leaves few of the values that a factor may have
 - weightings: how much sums of products tell of a single row
+- persons: whether one column is told in several ways of each person
 - picked_values: whether a query keeps one value among zeros
 - noise: whether what is told has enough noise
 - rows: which rows an aggregate is of

@@ -24,6 +24,7 @@ from policy.matches import check_matches, checked_matches, uses_of
 from policy.minimum import check_minimum
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
+from policy.persons import check_persons
 from policy.picked_sizes import check_picked_sizes
 from policy.picked_values import check_picked_values
 from policy.protections import obligations_of
@@ -72,6 +73,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_differencing(plan.query, valid),
         *check_selections(plan.query, valid),
         *check_weightings(plan.query, valid),
+        *check_persons(plan.query, valid),
         *check_picked_values(plan.query, valid),
         *check_noise(plan, valid),
         *check_shared_sizes(plan, valid),
