@@ -35,6 +35,7 @@ Files, in reading order:
 - shaping: which rows and columns an author can make count for more than others
 - multiples: how often rows stand in an aggregate, and whose numbers weigh them
 - minimum: whether what is told is of enough subjects
+- ends: whether a run that small groups end could be made a question
 - declared: whether a join may tell that declared keys repeat
 - matches: whether a join may tell that keys come more often than was said
 - differencing: whether the difference of what is told is

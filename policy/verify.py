@@ -16,6 +16,7 @@ from policy.clauses import check_clauses, check_header
 from policy.declared import check_picked_keys, declared_keys, uses_of_keys
 from policy.differencing import check_differencing
 from policy.document import Policy
+from policy.ends import check_ends
 from policy.faithful import check_protections, check_steps_compute, tables_made
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
@@ -64,6 +65,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_claims(plan),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid, request.purpose),
+        *check_ends(plan.query, valid),
         *check_picked_keys(plan, valid),
         *check_matches(plan, valid),
         *check_picked_sizes(plan, valid),
