@@ -75,12 +75,17 @@ class Narrowing:
 
     def _chosen(self, node: Node, name: str) -> Iterator[tuple[Node, Expression]]:
         """Yield the conditions of each CASE that a column is computed by."""
-        if isinstance(node, Project):
-            expression = next(output.expression for output in node.outputs if output.name == name)
-            for test in tests_in(expression):
-                yield from ((node.source, condition) for condition in conjuncts(test))
-        for source, below in read(node, name):
-            yield from self._chosen(source, below)
+        pending, seen = [(node, name)], set[tuple[int, str]]()
+        while pending:
+            at, made = pending.pop()
+            if (id(at), made) in seen:
+                continue
+            seen.add((id(at), made))
+            if isinstance(at, Project):
+                expression = next(output.expression for output in at.outputs if output.name == made)
+                for test in tests_in(expression):
+                    yield from ((at.source, condition) for condition in conjuncts(test))
+            pending += read(at, made)
 
     def _limits(self, source: Node, condition: Expression, before: Limits) -> Limits | None:
         """Return between what a condition leaves the values of the one column that it reads; None: it picks some."""
