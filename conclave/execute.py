@@ -237,7 +237,8 @@ class _Walk:
 
     def _rows_without_conditions(self, step: ShareStep) -> int:
         (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)
-        return int(self.engine.answer(without_conditions(query), step=step.name)[N_ROWS][0].as_py())
+        counts = [self.engine.answer(part, step=step.name)[N_ROWS][0].as_py() for part in without_conditions(query)]
+        return sum(rounded_up(int(count), step.padding) for count in counts)
 
     def _reveal(self, step: RevealStep) -> None:
         assert self.plan.mpc is not None

@@ -218,27 +218,29 @@ class _Tables:
         return tuple(found) if sources else None
 
     def read_by(self, node: Node, name: str) -> Iterator[tuple[Scan, str]]:
-        """Yield the datasets' columns whose sizes decide how large a column's values are."""
-        match node:
-            case Scan():
-                yield node, name
-                return
-            case Project(source, outputs):
-                made = next(output.expression for output in outputs if output.name == name)
-                for column in sized_by(made):
-                    yield from self.read_by(source, column)
-                return
-            case Aggregate(source, keys, outputs) if name not in keys:
-                over = next(output.over for output in outputs if output.name == name)
-                yield from self.read_by(source, over) if over is not None else ()
-                return
-            case Window(source, _, _, made_by) if name not in {f.name for f in source.schema}:
-                over = next(output.over for output in made_by if output.name == name)
-                yield from self.read_by(source, over) if over is not None else ()
-                return
-        for source in self.below(node):
-            if name in {f.name for f in source.schema}:
-                yield from self.read_by(source, name)
+        """Yield the datasets' columns whose sizes decide how large a column's values are, each once."""
+        pending, seen = [(node, name)], set[tuple[int, str]]()
+        while pending:
+            at, column = pending.pop()
+            if (id(at), column) in seen:  # what is computed again and again has as many ways as powers of two
+                continue
+            seen.add((id(at), column))
+            match at:
+                case Scan():
+                    yield at, column
+                case Project(source, outputs):
+                    made = next(output.expression for output in outputs if output.name == column)
+                    pending += [(source, each) for each in sized_by(made)]
+                case Aggregate(source, keys, outputs) if column not in keys:
+                    over = next(output.over for output in outputs if output.name == column)
+                    pending += [(source, over)] if over is not None else []
+                case Window(source, _, _, made_by) if column not in {f.name for f in source.schema}:
+                    over = next(output.over for output in made_by if output.name == column)
+                    pending += [(source, over)] if over is not None else []
+                case _:
+                    pending += [
+                        (source, column) for source in self.below(at) if column in {f.name for f in source.schema}
+                    ]
 
     def summed(self, node: Node, name: str) -> tuple[Node, str]:
         """Return where the values lie that a column is sums of, each of them in one at most; or the column itself."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, to_plain
 from conclave.held import check_bounds
+from conclave.ir.guard import rounded_up
 from conclave.limits import bounds
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
@@ -111,7 +112,10 @@ class _Alone:
 
     def _rows_without_conditions(self, step: ShareStep) -> int:
         (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)
-        return int(self.engine.run(to_sql(without_conditions(query)), step=step.name)[N_ROWS][0].as_py())
+        counts = [
+            self.engine.run(to_sql(part), step=step.name)[N_ROWS][0].as_py() for part in without_conditions(query)
+        ]
+        return sum(rounded_up(int(count), step.padding) for count in counts)
 
 
 def open_alone(shares: Sequence[Share], layout: Layout, recipients: Sequence[str], me: Twin) -> list[Array]:

@@ -29,16 +29,20 @@ Files, in reading order:
 - weights: expressions by which some rows count for more than others
 - lineage: what rows and columns are made of, as text
 - domain: what conditions leave of rows
+- composed: of which tables' columns a column is made
 - made: what a column is computed by, part by part of a UNION ALL
 - present: which columns have a value in all rows
 - shaping: which rows and columns an author can make count for more than others
 - multiples: how often rows stand in an aggregate, and whose numbers weigh them
 - minimum: whether what is told is of enough subjects
+- ends: whether a run that small groups end could be made a question
 - declared: whether a join may tell that declared keys repeat
 - matches: whether a join may tell that keys come more often than was said
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
+- narrowed: whether a query leaves few of the values that a factor may have
 - weightings: how much sums of products tell of a single row
+- persons: whether one column is told in several ways of each person
 - picked_values: whether a query keeps one value among zeros
 - noise: whether what is told has enough noise
 - rows: which rows an aggregate is of

@@ -191,9 +191,8 @@ def _compare(
     ways = [*_inputs(one.rows, other.rows, names), *_conditions(one.rows, other.rows, changed, names)]
     ways += [_may_hold_the_same(name, own) for name, own in sorted(twins.items())]
     others = [*_decided(one, other, names)]
-    affected = (
-        (everything if others else changed) | (set(one.rows.inputs) ^ set(other.rows.inputs)) | set(twins.values())
-    )
+    others_too = everything if others or _tells_of_others(one) or _tells_of_others(other) else changed
+    affected = others_too | (set(one.rows.inputs) ^ set(other.rows.inputs)) | set(twins.values())
     if ways or others:
         guarded = any(has_minimum(dataset) for dataset in affected)
         if guarded or others or twins or not (is_within_groups_of(one, other) or is_within_groups_of(other, one)):
@@ -207,6 +206,14 @@ def _compare(
         yield _Found("weights", frozenset(dataset for dataset, _ in columns) & everything, (how,), learns)
         return
     yield from _groups(one, other, names, everything, has_minimum)
+
+
+def _tells_of_others(release: Release) -> bool:
+    """Whether a difference by one owner's rows tells of others': those that they meet, or that hold the same, or more.
+
+    Added up in one table they tell nothing: whoever has the rows that only one answer is of can add these up.
+    """
+    return len(release.rows.tables) > 1 or release.family not in {*_ADDED, ROWS}
 
 
 def _groups(

@@ -1,7 +1,9 @@
 """Two groupings of the same rows in one query: what one of them suppresses may be the difference of the others.
 
 `SELECT ward, COUNT(*) … GROUP BY ward` beside a total of all rows gives the size of a ward that was suppressed. A total
-of the groups does not. This looks at one query; across queries it is for reviewers of the history.
+of the groups does not. Nor do two datasets' groupings, but where their owners say that these are about the same people, by the
+name of what numbers them: `COUNT(*)` of all patients but one is one less than there are with stays if that one has any.
+This looks at one query; across queries it is for reviewers of the history.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,12 +18,15 @@ from policy.verdict import Reason
 
 def check_differencing(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are to have a minimum of subjects, and whose rows are grouped in more than one way."""
-    lineage = Lineage()
-    for dataset, nodes in sorted(groupings(root, policies).items()):
-        policy, over = policies[dataset], {lineage.grouping(node): node for node in nodes}
+    lineage, found = Lineage(), groupings(root, policies)
+    for dataset, nodes in sorted(found.items()):
+        policy = policies[dataset]
+        about = sorted(name for name in found if name == dataset or _registers(policies[name]) & _registers(policy))
+        over = {lineage.grouping(node): node for name in about for node in found[name]}
         if len(over) < 2:
             continue
         steps = sorted({show_node(node) for node in over.values()})
+        rows = dataset if len({lineage.grouping(node) for node in nodes}) > 1 else " and ".join(about)
         yield Reason(
             code="differencing",
             dataset=dataset,
@@ -29,9 +34,14 @@ def check_differencing(root: Collect, policies: Mapping[str, Policy]) -> Iterato
             clause="spec.minimum.subjects",
             says=f"asks for at least {least_of(policy)} subjects behind all that is released",
             flow=tuple(steps),
-            what=f"the rows of {dataset} would be grouped in {len(over)} ways; their difference may be of fewer subjects",
+            what=f"the rows of {rows} would be grouped in {len(over)} ways; their difference may be of fewer subjects",
             where=min(
                 (node.at for node in over.values() if node.at), key=lambda at: (at.line, at.column), default=None
             ),
             fix="group the rows once (WITH), and compute the rest from the groups; or ask two questions",
         )
+
+
+def _registers(policy: Policy) -> frozenset[str]:
+    """Return what numbers the people whom rows are about, as far as the policy names it."""
+    return frozenset(c.subject for c in policy.spec.columns.values() if isinstance(c.subject, str))

@@ -32,11 +32,14 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
+Register = Annotated[str, Field(examples=["citizens"])]
+
+
 class PolicyColumn(Model):
-    """One column of the real file; `subject` marks whom the rows are about."""
+    """One column of the real file; `subject` marks whom the rows are about, and may name what numbers these people."""
 
     type: str
-    subject: bool = False
+    subject: bool | Register = False
     bounds: tuple[float, float] | None = None
     values: Annotated[tuple[bool | int | str, ...], Field(min_length=1, max_length=10_000)] | None = None  # for noise
 

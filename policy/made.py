@@ -133,19 +133,26 @@ class Making:
 
 def origins(node: Node, name: str) -> frozenset[str]:
     """Return the names of the datasets' columns that are in a column, or decide what it is."""
-    match node:
-        case Scan():
-            return frozenset({name})
-        case Project(source, outputs):
-            read = names_in(next(output.expression for output in outputs if output.name == name))
-            return frozenset(each for below in read for each in origins(source, below))
-        case Aggregate(source, keys, outputs) if name not in keys:
-            over = next(output.over for output in outputs if output.name == name)
-            return origins(source, over) if over is not None else frozenset()
-        case Window(source) if name not in {f.name for f in source.schema}:
-            return frozenset(each for f in source.schema for each in origins(source, f.name))
-    sides = [side for side in children(node) if name in {f.name for f in side.schema}]
-    return frozenset(each for side in sides for each in origins(side, name))
+    pending, seen, found = [(node, name)], set[tuple[int, str]](), set[str]()
+    while pending:
+        at, column = pending.pop()
+        if (id(at), column) in seen:  # what is computed again and again has as many ways as powers of two
+            continue
+        seen.add((id(at), column))
+        match at:
+            case Scan():
+                found.add(column)
+            case Project(source, outputs):
+                expression = next(output.expression for output in outputs if output.name == column)
+                pending += [(source, below) for below in names_in(expression)]
+            case Aggregate(source, keys, outputs) if column not in keys:
+                over = next(output.over for output in outputs if output.name == column)
+                pending += [(source, over)] if over is not None else []
+            case Window(source) if column not in {f.name for f in source.schema}:
+                pending += [(source, f.name) for f in source.schema]
+            case _:
+                pending += [(side, column) for side in children(at) if column in {f.name for f in side.schema}]
+    return frozenset(found)
 
 
 def n_parts(node: Node) -> int:

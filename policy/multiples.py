@@ -367,6 +367,11 @@ def _beside(sources: Sources, others: Sources) -> Sources:
     return frozenset(each for each in sources if any(_go_together(each.choices, other.choices) for other in others))
 
 
+def can_meet(one: Source, other: Source) -> bool:
+    """Whether rows of both can stand in one row: those of two parts of a UNION ALL cannot."""
+    return _go_together(one.choices, other.choices)
+
+
 def _go_together(one: Choices, other: Choices) -> bool:
     parts = dict(one)
     return all(parts.get(union, place) == place for union, place in other)

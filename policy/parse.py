@@ -29,6 +29,20 @@ def parse_policy(text: str, file: str) -> Policy:
     return policy
 
 
+_REGISTER = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NO_REGISTERS = (
+    "yes",
+    "no",
+    "on",
+    "off",
+    "y",
+    "n",
+    "true",
+    "false",
+    "null",
+)  # which other readers take for something else
+
+
 def _problems(policy: Policy, lines: Lines) -> Iterator[Problem]:
     spec = policy.spec
     if not spec.columns:
@@ -57,6 +71,13 @@ def _column_problems(column: PolicyColumn, path: Path, lines: Lines) -> Iterator
     except TypeProblem as problem:
         yield lines.problem((*path, "type"), problem.what, problem.fix)
         return
+    register = column.subject
+    if isinstance(register, str) and (register in _NO_REGISTERS or not _REGISTER.fullmatch(register)):
+        what, fix = (
+            "this is no name of what numbers people",
+            "write true or false, or a name of small letters, digits and -",
+        )
+        yield lines.problem((*path, "subject"), what, fix)
     yield from _value_problems(column, path, lines)
     if column.bounds is None:
         return

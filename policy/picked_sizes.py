@@ -3,7 +3,8 @@
 As many rows are put in as there would be without conditions (`conclave.plan.sizes`). But what rows are grouped or joined by
 decides as a condition does: CASE WHEN patient = 7 THEN ward END has one value or two, and is equal to a ward of another
 table or not. So under a minimum, where such a table is shared, tables are joined by columns of datasets and totals of
-whole datasets, and grouped by what is computed of these without deciding.
+whole datasets, and grouped by what is computed of these without deciding. And no table is joined with one that repeats its rows:
+one of them would be any number of pairs, which no rounding hides.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from conclave.ir.expressions import Column, names_in
 from conclave.ir.nodes import Aggregate, Concat, Join, Node, Project, Scan
 from conclave.ir.show import show_node
 from conclave.ir.walk import children, is_one_row, nodes_in, scans_in
+from conclave.plan.sizes import repeats_rows
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 from policy.document import Policy
 from policy.mean import without_casts
@@ -59,7 +61,9 @@ def _picks(node: Node, shaping: Shaping) -> bool:
                 for key in keys
             )
         case Join(left, right, on, "inner" | "left"):
-            return not all(_is_of_data(left, a, False) and _is_of_data(right, b, False) for a, b in on)
+            return repeats_rows(node) or not all(
+                _is_of_data(left, a, False) and _is_of_data(right, b, False) for a, b in on
+            )
     return False
 
 

@@ -16,6 +16,7 @@ from policy.clauses import check_clauses, check_header
 from policy.declared import check_picked_keys, declared_keys, uses_of_keys
 from policy.differencing import check_differencing
 from policy.document import Policy
+from policy.ends import check_ends
 from policy.faithful import check_protections, check_steps_compute, tables_made
 from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
@@ -24,6 +25,7 @@ from policy.matches import check_matches, checked_matches, uses_of
 from policy.minimum import check_minimum
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
+from policy.persons import check_persons
 from policy.picked_sizes import check_picked_sizes
 from policy.picked_values import check_picked_values
 from policy.protections import obligations_of
@@ -63,6 +65,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_claims(plan),
         *check_protections(plan, valid),
         *check_minimum(plan.query, valid, request.purpose),
+        *check_ends(plan.query, valid),
         *check_picked_keys(plan, valid),
         *check_matches(plan, valid),
         *check_picked_sizes(plan, valid),
@@ -72,6 +75,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_differencing(plan.query, valid),
         *check_selections(plan.query, valid),
         *check_weightings(plan.query, valid),
+        *check_persons(plan.query, valid),
         *check_picked_values(plan.query, valid),
         *check_noise(plan, valid),
         *check_shared_sizes(plan, valid),

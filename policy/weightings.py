@@ -3,7 +3,7 @@
 Theory. A sum of `pay * w`, where the recipient knows each row's `w`, is one linear equation in what the rows of a group are
 paid. Two things make such equations tell of one row. A column that is multiplied by itself makes weights that are zero for
 all but some rows (of a `grade` from 1 to 3, `(grade - 1) * (grade - 2)` is), and one of two values does so by itself: bounds
-have to say that there are more. And as many equations as a group has rows can be solved for all of them, as power sums
+have to say that there are more, and no condition may leave few of them (`policy.narrowed`). And as many equations as a group has rows can be solved for all of them, as power sums
 (`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once at most, and in fewer than k sums of
 different products, a variance's included. An extreme or quantile is one row's value whatever the minimum: of cost * 1000 + days it
 would be two of them, and of (days - 7) * (days - 7) that of a row that the author chooses; so it is of one column, once, and as many of them as a group has rows list all, so they count as sums do.
@@ -19,10 +19,12 @@ from conclave.ir.show import show_expression
 from conclave.ir.types import Decimal, Integer, Type
 from conclave.ir.walk import children, scans_in
 from conclave.ir.window import Window
+from policy.composed import Composition
 from policy.document import Policy
 from policy.made import Making
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
+from policy.narrowed import Narrowing
 from policy.selections import picked
 from policy.verdict import Code, Reason
 
@@ -36,7 +38,8 @@ _NUMBER = ("", "*")  # of rows, as a factor
 
 def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum, sums over whose rows can tell of single ones."""
-    factors, making = _Factors(_of_two_values(root, policies)), Making()
+    narrowing = Narrowing(_bounds(root, policies), Composition())
+    factors, making = _Factors(_of_two_values(root, policies), narrowing), Making()
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
@@ -103,6 +106,7 @@ class _Factors:
     """Which columns a column is a product of, through all that a query computes."""
 
     of_two_values: Mapping[tuple[str, str], str]
+    narrowing: Narrowing
     _done: dict[tuple[int, str], Powers] = field(default_factory=dict)  # by the id of a node of one query
 
     def problem(self, node: Aggregate, output: AggregateOutput) -> str:
@@ -117,6 +121,9 @@ class _Factors:
                 return f"{column[1]} is multiplied by itself"
             if is_beside_others and column in self.of_two_values:
                 return f"{column[1]} {self.of_two_values[column]} and is multiplied"
+            is_bounded = is_beside_others and column in self.narrowing.bounds
+            if is_bounded and (why := self.narrowing.problem(node, output.over, column)):
+                return f"{why} leaves few values of {column[1]}, which is multiplied"
         return ""
 
     def mixture(self, node: Aggregate, output: AggregateOutput) -> str:
@@ -184,6 +191,18 @@ def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> Mapping[tup
                 found[scan.table, each.name] = "may have two values, for want of bounds in its policy,"
             elif _steps(each.type, bounds[1] - bounds[0]) <= 1:
                 found[scan.table, each.name] = "has two values, by its policy's bounds,"
+    return found
+
+
+def _bounds(root: Collect, policies: Mapping[str, Policy]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return between what the tables' numbers lie, by their owners' policies: all of them together."""
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for scan in scans_in(root):
+        columns = policies[scan.dataset].spec.columns if scan.dataset in policies else {}
+        for each in scan.schema:
+            if each.name in columns and (bounds := columns[each.name].bounds) is not None:
+                low, high = found.get((scan.table, each.name), bounds)
+                found[scan.table, each.name] = min(low, bounds[0]), max(high, bounds[1])
     return found
 
 

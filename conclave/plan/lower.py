@@ -36,7 +36,7 @@ from conclave.plan.facts import Facts, facts_after, spared
 from conclave.plan.push_up import push_up
 from conclave.plan.runs import with_runs
 from conclave.plan.sensitivity import Sensitivity, Unbounded
-from conclave.plan.sizes import has_conditions
+from conclave.plan.sizes import has_conditions, repeats_rows
 from conclave.plan.steps import (
     LocalStep,
     MpcSetting,
@@ -137,13 +137,18 @@ class _Lowering:
         if node in self.made:
             return self.made[node]
         owner = owner_of(node)
-        if owner is not None and self._is_judged(node):
+        if owner is not None and self._is_judged(node) and not self._would_tell(node):
             self.made[node] = self._share_of_one(node, owner)
         elif isinstance(node, Sort):
             self.made[node] = self._share(node.source)  # rows have an order only for the LIMIT on top of them
         else:
             self.made[node] = self._compute(node)
         return self.made[node]
+
+    def _would_tell(self, node: Node) -> bool:
+        """Whether the number of rows would tell of one, however it is rounded up."""
+        has_minimum = any(self.asked.get(scan.dataset, Protection()).has_minimum for scan in scans_in(node))
+        return has_minimum and not is_one_row(node) and repeats_rows(node)
 
     def _share_of_one(self, node: Node, owner: str) -> str:
         local = self._run_locally(node, owner)

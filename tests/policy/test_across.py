@@ -155,6 +155,26 @@ def test_who_knows_the_rows_already_learns_nothing():
     assert differences(both, one, lambda dataset: False) == ()
 
 
+OWN = "SELECT {} FROM visits JOIN people ON id = pid WHERE income > {}"
+MERGED = "SELECT COUNT(*) AS n FROM (SELECT id FROM visits UNION SELECT pid FROM people WHERE income > {}) AS u"
+LARGEST = (
+    "SELECT MAX(v) AS m FROM (SELECT pay AS v FROM visits UNION ALL SELECT income FROM people WHERE income > {}) AS u"
+)
+TOTAL = (
+    "SELECT SUM(v) AS s FROM (SELECT pay AS v FROM visits UNION ALL SELECT income FROM people WHERE income > {}) AS u"
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "tells"), [(OWN.format("SUM(pay) AS s", "{}"), True), (MERGED, True), (LARGEST, True), (TOTAL, False)]
+)
+def test_rows_of_ones_own_tell_of_the_others_that_they_meet_or_hide(sql, tells):
+    one, other = (answer(name, sql.format(income), to=("bravo",)) for name, income in (("A", 3), ("B", 4)))
+    reported = differences(one, other, lambda dataset: False)
+    assert bool(reported) == tells
+    assert all("alpha/visits" in each.affected for each in reported)
+
+
 def test_who_gets_one_answer_each_would_have_to_put_them_together():
     one, other = answer("A", SUM, to=("analyst",)), answer("B", f"{SUM} WHERE id <> 7", to=("carol",))
     (difference,) = differences(one, other, lambda dataset: False)

@@ -193,6 +193,8 @@ def test_only_a_rules_own_words_are_shown():
         ("type: integer", "type: intege", 7, "spec.columns.delay.type"),
         ("[-120, 1440]", "[10, 1]", 7, "spec.columns.delay.bounds"),
         ("{type: varchar}", "{type: varchar, bounds: [0, 1]}", 6, "spec.columns.carrier.bounds"),
+        ("{type: varchar}", "{type: varchar, subject: no}", 6, "spec.columns.carrier.subject"),
+        ("{type: varchar}", "{type: varchar, subject: Citizens}", 6, "spec.columns.carrier.subject"),
         ("{type: varchar}", "{type: date, bounds: [0, 1]}", 6, "spec.columns.carrier.bounds"),
         ("{type: varchar}", "{type: boolean, bounds: [0, 1]}", 6, "spec.columns.carrier.bounds"),
         ("[-120, 1440]", "['2020-01-01', 5]", 7, "spec.columns.delay.bounds[0]"),

@@ -419,3 +419,27 @@ def test_a_query_that_doubles_what_it_reads_is_judged_in_time():
     found = {reason.code for reason in verify(made, policies, Request("research")).reasons}
     assert "differencing" in found
     assert time.process_time() - started < 5
+
+
+def test_a_product_of_what_is_computed_again_and_again_is_judged_in_time():
+    inner = "SELECT id, CASE WHEN ssn > 1 THEN pay END AS x0, age AS y0 FROM own"
+    for k in range(20):
+        inner = f"SELECT id, x{k} + y{k} AS x{k + 1}, x{k} - y{k} AS y{k + 1} FROM ({inner}) AS v{k}"
+    sql = f"SELECT SUM(x20 * y20) AS s FROM ({inner}) AS v"
+    policies = {"alpha/visits": asks("alpha/visits", bounds={"pay": (0, 100), "age": (0, 100)})}
+    made = compiled(sql, policies)
+    started = time.process_time()
+    verify(made, policies, Request("research"))
+    assert time.process_time() - started < 5
+
+
+def test_owners_make_no_pairs_that_would_be_counted():
+    """A row of which there are many pairs is told by their number, however that is rounded up."""
+    sql = "SELECT MAX(income) AS m FROM own AS a JOIN own AS b ON a.dept = b.dept JOIN people ON a.id = pid"
+    policies = everybody()
+    made = compiled(sql, policies)
+    rounding = {name: Protection(padding=each.padding) for name, each in protections_of(policies).items()}
+    pairs_made_locally = lower(made.query, made.mpc, to_sql, rounding)
+    said = {plan: verify(plan, policies, Request("research")).reasons for plan in (made, pairs_made_locally)}
+    assert not said[made]
+    assert any("how many rows of alpha/visits are alike" in reason.what for reason in said[pairs_made_locally])

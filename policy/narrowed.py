@@ -1,0 +1,111 @@
+"""Whether a query leaves few of the values that a factor may have: of two, a sum of products tells the one rows from the others.
+
+`SUM(cost)` and `SUM(cost * days)` of rows in which days are 1 or 387 are what those of 387 days cost, be it one. Bounds say that
+a column may have more values; so conditions, joins and groups may not take them away again. They may leave out NULLs, and what
+is beyond a limit, as long as half of the way between the bounds is left.
+"""
+
+import decimal
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from conclave.ir.expressions import Column, Compare, Expression, IsNull, Not, names_in
+from conclave.ir.nodes import Aggregate, Filter, Join, Node, Project
+from conclave.ir.show import show_expression
+from conclave.ir.walk import conjuncts, nodes_in
+from policy.comparisons import constant_of
+from policy.composed import Composition, read
+from policy.domain import positive
+from policy.mean import without_casts
+from policy.multiples import tests_in
+
+Bounds = Mapping[tuple[str, str], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Between what a column's values lie."""
+
+    low: Fraction
+    high: Fraction
+
+
+@dataclass
+class Narrowing:
+    """Looks for what reads a factor's column."""
+
+    bounds: Bounds  # of tables' columns, where there are any
+    composition: Composition
+
+    def problem(self, node: Aggregate, name: str, column: tuple[str, str]) -> str:
+        """Return what leaves few values of a table's column where an aggregate is over products with it; "" if nothing does."""
+        for each in (node, *nodes_in(node.source)):
+            if text := self._keyed(each, column):
+                return text
+        limits = Limits(*map(_exact, self.bounds[column]))
+        half = (limits.high - limits.low) / 2
+        for source, condition in (*self._conditions(node.source), *self._chosen(node.source, name)):
+            if column not in self.composition.computed(source, condition).of:
+                continue
+            left = self._limits(source, condition, limits)
+            if left is None or left.high - left.low < half:
+                return show_expression(condition)
+            limits = left
+        return ""
+
+    def _keyed(self, node: Node, column: tuple[str, str]) -> str:
+        """Return by what a relation's rows are grouped or meet that is made of the column; groups of one value each weigh alike."""
+        match node:
+            case Aggregate(source, keys):
+                made = ((key, self.composition.made(source, key)) for key in keys)
+                return next((f"the key {key}" for key, each in made if column in each.of and not each.is_plain), "")
+            case Join(left, right, on):
+                pairs = ((side, pair[k]) for pair in on for k, side in enumerate((left, right)))
+                return next(
+                    (f"the join by {n}" for side, n in pairs if column in self.composition.made(side, n).of), ""
+                )
+        return ""
+
+    def _conditions(self, node: Node) -> Iterator[tuple[Node, Expression]]:
+        for each in nodes_in(node):
+            if isinstance(each, Filter):
+                yield from ((each.source, condition) for condition in conjuncts(each.predicate))
+
+    def _chosen(self, node: Node, name: str) -> Iterator[tuple[Node, Expression]]:
+        """Yield the conditions of each CASE that a column is computed by."""
+        pending, seen = [(node, name)], set[tuple[int, str]]()
+        while pending:
+            at, made = pending.pop()
+            if (id(at), made) in seen:
+                continue
+            seen.add((id(at), made))
+            if isinstance(at, Project):
+                expression = next(output.expression for output in at.outputs if output.name == made)
+                for test in tests_in(expression):
+                    yield from ((at.source, condition) for condition in conjuncts(test))
+            pending += read(at, made)
+
+    def _limits(self, source: Node, condition: Expression, before: Limits) -> Limits | None:
+        """Return between what a condition leaves the values of the one column that it reads; None: it picks some."""
+        names = names_in(condition)
+        if len(names) != 1 or not all(self.composition.made(source, name).is_plain for name in names):
+            return None
+        match positive(condition):
+            case Not(IsNull(Column())):
+                return before
+            case Compare(operator, left, right) if isinstance(without_casts(left), Column):
+                constant = constant_of(right)
+                if not isinstance(constant, int | float | decimal.Decimal) or not math.isfinite(constant):
+                    return None
+                match operator:
+                    case "<" | "<=":
+                        return Limits(before.low, min(before.high, _exact(constant)))
+                    case ">" | ">=":
+                        return Limits(max(before.low, _exact(constant)), before.high)
+        return None
+
+
+def _exact(number: float | decimal.Decimal) -> Fraction:
+    return Fraction(str(number))
