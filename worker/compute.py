@@ -33,7 +33,7 @@ from worker.errors import (
     Terminated,
     WorkerError,
 )
-from worker.exchange import Agreement, Seen, agree, confirm
+from worker.exchange import Agreement, Seen, agree, confirm, finish
 from worker.failure import explain, outcome
 from worker.log import Log
 from worker.manifest import agreed_commitment, assemble, sign_alone, sign_together, with_usage
@@ -174,7 +174,7 @@ def _run(
         )
         for step in execution.steps
     )
-    seen.finished = conversation.round(Finished(steps=steps, commitment=commitment))
+    seen.finished = finish(agreement.plan, Finished(steps=steps, commitment=commitment), conversation)
     if agreed_commitment(seen) is None:
         what = "the recipients do not hold the same result"
         conversation.stop(BUG, WorkerError(what).reasons(spec.own.party))

@@ -20,7 +20,8 @@ from worker.compiling import compile_run
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
 from worker.judge import Readings, is_explicit, judge, protections_in, read_policies
-from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode
+from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode, reasons_of
+from worker.reported import strange_reports
 from worker.runspec import Run, run_digest
 from worker.workdir import FetchedAll, Outcome
 
@@ -68,6 +69,7 @@ def agree(
         conversation.stop(BAD_DOCUMENT, problem.reasons(conversation.me))
     seen.plan_digest = plan_digest(seen.plan)
     judged = judge(run, seen.plan, offers, readings)
+    found = reasons_of(judged.reasons)
     seen.policies = judged.policies
     statement = Statement(
         run_id=run.run_id,
@@ -76,8 +78,8 @@ def agree(
         plan=seen.plan_digest,
         policies=judged.policies,
         data=judged.data,
-        verdict="reject" if judged.reasons else "accept",
-        reasons=judged.reasons,
+        verdict="reject" if found else "accept",
+        reasons=found,
         approval=fetched.approval,
     )
     own = Verdict(statement=statement, signature=sign(key, VERDICT_PURPOSE, as_json(statement)))
@@ -85,9 +87,8 @@ def agree(
     _check_verdicts(run, own.statement, verdicts, conversation)
     _check_approvals(offers, readings, verdicts, conversation)
     seen.verdicts = verdicts
-    refusals = {reason for verdict in verdicts.values() for reason in verdict.statement.reasons}
     if any(verdict.statement.verdict == "reject" for verdict in verdicts.values()):
-        raise Stopped(REJECTED, sorted(refusals, key=repr))
+        raise Stopped(REJECTED, sorted(_refusals(found, verdicts), key=repr))
     context = {"runId": run.run_id, "session": session, "plan": seen.plan_digest}
     same = {
         "runId": run.run_id,
@@ -164,6 +165,15 @@ def _check_verdicts(run: Run, own: Statement, verdicts: Mapping[str, Verdict], c
         conversation.stop(REJECTED, [*own.reasons, *reasons])
 
 
+def _refusals(found: tuple[Reason, ...], verdicts: Mapping[str, Verdict]) -> set[Reason]:
+    """Return why the run is refused. Nobody speaks for another: what we do not find ourselves is its sender's word."""
+    said = ((name, reason) for name, verdict in verdicts.items() for reason in verdict.statement.reasons)
+    return {
+        reason if reason in found else reason.model_copy(update={"party": name, "code": REJECTED})
+        for name, reason in said
+    }
+
+
 def _check_approvals(
     offers: Mapping[str, Offer], readings: Readings, verdicts: Mapping[str, Verdict], conversation: Conversation
 ) -> None:
@@ -191,6 +201,18 @@ def confirm(verdicts: Mapping[str, Verdict], conversation: Conversation) -> None
     ]
     if reasons:
         conversation.stop(REJECTED, reasons)
+
+
+def finish(plan: Plan, own: Finished, conversation: Conversation) -> dict[str, Finished]:
+    """Say what this party has done of the plan's steps, and return what everybody says of itself.
+
+    Raises:  Stopped, also if somebody says what cannot be; PeerMissing.
+    """
+    finished = conversation.round(own)
+    reasons = [_differs(conversation.me, name, what) for name, what in strange_reports(plan, finished)]
+    if reasons:
+        conversation.stop(REJECTED, reasons)
+    return finished
 
 
 def _differs(me: str, peer: str, what: str) -> Reason:
