@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from conclave.execute import Execution, StepReport, execute
+from conclave.ir.picks import picks_among_equals
 from conclave.local.engine import Engine
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyMatches, TooManyPairs
@@ -77,7 +78,10 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
         work.remove_data()
     fetched = work.fetched()
     if key is not None and fetched is not None and fetched.attempt is not None:
-        work.write_settlement(settle(fetched.attempt, seen.agreed, key))
+        if _tells_the_same_again(seen):
+            work.write_settlement(settle(fetched.attempt, seen.agreed, key))
+        else:
+            log.event("attempt not settled", reason="the query picks among rows that are equal to it")
     if key is not None:
         # After all rounds, so that it holds what they took. Published figures of others would tell of their data.
         channels = network.channels.values() if network is not None else ()
@@ -87,6 +91,11 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
     work.write_manifest(manifest)
     work.write_outcome(ended)
     log.event("run ended", status=ended.status, code=ended.code, reasons=len(ended.reasons))
+
+
+def _tells_the_same_again(seen: Seen) -> bool:
+    """Whether another attempt could tell nothing else on the same data: else it is paid for like one on other data."""
+    return seen.agreed is None or seen.plan is None or not picks_among_equals(seen.plan.query)
 
 
 def load_identity(spec: RunSpec, secrets: Path) -> Ed25519PrivateKey:
