@@ -19,6 +19,7 @@ from renderer.documents import Document, Workspace
 from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.layout import run_files
 from renderer.local.run import SECRETS
+from renderer.made_of import shown_own
 from renderer.merged import merged_before
 from renderer.owner import KEY
 from renderer.published import policies_of, read_published
@@ -76,7 +77,9 @@ def approve_run(root: Path, request: Request) -> Written:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     learned = tuple(f"{party}: {fact}" for party, facts in ask.learned.items() for fact in facts)
-    return Written(approval, {"run": run.run.run_id, **ask.facts}, learned, tuple(texts))
+    own = shown_own(ask.made_of, member.name)
+    facts = {"run": run.run.run_id, "query": run.run.query.strip(), **ask.facts, **own}
+    return Written(approval, facts, learned, tuple(texts))
 
 
 def _workflow(run: str, workspace: Workspace) -> Document[Workflow]:

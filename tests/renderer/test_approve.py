@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ruamel.yaml import YAML
 
 from policy.approval import Approval
-from policy.identity import load_private_key, new_identity
+from policy.identity import load_certificate, load_private_key, new_identity
 from policy.load import load_document
 from policy.signature import sign
 from renderer.check import load_workspace
@@ -120,6 +120,11 @@ def test_the_owner_is_shown_what_it_signs(owner):
     shown = owner.approve("--days", "7").stdout
     for text in (owner.run_id, "planning", "alpha/visits, bravo/visits", "carol: the answer: ward, n, total"):
         assert text in shown
+    run = json.loads(owner.config_map()["run.json"])["run"]
+    for member in run["members"]:
+        assert f"identity of {member['name']} {load_certificate(member['certificate']).fingerprint}" in shown
+    assert all(line in shown for line in run["query"].strip().splitlines())
+    assert "container: clinic, object: 2024/visits.csv" in shown
     document = json.loads(owner.approve("--json").stdout)
     assert document["approval"]["metadata"] == {"party": "alpha", "run": owner.run_id}
     assert document["files"][0] == str(owner.file.relative_to(owner.root))
