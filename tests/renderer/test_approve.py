@@ -205,6 +205,26 @@ def test_nobody_signs_for_manifests_that_are_not_what_the_documents_make(owner):
     assert not owner.file.exists()
 
 
+@pytest.mark.parametrize("what", ["a manifest", "the directory", "the namespace", "the approvals"])
+def test_nobody_signs_for_what_a_link_leads_to(owner, what):
+    directory = owner.root / run_directory("hospital-a", owner.run_id)
+    link = {
+        "a manifest": directory / "job.yaml",
+        "the directory": directory,
+        "the namespace": directory.parent,
+        "the approvals": owner.root / "workflows/approvals",
+    }[what]
+    link.parent.mkdir(exist_ok=True)
+    if link.exists():
+        link.rename(owner.root / "elsewhere")
+    else:
+        (owner.root / "elsewhere").mkdir()
+    link.symlink_to(owner.root / "elsewhere")
+    result = owner.approve()
+    assert result.exit_code == 10
+    assert f"{link.relative_to(owner.root)} is a link" in " ".join(result.stderr.split())
+
+
 def test_what_is_merged_is_approved_too_late(owner):
     git(owner.root, "switch", "--quiet", "main")
     git(owner.root, "merge", "--quiet", "--ff-only", "submit")
