@@ -18,6 +18,7 @@ from conclave.local.engine import Engine
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyMatches, TooManyPairs
 from conclave.mpc.randomness import derive
+from conclave.plan.steps import RevealStep
 from policy.identity import load_certificate, load_private_key
 from policy.manifest import Manifest, Opening, Reason
 from worker.conversation import Conversation
@@ -168,7 +169,8 @@ def _run(
         if isinstance(fetched, FetchedAll):
             load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
-        execution = _execute(agreement, spec.own.party, key, conversation, engine, log)
+        execution = _execute(agreement, spec.own.party, key, conversation, engine, seen, log)
+    seen.begun.update(step.name for step in agreement.plan.steps)  # and ended, those of others too
     work.remove_data()
     seen.opening = _open_to_recipients(spec, work, agreement, execution, conversation)
     commitment = seen.opening.commitment() if seen.opening is not None else None
@@ -230,9 +232,11 @@ def _execute(
     key: Ed25519PrivateKey,
     conversation: Conversation,
     engine: Engine,
+    seen: Seen,
     log: Log,
 ) -> Execution:
     def progress(step: StepReport) -> None:
+        seen.begun.add(step.name)
         log.event(
             "step",
             name=step.name,
@@ -249,6 +253,8 @@ def _execute(
     except ProtocolError as error:
         if not isinstance(error, FOUND_OUT_TOGETHER):
             raise conversation.lost(error, in_a_step=True) from None
+        # Found out before anything of the answer was opened.
+        seen.begun -= {step.name for step in agreement.plan.steps if isinstance(step, RevealStep)}
         failed = explain(error, me)
         conversation.tell(failed.code, failed.reasons)
         raise

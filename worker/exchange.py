@@ -34,6 +34,7 @@ class Seen:
     plan: Plan | None = None
     plan_digest: str | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)  # steps that this party has begun, whether or not it came to their end
     finished: dict[str, Finished] = field(default_factory=dict)
     agreed: str | None = None  # what all have agreed to compute, and on which data
     opening: Opening | None = None  # of the result's commitment, at a recipient

@@ -286,6 +286,17 @@ def test_what_cannot_have_been_done_is_in_nobodys_manifest(federation, monkeypat
         assert work.manifest().steps == ()
 
 
+@pytest.mark.parametrize(("how", "is_out"), [("another verdict", False), ("a step of another kind", True)])
+def test_the_record_of_a_refusal_says_what_was_told_before_it(federation, monkeypatch, how, is_out):
+    """Refused after the steps, carol holds the answer nevertheless."""
+    at, attack = LIES[how]
+    works, _ = attacked(federation, monkeypatch, Case(attack, at))
+    for work in works.values():
+        learned = {(each.kind, each.step) for each in work.manifest().learned}
+        sizes = {("row_count", "offer")}
+        assert learned == (sizes | {("row_count", "s1"), ("row_count", "s2"), ("answer", "r1")} if is_out else sizes)
+
+
 NEVER: dict[str, tuple[str, Attack]] = {
     "late": ("holds", lambda w: b""),
     "half": ("holds", lambda w: w.frame(w.honest)[:40]),
