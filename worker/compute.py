@@ -24,7 +24,6 @@ from policy.manifest import Manifest, Opening, Reason
 from worker.conversation import Conversation
 from worker.engine import load, open_engine
 from worker.errors import (
-    BUG,
     DONE,
     PEER_MISSING,
     PERMANENT,
@@ -33,12 +32,11 @@ from worker.errors import (
     PeerMissing,
     Stopped,
     Terminated,
-    WorkerError,
 )
-from worker.exchange import Agreement, Seen, agree, confirm, finish
+from worker.exchange import Agreement, Seen, agree, confirm, differs, finish
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.manifest import agreed_commitment, assemble, sign_alone, sign_together, with_usage
+from worker.manifest import assemble, sign_alone, sign_together, with_usage
 from worker.messages import Answered, Finished, StepSeen
 from worker.meter import used_so_far
 from worker.mounts import KEY_FILE, read_secret
@@ -186,9 +184,6 @@ def _run(
         for step in execution.steps
     )
     seen.finished = finish(agreement.plan, Finished(steps=steps, commitment=commitment), conversation)
-    if agreed_commitment(seen) is None:
-        what = "the recipients do not hold the same result"
-        conversation.stop(BUG, WorkerError(what).reasons(spec.own.party))
 
 
 def _nothing_fetched(spec: RunSpec) -> FetchedAll:
@@ -278,7 +273,7 @@ def _open_to_recipients(
         return None
     salt = said[outputs.writer].salt
     if salt is None:
-        conversation.stop(BUG, WorkerError(f"{outputs.writer} sent no salt to its fellow recipients").reasons(me))
+        conversation.stop(REJECTED, [differs(me, outputs.writer, "no salt for its fellow recipients")])
     content = encode_result(execution.answer, agreement.plan.query, outputs.format)
     if outputs.writer == me:
         work.write_result(outputs.format, content)

@@ -115,7 +115,7 @@ def say_hello(run: Run, conversation: Conversation) -> dict[str, Hello]:
     for name, hello in hellos.items():
         for what in ("protocol", "version", "run_id", "run", "image"):
             if getattr(hello, what) != getattr(own, what):
-                reasons.append(_differs(conversation.me, name, _NAMES[what]))
+                reasons.append(differs(conversation.me, name, _NAMES[what]))
     if reasons:
         conversation.stop(REJECTED, reasons)
     return hellos
@@ -154,13 +154,13 @@ def _check_verdicts(run: Run, own: Statement, verdicts: Mapping[str, Verdict], c
     for name, verdict in verdicts.items():
         said = verdict.statement
         if not is_signed(certificates[name], VERDICT_PURPOSE, as_json(said), verdict.signature):
-            reasons.append(_differs(conversation.me, name, "a verdict that its own key did not sign"))
+            reasons.append(differs(conversation.me, name, "a verdict that its own key did not sign"))
             continue
         for what in ("run_id", "run", "session", "plan", "policies", "data"):
             if getattr(said, what) != getattr(own, what):
-                reasons.append(_differs(conversation.me, name, f"a verdict on another {what}"))
+                reasons.append(differs(conversation.me, name, f"a verdict on another {what}"))
         if (said.verdict == "accept") == bool(said.reasons):
-            reasons.append(_differs(conversation.me, name, "a verdict that its reasons contradict"))
+            reasons.append(differs(conversation.me, name, "a verdict that its reasons contradict"))
     if reasons:
         # What we found ourselves is often why the others differ.
         conversation.stop(REJECTED, [*own.reasons, *reasons])
@@ -183,7 +183,7 @@ def _check_approvals(
     for name, verdict in verdicts.items():
         is_asked = any(is_explicit(each, readings) for each in offers[name].datasets)
         if verdict.statement.verdict == "accept" and is_asked and verdict.statement.approval is None:
-            reasons.append(_differs(conversation.me, name, "a policy that asks for its approval, and names none"))
+            reasons.append(differs(conversation.me, name, "a policy that asks for its approval, and names none"))
     if reasons:
         conversation.stop(REJECTED, reasons)
 
@@ -196,7 +196,7 @@ def confirm(verdicts: Mapping[str, Verdict], conversation: Conversation) -> None
     own = Go(verdicts=digest_of({name: encode(verdict) for name, verdict in verdicts.items()}))
     others = conversation.round(own)
     reasons = [
-        _differs(conversation.me, name, "other verdicts than we heard")
+        differs(conversation.me, name, "other verdicts than we heard")
         for name, go in others.items()
         if go.verdicts != own.verdicts
     ]
@@ -210,13 +210,14 @@ def finish(plan: Plan, own: Finished, conversation: Conversation) -> dict[str, F
     Raises:  Stopped, also if somebody says what cannot be; PeerMissing.
     """
     finished = conversation.round(own)
-    reasons = [_differs(conversation.me, name, what) for name, what in strange_reports(plan, finished)]
+    reasons = [differs(conversation.me, name, what) for name, what in strange_reports(plan, finished)]
     if reasons:
         conversation.stop(REJECTED, reasons)
     return finished
 
 
-def _differs(me: str, peer: str, what: str) -> Reason:
+def differs(me: str, peer: str, what: str) -> Reason:
+    """Return the reason for stopping where a peer is not as everybody is."""
     return Reason(
         party=me,
         code=REJECTED,

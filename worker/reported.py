@@ -19,6 +19,8 @@ def strange_reports(plan: Plan, finished: Mapping[str, Finished]) -> Iterator[tu
             yield party, "other steps than its part of the plan"
         if (said.commitment is not None) != (party in plan.query.recipients):
             yield party, "the answer" if said.commitment is not None else "no answer, and is a recipient"
+    if len({said.commitment for said in finished.values() if said.commitment is not None}) > 1:
+        yield " or ".join(sorted(plan.query.recipients)), "another result than the other recipients"
 
 
 def told_by(begun: Collection[str], plan: Plan) -> Iterator[Disclosure]:

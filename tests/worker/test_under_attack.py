@@ -17,7 +17,7 @@ from policy.manifest import VERDICT_PURPOSE, Reason
 from policy.signature import sign
 from tests.worker.actors import fetched
 from tests.worker.conftest import PARTIES, Federation, Written, in_parallel
-from tests.worker.stores import ROWS, csv_of
+from tests.worker.stores import POLICY, ROWS, csv_of
 from tests.worker.test_exchange import exchange
 from tests.worker.test_replay import Recorder
 from worker import compute as computing
@@ -284,6 +284,26 @@ def test_what_cannot_have_been_done_is_in_nobodys_manifest(federation, monkeypat
     for work in works.values():
         assert "bravo" in work.outcome().reasons[0].what
         assert work.manifest().steps == ()
+
+
+@pytest.mark.parametrize(
+    ("at", "change", "what"),
+    [
+        (_ANSWERED, {"salt": None}, "no salt for its fellow recipients"),
+        (_ANSWERED, {"salt": "f" * 64}, "another result than the other recipients"),
+        (FINISHED, {"commitment": "f" * 64}, "another result than the other recipients"),
+        (FINISHED, {"commitment": None}, "no answer, and is a recipient"),
+    ],
+)
+def test_a_recipient_that_says_another_answer_ends_the_run_for_all(federation, monkeypatch, at, change, what):
+    outputs = federation.run.outputs.model_copy(update={"recipients": ("alpha", "bravo"), "writer": "bravo"})
+    federation = federation.with_run(outputs=outputs)
+    monkeypatch.setattr("tests.worker.actors.POLICY", POLICY.replace("[carol]", "[alpha, bravo]"))
+    attack = Case(lambda w: w.changed(lambda m: m.update(change)), at)
+    works, took_s = attacked(federation, monkeypatch, attack)
+    assert_both_end(works, took_s, 30)
+    assert any(what in reason.what for work in works.values() for reason in work.outcome().reasons)
+    assert not any(work.manifest().outputs for work in works.values())
 
 
 @pytest.mark.parametrize(("how", "is_out"), [("another verdict", False), ("a step of another kind", True)])
