@@ -141,7 +141,10 @@ class Ledger:
 
     def _listed(self) -> tuple[frozenset[str], int]:
         """Return the entries that the store lists, and the last slot among them."""
-        names = frozenset(self.store.names(self.container, f"{self.prefix}/"))
+        try:
+            names = frozenset(self.store.names(self.container, f"{self.prefix}/"))
+        except StoreRefused as error:
+            raise self._refused(error, self.prefix, "list") from None
         slots = (_SLOT.match(name.removeprefix(self.prefix)) for name in names)
         return names, max((int(found[1]) for found in slots if found), default=0)
 
@@ -162,12 +165,13 @@ class Ledger:
         try:
             done = self.store.put_once(self.container, name, canonical_json(entry))
         except StoreRefused as error:
-            fix = (
-                f"let the Secret's user write to {self.container}: what runs spend of the policy's limits is kept there"
-            )
-            raise StoreRefused(error.what, f"{self.container}/{name}", "spec.limits", fix) from None
+            raise self._refused(error, name, "write to") from None
         # One whose answer was lost is told that it exists, and it is ours.
         return done == "created" or self._entry(name) == entry
+
+    def _refused(self, error: StoreRefused, name: str, act: str) -> StoreRefused:
+        fix = f"let the Secret's user {act} {self.container}: what runs spend of the policy's limits is kept there"
+        return StoreRefused(error.what, f"{self.container}/{name}", "spec.limits", fix)
 
     def _entry(self, name: str) -> Entry | None:
         content = self.store.get_newest(self.container, name, MAX_ENTRY_BYTES)
