@@ -14,6 +14,7 @@ from policy.document import Limits, Policy
 
 _DURATION: TypeAdapter[datetime.timedelta] = TypeAdapter(datetime.timedelta)
 _FIELDS = ("spec", "limits")
+_NEVER = datetime.datetime.min.replace(tzinfo=datetime.UTC)  # before all runs
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def reached(policy: Policy, spent: Collection[Spent], now: datetime.datetime) ->
     if has_ended(limits, now):
         return Reached("spec.limits.until", 0, 0)
     period = period_of(limits)
-    since = None if period is None else now - period
+    since = None if period is None or period >= now - _NEVER else now - period
     counted = [each for each in spent if counts(limits, each.at, now)]
     if limits.runs is not None and len(counted) >= limits.runs:
         return Reached("spec.limits.runs", len(counted), limits.runs, since)
@@ -92,7 +93,7 @@ def decimal_of(number: Fraction) -> str:
 def counts(limits: Limits, at: datetime.datetime, now: datetime.datetime) -> bool:
     """Whether what was spent at a moment still counts."""
     period = period_of(limits)
-    return period is None or at > now - period
+    return period is None or now - at < period
 
 
 def has_ended(limits: Limits, now: datetime.datetime) -> bool:

@@ -14,6 +14,7 @@ from policy.problem import DocumentError, Path, Problem
 from policy.protections import clamp_of, listed_of
 from policy.yaml import Lines
 
+LEAST_EPSILON = 2.0**-63  # of which the noise of a count alone would not fit
 _PARTY = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -108,6 +109,9 @@ def _noise_problems(spec: PolicySpec, lines: Lines) -> Iterator[Problem]:
     if noise is None:
         return
     path: Path = ("spec", "noise")
+    if noise.epsilon < LEAST_EPSILON:
+        what = "asks for more noise than the 64-bit words of MPC hold"
+        yield lines.problem((*path, "epsilon"), what, "0.1 is strict, 1 usual")
     if spec.minimum is not None:
         what = "stands beside a minimum, whose exact count of subjects tells what the noise is to hide"
         yield lines.problem(path, what, "keep one of the two")

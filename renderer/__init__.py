@@ -54,6 +54,7 @@ Manifests:
 - layout: which files the documents become
 - tree: the committed tree beside that
 - merged: what has been merged, and stays
+- made_of: what a run is made of beside its question, to be compared
 - past: every run that was ever merged
 - codeowners: whose approval the forge asks for
 

@@ -19,6 +19,7 @@ from renderer.documents import Document, Workspace
 from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.layout import run_files
 from renderer.local.run import SECRETS
+from renderer.made_of import shown_own
 from renderer.merged import merged_before
 from renderer.owner import KEY
 from renderer.published import policies_of, read_published
@@ -64,6 +65,7 @@ def approve_run(root: Path, request: Request) -> Written:
     member = _member(request.party, run, workspace)
     key = _key(request.key, member, workspace)
     _refuse_late(root, run, workspace)
+    _refuse_links(root, run, member)
     _refuse_stale(root, run, member)
     ask = ask_of(document, workspace, policies_of(read_published(workspace)))
     approval = approve(subject_of(root, run, member), key, request.expires)
@@ -76,7 +78,9 @@ def approve_run(root: Path, request: Request) -> Written:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     learned = tuple(f"{party}: {fact}" for party, facts in ask.learned.items() for fact in facts)
-    return Written(approval, {"run": run.run.run_id, **ask.facts}, learned, tuple(texts))
+    own = shown_own(ask.made_of, member.name)
+    facts = {"run": run.run.run_id, "query": run.run.query.strip(), **ask.facts, **own}
+    return Written(approval, facts, learned, tuple(texts))
 
 
 def _workflow(run: str, workspace: Workspace) -> Document[Workflow]:
@@ -123,6 +127,18 @@ def _refuse_late(root: Path, run: PlannedRun, workspace: Workspace) -> None:
         what = f"{run.run.run_id} is merged, and what is merged stays as it is"
         fix = f"raise spec.run in workflows/{run.run.workflow}.yaml, render, and approve that run"
         raise CommandError(what, fix, BAD_DOCUMENT)
+
+
+def _refuse_links(root: Path, run: PlannedRun, member: Member) -> None:
+    """Refuse to sign for what may be exchanged elsewhere, or to write there: not all that leads away is its owner's."""
+    directory = Path(names.run_directory(member.namespace, run.run.run_id))
+    inside = (path.relative_to(root) for path in (root / directory).glob("*"))
+    places = (directory, *sorted(inside), Path(approval_file(member.name, run.run.run_id)))
+    for place in (each for path in places for each in (path, *path.parents)):
+        if (root / place).is_symlink():
+            raise CommandError(
+                f"{place} is a link, and leads to what somebody else may change", "put plain files there", BAD_DOCUMENT
+            )
 
 
 def _refuse_stale(root: Path, run: PlannedRun, member: Member) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conclave.ir.errors import QueryProblem
-from policy.document import Policy
+from policy.document import FilterRule, Policy
 from policy.verdict import Reason
 from policy.verify import Request, verify
 from renderer.check import load_workspace
@@ -134,7 +134,7 @@ class _Change:
             tuple(sorted(has - had)),
             tuple(sorted(had - has)),
             tuple(_clauses(before, now)),
-            tuple(sorted(changes, key=lambda change: (change.what, change.run_id))),
+            tuple(sorted(changes, key=lambda change: (change.what != "newly allowed", change.what, change.run_id))),
             len(reading),
             tuple(run.run_id for run, reasons in zip(reading, compared, strict=True) if reasons is None),
         )
@@ -180,7 +180,17 @@ def _permissions(policy: Policy | None) -> Iterator[str]:
                 for column, capabilities in grant.columns.items():
                     for capability in capabilities:
                         over = " over expressions" if grant.expressions else ""
-                        yield f"{recipient}, for {purpose}: {capability}{over} of {column}"
+                        ways = _ways(grant.filters.get(column)) if capability == "filter" else ""
+                        yield f"{recipient}, for {purpose}: {capability}{over} of {column}{ways}"
+
+
+def _ways(rule: FilterRule | None) -> str:
+    """Return in which ways a column may decide, where a rule says so."""
+    if rule is None:
+        return ", in any way"
+    values = [] if rule.values is None else ["NULL" if each is None else str(each) for each in rule.values]
+    steps = [] if rule.granularity is None else [f"in steps of {rule.granularity}"]
+    return ", " + " or ".join([*([f"by {', '.join(values)}"] if values else []), *steps])
 
 
 def _clauses(before: Policy | None, now: Policy | None) -> Iterator[tuple[str, str, str]]:

@@ -55,9 +55,10 @@ def _versions(change: PolicyChange) -> str:
 
 
 def _facts(change: PolicyChange) -> Iterator[tuple[str, str]]:
+    # Not all are shown: what holds for every run comes first, and what is withdrawn last.
+    yield from (("~", f"{name}: {before} became {now}") for name, before, now in change.clauses)
     yield from (("+", text) for text in change.granted)
     yield from (("-", text) for text in change.withdrawn)
-    yield from (("~", f"{name}: {before} became {now}") for name, before, now in change.clauses)
 
 
 def _run(run: RunChange) -> str:

@@ -23,13 +23,15 @@ from renderer.check import load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
 from renderer.errors import one_line
 from renderer.git import Repository
+from renderer.made_of import differences, identities, made_of, opened_to
 from renderer.plan import compile_run
 from renderer.published import Opinion, opinions, policies_of, read_published
 from renderer.query import query_problem
-from renderer.spec import plan_run
+from renderer.spec import PlannedRun, plan_run
 from renderer.workflow import Workflow
 from worker.runspec import Run
 
+State = Literal["new", "changed", "unchanged", "unreadable"]
 _STEP = re.compile(r" \(\w+\)")
 
 
@@ -44,6 +46,18 @@ class Ask:
 
     run: Run
     plan: Plan
+    identities: Mapping[str, str]
+    opened_to: tuple[str, ...]
+    made_of: Mapping[str, Any]
+
+    @staticmethod
+    def of(planned: PlannedRun, number: int, policies: Mapping[str, Policy]) -> "Ask":
+        """Compile a planned run with what the policies ask to be built into it; `number` is the workflow's `spec.run`.
+
+        Raises:  QueryProblem.
+        """
+        plan = compile_run(planned.run, policies)
+        return Ask(planned.run, plan, identities(planned), opened_to(planned), made_of(planned, number))
 
     @property
     def learned(self) -> dict[str, tuple[str, ...]]:
@@ -62,6 +76,8 @@ class Ask:
             "written by": f"{run.outputs.writer}, to {run.outputs.container}",
             "computed by": _computed_by(self.plan.mpc) if self.plan.mpc else "the owner alone, without MPC",
             "worker": run.image,
+            "opened to": ", ".join(self.opened_to) or "no account but the writer's own",
+            **{f"identity of {name}": fingerprint for name, fingerprint in self.identities.items()},
         }
 
 
@@ -70,14 +86,19 @@ class Comparison:
     """What became of a workflow since the base revision."""
 
     revision: str  # as it was asked for
-    state: Literal["new", "changed", "unchanged", "unreadable"]
+    state: State
     before: Ask | None = None
     why: tuple[str, ...] = ()  # it is unreadable
 
     def differences(self, now: Ask) -> dict[str, tuple[str, str]]:
         """Return the facts that changed, as (before, now)."""
         old = self.before.facts if self.before else {}
-        return {name: (old.get(name, ""), new) for name, new in now.facts.items() if old and old[name] != new}
+        return {name: (old[name], new) for name, new in now.facts.items() if name in old and old[name] != new}
+
+    def documents(self, now: Ask) -> dict[str, tuple[str, str]]:
+        """Return what else of the documents changed, by where it stands, as (before, now)."""
+        found = differences(self.before.made_of, now.made_of) if self.before else ()
+        return {where: (old, new) for where, old, new in found}
 
     def newly_learned(self, now: Ask) -> dict[str, tuple[str, ...]]:
         """Return what parties learn now and did not learn before."""
@@ -140,6 +161,9 @@ class Review:
             "state": comparison.state,
             **({"why": list(comparison.why)} if comparison.why else {}),
             "changed": {name: {"before": old, "now": new} for name, (old, new) in changed.items()},
+            "documents": {
+                where: {"before": old, "now": new} for where, (old, new) in comparison.documents(self.ask).items()
+            },
             "queryChanged": comparison.query_changed(self.ask),
             "newlyLearned": comparison.newly_learned(self.ask),
             "noLongerLearned": comparison.no_longer_learned(self.ask),
@@ -184,8 +208,8 @@ class Base:
         """Return the workflows that it has."""
         return tuple(self._workspace.workflows) if self._workspace else ()
 
-    def compare(self, name: str, run: Run) -> Comparison:
-        """Return what became of the workflow that is `run` now."""
+    def compare(self, name: str, ask: Ask) -> Comparison:
+        """Return what became of the workflow that asks for `ask` now."""
         if self.why:
             return Comparison(self.revision, "unreadable", why=self.why)
         document = self._workspace.workflows.get(name) if self._workspace else None
@@ -193,9 +217,8 @@ class Base:
             return Comparison(self.revision, "new")
         try:
             planned = plan_run(document.model, self._workspace.party_models, self._workspace.federation.model)
-            if planned.run.run_id == run.run_id:
-                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run, self.policies)))
-            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run, self.policies)))
+            state: State = "unchanged" if planned.run.run_id == ask.run.run_id else "changed"
+            return Comparison(self.revision, state, Ask.of(planned, document.model.spec.run, self.policies))
         except (QueryProblem, KeyError, ValueError) as error:
             # It was not sound then, which is no reason to keep quiet about what it is now.
             why = error.what if isinstance(error, QueryProblem) else "it names what was not there"
@@ -216,7 +239,7 @@ def review(
     found: list[Review] = []
     for document in [workspace.workflow_in(file) for file in files] or workspace.workflows.values():
         ask = ask_of(document, workspace, policies_of(published))
-        comparison = base.compare(document.model.metadata.name, ask.run) if base else None
+        comparison = base.compare(document.model.metadata.name, ask) if base else None
         if files or comparison is None or comparison.state != "unchanged":
             said = opinions(ask.plan, ask.run, published)
             costs = estimate(ask.plan, rows) if with_costs else {}
@@ -233,9 +256,9 @@ def ask_of(document: Document[Workflow], workspace: Workspace, policies: Mapping
 
     Raises:  DocumentError for a query that cannot be compiled.
     """
-    run = plan_run(document.model, workspace.party_models, workspace.federation.model).run
+    planned = plan_run(document.model, workspace.party_models, workspace.federation.model)
     try:
-        return Ask(run, compile_run(run, policies))
+        return Ask.of(planned, document.model.spec.run, policies)
     except QueryProblem as error:
         raise DocumentError([query_problem(document, error)]) from error
 

@@ -15,6 +15,8 @@ from renderer.policy_change_text import change_as_markdown, no_changes_at
 from renderer.published import Opinion, refusals
 from renderer.review import Comparison, Review
 
+# As to what the same parties are told. That a party's certificate, its file or its store is another one is said above it.
+SAME_QUESTION = "by the plan nobody learns more, and nobody less; the question is the same"
 MOST_REASONS = 10  # why a base cannot be read; the command's own checks at that revision tell all
 
 
@@ -118,6 +120,8 @@ def _markdown_differences(one: Review, comparison: Comparison) -> Iterator[str]:
                 yield f"- **{escape(party)} {title}** {escape(fact)}"
     for name, (before, now) in comparison.differences(one.ask).items():
         yield f"- {name}: {code(before)} became {code(now)}"
+    for where, (before, now) in comparison.documents(one.ask).items():
+        yield f"- {escape(where)}: {code(before)} became {code(now)}"
     if comparison.query_changed(one.ask):
         yield "- **the query is another one**, so the answer is, even where its columns are called the same:"
         yield ""
@@ -125,7 +129,7 @@ def _markdown_differences(one: Review, comparison: Comparison) -> Iterator[str]:
         old, new = comparison.before.run.query.splitlines(), one.ask.run.query.splitlines()
         yield from fence("diff", "\n".join([*difflib.unified_diff(old, new, "before", "now", lineterm="")][2:]))
     elif not more and not less:
-        yield "- nobody learns more, and nobody less; the question is the same"
+        yield f"- {SAME_QUESTION}"
 
 
 def _markdown_policies(one: Review) -> Iterator[str]:
@@ -269,10 +273,12 @@ def _change_lines(one: Review, comparison: Comparison) -> Iterator[str]:
                 yield f"  {sign} {party:<12} {fact}"
     for name, (before, now) in comparison.differences(one.ask).items():
         yield f"  ~ {name:<12} {before} -> {now}"
+    for where, (before, now) in comparison.documents(one.ask).items():
+        yield f"  ~ {where:<12} {before} -> {now}"
     if comparison.query_changed(one.ask):
         yield "  ~ the query is another one"
     elif comparison.newly_learned(one.ask) == comparison.no_longer_learned(one.ask) == {}:
-        yield "  = nobody learns more, and nobody less; the question is the same"
+        yield f"  = {SAME_QUESTION}"
 
 
 def _stamp(opinion: Opinion) -> str:

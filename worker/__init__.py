@@ -51,6 +51,7 @@ Files, in reading order:
 - conversation: rounds of messages, and how to stop together
 - exchange: hello, offer, verdict, go
 - judge: every policy against the plan
+- reported: what peers say of their steps, against the plan
 - result: the answer as bytes
 - manifest: put together and signed by everyone
 - publish: the last container

@@ -18,6 +18,7 @@ import typer
 from pydantic import ValidationError
 
 from policy.canonical import digest
+from policy.identity import BadIdentity, load_certificate
 from worker.data_cli import data, filed
 from worker.errors import DONE, BadDocument, Terminated
 from worker.failure import explain, outcome
@@ -31,6 +32,7 @@ from worker.runspec import (
     VOLUMES_PATH,
     WORK_PATH,
     MemberSpec,
+    Run,
     RunSpec,
 )
 from worker.workdir import Outcome, WorkDir
@@ -121,6 +123,9 @@ def _contradiction(spec: RunSpec) -> str | None:
         return "members are not sorted, or named twice"
     if own.party not in names:
         return f"{own.party} is not a member"
+    twice = _twice(run)
+    if twice is not None:
+        return twice
     strangers = {*run.outputs.recipients, run.outputs.writer, *run.mpc.compute} - set(names)
     strangers |= {name.split("/")[0] for name in datasets} - set(names)
     if strangers:
@@ -132,6 +137,31 @@ def _contradiction(spec: RunSpec) -> str | None:
     if sorted(source.dataset for source in own.sources) != mine:
         return f"the sources are not {own.party}'s datasets of this run"
     return next(filter(None, (_misled(run.run_id, member) for member in run.members)), None)
+
+
+def _twice(run: Run) -> str | None:
+    """Return what is there twice and would be two things: a file checked by one declaration and computed on by another,
+    a party with two of three shares, or two members whose word is worth as much as one's."""
+    for what, each in (
+        ("a dataset is declared", [dataset.name for dataset in run.datasets]),
+        ("a table is named", [table.name for table in run.tables]),
+        ("a party computes", run.mpc.compute),
+        ("a recipient is named", run.outputs.recipients),
+        ("an identity is a member's", [_key_of(member) for member in run.members]),
+        *((f"a dataset is part of {table.name}", table.datasets) for table in run.tables),
+        *((f"a column of {dataset.name} is declared", [c.name for c in dataset.columns]) for dataset in run.datasets),
+    ):
+        if len(set(each)) < len(each):
+            return f"{what} twice"
+    return None
+
+
+def _key_of(member: MemberSpec) -> object:
+    """Return what a member's signatures are checked with; certificates of one key are one identity."""
+    try:
+        return load_certificate(member.certificate).public_key.public_bytes_raw()
+    except BadIdentity:
+        return member.certificate  # which is told of where it is used
 
 
 def _misled(run_id: str, member: MemberSpec) -> str | None:

@@ -13,16 +13,17 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from conclave.execute import Execution, StepReport, execute
+from conclave.ir.picks import picks_among_equals
 from conclave.local.engine import Engine
 from conclave.mpc.channel import Network
 from conclave.mpc.errors import Outgrown, ProtocolError, RepeatedKeys, TooFewSubjects, TooManyMatches, TooManyPairs
 from conclave.mpc.randomness import derive
+from conclave.plan.steps import RevealStep
 from policy.identity import load_certificate, load_private_key
 from policy.manifest import Manifest, Opening, Reason
 from worker.conversation import Conversation
 from worker.engine import load, open_engine
 from worker.errors import (
-    BUG,
     DONE,
     PEER_MISSING,
     PERMANENT,
@@ -31,12 +32,11 @@ from worker.errors import (
     PeerMissing,
     Stopped,
     Terminated,
-    WorkerError,
 )
-from worker.exchange import Agreement, Seen, agree, confirm
+from worker.exchange import Agreement, Seen, agree, confirm, differs, finish
 from worker.failure import explain, outcome
 from worker.log import Log
-from worker.manifest import agreed_commitment, assemble, sign_alone, sign_together, with_usage
+from worker.manifest import assemble, sign_alone, sign_together, with_usage
 from worker.messages import Answered, Finished, StepSeen
 from worker.meter import used_so_far
 from worker.mounts import KEY_FILE, read_secret
@@ -77,7 +77,10 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
         work.remove_data()
     fetched = work.fetched()
     if key is not None and fetched is not None and fetched.attempt is not None:
-        work.write_settlement(settle(fetched.attempt, seen.agreed, key))
+        if _tells_the_same_again(seen):
+            work.write_settlement(settle(fetched.attempt, seen.agreed, key))
+        else:
+            log.event("attempt not settled", reason="the query picks among rows that are equal to it")
     if key is not None:
         # After all rounds, so that it holds what they took. Published figures of others would tell of their data.
         channels = network.channels.values() if network is not None else ()
@@ -87,6 +90,11 @@ def compute(spec: RunSpec, work: WorkDir, secrets: Path, log: Log) -> None:
     work.write_manifest(manifest)
     work.write_outcome(ended)
     log.event("run ended", status=ended.status, code=ended.code, reasons=len(ended.reasons))
+
+
+def _tells_the_same_again(seen: Seen) -> bool:
+    """Whether another attempt could tell nothing else on the same data: else it is paid for like one on other data."""
+    return seen.agreed is None or seen.plan is None or not picks_among_equals(seen.plan.query)
 
 
 def load_identity(spec: RunSpec, secrets: Path) -> Ed25519PrivateKey:
@@ -159,7 +167,8 @@ def _run(
         if isinstance(fetched, FetchedAll):
             load(spec, fetched, work, engine)
         confirm(seen.verdicts, conversation)
-        execution = _execute(agreement, spec.own.party, key, conversation, engine, log)
+        execution = _execute(agreement, spec.own.party, key, conversation, engine, seen, log)
+    seen.begun.update(step.name for step in agreement.plan.steps)  # and ended, those of others too
     work.remove_data()
     seen.opening = _open_to_recipients(spec, work, agreement, execution, conversation)
     commitment = seen.opening.commitment() if seen.opening is not None else None
@@ -174,10 +183,7 @@ def _run(
         )
         for step in execution.steps
     )
-    seen.finished = conversation.round(Finished(steps=steps, commitment=commitment))
-    if agreed_commitment(seen) is None:
-        what = "the recipients do not hold the same result"
-        conversation.stop(BUG, WorkerError(what).reasons(spec.own.party))
+    seen.finished = finish(agreement.plan, Finished(steps=steps, commitment=commitment), conversation)
 
 
 def _nothing_fetched(spec: RunSpec) -> FetchedAll:
@@ -221,9 +227,11 @@ def _execute(
     key: Ed25519PrivateKey,
     conversation: Conversation,
     engine: Engine,
+    seen: Seen,
     log: Log,
 ) -> Execution:
     def progress(step: StepReport) -> None:
+        seen.begun.add(step.name)
         log.event(
             "step",
             name=step.name,
@@ -240,6 +248,8 @@ def _execute(
     except ProtocolError as error:
         if not isinstance(error, FOUND_OUT_TOGETHER):
             raise conversation.lost(error, in_a_step=True) from None
+        # Found out before anything of the answer was opened.
+        seen.begun -= {step.name for step in agreement.plan.steps if isinstance(step, RevealStep)}
         failed = explain(error, me)
         conversation.tell(failed.code, failed.reasons)
         raise
@@ -263,7 +273,7 @@ def _open_to_recipients(
         return None
     salt = said[outputs.writer].salt
     if salt is None:
-        conversation.stop(BUG, WorkerError(f"{outputs.writer} sent no salt to its fellow recipients").reasons(me))
+        conversation.stop(REJECTED, [differs(me, outputs.writer, "no salt for its fellow recipients")])
     content = encode_result(execution.answer, agreement.plan.query, outputs.format)
     if outputs.writer == me:
         work.write_result(outputs.format, content)

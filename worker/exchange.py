@@ -20,7 +20,8 @@ from worker.compiling import compile_run
 from worker.conversation import Conversation
 from worker.errors import BAD_DOCUMENT, REJECTED, BadDocument, Stopped
 from worker.judge import Readings, is_explicit, judge, protections_in, read_policies
-from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode
+from worker.messages import PROTOCOL, DatasetOffer, Finished, Go, Hello, Offer, Verdict, digest_of, encode, reasons_of
+from worker.reported import strange_reports
 from worker.runspec import Run, run_digest
 from worker.workdir import FetchedAll, Outcome
 
@@ -33,6 +34,7 @@ class Seen:
     plan: Plan | None = None
     plan_digest: str | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)  # steps that this party has begun, whether or not it came to their end
     finished: dict[str, Finished] = field(default_factory=dict)
     agreed: str | None = None  # what all have agreed to compute, and on which data
     opening: Opening | None = None  # of the result's commitment, at a recipient
@@ -68,6 +70,7 @@ def agree(
         conversation.stop(BAD_DOCUMENT, problem.reasons(conversation.me))
     seen.plan_digest = plan_digest(seen.plan)
     judged = judge(run, seen.plan, offers, readings)
+    found = reasons_of(judged.reasons)
     seen.policies = judged.policies
     statement = Statement(
         run_id=run.run_id,
@@ -76,8 +79,8 @@ def agree(
         plan=seen.plan_digest,
         policies=judged.policies,
         data=judged.data,
-        verdict="reject" if judged.reasons else "accept",
-        reasons=judged.reasons,
+        verdict="reject" if found else "accept",
+        reasons=found,
         approval=fetched.approval,
     )
     own = Verdict(statement=statement, signature=sign(key, VERDICT_PURPOSE, as_json(statement)))
@@ -85,9 +88,8 @@ def agree(
     _check_verdicts(run, own.statement, verdicts, conversation)
     _check_approvals(offers, readings, verdicts, conversation)
     seen.verdicts = verdicts
-    refusals = {reason for verdict in verdicts.values() for reason in verdict.statement.reasons}
     if any(verdict.statement.verdict == "reject" for verdict in verdicts.values()):
-        raise Stopped(REJECTED, sorted(refusals, key=repr))
+        raise Stopped(REJECTED, sorted(_refusals(found, verdicts), key=repr))
     context = {"runId": run.run_id, "session": session, "plan": seen.plan_digest}
     same = {
         "runId": run.run_id,
@@ -113,7 +115,7 @@ def say_hello(run: Run, conversation: Conversation) -> dict[str, Hello]:
     for name, hello in hellos.items():
         for what in ("protocol", "version", "run_id", "run", "image"):
             if getattr(hello, what) != getattr(own, what):
-                reasons.append(_differs(conversation.me, name, _NAMES[what]))
+                reasons.append(differs(conversation.me, name, _NAMES[what]))
     if reasons:
         conversation.stop(REJECTED, reasons)
     return hellos
@@ -152,16 +154,25 @@ def _check_verdicts(run: Run, own: Statement, verdicts: Mapping[str, Verdict], c
     for name, verdict in verdicts.items():
         said = verdict.statement
         if not is_signed(certificates[name], VERDICT_PURPOSE, as_json(said), verdict.signature):
-            reasons.append(_differs(conversation.me, name, "a verdict that its own key did not sign"))
+            reasons.append(differs(conversation.me, name, "a verdict that its own key did not sign"))
             continue
         for what in ("run_id", "run", "session", "plan", "policies", "data"):
             if getattr(said, what) != getattr(own, what):
-                reasons.append(_differs(conversation.me, name, f"a verdict on another {what}"))
+                reasons.append(differs(conversation.me, name, f"a verdict on another {what}"))
         if (said.verdict == "accept") == bool(said.reasons):
-            reasons.append(_differs(conversation.me, name, "a verdict that its reasons contradict"))
+            reasons.append(differs(conversation.me, name, "a verdict that its reasons contradict"))
     if reasons:
         # What we found ourselves is often why the others differ.
         conversation.stop(REJECTED, [*own.reasons, *reasons])
+
+
+def _refusals(found: tuple[Reason, ...], verdicts: Mapping[str, Verdict]) -> set[Reason]:
+    """Return why the run is refused. Nobody speaks for another: what we do not find ourselves is its sender's word."""
+    said = ((name, reason) for name, verdict in verdicts.items() for reason in verdict.statement.reasons)
+    return {
+        reason if reason in found else reason.model_copy(update={"party": name, "code": REJECTED})
+        for name, reason in said
+    }
 
 
 def _check_approvals(
@@ -172,7 +183,7 @@ def _check_approvals(
     for name, verdict in verdicts.items():
         is_asked = any(is_explicit(each, readings) for each in offers[name].datasets)
         if verdict.statement.verdict == "accept" and is_asked and verdict.statement.approval is None:
-            reasons.append(_differs(conversation.me, name, "a policy that asks for its approval, and names none"))
+            reasons.append(differs(conversation.me, name, "a policy that asks for its approval, and names none"))
     if reasons:
         conversation.stop(REJECTED, reasons)
 
@@ -185,7 +196,7 @@ def confirm(verdicts: Mapping[str, Verdict], conversation: Conversation) -> None
     own = Go(verdicts=digest_of({name: encode(verdict) for name, verdict in verdicts.items()}))
     others = conversation.round(own)
     reasons = [
-        _differs(conversation.me, name, "other verdicts than we heard")
+        differs(conversation.me, name, "other verdicts than we heard")
         for name, go in others.items()
         if go.verdicts != own.verdicts
     ]
@@ -193,7 +204,20 @@ def confirm(verdicts: Mapping[str, Verdict], conversation: Conversation) -> None
         conversation.stop(REJECTED, reasons)
 
 
-def _differs(me: str, peer: str, what: str) -> Reason:
+def finish(plan: Plan, own: Finished, conversation: Conversation) -> dict[str, Finished]:
+    """Say what this party has done of the plan's steps, and return what everybody says of itself.
+
+    Raises:  Stopped, also if somebody says what cannot be; PeerMissing.
+    """
+    finished = conversation.round(own)
+    reasons = [differs(conversation.me, name, what) for name, what in strange_reports(plan, finished)]
+    if reasons:
+        conversation.stop(REJECTED, reasons)
+    return finished
+
+
+def differs(me: str, peer: str, what: str) -> Reason:
+    """Return the reason for stopping where a peer is not as everybody is."""
     return Reason(
         party=me,
         code=REJECTED,

@@ -7,27 +7,32 @@ but that what was written is read: I write my name at the door; if it is closed,
 still at the door, the slot is mine. Of all who try, at most one finds that. To be refused the writing only makes losers.
 
 Who loses a slot goes on to the next. A slot that anybody has written to counts, even if nobody got it: a limit is kept
-by refusing a run too many, never by letting one pass.
+by refusing a run too many, never by letting one pass. A slot that its owner has removed is not taken again: what was
+spent after it would be passed over. That there are later ones the store's listing tells; what it does not know of yet
+comes after those that it does, and is found one by one.
 
 A run that is attempted again does not pay again, as long as it tells nothing else. Before an attempt may compute it puts
 its name below the run's slot, in the same way. The next one asks of each how it ended: before all members had agreed,
 then nothing was told; after that, then it may only be the same again, on the very same data of all of them; or nobody
-knows, then it may have been on any data, and the slot is used up.
+knows, then it may have been on any data, and the slot is used up. In a period a slot counts from its last attempt on:
+else a run broken off would be kept for the period's end, to be made again beside those of the next one.
 """
 
 import datetime
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from policy.canonical import canonical_json
-from policy.document import Model, Policy
-from policy.limits import Reached, Spent, counts, has_ended, reached
+from policy.document import Limits, Model, Policy
+from policy.limits import Reached, Spent, counts, has_ended, period_of, reached
 from worker.endpoints.store import Store
 from worker.errors import StoreRefused, StoreUnavailable
 from worker.settlement import Settled
 
+_SLOT = re.compile(r"/([0-9]{6})(?:\.|$)")
 MAX_ENTRY_BYTES = 4096
 MAX_SLOTS = 100_000
 MAX_ATTEMPTS = 1000  # of one run, that do not pay again
@@ -75,8 +80,15 @@ class Ledger:
         assert limits is not None
         if has_ended(limits, now) and (problem := reached(policy, spent, now)) is not None:
             return problem
-        for name in self._names():
+        listed, last = self._listed()
+        for number in range(1, MAX_SLOTS + 1):
+            name = f"{self.prefix}/{number:06}"
             there = self._entry(name)
+            if there is None and number <= last:
+                if name in listed:
+                    fix = "none needed: a store's listing and its objects agree after a while"
+                    raise StoreUnavailable("an entry is listed and not there", f"{self.container}/{name}", fix=fix)
+                continue
             if there is None:
                 problem = reached(policy, spent, now)
                 if problem is not None:
@@ -88,7 +100,7 @@ class Ledger:
                 paid = self._again(name, own, ended)
                 if paid is not None:
                     return paid
-            spent.append(Spent(there.at, there.epsilon))
+            spent.append(Spent(self._last_begun(name, there, limits, now), there.epsilon))
         raise StoreUnavailable(f"there are more than {MAX_SLOTS} entries", f"{self.container}/{self.prefix}")
 
     def begin(self, paid: Paid) -> None:
@@ -114,8 +126,27 @@ class Ledger:
                 return Paid(own, name, end.agreed)
         return None
 
-    def _names(self) -> Iterator[str]:
-        return (f"{self.prefix}/{number:06}" for number in range(1, MAX_SLOTS + 1))
+    def _last_begun(self, slot: str, taken: Entry, limits: Limits, now: datetime.datetime) -> datetime.datetime:
+        """Return when the last attempt at the run of `slot` began, if that may count where its first does no more."""
+        at, period = taken.at, period_of(limits)
+        # There are none later than a period after the slot was taken: they would not have been free.
+        if period is None or not period <= now - at < 2 * period:
+            return at
+        for number in range(1, MAX_ATTEMPTS + 1):
+            there = self._entry(f"{slot}.{number}")
+            if there is None:
+                break
+            at = max(at, there.at)
+        return at
+
+    def _listed(self) -> tuple[frozenset[str], int]:
+        """Return the entries that the store lists, and the last slot among them."""
+        try:
+            names = frozenset(self.store.names(self.container, f"{self.prefix}/"))
+        except StoreRefused as error:
+            raise self._refused(error, self.prefix, "list") from None
+        slots = (_SLOT.match(name.removeprefix(self.prefix)) for name in names)
+        return names, max((int(found[1]) for found in slots if found), default=0)
 
     def _take(self, name: str, own: Entry) -> bool:
         """Whether the slot is ours now: at most one of all who try is told so."""
@@ -134,12 +165,13 @@ class Ledger:
         try:
             done = self.store.put_once(self.container, name, canonical_json(entry))
         except StoreRefused as error:
-            fix = (
-                f"let the Secret's user write to {self.container}: what runs spend of the policy's limits is kept there"
-            )
-            raise StoreRefused(error.what, f"{self.container}/{name}", "spec.limits", fix) from None
+            raise self._refused(error, name, "write to") from None
         # One whose answer was lost is told that it exists, and it is ours.
         return done == "created" or self._entry(name) == entry
+
+    def _refused(self, error: StoreRefused, name: str, act: str) -> StoreRefused:
+        fix = f"let the Secret's user {act} {self.container}: what runs spend of the policy's limits is kept there"
+        return StoreRefused(error.what, f"{self.container}/{name}", "spec.limits", fix)
 
     def _entry(self, name: str) -> Entry | None:
         content = self.store.get_newest(self.container, name, MAX_ENTRY_BYTES)

@@ -23,6 +23,7 @@ from worker.conversation import Conversation
 from worker.errors import DONE, REJECTED, Stopped
 from worker.exchange import Seen
 from worker.messages import Signed
+from worker.reported import told_by
 from worker.runspec import Run, run_digest
 from worker.workdir import Outcome
 
@@ -44,7 +45,7 @@ def assemble(run: Run, seen: Seen, outcome: Outcome) -> Manifest:
         policies=seen.policies,
         parties=tuple(_party(member.name, seen) for member in run.members),
         steps=_steps(seen),
-        learned=_learned(seen) if outcome.code == DONE else (),
+        learned=_learned(seen),
         outputs=(OutputRecord.of(name, commitment, seen.opening),) if commitment is not None else (),
     )
 
@@ -119,9 +120,10 @@ def _steps(seen: Seen) -> tuple[StepRecord, ...]:
 
 
 def _learned(seen: Seen) -> tuple[Learned, ...]:
+    """Return what has been told, or may have been where a run was broken off: a refusal does not take it back."""
     if seen.plan is None:
         return ()
     return tuple(
         Learned(to=each.to, kind=each.kind, step=each.step, subject=each.subject, columns=each.columns)
-        for each in seen.plan.disclosures
+        for each in told_by(seen.begun, seen.plan)
     )

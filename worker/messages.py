@@ -22,7 +22,13 @@ SMALL_BYTES = 64 << 10
 LARGE_BYTES = 1 << 20
 MAX_ABORT_REASONS = 40
 MAX_ABORT_CHARS = 1000  # of each text in it, so that an abort fits in the place of any message
+MAX_REASON_CHARS = 4000  # of each text of a verdict's reasons, which may quote what a peer has offered
+MAX_REASONS_BYTES = LARGE_BYTES // 2  # of all of them
 MAX_POLICY_CHARS = 256 * 1024
+# Far beyond what a step can do; all parties' sums are to stay numbers that canonical JSON holds.
+MAX_STEP_SECONDS = 1e9
+MAX_STEP_ROUNDS = 1 << 45
+MAX_STEP_BYTES = 1 << 45
 MAX_DATASETS = 64
 
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -83,9 +89,9 @@ class StepSeen(Model):
 
     name: Short
     kind: Short
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    rounds: Annotated[int, Field(ge=0)]
-    bytes_sent: Annotated[int, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0, le=MAX_STEP_SECONDS, allow_inf_nan=False)]
+    rounds: Annotated[int, Field(ge=0, le=MAX_STEP_ROUNDS)]
+    bytes_sent: Annotated[int, Field(ge=0, le=MAX_STEP_BYTES)]
 
 
 class Answered(Model):
@@ -142,19 +148,32 @@ def abort_of(code: Code, reasons: Iterable[Reason]) -> Abort:
     >>> abort_of(20, [Reason(party="alpha", code=20, what="x" * 5000)]).reasons[0].what[-3:]
     'xx…'
     """
-    told = [
-        reason.model_copy(
-            update={
-                name: text[: MAX_ABORT_CHARS - 1] + "…"
-                for name, text in reason
-                if isinstance(text, str) and len(text) > MAX_ABORT_CHARS
-            }
-        )
-        for reason in reasons
-    ]
-    while len(told) > MAX_ABORT_REASONS or sum(len(canonical_json(each)) for each in told) > SMALL_BYTES // 2:
-        told.pop()
-    return Abort(code=code, reasons=tuple(told))
+    return Abort(code=code, reasons=_short(reasons, MAX_ABORT_CHARS, SMALL_BYTES // 2)[:MAX_ABORT_REASONS])
+
+
+def reasons_of(found: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return reasons that are short enough for a verdict, whatever they quote: the same at everybody who found the same.
+
+    >>> len(reasons_of([Reason(party="alpha", code=30, what="x" * 5000)] * 500))
+    128
+    """
+    return _short(found, MAX_REASON_CHARS, MAX_REASONS_BYTES)
+
+
+def _short(reasons: Iterable[Reason], most_chars: int, most_bytes: int) -> tuple[Reason, ...]:
+    """Return as many reasons as fit, at least one if there is any, each with its texts cut off."""
+    told: list[Reason] = []
+    for reason in reasons:
+        cut = {
+            name: text[: most_chars - 1] + "…"
+            for name, text in reason
+            if isinstance(text, str) and len(text) > most_chars
+        }
+        told.append(reason.model_copy(update=cut))
+        most_bytes -= len(canonical_json(told[-1]))
+        if most_bytes < 0 and len(told) > 1:
+            return tuple(told[:-1])
+    return tuple(told)
 
 
 def decode(payload: bytes) -> Message:

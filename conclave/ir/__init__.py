@@ -16,5 +16,6 @@ It knows who owns a scan and nothing of who may see it. It does no I/O and impor
 - noise: noise on totals
 - nodes: relational operators, each with its schema
 - walk: go over trees and expressions, and rebuild them
+- picks: whether an answer hangs on an order that nobody knows
 - show: print a tree
 """

@@ -80,7 +80,7 @@ _BY_NAME: dict[str, Type] = {
     "date": Date(),
     "varchar": Varchar(),
 }
-_WITH_ARGUMENTS = re.compile(r"(decimal|varchar)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+_WITH_ARGUMENTS = re.compile(r"(decimal|varchar)\s*\(\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\)")
 _DIGITS = {8: 3, 16: 5, 32: 10, 64: 18}
 
 

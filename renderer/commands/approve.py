@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from renderer.approval_run import Request, Written, approve_run
+from renderer.printable import printable
 from renderer.settings import settings_of
 
 DAYS = 30
@@ -54,9 +55,10 @@ def approve(
 
 def _print(written: Written) -> None:
     for name, text in written.facts.items():
-        typer.echo(f"{name:<14} {text}")
+        for number, line in enumerate(text.split("\n")):
+            typer.echo(f"{'' if number else name:<14} {printable(line)}")
     for fact in written.learned:
-        typer.echo(f"{'learned':<14} {fact}")
+        typer.echo(f"{'learned':<14} {printable(fact)}")
     typer.echo(f"{'approved by':<14} {written.approval.metadata.party}, until {written.approval.spec.expires}")
     for path in written.paths:
         typer.echo(f"{'written':<14} {path}")

@@ -13,6 +13,7 @@ from renderer.errors import CommandError
 from renderer.plan_svg import svg_of
 from renderer.policy_change import policy_changes
 from renderer.policy_change_text import change_as_text
+from renderer.printable import printable
 from renderer.progress import Terminal
 from renderer.review import review
 from renderer.review_text import as_markdown, as_text
@@ -81,4 +82,4 @@ def plan(
         typer.echo(as_markdown(reviews, retired, base, changes), nl=False)
     else:
         parts = [*map(as_text, reviews), *map(change_as_text, changes), *(f"{name} is retired\n" for name in retired)]
-        typer.echo("\n".join(parts), nl=False)
+        typer.echo("\n".join(map(printable, "\n".join(parts).split("\n"))), nl=False)

@@ -44,6 +44,12 @@ def test_without_a_period_every_run_counts():
     assert reached(policy("{runs: 2}"), ago(4000, 1), NOW) == Reached("spec.limits.runs", 2, 2)
 
 
+def test_a_period_longer_than_the_calendar_is_ever():
+    ever = policy("{runs: 2, per: P999999D}")
+    assert reached(ever, ago(9000), NOW) is None
+    assert reached(ever, ago(9000, 1), NOW) == Reached("spec.limits.runs", 2, 2)
+
+
 @pytest.mark.parametrize(("until", "is_over"), [("2027-06-29", True), ("2027-06-30", False)])
 def test_the_last_day_is_a_day_on_which_it_runs(until, is_over):
     assert (reached(policy(f"{{until: {until}}}"), [], NOW) is not None) == is_over

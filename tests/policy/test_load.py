@@ -133,6 +133,13 @@ SECRETS = [
 ]
 
 
+@pytest.mark.parametrize("kind", ["decimal({},2)", "decimal(9,{})", "varchar({})"])
+def test_a_type_of_endless_digits_is_refused_and_not_read_as_a_number(kind):
+    text = POLICY.replace("{type: varchar}", f"{{type: '{kind.format('9' * 5000)}'}}")
+    ((_, field, what, _),) = problems(text, lambda text: parse_policy(text, "p.yaml"))
+    assert (field, what[:14]) == ("spec.columns.carrier.type", "unknown type '")
+
+
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("text", ["kind: '{}'", "# {}\nkind: x", "'{}': x", "spec:\n- |\n  {}\n"])
 def test_a_credential_anywhere_is_refused_and_never_repeated(secret, text):

@@ -226,6 +226,7 @@ def test_equal_inputs_give_equal_verdicts():
         ("  noise: {epsilon: 1.0}\n", TEXT, "spec.noise"),
         ("  noise: {epsilon: 0, rows: 1}\n", TEXT, "spec.noise.epsilon"),
         ("  noise: {epsilon: .inf, rows: 1}\n", TEXT, "spec.noise.epsilon"),
+        ("  noise: {epsilon: 1.0e-300, rows: 1}\n", TEXT, "spec.noise.epsilon"),
         ("  noise: {epsilon: 1.0, rows: 0}\n", TEXT, "spec.noise.rows"),
         ("  noise: {epsilon: 1.0, rows: 1, delta: 0.1}\n", TEXT, "spec.noise.delta"),
         ("  noise: {epsilon: 1.0, rows: 1, mechanism: gaussian}\n", TEXT, "spec.noise.mechanism"),

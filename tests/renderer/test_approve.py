@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from ruamel.yaml import YAML
 
 from policy.approval import Approval
-from policy.identity import load_private_key, new_identity
+from policy.identity import load_certificate, load_private_key, new_identity
 from policy.load import load_document
 from policy.signature import sign
 from renderer.check import load_workspace
@@ -120,6 +120,11 @@ def test_the_owner_is_shown_what_it_signs(owner):
     shown = owner.approve("--days", "7").stdout
     for text in (owner.run_id, "planning", "alpha/visits, bravo/visits", "carol: the answer: ward, n, total"):
         assert text in shown
+    run = json.loads(owner.config_map()["run.json"])["run"]
+    for member in run["members"]:
+        assert f"identity of {member['name']} {load_certificate(member['certificate']).fingerprint}" in shown
+    assert all(line in shown for line in run["query"].strip().splitlines())
+    assert "container: clinic, object: 2024/visits.csv" in shown
     document = json.loads(owner.approve("--json").stdout)
     assert document["approval"]["metadata"] == {"party": "alpha", "run": owner.run_id}
     assert document["files"][0] == str(owner.file.relative_to(owner.root))
@@ -198,6 +203,26 @@ def test_nobody_signs_for_manifests_that_are_not_what_the_documents_make(owner):
     assert result.exit_code == 10
     assert "job.yaml is not what the documents make" in result.stderr
     assert not owner.file.exists()
+
+
+@pytest.mark.parametrize("what", ["a manifest", "the directory", "the namespace", "the approvals"])
+def test_nobody_signs_for_what_a_link_leads_to(owner, what):
+    directory = owner.root / run_directory("hospital-a", owner.run_id)
+    link = {
+        "a manifest": directory / "job.yaml",
+        "the directory": directory,
+        "the namespace": directory.parent,
+        "the approvals": owner.root / "workflows/approvals",
+    }[what]
+    link.parent.mkdir(exist_ok=True)
+    if link.exists():
+        link.rename(owner.root / "elsewhere")
+    else:
+        (owner.root / "elsewhere").mkdir()
+    link.symlink_to(owner.root / "elsewhere")
+    result = owner.approve()
+    assert result.exit_code == 10
+    assert f"{link.relative_to(owner.root)} is a link" in " ".join(result.stderr.split())
 
 
 def test_what_is_merged_is_approved_too_late(owner):

@@ -43,6 +43,36 @@ def test_a_grant_more_newly_allows_a_merged_run(repository: Path) -> None:
     assert "| **newly allowed** | allowed now: carol would learn sum(cost) |" in text
 
 
+def test_a_rule_for_conditions_that_is_widened_or_gone_is_told(repository: Path) -> None:
+    """It grants what no merged run may ask for yet."""
+    file = publish_policy(repository, "alpha/visits", "sum")
+    plain = file.read_text()
+    rule = "        cost: [sum]\n      filters: {kind: {values: [%s]}}\n"
+    file.write_text(plain.replace("        cost: [sum]\n", rule % "day"))
+    commit_all(repository, "Publish")
+    file.write_text(plain.replace("        cost: [sum]\n", rule % "day, night"))
+    found = change(repository)
+    assert found["granted"][0] == "alpha, for planning: filter of kind, by day, night"
+    assert found["withdrawn"][0] == "alpha, for planning: filter of kind, by day"
+    file.write_text(plain)
+    assert "+ alpha, for planning: filter of kind, in any way" in plan(repository)
+
+
+def test_the_clauses_for_every_run_are_told_however_many_grants_there_are(repository: Path) -> None:
+    file = publish_policy(repository, "alpha/visits", "sum")
+    file.write_text(file.read_text() + "  approval: explicit\n")
+    commit_all(repository, "Publish")
+    many = ", ".join(f"a{number}" for number in range(30))
+    file.write_text(
+        file.read_text().replace("  approval: explicit\n", "").replace("[alpha, bravo", f"[{many}, alpha, bravo")
+    )
+
+    text = plan(repository, "--format", "markdown")
+
+    assert "- approval: explicit became rules" in text
+    assert "more\n" in text
+
+
 def test_a_grant_less_newly_refuses_a_retired_run_too(repository: Path) -> None:
     publish_policy(repository, "alpha/visits", "sum")
     (repository / "workflows/more.yaml").write_text(

@@ -4,11 +4,12 @@ import html
 import json
 import re
 import shutil
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from policy.identity import new_identity
+from policy.identity import load_certificate, new_identity
 from renderer.review_text import as_markdown
 from tests.renderer.conftest import edit
 from tests.renderer.gitops import ccd, commit_all, git, publish_policy
@@ -68,6 +69,64 @@ def test_another_query_under_the_same_columns_is_not_called_the_same(repository:
     assert "+SELECT ward, COUNT(*) AS n, MAX(cost) AS cost" in text
 
 
+CHANGED = [  # in a party's document alone: the file, what stands there, what is put there, and what reviewers are told
+    ("alpha.yaml", "object: 2024/visits.csv", "object: 2024/wages.csv", "alpha.own.sources.alpha/visits.object: `2024/visits.csv` became `2024/wages.csv`"),
+    ("alpha.yaml", "container: records", "container: elsewhere", "alpha.own.records.container: `records` became `elsewhere`"),
+    ("alpha.yaml", "198.51.100.0/24", "0.0.0.0/0", "alpha.egress: `[{cidr: 198.51.100.0/24, port: 443}, {cidr: 2001:db8::/32, port: 8080}]` became `[{cidr: 0.0.0.0/0, port: 443}, {cidr: 2001:db8::/32, port: 8080}]`"),
+    ("alpha.yaml", "kind: {type: varchar(20)}", "kind: {type: varchar(20), unique: true}", "datasets.alpha/visits.columns.kind.unique: `False` became `True`"),
+    ("carol.yaml", "  helper: true", "  helper: true\n  readsAs: mallory:mallory", "opened to: `no account but the writer's own` became `mallory:mallory`"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "told"), CHANGED, ids=lambda value: value[:24])
+def test_what_a_changed_party_document_does_to_a_run_is_told(repository: Path, file, old, new, told) -> None:
+    edit(repository, f"parties/{file}", old, new)
+
+    text = plan(repository, "--base", "main", "--format", "markdown")
+
+    (block,) = re.findall("### What this changes.*?###", text, re.DOTALL)
+    assert f"- {told}" in block.replace("\\", "")
+    found = json.loads(plan(repository, WORKFLOW, "--base", "main", "--json"))["base"]
+    assert len(found["changed"]) + len(found["documents"]) == 1
+
+
+def test_a_recipients_new_certificate_is_told(repository: Path) -> None:
+    """Whoever holds its key is the recipient: the plan is the same, and who learns the answer is another one."""
+    path, certificate = repository / "workflows/parties/carol.yaml", new_identity("carol", 300)[1]
+    text, lines = path.read_text(), textwrap.indent(certificate.strip(), " " * 6)
+    path.write_text(re.sub("      -----BEGIN.*END CERTIFICATE-----", lines, text, flags=re.DOTALL))
+
+    told = plan(repository, "--base", "main", "--format", "markdown")
+
+    fingerprint = load_certificate(certificate).fingerprint
+    (line,) = [line for line in told.splitlines() if line.startswith("- identity of carol: ")]
+    assert line.endswith(f"` became `{fingerprint}`")
+
+
+def test_a_raised_number_and_another_format_are_told(repository: Path) -> None:
+    edit(repository, "visits-by-ward.yaml", "format: json", "format: csv")
+    edit(repository, "visits-by-ward.yaml", "deadlines: {jobSeconds: 600}", "deadlines: {jobSeconds: 900}\n  run: 2")
+    found = json.loads(plan(repository, WORKFLOW, "--base", "main", "--json"))["base"]
+    assert found["documents"] == {
+        "jobSeconds": {"before": "600", "now": "900"},
+        "outputs.format": {"before": "json", "now": "csv"},
+        "run": {"before": "1", "now": "2"},
+    }
+
+
+def test_what_turns_text_around_or_is_not_seen_is_spelled_out_and_links_lead_nowhere(repository: Path) -> None:
+    name = "n\u202e\u200b see https://evil.example or www.evil.example"
+    edit(repository, "visits-by-ward.yaml", "COUNT(*) AS n,", f'COUNT(*) AS "{name}",')
+
+    for text in (plan(repository, "--base", "main", "--format", "markdown"), plan(repository, "--base", "main")):
+        assert "n\\u202e\\u200b" in text.replace("\\\\", "\\")
+        assert "\u202e" not in text
+        assert "\u200b" not in text
+    told = plan(repository, "--base", "main", "--format", "markdown")
+    links = [line for line in told.splitlines() if re.search(r"https://|www\.evil", line)]
+    assert all(line.startswith(("SELECT", "+SELECT", "- answer: `")) for line in links)  # code, in which none is made
+
+
 def test_new_and_retired_workflows_are_named(repository: Path) -> None:
     path = repository / WORKFLOW
     (repository / "workflows/other.yaml").write_text(path.read_text().replace("name: visits-by-ward", "name: other"))
@@ -100,7 +159,10 @@ def test_an_author_cannot_write_markdown_into_the_comment(repository: Path) -> N
 
     assert "<img" not in text.replace(f"`` {hostile} ``", "")
     # A forge looks for mentions in the text that comes of entities, and not in code.
-    assert "| purpose | a \\`tick\\` \\| &lt;img src=x&gt; \\*\\*loud\\*\\* @&#8203;team \\[x\\](http://x) |" in text
+    assert (
+        "| purpose | a \\`tick\\` \\| &lt;img src=x&gt; \\*\\*loud\\*\\* @&#8203;team \\[x\\](http:&#8203;//x) |"
+        in text
+    )
     assert "````sql\n" in text
 
 

@@ -121,6 +121,47 @@ def test_a_run_spec_is_refused_by_which(federation: Federation, tmp_path: Path, 
         load(spec, tmp_path / "run.json")
 
 
+def twice(spec: dict[str, Any], *way: str | int, **changes: Any) -> None:
+    """Put a further item into the list at `way`: its first once more, with changes."""
+    place: Any = spec["run"]
+    for step in way:
+        place = place[step]
+    place.append(place[0] | changes if isinstance(place[0], dict) else place[0])
+
+
+def not_null(spec: dict[str, Any]) -> None:
+    """The first declaration is what the file is checked by, the last what is verified and computed."""
+    columns = [column | {"nullable": False, "unique": True} for column in spec["run"]["datasets"][0]["columns"]]
+    twice(spec, "datasets", columns=columns)
+
+
+def one_for_two(spec: dict[str, Any]) -> None:
+    certificates = [member["certificate"] for member in spec["run"]["members"]]
+    spec["run"]["members"][2]["certificate"] = "\n" + certificates[1]
+
+
+TWICE: dict[str, Change] = {
+    "a dataset is declared twice": not_null,
+    "a table is named twice": lambda spec: twice(spec, "tables", datasets=["bravo/flights"]),
+    "a party computes twice": lambda spec: spec["run"]["mpc"].update(compute=["alpha", "bravo", "bravo"]),
+    "a recipient is named twice": lambda spec: twice(spec, "outputs", "recipients"),
+    "an identity is a member's twice": one_for_two,
+    "a dataset is part of flights twice": lambda spec: twice(spec, "tables", 0, "datasets"),
+    "a column of alpha/flights is declared twice": lambda spec: twice(spec, "datasets", 0, "columns", type="bigint"),
+}
+
+
+@pytest.mark.parametrize("what", TWICE)
+def test_nothing_is_there_twice_to_be_one_thing_here_and_another_there(
+    federation: Federation, tmp_path: Path, what: str
+):
+    spec = document(federation)
+    TWICE[what](spec)
+
+    with pytest.raises(BadDocument, match=f"contradicts itself: {what}"):
+        load(spec, tmp_path / "run.json")
+
+
 def test_a_peer_in_the_cluster_is_met_on_the_one_port_that_its_network_policy_opens(
     federation: Federation, tmp_path: Path
 ):

@@ -83,6 +83,9 @@ class Racing:
         self.turns.step(self.me)
         return self.objects.get(name)
 
+    def names(self, container: str, prefix: str) -> list[str]:
+        return []  # as far behind as a listing can be
+
     def put_once(self, container: str, name: str, content: bytes, readers=()) -> PutResult:
         self.turns.step(self.me)
         if name in self.objects:
@@ -182,9 +185,9 @@ def test_runs_spend_one_after_another_and_a_repeat_costs_nothing(ledger, client)
     assert names == [f"visits.csv.limits/00000{n}{end}" for n in (1, 2) for end in ("", ".closed")]
 
 
-def attempt(ledger: Ledger, run: str, endings: dict[str, Settled], agreed: str | None = None) -> Paid | None:
+def attempt(ledger: Ledger, run: str, endings: dict[str, Settled], agreed: str | None = None, now=NOW) -> Paid | None:
     """Spend and begin; the attempt ends having told of `agreed`, or else of nothing. None: a limit is in the way."""
-    own = entry(run)
+    own = entry(run, now)
     paid = ledger.spend(TWO, own, endings.get)
     if not isinstance(paid, Paid):
         return None
@@ -238,6 +241,28 @@ def test_what_is_older_than_the_period_counts_no_more_and_its_run_is_not_free_an
     assert spend(ledger, "a", now=NOW - 31 * DAY)
     assert [spend(ledger, run) for run in ("b", "c", "d")] == [True, True, False]
     assert not spend(ledger, "a")
+
+
+def test_a_slot_that_its_owner_removed_hides_none_that_was_taken_later(ledger, client):
+    """Old ones are cleaned up, or one whose run got no further: the later ones count as before."""
+    assert [spend(ledger, run, now=NOW - 31 * DAY) for run in ("a", "b")] == [True, True]
+    assert [spend(ledger, run) for run in ("c", "d")] == [True, True]
+    for end in ("", ".closed"):
+        client.delete_object(ledger.container, f"{ledger.prefix}/000001{end}")
+    assert not spend(ledger, "e")
+    client.delete_object(ledger.container, f"{ledger.prefix}/000003")
+    assert [spend(ledger, run) for run in ("e", "f")] == [True, False]
+    assert slots(ledger, client) == 3
+
+
+def test_a_run_that_was_broken_off_counts_from_its_last_attempt_on(ledger):
+    """Else two are kept for the end of the period, and told beside the two of the next one."""
+    endings: dict[str, Settled] = {}
+    assert [attempt(ledger, run, endings, now=NOW - 29 * DAY).held_to for run in "ab"] == [None, None]
+    assert [attempt(ledger, run, endings).held_to for run in "ab"] == [None, None]
+    assert not spend(ledger, "c", now=NOW + 2 * DAY)
+    assert not spend(ledger, "c", now=NOW + 29 * DAY)
+    assert spend(ledger, "c", now=NOW + 31 * DAY)
 
 
 def test_after_the_last_day_not_even_a_repeat_runs(ledger):

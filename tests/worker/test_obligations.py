@@ -66,6 +66,7 @@ def test_a_group_under_the_minimum_ends_the_run_where_one_policy_says_so(world):
     manifest = runs.manifest("alpha")
     assert (manifest.status, manifest.code) == ("rejected", 30)
     assert "fewer subjects than a policy asks for" in manifest.reasons[0].what
+    assert "answer" not in {each.kind for each in manifest.learned}
 
 
 def test_bounds_and_padding_are_kept(world):

@@ -74,6 +74,20 @@ def test_a_repeat_on_the_very_same_data_is_free_as_often_as_it_takes(world):
     assert slots(world) == ["000001"]
 
 
+def test_a_query_that_picks_among_equal_rows_is_paid_for_each_time(world):
+    """On the very same data each attempt lists another row: for one payment, all of them in the end."""
+    text = POLICY.replace("delay: [sum, count, mean]", "delay: [open]")
+    for party, limits in {"alpha": "  limits: {runs: 2}\n", "bravo": ""}.items():
+        world.upload_policy(party, text.replace("DATASET", f"{party}/flights") + limits)
+    world.federation = world.federation.with_run(query="SELECT carrier, delay FROM flights LIMIT 1")
+    for _ in range(2):
+        assert Attempt(world).go() == DONE
+        forget(world)
+    assert slots(world) == ["000001", "000002"]
+    assert Attempt(world).go() == REFUSED
+    assert {reason["what"] for reason in reasons(world)} == {"refused: limit"}
+
+
 def test_who_changes_data_is_free_to_ask_in_a_new_run_which_pays(world):
     limit(world, "{runs: 2}")
     assert Attempt(world).go() == DONE

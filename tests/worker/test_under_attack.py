@@ -17,7 +17,7 @@ from policy.manifest import VERDICT_PURPOSE, Reason
 from policy.signature import sign
 from tests.worker.actors import fetched
 from tests.worker.conftest import PARTIES, Federation, Written, in_parallel
-from tests.worker.stores import ROWS, csv_of
+from tests.worker.stores import POLICY, ROWS, csv_of
 from tests.worker.test_exchange import exchange
 from tests.worker.test_replay import Recorder
 from worker import compute as computing
@@ -102,6 +102,14 @@ LIES: dict[str, tuple[int, Attack]] = {
     "a verdict on other policies": (VERDICT, lambda w: w.changed(lambda m: m["statement"].update(policies=[]))),
     "another verdict": (VERDICT, lambda w: w.changed(lambda m: m["statement"].update(verdict="reject", reasons=[json.loads(canonical_json(NO))]))),
     "a reason to accept": (VERDICT, lambda w: w.changed(lambda m: m["statement"].update(reasons=[json.loads(canonical_json(NO))]))),
+    "a header as long as may be": (OFFER, lambda w: w.changed(lambda m: m["datasets"][0].update(header=["h" * 500] * 1900))),
+    "a type of endless digits": (OFFER, lambda w: w.changed(lambda m: m["datasets"][0].update(policy=m["datasets"][0]["policy"].replace("varchar(2)", f"'decimal({'9' * 5000},2)'")))),
+    "a refusal in another's name": (VERDICT, lambda w: w.changed(lambda m: m["statement"].update(verdict="reject", reasons=[json.loads(canonical_json(reason)) for reason in (NO, NO.model_copy(update={"party": "carol", "code": 0}))]))),
+    "more bytes than numbers are exact": (FINISHED, lambda w: w.changed(lambda m: m["steps"][0].update(bytesSent=2**53 - 1))),
+    "a step of no plan": (FINISHED, lambda w: w.changed(lambda m: m["steps"].append({**m["steps"][0], "name": "s99"}))),
+    "a step of another kind": (FINISHED, lambda w: w.changed(lambda m: m["steps"][0].update(kind="reveal"))),
+    "a step less": (FINISHED, lambda w: w.changed(lambda m: m["steps"].pop())),
+    "an answer that is not its own": (FINISHED, lambda w: w.changed(lambda m: m.update(commitment="f" * 64))),
     "other verdicts heard": (GO, lambda w: w.changed(lambda m: m.update(verdicts="f" * 64))),
 }  # fmt: skip
 
@@ -119,7 +127,8 @@ class Attacker(Network):
         self._round = 0
 
     def exchange_control(self, outgoing, incoming, limit, patience_s=0.0):
-        is_word = any(payload.startswith(b"{") for payload in outgoing.values())  # and no number of rows, within a step
+        # And no number of rows, or share, within a step.
+        is_word = any(payload.startswith(b'{"') for payload in outgoing.values())
         at, self._round = self._round, self._round + is_word
         if at != self._case.at or not is_word:
             return super().exchange_control(outgoing, incoming, limit, patience_s)
@@ -245,6 +254,67 @@ def test_a_malformed_word_ends_with_30_and_a_reason_at_every_honest_party(federa
 def test_a_lie_ends_with_30_and_a_reason_at_every_honest_party(federation, monkeypatch, earlier, how, to):
     at, attack = LIES[how]
     assert_both_end(*attacked(federation, monkeypatch, Case(attack, at, TO[to]), earlier), 30)
+
+
+def test_what_quotes_a_liar_is_short_enough_to_be_said_and_names_the_liar(federation, monkeypatch):
+    at, attack = LIES["a header as long as may be"]
+    works, took_s = attacked(federation, monkeypatch, Case(attack, at))
+    assert_both_end(works, took_s, 30)
+    for work in works.values():
+        said = [(reason.party, reason.what) for reason in work.outcome().reasons]
+        assert any(what.startswith("bravo/flights: the file's header [hhh") for _, what in said)
+        assert all(what.startswith("bravo") for party, what in said if party != "bravo")
+
+
+def test_a_refusal_is_its_senders_whatever_name_it_gives(federation, monkeypatch):
+    at, attack = LIES["a refusal in another's name"]
+    works, took_s = attacked(federation, monkeypatch, Case(attack, at))
+    assert_both_end(works, took_s, 30)
+    assert {(r.party, r.code) for work in works.values() for r in work.outcome().reasons} == {("bravo", 30)}
+
+
+@pytest.mark.parametrize(
+    "how", ["more bytes than numbers are exact", "a step of another kind", "an answer that is not its own"]
+)
+def test_what_cannot_have_been_done_is_in_nobodys_manifest(federation, monkeypatch, how):
+    """Said when the answer is out: it must neither be signed by others nor keep them from a manifest of their own."""
+    at, attack = LIES[how]
+    works, took_s = attacked(federation, monkeypatch, Case(attack, at))
+    assert_both_end(works, took_s, 30)
+    for work in works.values():
+        assert "bravo" in work.outcome().reasons[0].what
+        assert work.manifest().steps == ()
+
+
+@pytest.mark.parametrize(
+    ("at", "change", "what"),
+    [
+        (_ANSWERED, {"salt": None}, "no salt for its fellow recipients"),
+        (_ANSWERED, {"salt": "f" * 64}, "another result than the other recipients"),
+        (FINISHED, {"commitment": "f" * 64}, "another result than the other recipients"),
+        (FINISHED, {"commitment": None}, "no answer, and is a recipient"),
+    ],
+)
+def test_a_recipient_that_says_another_answer_ends_the_run_for_all(federation, monkeypatch, at, change, what):
+    outputs = federation.run.outputs.model_copy(update={"recipients": ("alpha", "bravo"), "writer": "bravo"})
+    federation = federation.with_run(outputs=outputs)
+    monkeypatch.setattr("tests.worker.actors.POLICY", POLICY.replace("[carol]", "[alpha, bravo]"))
+    attack = Case(lambda w: w.changed(lambda m: m.update(change)), at)
+    works, took_s = attacked(federation, monkeypatch, attack)
+    assert_both_end(works, took_s, 30)
+    assert any(what in reason.what for work in works.values() for reason in work.outcome().reasons)
+    assert not any(work.manifest().outputs for work in works.values())
+
+
+@pytest.mark.parametrize(("how", "is_out"), [("another verdict", False), ("a step of another kind", True)])
+def test_the_record_of_a_refusal_says_what_was_told_before_it(federation, monkeypatch, how, is_out):
+    """Refused after the steps, carol holds the answer nevertheless."""
+    at, attack = LIES[how]
+    works, _ = attacked(federation, monkeypatch, Case(attack, at))
+    for work in works.values():
+        learned = {(each.kind, each.step) for each in work.manifest().learned}
+        sizes = {("row_count", "offer")}
+        assert learned == (sizes | {("row_count", "s1"), ("row_count", "s2"), ("answer", "r1")} if is_out else sizes)
 
 
 NEVER: dict[str, tuple[str, Attack]] = {
