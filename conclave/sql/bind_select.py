@@ -43,7 +43,8 @@ class Selected:
 def bind_select(select: exp.Select, context: Context) -> Selected:
     """Return the rows that one SELECT gives, with columns named and ordered as written."""
     refuse_others(select, _KNOWN, context.text)
-    rows = bind_where(*bind_from(select, context), context)
+    rows, conditions = bind_from(select, context)
+    rows = bind_where(rows, [_spelt_out(part, select, rows, context) for part in conditions], context)
     names = Names.besides(rows.node.schema)
     before = ScalarSubqueries(names)
     if _is_aggregate(select):
@@ -92,13 +93,22 @@ def _qualify(select: exp.Select, items: tuple[Item, ...], rows: Rows, bind: Expr
     clause = select.args.get("qualify")
     if clause is None:
         return None
-    aliases = {item.name.lower(): item.part.unalias() for item in items if isinstance(item.part, exp.Alias)}
+    return replace(bind, clause="QUALIFY").condition(_spelt_out(clause.this, select, rows, bind.context))
+
+
+def _spelt_out(condition: exp.Expr, select: exp.Select, rows: Rows, context: Context) -> exp.Expr:
+    """Return a condition with items of the list in the place of their aliases; a column goes before an alias."""
+    aliases = {item.alias.lower(): item.unalias() for item in select.expressions if isinstance(item, exp.Alias)}
+    scopes = (rows.scope, *context.outer)
 
     def meant(part: exp.Expr) -> exp.Expr:
-        is_alias = isinstance(part, exp.Column) and not part.table and not rows.scope.has(None, part.name)
-        return aliases.get(part.name.lower(), part).copy() if is_alias else part
+        # What stands in a subquery is the subquery's own.
+        is_free = isinstance(part, exp.Column) and not part.table and part.parent_select is None
+        if not is_free or any(scope.has(None, part.name) for scope in scopes):
+            return part
+        return aliases.get(part.name.lower(), part).copy()
 
-    return replace(bind, clause="QUALIFY").condition(clause.this.transform(meant))
+    return condition.transform(meant)
 
 
 def _wishes(items: tuple[Item, ...]) -> dict[str, str]:
@@ -188,7 +198,9 @@ class _Grouped:
         items = _items(self.select, self.rows, self.bind_item)
         having = self.select.args.get("having")
         bind_having = replace(self.bind_item, clause="HAVING", window=None)
-        condition = bind_having.condition(having.this) if having is not None else None
+        condition = None
+        if having is not None:
+            condition = bind_having.condition(_spelt_out(having.this, self.select, self.rows, self.context))
         qualify = _qualify(self.select, items, self.rows, self.bind_item)
         self.keys = self._keys(items)
         grouped = self._aggregate(items)  # from here on it is known what stands for which aggregate

@@ -42,6 +42,7 @@ _WRITE: dict[str, str] = {
     **dict.fromkeys(("BOOL_AND", "LOGICAL_AND"), "write COUNT(*) FILTER (WHERE NOT ...) = 0"),
     **dict.fromkeys(("CURRENT_DATE", "CURRENT_TIMESTAMP", "NOW", "TODAY"), _TODAY),
     **dict.fromkeys(("CONTAINS", "REGEXP_LIKE", "REGEXP_MATCHES", "STARTS_WITH", "PREFIX", "SUFFIX"), _LIKE),
+    **dict.fromkeys(("AVERAGE", "MEAN"), "write AVG(x)"),
     "AGE": "subtract the dates, which gives days",
     "CONCAT": "show the columns beside each other",
     "COUNT_IF": "write COUNT(*) FILTER (WHERE ...)",
