@@ -17,16 +17,17 @@ from conclave.plan.tariff import time_us
 from conclave.plan.wire import digest
 from policy.document import Policy
 from policy.problem import DocumentError
+from policy.protections import told_multiples
 from renderer.across import Risk, history
 from renderer.approving import Standing, standings
-from renderer.check import load_workspace
+from renderer.check import load_workflow, load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
 from renderer.errors import one_line
 from renderer.git import Repository
 from renderer.plan import compile_run
 from renderer.published import Opinion, opinions, policies_of, read_published
 from renderer.query import query_problem
-from renderer.spec import plan_run
+from renderer.spec import datasets_of, plan_run
 from renderer.workflow import Workflow
 from worker.runspec import Run
 
@@ -44,11 +45,17 @@ class Ask:
 
     run: Run
     plan: Plan
+    multiples: Mapping[str, int]  # of which numbers of rows are told, by dataset
+
+    @property
+    def told(self) -> dict[str, tuple[str, ...]]:
+        """What each party learns."""
+        return learned(self.plan, self.multiples)
 
     @property
     def learned(self) -> dict[str, tuple[str, ...]]:
         """What each party learns, without the names of steps: these change when nothing does."""
-        return {name: tuple(_STEP.sub("", fact) for fact in facts) for name, facts in learned(self.plan).items()}
+        return {name: tuple(_STEP.sub("", fact) for fact in facts) for name, facts in self.told.items()}
 
     @property
     def facts(self) -> dict[str, str]:
@@ -125,7 +132,7 @@ class Review:
             "planDigest": digest(plan),
             "steps": steps,
             "choices": [_choice_json(choice) for choice in plan.choices],
-            "learned": learned(plan),
+            "learned": self.ask.told,
             "answer": [{"name": field.name, "type": str(field.type)} for field in plan.answer],
             "policies": [_opinion_json(opinion) for opinion in self.opinions],
             "approvals": [each.to_json() for each in self.approvals],
@@ -194,8 +201,8 @@ class Base:
         try:
             planned = plan_run(document.model, self._workspace.party_models, self._workspace.federation.model)
             if planned.run.run_id == run.run_id:
-                return Comparison(self.revision, "unchanged", Ask(run, compile_run(run, self.policies)))
-            return Comparison(self.revision, "changed", Ask(planned.run, compile_run(planned.run, self.policies)))
+                return Comparison(self.revision, "unchanged", _ask(run, self.policies))
+            return Comparison(self.revision, "changed", _ask(planned.run, self.policies))
         except (QueryProblem, KeyError, ValueError) as error:
             # It was not sound then, which is no reason to keep quiet about what it is now.
             why = error.what if isinstance(error, QueryProblem) else "it names what was not there"
@@ -209,9 +216,12 @@ def review(
 
     Raises:  DocumentError for documents that do not hold together; CommandError for a revision that is none.
     """
-    workspace = load_workspace(root)
+    # What others ask is held against this one if it is to be compared: then all of it has to be sound.
+    is_alone = len(files) == 1 and revision is None
+    workspace = load_workflow(root, files[0])[0] if is_alone else load_workspace(root)
     base = Base(root, revision) if revision is not None else None
-    published, now = read_published(workspace), datetime.datetime.now(datetime.UTC)
+    datasets = datasets_of(workspace.workflow_in(files[0]).model) if is_alone else None
+    published, now = read_published(workspace, datasets), datetime.datetime.now(datetime.UTC)
     risks = history(root, files, revision, workspace=workspace).risks if base is not None and with_costs else ()
     found: list[Review] = []
     for document in [workspace.workflow_in(file) for file in files] or workspace.workflows.values():
@@ -235,9 +245,13 @@ def ask_of(document: Document[Workflow], workspace: Workspace, policies: Mapping
     """
     run = plan_run(document.model, workspace.party_models, workspace.federation.model).run
     try:
-        return Ask(run, compile_run(run, policies))
+        return _ask(run, policies)
     except QueryProblem as error:
         raise DocumentError([query_problem(document, error)]) from error
+
+
+def _ask(run: Run, policies: Mapping[str, Policy]) -> Ask:
+    return Ask(run, compile_run(run, policies), told_multiples(policies))
 
 
 def _beyond(more: Mapping[str, tuple[str, ...]], less: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

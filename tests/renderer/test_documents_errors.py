@@ -27,19 +27,37 @@ CASES: dict[str, tuple[str, str, str, list[str]]] = {
         WORKFLOW,
         "bravo/visits]",
         "dora/visits]",
-        [
-            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: there is no party dora "
-            "(fix: the datasets are: alpha/visits, alpha/beds, bravo/visits)"
-        ],
+        ["visits-by-ward.yaml:9:28: spec.tables.visits[1]: there is no party dora (fix: did you mean bravo/visits?)"],
     ),
     "a dataset that does not exist": (
         WORKFLOW,
         "bravo/visits]",
-        "bravo/visit]",
+        "bravo/wards]",
         [
-            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: bravo has no dataset visit "
+            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: bravo has no dataset wards "
             "(fix: the datasets are: alpha/visits, alpha/beds, bravo/visits)"
         ],
+    ),
+    "a dataset that is misspelt": (
+        WORKFLOW,
+        "bravo/visits]",
+        "bravo/vsits]",
+        [
+            "visits-by-ward.yaml:9:28: spec.tables.visits[1]: bravo has no dataset vsits "
+            "(fix: did you mean bravo/visits?)"
+        ],
+    ),
+    "a recipient that is misspelt, whom the writer may be meant to be": (
+        WORKFLOW,
+        "recipients: [carol, alpha]",
+        "recipients: [carol, alhpa]",
+        ["visits-by-ward.yaml:16:25: spec.outputs.recipients[1]: there is no party alhpa (fix: did you mean alpha?)"],
+    ),
+    "a writer that is misspelt": (
+        WORKFLOW,
+        "writer: alpha",
+        "writer: alpa",
+        ["visits-by-ward.yaml:17:5: spec.outputs.writer: there is no party alpa (fix: did you mean alpha?)"],
     ),
     "a table that the query does not read": (
         WORKFLOW,
