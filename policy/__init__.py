@@ -7,6 +7,7 @@ Files, in reading order:
 - signature: Ed25519 signatures bound to a purpose
 - identity: a party's key and self-signed certificate
 - problem: what is wrong with a document, and where
+- nearest: the name that was meant
 - yaml: the YAML that documents are written in, with the place of every node
 - secrets: credentials that have no place in a document
 - load: a YAML document as a pydantic model

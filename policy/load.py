@@ -11,14 +11,13 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from policy.nearest import did_you_mean
 from policy.problem import DocumentError, Path, Problem, RuleBroken
 from policy.secrets import find_secrets
 from policy.yaml import Lines, read_yaml
 
 T = TypeVar("T", bound=BaseModel)
 Reader = Callable[[str, str], tuple[Any, Lines]]
-
-NEAR = 0.7  # how much of a name has to be right: `nulable` is, and `volume` is no `columns`
 
 _WHAT = {
     "missing": "is missing",
@@ -148,10 +147,7 @@ def _path_in(detail: ErrorDetails, value: Any) -> Path:
 
 
 def _suggestion(written: str, known: list[str]) -> str | None:
-    near = difflib.get_close_matches(written, known, n=1, cutoff=NEAR)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"the fields here are {', '.join(known)}" if known else None
+    return did_you_mean(written, known) or (f"the fields here are {', '.join(known)}" if known else None)
 
 
 def _fields_at(model: type[BaseModel], path: Path, value: Any) -> set[str]:

@@ -10,6 +10,7 @@ from policy.comparisons import rule_problem
 from policy.document import FilterRule, Grant, Policy, PolicyColumn, PolicySpec
 from policy.limits import limit_problems
 from policy.load import load_with_lines
+from policy.nearest import did_you_mean
 from policy.problem import DocumentError, Path, Problem
 from policy.protections import clamp_of, listed_of
 from policy.yaml import Lines
@@ -168,7 +169,8 @@ def _party_problems(parties: tuple[str, ...], path: Path, lines: Lines) -> Itera
 
 def _column_reference(name: str, columns: dict[str, PolicyColumn], path: Path, lines: Lines) -> Iterator[Problem]:
     if name not in columns:
-        yield lines.problem(path, "is no column of this policy", f"spec.columns has {', '.join(columns)}")
+        fix = did_you_mean(name, columns) or f"spec.columns has {', '.join(columns)}"
+        yield lines.problem(path, "is no column of this policy", fix)
 
 
 def _repeats(items: tuple[str, ...], path: Path, lines: Lines) -> Iterator[Problem]:

@@ -92,6 +92,11 @@ def told_rows(policy: Policy, n_rows: int) -> int:
     return rounded_up(n_rows, _padding(policy.spec))
 
 
+def told_multiples(policies: Mapping[str, Policy]) -> dict[str, int]:
+    """Return what the numbers of rows that others are told are multiples of, by dataset."""
+    return {dataset: _padding(policy.spec) for dataset, policy in policies.items()}
+
+
 def _padding(spec: PolicySpec) -> int:
     """Return what numbers of rows are rounded up to a multiple of.
 

@@ -67,6 +67,7 @@ Commands:
 - short_lived: commands that make much and end
 - lazy: commands that are imported when they are run
 - examples: how each command is called, for its help
+- complete: names that a shell offers
 - approving: an approval made and looked at
 - approval_run: `ccd approve` without its printing
 - annotate: problems as the forges' annotations

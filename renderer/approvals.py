@@ -11,6 +11,7 @@ from pathlib import Path
 from policy.approval import Approval, expiry_of
 from policy.load import load_with_lines
 from policy.problem import DocumentError, Problem
+from renderer.names import workflow_of
 from renderer.quick_yaml import read_quickly
 from renderer.spec import PlannedRun
 
@@ -23,8 +24,8 @@ def approval_file(party: str, run_id: str) -> str:
     return f"{APPROVALS}/{party}/{run_id}.yaml"
 
 
-def read_approvals(root: Path) -> Approvals:
-    """Return all approvals, each sound by itself, in the order of parties and runs.
+def read_approvals(root: Path, workflow: str | None = None) -> Approvals:
+    """Return all approvals, or those of a workflow's runs, each sound by itself, in the order of parties and runs.
 
     Raises:  DocumentError with everything that is wrong in any file.
     """
@@ -32,6 +33,8 @@ def read_approvals(root: Path) -> Approvals:
     problems: list[Problem] = []
     for file in sorted((root / APPROVALS).rglob("*.y*ml")):
         name = file.relative_to(root).as_posix()
+        if workflow is not None and workflow_of(file.stem) != workflow:
+            continue
         try:
             approval = _read(file, name)
         except DocumentError as error:

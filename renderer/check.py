@@ -3,12 +3,13 @@
 import datetime
 import pathlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from conclave.ir.errors import TypeProblem
 from conclave.ir.types import parse_type
 from policy.identity import BadIdentity, load_certificate
+from policy.nearest import did_you_mean
 from policy.problem import DocumentError, Path, Problem
 from renderer.check_cleartext import check_cleartext, check_matches, check_sizes
 from renderer.check_dataset import check_dataset
@@ -44,6 +45,29 @@ def load_workspace(root: pathlib.Path, now: datetime.datetime | None = None, wat
     Raises:  DocumentError with everything that is wrong.
     """
     return load_and_make(root, lambda _: None, now, watch)[0]
+
+
+def load_workflow(root: pathlib.Path, file: pathlib.Path) -> tuple[Workspace, Document[Workflow]]:
+    """Return one workflow, named as for `Workspace.workflow_in`, and the documents without the other workflows.
+
+    Raises:  DocumentError with what is wrong with it, with its parties or with what all share; what is wrong with
+             other workflows, or with parties that have no part in it, keeps nobody from looking at this one.
+    """
+    workspace = read_workspace(root, only=file)
+    document = workspace.workflow_in(file)
+    alone = replace(workspace, workflows={document.model.metadata.name: document})
+    found = check_workspace(alone, datetime.datetime.now(datetime.UTC)).problems
+    files = {document.file, *_files_of_parties(document.model, workspace)}
+    problems = [problem for problem in found if problem.file in files]
+    if problems:
+        raise DocumentError(problems)
+    return alone, document
+
+
+def _files_of_parties(workflow: Workflow, workspace: Workspace) -> set[str]:
+    compute = workflow.spec.mpc.compute or choose_compute(workflow, workspace.party_models)
+    members = {*data_owners(workflow), *workflow.spec.outputs.recipients, *compute}
+    return {workspace.parties[name].file for name in members & set(workspace.parties)}
 
 
 def load_and_make(
@@ -188,7 +212,7 @@ def _check_references(workflow: Document[Workflow], workspace: Workspace) -> Ite
                 continue
             dataset = _dataset(reference, workspace)
             if isinstance(dataset, str):
-                yield workflow.problem(path, dataset, _known_datasets(workspace))
+                yield workflow.problem(path, dataset, _known_datasets(reference, workspace))
                 continue
             difference = _difference(first, dataset) if first else None
             if difference:
@@ -206,9 +230,9 @@ def _dataset(reference: str, workspace: Workspace) -> Dataset | str:
     return party.model.spec.datasets.get(name) or f"{owner} has no dataset {name}"
 
 
-def _known_datasets(workspace: Workspace) -> str:
+def _known_datasets(reference: str, workspace: Workspace) -> str:
     known = [f"{name}/{dataset}" for name, party in workspace.parties.items() for dataset in party.model.spec.datasets]
-    return f"the datasets are: {', '.join(known) or 'none yet'}"
+    return did_you_mean(reference, known) or f"the datasets are: {', '.join(known) or 'none yet'}"
 
 
 def _difference(first: Dataset, other: Dataset) -> str | None:
@@ -240,7 +264,11 @@ def _check_outputs(workflow: Document[Workflow], workspace: Workspace) -> Iterat
         elif recipient not in workspace.parties:
             yield workflow.problem((*path, "recipients", index), *_no_party(recipient, workspace))
     writer = workspace.parties.get(outputs.writer)
-    if outputs.writer not in outputs.recipients:
+    if outputs.writer not in workspace.parties:
+        yield workflow.problem((*path, "writer"), *_no_party(outputs.writer, workspace))
+    elif not workspace.parties.keys() >= set(outputs.recipients):
+        return  # the writer may be whom one of these was meant to be
+    elif outputs.writer not in outputs.recipients:
         what = f"{outputs.writer} is not a recipient, and a writer sees what it writes"
         yield workflow.problem((*path, "writer"), what, f"name one of {', '.join(outputs.recipients)}")
     elif writer is not None and writer.model.spec.outputs is None:
@@ -249,7 +277,10 @@ def _check_outputs(workflow: Document[Workflow], workspace: Workspace) -> Iterat
 
 
 def _no_party(name: str, workspace: Workspace) -> tuple[str, str]:
-    return f"there is no party {name}", f"the parties are: {', '.join(workspace.parties) or 'none yet'}"
+    known = workspace.parties
+    return f"there is no party {name}", did_you_mean(
+        name, known
+    ) or f"the parties are: {', '.join(known) or 'none yet'}"
 
 
 def _check_compute(workflow: Document[Workflow], workspace: Workspace) -> Iterator[Problem]:

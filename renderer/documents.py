@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from policy.load import load_with_lines
+from policy.nearest import did_you_mean
 from policy.problem import DocumentError, Problem
 from policy.problem import Path as FieldPath
 from policy.yaml import Lines
@@ -80,29 +81,30 @@ class Workspace:
         Raises:  DocumentError if it is none of the federation's workflows.
         """
         for name, document in self.workflows.items():
-            if str(file) == name:
+            if str(file) == name or _is_called(self.root / document.file, file, self.root):
                 return document
-            own = self.root / document.file
-            if own in (self.root / file, file) or own.resolve() == file.resolve():
-                return document
-        known = ", ".join(document.file for document in self.workflows.values()) or "none yet"
-        what = "is not a workflow of this federation"
-        raise DocumentError([Problem(str(file), 1, 1, "", what, f"its workflows are: {known}")])
+        raise _no_workflow(file, [document.file for document in self.workflows.values()])
 
 
-def read_workspace(root: Path, watch: Watch = unwatched) -> Workspace:
+def read_workspace(root: Path, watch: Watch = unwatched, only: Path | None = None) -> Workspace:
     """Return the documents in `root`, each sound by itself; `renderer.check` looks at how they fit together.
 
-    Raises:  DocumentError with everything that is wrong in any file.
+    Of the workflows `only` one, named as for `Workspace.workflow_in`, and its approvals.
+    Raises:  DocumentError with everything that is wrong in any file that is read, or if there is no such workflow.
     """
     problems: list[Problem] = []
     federation = _read_all(root, [root / FEDERATION], Federation, problems)
     parties = _read_all(root, _yaml_files(root / PARTIES), Party, problems, watch)
     files = [file for file in _yaml_files(root / WORKFLOWS) if file != root / FEDERATION]
+    if only is not None:
+        all_files = [file.relative_to(root).as_posix() for file in files]
+        files = [file for file in files if _is_called(file, only, root)]
+        if not files:
+            raise _no_workflow(only, all_files)
     workflows = _read_all(root, files, Workflow, problems, watch)
     approvals: Approvals = {}
     try:
-        approvals = read_approvals(root)
+        approvals = read_approvals(root, files[0].stem if only is not None else None)
     except DocumentError as error:
         problems += error.problems
     if problems:
@@ -163,6 +165,19 @@ def _read_all(
 
 def _yaml_files(directory: Path) -> list[Path]:
     return sorted(file for file in directory.glob("*.y*ml") if file.suffix in (".yaml", ".yml"))
+
+
+def _is_called(own: Path, file: Path, root: Path) -> bool:
+    """Whether a workflow's `own` file is meant by `file`: its name, or a path from here or from the federation's directory."""
+    return str(file) == own.stem or own in (root / file, file) or own.resolve() == file.resolve()
+
+
+def _no_workflow(asked: Path, files: list[str]) -> DocumentError:
+    names = {Path(file).stem: file for file in files}
+    # A name that is nearly right is one, with its file's beginning and end or without.
+    near = did_you_mean(asked.stem, names)
+    known = f"its workflows are: {', '.join(files) or 'none yet'}"
+    return DocumentError([Problem(str(asked), 1, 1, "", "is not a workflow of this federation", near or known)])
 
 
 def _by_name(documents: dict[str, Document[M]]) -> dict[str, Document[M]]:

@@ -17,6 +17,7 @@ from renderer.tree import ForeignPathError
 
 BAD_DOCUMENT = 10
 DATA_MISMATCH = 20
+STORE_UNAVAILABLE = 50
 BUG = 70
 CALLED_WRONGLY = 2  # with the name of something that there is not, say
 NOT_VERIFIED = 1  # of commands that check what others have signed

@@ -9,7 +9,7 @@ from conclave.plan.steps import Plan
 from policy.document import Policy
 from policy.problem import DocumentError
 from policy.protections import protections_of
-from renderer.check import load_workspace
+from renderer.check import load_workflow
 from renderer.query import query_problem
 from renderer.spec import plan_run
 from worker.runspec import Run, cleartext_of, countable_of, tables_of
@@ -22,8 +22,7 @@ def plan_of_workflow(
 
     Raises:  DocumentError for documents that do not hold together, the query included.
     """
-    workspace = load_workspace(root)
-    document = workspace.workflow_in(workflow)
+    workspace, document = load_workflow(root, workflow)
     run = plan_run(document.model, workspace.party_models, workspace.federation.model).run
     policies = policies_of(run)
     try:

@@ -4,7 +4,7 @@
 reads its owner's policy beside the data and nowhere else, so a copy can warn of a refusal and never bring consent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,14 +56,17 @@ class Opinion:
         return "not published" if self.dataset and self.published is None else "accept"
 
 
-def read_published(workspace: Workspace) -> dict[str, Published]:
-    """Return the published policies by dataset.
+def read_published(workspace: Workspace, datasets: Collection[str] | None = None) -> dict[str, Published]:
+    """Return the published policies by dataset; of some datasets alone, if they are named.
 
     Raises:  DocumentError with everything that is wrong in any of them.
     """
     found: dict[str, Published] = {}
     problems: list[Problem] = []
+    wanted = None if datasets is None else {_file_name(dataset) for dataset in datasets}
     for file in sorted((workspace.root / POLICIES).glob("*.y*ml")):
+        if wanted is not None and file.name not in wanted:
+            continue
         name = f"{POLICIES}/{file.name}"
         try:
             policy = parse_policy(read_text(file, name), name)
@@ -118,11 +121,15 @@ def reason_problem(workflow: Document[Workflow], reason: Reason) -> Problem:
 def _misplaced(file: Path, name: str, dataset: str, owner: Document[Party] | None) -> Problem | None:
     if owner is None or dataset.partition("/")[2] not in owner.model.spec.datasets:
         return Problem(name, 1, 1, "metadata.dataset", f"no party has a dataset {dataset}", "see workflows/parties/")
-    expected = dataset.replace("/", ".") + SUFFIX
+    expected = _file_name(dataset)
     if file.name != expected:
         # CODEOWNERS goes by the name: another one would put one owner's policy into another's hands.
         return Problem(name, 1, 1, "", f"a policy for {dataset} has another name", f"call it {POLICIES}/{expected}")
     return None
+
+
+def _file_name(dataset: str) -> str:
+    return dataset.replace("/", ".") + SUFFIX
 
 
 def _signature(file: Path, policy: Policy, owner: Party) -> Signature:

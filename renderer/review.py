@@ -17,9 +17,10 @@ from conclave.plan.tariff import time_us
 from conclave.plan.wire import digest
 from policy.document import Policy
 from policy.problem import DocumentError
+from policy.protections import told_multiples
 from renderer.across import Risk, history
 from renderer.approving import Standing, standings
-from renderer.check import load_workspace
+from renderer.check import load_workflow, load_workspace
 from renderer.documents import WORKFLOWS, Document, Workspace, read_workspace
 from renderer.errors import one_line
 from renderer.git import Repository
@@ -27,7 +28,7 @@ from renderer.made_of import differences, identities, made_of, opened_to
 from renderer.plan import compile_run
 from renderer.published import Opinion, opinions, policies_of, read_published
 from renderer.query import query_problem
-from renderer.spec import PlannedRun, plan_run
+from renderer.spec import PlannedRun, datasets_of, plan_run
 from renderer.workflow import Workflow
 from worker.runspec import Run
 
@@ -49,6 +50,7 @@ class Ask:
     identities: Mapping[str, str]
     opened_to: tuple[str, ...]
     made_of: Mapping[str, Any]
+    multiples: Mapping[str, int]  # of which numbers of rows are told, by dataset
 
     @staticmethod
     def of(planned: PlannedRun, number: int, policies: Mapping[str, Policy]) -> "Ask":
@@ -57,12 +59,18 @@ class Ask:
         Raises:  QueryProblem.
         """
         plan = compile_run(planned.run, policies)
-        return Ask(planned.run, plan, identities(planned), opened_to(planned), made_of(planned, number))
+        multiples = told_multiples(policies)
+        return Ask(planned.run, plan, identities(planned), opened_to(planned), made_of(planned, number), multiples)
+
+    @property
+    def told(self) -> dict[str, tuple[str, ...]]:
+        """What each party learns."""
+        return learned(self.plan, self.multiples)
 
     @property
     def learned(self) -> dict[str, tuple[str, ...]]:
         """What each party learns, without the names of steps: these change when nothing does."""
-        return {name: tuple(_STEP.sub("", fact) for fact in facts) for name, facts in learned(self.plan).items()}
+        return {name: tuple(_STEP.sub("", fact) for fact in facts) for name, facts in self.told.items()}
 
     @property
     def facts(self) -> dict[str, str]:
@@ -146,7 +154,7 @@ class Review:
             "planDigest": digest(plan),
             "steps": steps,
             "choices": [_choice_json(choice) for choice in plan.choices],
-            "learned": learned(plan),
+            "learned": self.ask.told,
             "answer": [{"name": field.name, "type": str(field.type)} for field in plan.answer],
             "policies": [_opinion_json(opinion) for opinion in self.opinions],
             "approvals": [each.to_json() for each in self.approvals],
@@ -232,9 +240,12 @@ def review(
 
     Raises:  DocumentError for documents that do not hold together; CommandError for a revision that is none.
     """
-    workspace = load_workspace(root)
+    # What others ask is held against this one if it is to be compared: then all of it has to be sound.
+    is_alone = len(files) == 1 and revision is None
+    workspace = load_workflow(root, files[0])[0] if is_alone else load_workspace(root)
     base = Base(root, revision) if revision is not None else None
-    published, now = read_published(workspace), datetime.datetime.now(datetime.UTC)
+    datasets = datasets_of(workspace.workflow_in(files[0]).model) if is_alone else None
+    published, now = read_published(workspace, datasets), datetime.datetime.now(datetime.UTC)
     risks = history(root, files, revision, workspace=workspace).risks if base is not None and with_costs else ()
     found: list[Review] = []
     for document in [workspace.workflow_in(file) for file in files] or workspace.workflows.values():

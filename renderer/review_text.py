@@ -6,7 +6,7 @@ What an author wrote reaches the Markdown as text alone: no mark-up, no mention,
 import difflib
 from collections.abc import Iterator
 
-from conclave.plan.show import describe, learned, show_plan, size, told_of
+from conclave.plan.show import describe, show_plan, size, told_of
 from policy.explain import flow_of, rule_of
 from renderer.across_text import NO_PROOF, facts_of, title_of
 from renderer.markdown import code, code_in_a_cell, escape, fence
@@ -23,7 +23,7 @@ MOST_REASONS = 10  # why a base cannot be read; the command's own checks at that
 def as_text(one: Review) -> str:
     """Return a review for a terminal."""
     run = one.ask.run
-    parts = [f"{run.run_id}, for {run.purpose}\n", show_plan(one.ask.plan, one.costs)]
+    parts = [f"{run.run_id}, for {run.purpose}\n", show_plan(one.ask.plan, one.costs, one.ask.multiples, one.rows)]
     if any(opinion.published or not opinion.dataset for opinion in one.opinions):
         parts.append("\n".join(["published policies", *_policy_lines(one)]) + "\n")
     if one.approvals:
@@ -81,7 +81,7 @@ def _markdown_learned(one: Review) -> Iterator[str]:
     yield ""
     yield "| party | learns |"
     yield "|---|---|"
-    facts = learned(one.ask.plan)
+    facts = one.ask.told
     for member in one.ask.run.members:
         said = "<br>".join(escape(fact) for fact in facts.get(member.name, ())) or "nothing"
         yield f"| {escape(member.name)} | {said} |"

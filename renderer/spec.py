@@ -96,7 +96,7 @@ class Planner:
 
     def plan(self, workflow: Workflow) -> PlannedRun:
         """Return the run that a workflow asks for. The documents must have passed `renderer.check`."""
-        spec, parties, references = workflow.spec, self._parties, _references(workflow)
+        spec, parties, references = workflow.spec, self._parties, datasets_of(workflow)
         compute = spec.mpc.compute or choose_compute(workflow, parties)
         member_names = sorted({*data_owners(workflow), *spec.outputs.recipients, *compute})
         members = tuple(
@@ -117,7 +117,7 @@ class Planner:
             purpose=spec.purpose,
             query=spec.sql,
             tables=tuple(TableSpec(name=name, datasets=datasets) for name, datasets in sorted(spec.tables.items())),
-            datasets=tuple(map(self._dataset, _references(workflow))),
+            datasets=tuple(map(self._dataset, datasets_of(workflow))),
             members=tuple(_member_spec(run_id, self._parties[name]) for name in member_names),
             outputs=OutputSpec(
                 recipients=tuple(sorted(spec.outputs.recipients)),
@@ -139,7 +139,7 @@ class Planner:
 
 def data_owners(workflow: Workflow) -> tuple[str, ...]:
     """Return the parties whose datasets the workflow reads, in the order of their names."""
-    return tuple(sorted({reference.partition("/")[0] for reference in _references(workflow)}))
+    return tuple(sorted({reference.partition("/")[0] for reference in datasets_of(workflow)}))
 
 
 def choose_compute(workflow: Workflow, parties: Mapping[str, Party]) -> tuple[str, ...]:
@@ -169,7 +169,7 @@ def _compute(names: tuple[str, ...]) -> tuple[str, str, str] | tuple[str, str]:
     return (first, second, third)
 
 
-def _references(workflow: Workflow) -> tuple[str, ...]:
+def datasets_of(workflow: Workflow) -> tuple[str, ...]:
     """Return the datasets that the workflow reads, each once, sorted."""
     return tuple(sorted({reference for table in workflow.spec.tables.values() for reference in table}))
 

@@ -77,7 +77,7 @@ def suggested(workspace: Workspace, run: Run, given: Mapping[str, Policy]) -> Su
     Raises:  QueryProblem for a query that cannot be compiled.
     """
     names = [dataset.name for dataset in run.datasets]
-    public = policies_of(read_published(workspace))
+    public = policies_of(read_published(workspace, names))
     known = {name: (given if name in given else public)[name] for name in names if name in given or name in public}
     policies = {name: known.get(name) or _empty(run, name) for name in names}
     plan = compile_run(run, policies)

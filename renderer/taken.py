@@ -11,6 +11,7 @@ from conclave.forecast import Forecast
 from conclave.plan.show import size
 
 _UNITS = ("rounds", "bytes", "seconds")
+_CAPTION = "bytes are all parties' together; estimated as if owners' conditions and groups left out no row"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def taken_of(manifest: Mapping[str, Any], estimated: Mapping[str, Forecast]) -> 
 
 def table_of_taken(steps: Iterable[Taken]) -> Table:
     """Return a table for a terminal."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, caption=_CAPTION, caption_justify="left")
     table.add_column("step")
     table.add_column("kind")
     for unit in _UNITS:

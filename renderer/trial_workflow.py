@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conclave.local.check import check_file
 from conclave.plan.show import parties_of
-from renderer.check import load_workspace
+from renderer.check import load_workflow
 from renderer.plan import compile_run
 from renderer.spec import PlannedRun
 from renderer.trial import Loaded, Trial, TrialProblem
@@ -20,8 +20,8 @@ def prepare_workflow(root: Path, workflow: Path, data: Path) -> Trial:
     Raises:  DocumentError for documents that do not hold together; TrialProblem for a file that is not there;
              DataMismatch for one that is not as declared.
     """
-    workspace = load_workspace(root)
-    planned = workspace.planned(workspace.workflow_in(workflow).model.metadata.name)
+    workspace, document = load_workflow(root, workflow)
+    planned = workspace.planned(document.model.metadata.name)
     plan = compile_run(planned.run)
     taking_part = {party for step in plan.steps for party in parties_of(step, plan)}
     members = {member.name for member in planned.run.members}

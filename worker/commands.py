@@ -240,7 +240,10 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 
 def _write_verdict(path: Path, ended: Outcome, status: str) -> None:
-    reason = str(ended.reasons[0]) if ended.reasons else ""
+    first = ended.reasons[0] if ended.reasons else None
+    # Who ends because of another says whose reason it is: "the Secret" is not its own then.
+    whose = f"{first.party}: " if first is not None and first.party != ended.party else ""
+    reason = f"{whose}{first}" if first is not None else ""
     verdict = {"status": status, "code": ended.code, "party": ended.party, "reason": reason}
     line = json.dumps(verdict)
     if len(line) > MAX_TERMINATION_BYTES:

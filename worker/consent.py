@@ -72,7 +72,8 @@ class Consent:
         rule = f"{party}, {metadata.dataset} policy v{metadata.version}, spec.approval: explicit"
         where = f"workflows/approvals/{party}/{run_id}.yaml"
         fix = (
-            f"{party} approves it with `ccd approve {run_id} --party {party}` before it is merged; then raise spec.run"
+            f"raise spec.run and render; then {party} approves that run before it is merged: "
+            f"`ccd approve {self.spec.run.workflow} --party {party}`"
         )
         approval = self._read(metadata.dataset, where, rule, fix)
         # Loaded here: it takes the whole compiler, of which a fetch has no other use.

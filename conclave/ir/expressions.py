@@ -156,6 +156,8 @@ class Compare:
         except TypeProblem as problem:
             what = f"cannot compare {self.left.type} with {self.right.type}"
             fix = "write a constant as its column is declared: 7, 'text', DATE '2000-01-31'"
+            if not isinstance(self.left, Literal) and not isinstance(self.right, Literal):
+                fix = "compare what is of one kind: numbers, texts, dates; a column's kind is what its owner declares"
             raise TypeProblem(what, self.at, fix) from problem
 
     @property

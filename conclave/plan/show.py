@@ -3,6 +3,7 @@
 import decimal
 import textwrap
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import assert_never
 
 from conclave.ir.nodes import Aggregate, Input, Join, field_of
@@ -25,22 +26,35 @@ from conclave.plan.steps import (
 )
 from conclave.plan.tariff import time_us
 
+_WIDTH = 22  # of where steps run, unless a party's name is longer
 
-def show_plan(plan: Plan, costs: Mapping[str, Cost]) -> str:
-    """Return the steps of a plan with the estimated cost of each, then what each party learns."""
+
+def show_plan(
+    plan: Plan,
+    costs: Mapping[str, Cost],
+    multiples: Mapping[str, int] = MappingProxyType({}),
+    n_rows: int | None = None,
+) -> str:
+    """Return the steps of a plan with the estimated cost of each, then what each party learns.
+
+    Costs are for `n_rows` of each owner, if that is known; `multiples` as for `learned`.
+    """
     lines = ["steps"]
-    for step in plan.steps:
-        where, what = describe(step, plan)
+    described = [(step, *describe(step, plan)) for step in plan.steps]
+    width = max((_WIDTH, *(len(where) for _, where, _ in described)))
+    for step, where, what in described:
         cost = costs.get(step.name, Cost(0, 0))
         price = f"  ~{cost.rounds} rounds, {size(cost.bytes_sent)}" if cost.rounds or cost.bytes_sent else ""
         first, *rest = what.splitlines()
-        lines.append(f"  {step.name:<4} {where:<22} {first}{price}")
-        lines += [f"  {'':<4} {'':<22} {line}" for line in rest]
+        lines.append(f"  {step.name:<4} {where:<{width}} {first}{price}")
+        lines += [f"  {'':<4} {'':<{width}} {line}" for line in rest]
+    if n_rows is not None and any(cost.rounds for cost in costs.values()):
+        lines += ["", f"costs are one party's, if each owner puts {n_rows} rows into MPC"]
     if plan.choices:
         lines += ["", "chosen by estimated cost, with as many rows as owners declare at most"]
         lines += [f"  {line}" for choice in plan.choices for line in told_of(choice)]
     lines += ["", "what each party learns"]
-    for party, facts in sorted(learned(plan).items()):
+    for party, facts in sorted(learned(plan, multiples).items()):
         for index, fact in enumerate(facts):
             lines.append(f"  {party if index == 0 else '':<12} {fact}")
     return "\n".join(lines) + "\n"
@@ -61,12 +75,16 @@ def _price(price: Price) -> str:
     return f"~{price.rounds} rounds, {size(price.size_bytes)}, {_digits(time_us(price) / 1e6, 2)} s"
 
 
-def learned(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Return what each party learns, as sentences. A party that learns nothing is not in it."""
-    return {party: _sentences(party, plan) for party in sorted({name for d in plan.disclosures for name in d.to})}
+def learned(plan: Plan, multiples: Mapping[str, int] = MappingProxyType({})) -> dict[str, tuple[str, ...]]:
+    """Return what each party learns, as sentences. A party that learns nothing is not in it.
+
+    Owners say how many rows there are as `multiples` of these, by dataset: policies decide that, not the plan.
+    """
+    parties = sorted({name for disclosure in plan.disclosures for name in disclosure.to})
+    return {party: _sentences(party, plan, multiples) for party in parties}
 
 
-def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
+def _sentences(party: str, plan: Plan, multiples: Mapping[str, int]) -> tuple[str, ...]:
     datasets: list[str] = []
     shared: list[str] = []
     others: list[str] = []
@@ -96,7 +114,9 @@ def _sentences(party: str, plan: Plan) -> tuple[str, ...]:
             case "noise":
                 others.append(disclosure.subject)
             case "row_count" if disclosure.step == "offer":
-                datasets.append(disclosure.subject)
+                multiple = multiples.get(disclosure.subject, 1)
+                rounded = f" (rounded up to a multiple of {multiple})" if multiple > 1 else ""
+                datasets.append(f"{disclosure.subject}{rounded}")
             case "row_count":
                 shared.append(f"{disclosure.subject} ({disclosure.step}{_rounded(shares.get(disclosure.step))})")
             case _ as never:

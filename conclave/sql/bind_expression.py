@@ -244,7 +244,13 @@ class ExpressionBinder:
         alias = part.table or None
         if not self.scope.has(alias, part.name) and any(o.has(alias, part.name) for o in self.context.outer):
             raise refused(f"a subquery that reads {part.sql()} of the query around it", at, "join instead")
-        return self.scope.resolve(alias, part.name, at)
+        try:
+            return self.scope.resolve(alias, part.name, at)
+        except QueryProblem as problem:
+            if alias is not None or problem.fix is not None:
+                raise
+            # Without quotes, or in double ones, a word is a name.
+            raise QueryProblem(problem.what, at, f"write '{part.name}' if it is a text") from None
 
     def _is(self, part: exp.Is, at: Position | None) -> Expression:
         match part.expression:

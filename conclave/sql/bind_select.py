@@ -10,7 +10,16 @@ from conclave.sql.bind_grouped import Grouped
 from conclave.sql.bind_where import bind_where
 from conclave.sql.refuse import refuse_others
 from conclave.sql.scope import Names
-from conclave.sql.select_items import Selected, finder, has_aggregate, items_of, projected, qualify_of, wishes_of
+from conclave.sql.select_items import (
+    Selected,
+    finder,
+    has_aggregate,
+    items_of,
+    projected,
+    qualify_of,
+    spelt_out,
+    wishes_of,
+)
 from conclave.sql.windows import Windows
 
 _KNOWN = frozenset(
@@ -22,7 +31,8 @@ _KNOWN = frozenset(
 def bind_select(select: exp.Select, context: Context) -> Selected:
     """Return the rows that one SELECT gives, with columns named and ordered as written."""
     refuse_others(select, _KNOWN, context.text)
-    rows = bind_where(*bind_from(select, context), context)
+    rows, conditions = bind_from(select, context)
+    rows = bind_where(rows, [spelt_out(part, select, rows, context) for part in conditions], context)
     names = Names.besides(rows.node.schema)
     before = ScalarSubqueries(names)
     if _is_aggregate(select):
@@ -47,7 +57,7 @@ def _plain(select: exp.Select, context: Context, rows: Rows, subqueries: ScalarS
     windows = Windows.of(select, context.text)
     bind = ExpressionBinder(context, rows.scope, "SELECT", subqueries=subqueries, window=windows.stand_in)
     items = items_of(select, rows, bind)
-    qualify = qualify_of(select, items, rows, bind)
+    qualify = qualify_of(select, rows, bind)
     node = windows.beside(subqueries.beside(rows.node), lambda e: e, subqueries.names, wishes_of(items))
     if qualify is not None:
         node = Filter(node, substitute(qualify, windows.columns), context.text.at(select.args["qualify"]))

@@ -29,6 +29,7 @@ _WRITE: dict[str, str] = {
     **dict.fromkeys(("APPROX_COUNT_DISTINCT", "APPROX_DISTINCT"), "write COUNT(DISTINCT x)"),
     **dict.fromkeys(("CURRENT_DATE", "CURRENT_TIMESTAMP", "NOW", "TODAY"), _TODAY),
     **dict.fromkeys(("CONTAINS", "ENDS_WITH", "PREFIX", "REGEXP_LIKE", "REGEXP_MATCHES", "STARTS_WITH", "SUFFIX"), _LIKE),
+    **dict.fromkeys(("AVERAGE", "MEAN"), "write AVG(x)"),
     "AGE": "subtract the dates, which gives days",
     "CONCAT": "show the columns beside each other",
     "LEFT": "write LEFT(x, 2), with a constant above 0",

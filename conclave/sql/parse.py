@@ -1,5 +1,6 @@
 """Text to sqlglot's tree, and where each part of that tree stands in the text."""
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ from sqlglot import parse as parse_statements
 from sqlglot.errors import ParseError, SqlglotError
 
 from conclave.ir.errors import Position, QueryProblem, UnsupportedQuery
+
+_KEYWORDS = ("SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "JOIN", "UNION", "DISTINCT", "BETWEEN")
 
 
 @dataclass(frozen=True)
@@ -97,4 +100,18 @@ def _syntax_error(text: Text, error: ParseError) -> QueryProblem:
     word, line, last_column = first["highlight"] or "", first["line"], first["col"]
     at = Position(line, max(1, last_column - len(word) + 1)) if line and last_column else None
     reason = str(first["description"]).split(" but got ")[0].rstrip(".")
-    return QueryProblem(f"syntax error at {word!r}: {reason.split(' / ')[-1].lower()}", at)
+    return QueryProblem(f"syntax error at {word!r}: {reason.split(' / ')[-1].lower()}", at, _amend(text, word, at))
+
+
+def _amend(text: Text, word: str, at: Position | None) -> str:
+    """Return what may be wrong where a statement cannot be read: nobody knows, so what mostly is."""
+    before = text.sql.split("\n")[at.line - 1][: at.column - 1] if at is not None else ""
+    for written in (word.upper(), *re.findall(r"(\w+)\s*$", before.upper())):  # FORM may be read as a name
+        near = difflib.get_close_matches(written, _KEYWORDS, n=1, cutoff=0.7)
+        if near and written not in _KEYWORDS:
+            return f"did you mean {near[0]}?"
+    if word in ("-", "/") and re.search(r"\b(FROM|JOIN)\s+\w+$", before, re.IGNORECASE):
+        return "use the workflow's name of the table"
+    if re.search(r"\bTOP\s*\(?\s*$", before, re.IGNORECASE):
+        return "write LIMIT at the end"
+    return "look before it for a comma, an operator, a keyword or a parenthesis too many or too few"

@@ -58,7 +58,7 @@ class Scope:
             choices = " or ".join(f"{owner}.{name}" for owner, _ in found)
             raise QueryProblem(f"{name} is ambiguous", at, f"write {choices}")
         if not found:
-            have = [visible.name for relation in relations for visible in relation.columns]
+            have = list(dict.fromkeys(visible.name for relation in relations for visible in relation.columns))
             raise unknown("column", name if alias is None else f"{alias}.{name}", have, at, like=name)
         column = found[0][1]
         return Column(column.name, column.type, column.nullable, at)

@@ -8,7 +8,7 @@ from sqlglot import exp
 from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Column, Expression
 from conclave.ir.nodes import Node, Output, Project
-from conclave.sql.bind_expression import AGGREGATES, ExpressionBinder
+from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder
 from conclave.sql.bind_from import Rows
 from conclave.sql.refuse import refuse_others
 from conclave.sql.scope import Scope, unknown
@@ -43,18 +43,27 @@ def has_aggregate(part: exp.Expr) -> bool:
     return isinstance(part, AGGREGATES) or any(has_aggregate(inner) for inner in part.iter_expressions())
 
 
-def qualify_of(select: exp.Select, items: tuple[Item, ...], rows: Rows, bind: ExpressionBinder) -> Expression | None:
+def qualify_of(select: exp.Select, rows: Rows, bind: ExpressionBinder) -> Expression | None:
     """Return the condition of QUALIFY, in which an item can go by its alias."""
     clause = select.args.get("qualify")
     if clause is None:
         return None
-    aliases = {item.name.lower(): item.part.unalias() for item in items if isinstance(item.part, exp.Alias)}
+    return replace(bind, clause="QUALIFY").condition(spelt_out(clause.this, select, rows, bind.context))
+
+
+def spelt_out(condition: exp.Expr, select: exp.Select, rows: Rows, context: Context) -> exp.Expr:
+    """Return a condition with items of the list in the place of their aliases; a column goes before an alias."""
+    aliases = {item.alias.lower(): item.unalias() for item in select.expressions if isinstance(item, exp.Alias)}
+    scopes = (rows.scope, *context.outer)
 
     def meant(part: exp.Expr) -> exp.Expr:
-        is_alias = isinstance(part, exp.Column) and not part.table and not rows.scope.has(None, part.name)
-        return aliases.get(part.name.lower(), part).copy() if is_alias else part
+        # What stands in a subquery is the subquery's own.
+        is_free = isinstance(part, exp.Column) and not part.table and part.parent_select is None
+        if not is_free or any(scope.has(None, part.name) for scope in scopes):
+            return part
+        return aliases.get(part.name.lower(), part).copy()
 
-    return replace(bind, clause="QUALIFY").condition(clause.this.transform(meant))
+    return condition.transform(meant)
 
 
 def wishes_of(items: tuple[Item, ...]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from renderer.approval_run import Request, Written, approve_run
+from renderer.complete import runs
 from renderer.printable import printable
 from renderer.settings import settings_of
 
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def approve(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.")],
+    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.", autocompletion=runs)],
     party: Annotated[
         str | None, typer.Option(help="Who approves. Default: the one member whose key lies under secrets/.")
     ] = None,

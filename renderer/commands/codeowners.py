@@ -65,6 +65,8 @@ def _print_owners(repository: Repository, base: str) -> None:
     files: dict[tuple[str, ...], list[str]] = {}
     for path in repository.changed_since(repository.fork_point(commit)):
         files.setdefault(owners_of(path, text), []).append(path)
+    if not files:
+        typer.echo(f"nobody: nothing differs from {base}")
     for owners, paths in sorted(files.items()):
         typer.echo(f"one of {', '.join(owners)}" if owners else "nobody in particular")
         for path in paths:

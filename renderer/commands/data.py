@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from renderer.dev.session import running_swift
-from renderer.errors import BAD_DOCUMENT, CommandError
+from renderer.errors import BAD_DOCUMENT, STORE_UNAVAILABLE, CommandError
 from renderer.owner import Owned, Tell, ask, find_dataset, shown, signed
 from renderer.settings import settings_of
 from worker.dataspec import DataReport, DataRequest
@@ -93,7 +93,12 @@ def put(
     if policy is not None:
         text, signature = signed(owned, policy, key)
         more |= {"policy": text, "policy_name": str(policy), "signature": signature}
-    _finish(_ask(context, owned, owned.request(**more), credentials), as_json)
+    report = _ask(context, owned, owned.request(**more), credentials)
+    if report.code == STORE_UNAVAILABLE and credentials is None:
+        # What a worker reads with mostly may not write.
+        fix = "--credentials names a Secret that may write, or ST_*, OS_* and OS_CLOUD in the environment say how"
+        typer.echo(f"note: to store takes credentials that may write: {fix}", err=True)
+    _finish(report, as_json)
 
 
 @app.command()

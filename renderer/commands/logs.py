@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from renderer.cluster.asked import read_asked
+from renderer.cluster.asked import current_run, read_asked
 from renderer.cluster.choose import choose_source
 from renderer.cluster.logs import Line, Note, Said, Wanted, follow_logs, members_of, read_logs
 from renderer.commands.status import INTERRUPTED, Kubeconfig, KubeContext, Local
+from renderer.complete import runs
 from renderer.errors import CommandError
 from renderer.printable import printable
 from renderer.settings import settings_of
@@ -27,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 def logs(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.")],
+    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.", autocompletion=runs)],
     party: Annotated[str | None, typer.Option(help="Of this party alone.")] = None,
     container: Annotated[str | None, typer.Option("--container", "-c", help="fetch, compute or publish.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until every party is over.")] = False,
@@ -49,7 +51,7 @@ def logs(
         raise CommandError(f"there is no container {container}", f"they are: {', '.join(CONTAINERS)}", 2)
     root = settings_of(context).root
     asked = read_asked(root)
-    run_id = asked.run_named(run)
+    run_id = asked.run_named(run, partial(current_run, root))
     members = members_of(dict(asked.parties), asked.namespaces_of(run_id), party)
     source = choose_source(root, local, kubeconfig, kube_context)
     wanted = Wanted(source, run_id, members, container, previous)

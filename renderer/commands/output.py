@@ -9,6 +9,7 @@ from rich.console import Console
 
 from policy.resources import ResourceRecord
 from renderer.answer import table_of
+from renderer.complete import runs
 from renderer.dev.session import running_swift
 from renderer.errors import NOT_VERIFIED, CommandError
 from renderer.local.answer import Filed
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def output(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.")],
+    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.", autocompletion=runs)],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the result to this file, as it was filed.")
     ] = None,
@@ -54,6 +55,8 @@ def output(
     if filed.problems:
         for problem in filed.problems:
             typer.echo(f"error: not verified: {printable(problem)}", err=True)
+        if filed.manifest is None or filed.manifest.get("code") != 0:
+            typer.echo(f"error: it has no result: ccd status {found.run_id} says how it ended at each party", err=True)
         raise typer.Exit(NOT_VERIFIED)
     assert filed.manifest is not None
     if manifest is not None and filed.manifest_text is not None:

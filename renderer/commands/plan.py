@@ -9,6 +9,7 @@ import typer
 
 from conclave.estimate import REHEARSED_ROWS
 from conclave.plan.graph import graph_of
+from renderer.complete import workflows
 from renderer.errors import CommandError
 from renderer.plan_svg import svg_of
 from renderer.policy_change import policy_changes
@@ -38,7 +39,8 @@ def plan(
     workflow: Annotated[
         Path | None,
         typer.Argument(
-            help="The workflow's file, such as workflows/wage-gap.yaml, or its name; default: all that differ from --base."
+            help="The workflow's file, such as workflows/wage-gap.yaml, or its name; default: all that differ from --base.",
+            autocompletion=workflows,
         ),
     ] = None,
     rows: Annotated[

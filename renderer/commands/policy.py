@@ -24,7 +24,8 @@ from renderer.across_text import as_json as history_json
 from renderer.across_text import as_text as history_text
 from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.approving import missing
-from renderer.check import load_workspace
+from renderer.check import load_workflow, load_workspace
+from renderer.complete import workflows
 from renderer.errors import BAD_DOCUMENT, CommandError, print_problems
 from renderer.plan import plan_of_workflow
 from renderer.progress import Terminal
@@ -51,7 +52,7 @@ def register(parent: typer.Typer) -> None:
 @app.command()
 def verify(
     context: typer.Context,
-    workflow: Annotated[Path, typer.Option(help="The workflow's file, or its name.")],
+    workflow: Annotated[Path, typer.Option(help="The workflow's file, or its name.", autocompletion=workflows)],
     policy: Annotated[list[Path], typer.Option(help="A dataset's policy; once for each dataset.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -67,7 +68,7 @@ def verify(
     if as_json:
         typer.echo(json.dumps(_shown(verdict, run), indent=2))
     else:
-        document = load_workspace(root).workflow_in(workflow)
+        _, document = load_workflow(root, workflow)
 
         def locate(at: Position) -> str:
             problem = query_problem(document, QueryProblem("", at))
@@ -108,7 +109,7 @@ def published(
 @app.command("suggest")
 def suggest_(
     context: typer.Context,
-    workflow: Annotated[Path, typer.Argument(help="The workflow's file, or its name.")],
+    workflow: Annotated[Path, typer.Argument(help="The workflow's file, or its name.", autocompletion=workflows)],
     policy: Annotated[
         list[Path] | None, typer.Option(help="A dataset's policy as it is; default: the published one, if any.")
     ] = None,
@@ -130,8 +131,7 @@ def suggest_(
     stderr says what. Then check it: [bold]--out DIR[/bold], and `ccd policy verify` with the files in it.
     """
     root = settings_of(context).root
-    workspace = load_workspace(root)
-    document = workspace.workflow_in(workflow)
+    workspace, document = load_workflow(root, workflow)
     run = workspace.planned(document.model.metadata.name).run
     found = suggested(workspace, run, _policies_of(run, policy or []))
     if out is not None:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conclave.estimate import estimate
+from conclave.estimate import REHEARSED_ROWS, estimate
 from conclave.forecast import forecast
 from conclave.plan.show import show_plan
 from conclave.plan.steps import Plan
 from conclave.plan.wire import digest
+from renderer.complete import workflows
 from renderer.dev.session import running_swift
 from renderer.errors import CommandError
 from renderer.local.observe import Observer
@@ -34,7 +35,10 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context,
     workflow: Annotated[
-        Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml, or its name.")
+        Path,
+        typer.Argument(
+            help="The workflow's file, such as workflows/wage-gap.yaml, or its name.", autocompletion=workflows
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     keep: Annotated[
@@ -65,7 +69,7 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
         typer.echo(json.dumps(ended.to_json(), allow_nan=False))
         return ended
     plan = compile_run(local.planned.run)
-    console.print(show_plan(plan, estimate(plan)), markup=False, soft_wrap=True)
+    console.print(show_plan(plan, estimate(plan), n_rows=REHEARSED_ROWS), markup=False, soft_wrap=True)
     with Progress(console, local.party_of) as progress:
         ended = _interruptible(local, progress, keep)
     print_ended(ended, local, console)

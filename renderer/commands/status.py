@@ -4,6 +4,7 @@ import datetime
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from renderer.cluster.asked import read_asked
+from renderer.cluster.asked import current_run, read_asked
 from renderer.cluster.choose import choose_source
 from renderer.cluster.phase import worst_code
 from renderer.cluster.status import RunStatus, all_status, run_status
 from renderer.cluster.status_text import parties_table, runs_table
+from renderer.complete import runs
 from renderer.errors import CommandError
 from renderer.settings import settings_of
 
@@ -39,7 +41,8 @@ def register(app: typer.Typer) -> None:
 def status(
     context: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(help="The run's id, or its workflow's name or file; default: all runs.")
+        str | None,
+        typer.Argument(help="The run's id, or its workflow's name or file; default: all runs.", autocompletion=runs),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep looking until all are over.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --watch a line for each change.")] = False,
@@ -56,7 +59,7 @@ def status(
     """
     root = settings_of(context).root
     asked = read_asked(root)
-    run_id = None if run is None else asked.run_named(run)
+    run_id = None if run is None else asked.run_named(run, partial(current_run, root))
     source = choose_source(root, local, kubeconfig, kube_context)
 
     def look() -> tuple[RunStatus, ...]:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from renderer.complete import runs, workflows
 from renderer.settings import settings_of
 from renderer.submission import Proposal, propose_retirement, propose_workflow
 from renderer.submission import submit as submit_proposal
@@ -24,7 +25,10 @@ def register(app: typer.Typer) -> None:
 def submit(
     context: typer.Context,
     workflow: Annotated[
-        Path, typer.Argument(help="The workflow's file, such as workflows/wage-gap.yaml, or its name.")
+        Path,
+        typer.Argument(
+            help="The workflow's file, such as workflows/wage-gap.yaml, or its name.", autocompletion=workflows
+        ),
     ],
     branch: Branch = None,
     message: Message = None,
@@ -40,7 +44,7 @@ def submit(
 
 def cancel(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.")],
+    run: Annotated[str, typer.Argument(help="The run's id, or its workflow's name or file.", autocompletion=runs)],
     branch: Branch = None,
     message: Message = None,
     push: Push = False,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from conclave.estimate import estimate
+from conclave.estimate import REHEARSED_ROWS, estimate
 from conclave.execute import StepReport
 from conclave.forecast import forecast
 from conclave.mpc.costs import Cost
@@ -117,7 +117,7 @@ def try_query(
         fix = "either the query, within quotes or by --query, and one --table or more; or --workflow and --data"
         raise typer.BadParameter(f"give {fix}", param_hint="SELECT")
     console = Console(stderr=True)
-    text = show_plan(trial.plan, estimate(trial.plan))
+    text = show_plan(trial.plan, estimate(trial.plan), n_rows=REHEARSED_ROWS)
     if plan:
         typer.echo(text, nl=False)
         return

@@ -52,4 +52,5 @@ def validate(
     if findings.problems:
         raise typer.Exit(BAD_DOCUMENT)
     if not as_json and annotate is not Annotate.GITLAB:
-        typer.echo("no problems found")
+        n_warnings = len(findings.warnings)
+        typer.echo(f"no errors, {n_warnings} warning{'s' * (n_warnings > 1)}" if n_warnings else "no problems found")

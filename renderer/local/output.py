@@ -1,13 +1,14 @@
 """A run's result, fetched for a recipient and verified before anything of it is shown."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from renderer import names
-from renderer.check import load_workspace
-from renderer.cluster.asked import read_asked
+from renderer.check import load_workflow
+from renderer.cluster.asked import current_run, read_asked
 from renderer.errors import BAD_DOCUMENT, CommandError
 from renderer.local.answer import Filed, fetch_filed
 from renderer.local.load import load_run
@@ -32,9 +33,8 @@ def fetch_output(root: Path, run: str, records_of: str | None = None, account: s
 
 def _run_id(root: Path, run: str) -> str:
     if "/" not in run and not run.endswith((".yaml", ".yml")):
-        return read_asked(root).run_named(run)
-    workspace = load_workspace(root)
-    document = workspace.workflow_in(Path(run))
+        return read_asked(root).run_named(run, partial(current_run, root))
+    workspace, document = load_workflow(root, Path(run))
     return plan_run(document.model, workspace.party_models, workspace.federation.model).run.run_id
 
 

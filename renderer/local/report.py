@@ -1,9 +1,14 @@
 """How a run ended, for people."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 
 from renderer.answer import table_of
+from renderer.cluster.phase import standing_of
+from renderer.local.record import FILE, read_record
 from renderer.local.run import Ended, Local
+from renderer.printable import printable
 from worker.runspec import Run
 
 
@@ -20,7 +25,7 @@ def print_ended(ended: Ended, local: Local, console: Console) -> None:
         console.print("the result has no rows")
     else:
         console.print(f"{ended.status} with exit code {ended.exit_code}", style="bold red")
-        _print_reasons(ended, console)
+        _print_reasons(ended, local, console)
         console.print(f"logs      {local.logs}", highlight=False)
     for title, name in (("result", filed.result_name), ("manifest", filed.manifest_name)):
         if name is not None:
@@ -39,7 +44,7 @@ def _verified(run: Run, has_result: bool) -> str:
     return f"{signed}; the result is the one they signed for" if has_result else signed
 
 
-def _print_reasons(ended: Ended, console: Console) -> None:
+def _print_reasons(ended: Ended, local: Local, console: Console) -> None:
     reasons = (ended.filed.manifest or {}).get("reasons", [])
     for reason in reasons:
         console.print(f"{reason['party']}: {reason['what']}", highlight=False, markup=False, soft_wrap=True)
@@ -47,6 +52,20 @@ def _print_reasons(ended: Ended, console: Console) -> None:
             if reason.get(title):
                 console.print(f"  {title}: {reason[title]}", highlight=False, markup=False, soft_wrap=True)
     if not reasons:
-        for job in ended.jobs:
-            if not job.succeeded:
-                console.print(f"{job.job}: exit code {job.exit_code}, {job.reason}", highlight=False)
+        for line in _last_words(ended, local):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _last_words(ended: Ended, local: Local) -> Iterator[str]:
+    """Yield what the workers said at their ends, each reason once, where no manifest says it."""
+    others = tuple(f"{member.name}: " for member in local.planned.run.members)
+    said = dict[str, None]()
+    for job in ended.jobs:
+        if not job.succeeded:
+            party = local.party_of[job.job]
+            record = read_record(local.logs / party / FILE)
+            reason = standing_of(record.job).reason if record is not None else job.reason
+            # A worker that ends because of another says whose reason it is.
+            said[reason if reason.startswith(others) else f"{party}: {reason}"] = None
+    for reason in said:
+        yield from map(printable, reason.split("\n"))

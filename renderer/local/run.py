@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from renderer import names
-from renderer.check import load_workspace
+from renderer.check import load_workflow
 from renderer.errors import BUG, CommandError
 from renderer.layout import run_files
 from renderer.local.answer import Filed, fetch_filed
@@ -118,8 +118,7 @@ def prepare_run(root: Path, workflow: Path) -> Local:
 
     Raises:  DocumentError; CommandError if what is rendered is not what the documents say.
     """
-    workspace = load_workspace(root)
-    document = workspace.workflow_in(workflow)
+    workspace, document = load_workflow(root, workflow)
     planned = workspace.planned(document.model.metadata.name)
     run_id = planned.run.run_id
     files = [file for member in planned.members for file in run_files(planned, member)]
@@ -180,8 +179,8 @@ def execute_run(
             jobs = cluster.run(local.objects)
         finally:
             logs.close()
-    filed = read_run(local)
     code = outcome_of(jobs)
+    filed = read_run(local) if code == 0 else _left_of(local)
     if code == 0 and filed.manifest is not None:
         # Workers that find the run done end with 0, however it was that it ended.
         code = int(filed.manifest["code"])
@@ -195,6 +194,14 @@ def records_of(local: Local, logs: LogFiles) -> Records:
     containers = {name: tuple(each.name for each in (*p.init_containers, *p.containers)) for name, p in pods.items()}
     namespaces = {job.metadata.name: job.metadata.namespace for job in local.objects.jobs}
     return Records(logs, local.run_id, containers, namespaces)
+
+
+def _left_of(local: Local) -> Filed:
+    """Return what a run that did not succeed has left. That the store is away, too, must not hide what the parties said."""
+    try:
+        return read_run(local)
+    except CommandError as error:
+        return Filed(None, None, None, [], (f"there is no manifest to be had: {error}",))
 
 
 def read_run(local: Local) -> Filed:

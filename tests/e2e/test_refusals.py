@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from policy.identity import new_identity
 from renderer.local.load import load_run
 from renderer.local.run import Local, prepare_run, read_run
@@ -39,6 +41,20 @@ def test_one_policys_refusal_ends_every_party_with_30_and_a_signed_manifest_that
     assert federation.objects("regulator", "results") == [f"{printed['run_id']}/manifest.json"]
     # Rejected is final, and the manifest's signatures hold.
     assert read_run(prepare_run(federation.root, MARKET)).problems == ()
+
+
+@pytest.mark.deep  # four attempts
+def test_without_the_writers_store_it_is_said_what_the_parties_said(federation):
+    (federation.root / "secrets/regulator/swift-output/ST_KEY").write_text("wrong")
+
+    done = subprocess.run([CCD, "-C", federation.root, "run", MARKET], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 50
+    said = done.stdout[done.stdout.index("failed with exit code 50") :].splitlines()
+    assert said[1] == "regulator: the store, when signing in, answered 401 to the Secret 'swift-output'"
+    # Once, whoever ended because of it; and that there is no manifest to show.
+    assert len([line for line in said if "regulator: the store" in line]) == 1
+    assert said[-1].startswith("not verified  there is no manifest to be had: results/")
 
 
 def test_a_header_unlike_its_declaration_ends_every_party_with_20(federation, few_flights):

@@ -212,6 +212,10 @@ def test_what_published_policies_ask_for_is_in_the_plan(repository: Path) -> Non
 
     assert "groups under 7 subjects are suppressed" in after["learned"]["carol"]
     assert any("counted without conditions" in fact for fact in after["learned"]["carol"])
+    sizes, rounded = "how many rows alpha/visits{0} and bravo/visits{0} have", " (rounded up to a multiple of 70)"
+    assert sizes.format("") in before["learned"]["carol"]
+    assert sizes.format(rounded) in after["learned"]["carol"]  # ten for each of the seven
+    assert sizes.format(rounded) in plan(repository, WORKFLOW)
     assert after["planDigest"] != before["planDigest"]
     assert {policy["says"] for policy in after["policies"]} == {"accept"}
 

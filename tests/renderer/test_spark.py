@@ -9,7 +9,7 @@ from renderer.check import load_workspace
 from renderer.grant import grant
 from renderer.job import secrets_of_compute, secrets_of_fetch, secrets_of_publish
 from tests.renderer.conftest import NOW, edit, plan
-from tests.renderer.test_documents_errors import BRAVO, SWIFT_PLACE
+from tests.renderer.mistakes import BRAVO, SWIFT_PLACE
 from worker.runspec import RunSpec, SparkSource
 
 PLACE = "backend: spark\n      path: s3a://lake/visits\n      format: parquet"

@@ -16,7 +16,7 @@ from renderer.layout import rendered_files
 from renderer.networkpolicy import allow_peers
 from renderer.spec import PlannedRun, choose_compute
 from tests.renderer.conftest import FEDERATION, NOW, edit, plan
-from tests.renderer.test_documents_errors import DATAVERSE_PLACE, SWIFT_PLACE
+from tests.renderer.mistakes import DATAVERSE_PLACE, SWIFT_PLACE
 from worker.runspec import DataverseSource, RunSpec, tables_of
 
 

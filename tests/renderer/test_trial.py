@@ -79,7 +79,8 @@ def test_the_plan_is_shown_and_nothing_runs(folder):
     assert result.exit_code == 0
     assert "what each party learns" in result.stdout
     assert "analyst" in result.stdout
-    assert "rows in" not in result.output
+    assert "costs are one party's, if each owner puts 100 rows into MPC" in result.stdout
+    assert "; parties: " not in result.output
 
 
 def test_one_party_may_hold_several_files(folder):

@@ -160,7 +160,7 @@ def test_peers_hear_at_once_of_a_run_spec_that_cannot_be_used(world, spoil):
     assert said["reason"].startswith("the run spec is wrong:")
     for party in ("bravo", "carol"):
         assert run(world.federation, party, "publish")[0] == 10
-        assert verdict(world.federation, party, "publish")["reason"] == said["reason"]
+        assert verdict(world.federation, party, "publish")["reason"] == f"alpha: {said['reason']}"
 
 
 def test_who_is_told_has_to_be_a_member_and_members_are_told_apart(tmp_path, federation):
