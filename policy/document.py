@@ -75,6 +75,12 @@ class Minimum(Model):
 
     subjects: Annotated[int, Field(ge=1)]
     otherwise: Literal["suppress", "reject"] = "suppress"
+    queries: Literal["any", "plain"] = "any"  # plain: see `policy.plain`
+
+    @model_serializer(mode="wrap")
+    def _without_any(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not asked: a policy of before there was such a clause keeps its signature."""
+        return {name: value for name, value in dump(self).items() if (name, value) != ("queries", "any")}
 
 
 class Padding(Model):

@@ -20,6 +20,7 @@ Code = Literal[
     "not-enforced",  # the policy asks for something that this version cannot do, or this plan does not
     "minimum-not-met",  # something would be told of fewer subjects than a policy asks for
     "minimum-not-countable",  # subjects behind an aggregate cannot be counted: some count for more than others
+    "minimum-not-plain",  # the owner takes plain queries alone, and this is none
     "noise-not-met",  # something would be told with less noise than a policy asks for, or with none
     "differencing",  # the difference of what is told would be of fewer subjects
     "unfaithful",  # the steps do not compute the query
