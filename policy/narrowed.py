@@ -1,14 +1,14 @@
 """Whether a query leaves few of the values that a factor may have: of two, a sum of products tells the one rows from the others.
 
 `SUM(cost)` and `SUM(cost * days)` of rows in which days are 1 or 387 are what those of 387 days cost, be it one. Bounds say that
-a column may have more values; so conditions, joins and groups may not take them away again. They may leave out NULLs, and what
-is beyond a limit, as long as half of the way between the bounds is left.
+a column may have more values; so conditions, joins and groups may not take them away again. They may leave out NULLs, single
+values, and what is beyond a limit, as long as half of the way between the bounds is left.
 """
 
 import decimal
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from conclave.ir.expressions import Column, Compare, Expression, IsNull, Not, names_in
@@ -30,6 +30,12 @@ class Limits:
 
     low: Fraction
     high: Fraction
+    n_out: int = 0  # of which so many are left out
+
+    @property
+    def width(self) -> Fraction:
+        """How far apart they are, as if what is left out were one after the other."""
+        return self.high - self.low - self.n_out
 
 
 @dataclass
@@ -44,13 +50,14 @@ class Narrowing:
         for each in (node, *nodes_in(node.source)):
             if text := self._keyed(each, column):
                 return text
-        limits = Limits(*map(_exact, self.bounds[column]))
-        half = (limits.high - limits.low) / 2
+        low, high = self.bounds[column]
+        limits = Limits(_exact(low), _exact(high))
+        half = limits.width / 2
         for source, condition in (*self._conditions(node.source), *self._chosen(node.source, name)):
             if column not in self.composition.computed(source, condition).of:
                 continue
             left = self._limits(source, condition, limits)
-            if left is None or left.high - left.low < half:
+            if left is None or left.width < half:
                 return show_expression(condition)
             limits = left
         return ""
@@ -101,9 +108,11 @@ class Narrowing:
                     return None
                 match operator:
                     case "<" | "<=":
-                        return Limits(before.low, min(before.high, _exact(constant)))
+                        return replace(before, high=min(before.high, _exact(constant)))
                     case ">" | ">=":
-                        return Limits(max(before.low, _exact(constant)), before.high)
+                        return replace(before, low=max(before.low, _exact(constant)))
+                    case "<>":
+                        return replace(before, n_out=before.n_out + 1)
         return None
 
 
