@@ -8,6 +8,7 @@ from sqlglot import exp
 from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Column, Expression
 from conclave.ir.nodes import Node, Output, Project
+from conclave.sql.aliases import said
 from conclave.sql.bind_expression import AGGREGATES, ExpressionBinder
 from conclave.sql.bind_from import Rows
 from conclave.sql.refuse import refuse_others
@@ -49,12 +50,7 @@ def qualify_of(select: exp.Select, items: tuple[Item, ...], rows: Rows, bind: Ex
     if clause is None:
         return None
     aliases = {item.name.lower(): item.part.unalias() for item in items if isinstance(item.part, exp.Alias)}
-
-    def meant(part: exp.Expr) -> exp.Expr:
-        is_alias = isinstance(part, exp.Column) and not part.table and not rows.scope.has(None, part.name)
-        return aliases.get(part.name.lower(), part).copy() if is_alias else part
-
-    return replace(bind, clause="QUALIFY").condition(clause.this.transform(meant))
+    return replace(bind, clause="QUALIFY").condition(said(clause.this, aliases, rows.scope))
 
 
 def wishes_of(items: tuple[Item, ...]) -> dict[str, str]:
