@@ -29,6 +29,7 @@ optimise, and knows nothing of policies.
 - bind_from: FROM and its joins
 - bind_subquery: subqueries that read the query around them
 - bind_where: WHERE, and what it asks of subqueries
+- aliases: names of the list, read elsewhere in a SELECT
 - select_items: the list of a SELECT
 - grouping_sets: ROLLUP, CUBE and GROUPING SETS
 - bind_grouped: a SELECT with aggregates

@@ -37,8 +37,9 @@ def bind_from(select: exp.Select, context: Context) -> tuple[Rows, list[exp.Expr
     order = [rows.scope.relations[0].alias]
     waiting: list[tuple[exp.Join, Rows]] = []
     for join in select.args.get("joins") or ():
-        words = _kind(join, context)
         right = _table(join.this, context)
+        join = _natural(join, rows, right, context)
+        words = _kind(join, context)
         alias = right.scope.relations[0].alias
         if alias.lower() in (name.lower() for name in order):
             at = context.text.at(join)
@@ -124,6 +125,21 @@ def _kind(join: exp.Join, context: Context) -> str:
         raise refused(f"{words} JOIN", at, "use JOIN or LEFT JOIN ... ON a.key = b.key")
     refuse_others(join, frozenset({"this", "side", "kind", "on", "using"}), context.text)
     return words
+
+
+def _natural(join: exp.Join, left: Rows, right: Rows, context: Context) -> exp.Join:
+    """Return NATURAL JOIN as one USING all names that both sides have."""
+    if str(join.args.get("method") or "").upper() != "NATURAL":
+        return join
+    both = [v.name for v in left.scope.star(None, None) if right.scope.has(None, v.name)]
+    if not both:
+        raise QueryProblem(
+            "a NATURAL JOIN of tables that have no name in common", context.text.at(join), "say ON a.key = b.key"
+        )
+    join = join.copy()
+    join.set("method", None)
+    join.set("using", [exp.to_identifier(name, quoted=True) for name in both])
+    return join
 
 
 def _apart(left: Rows, right: Rows) -> Rows:

@@ -24,7 +24,6 @@ from conclave.sql.select_items import (
     items_of,
     projected,
     qualify_of,
-    spelt_out,
     wishes_of,
 )
 from conclave.sql.windows import Windows
@@ -65,9 +64,7 @@ class Grouped:
         items = items_of(self.select, self.rows, self.bind_item)
         having = self.select.args.get("having")
         bind_having = replace(self.bind_item, clause="HAVING", window=None)
-        condition = None
-        if having is not None:
-            condition = bind_having.condition(spelt_out(having.this, self.select, self.rows, self.context))
+        condition = bind_having.condition(having.this) if having is not None else None
         qualify = qualify_of(self.select, self.rows, self.bind_item)
         sets = self._sets(items)
         if len(sets) > 1 and self.windows.calls:

@@ -61,14 +61,13 @@ def _keys(order: exp.Order, selected: Selected, text: Text) -> tuple[SortKey, ..
     refuse_others(order, frozenset({"expressions"}), text)
     keys: dict[str, SortKey] = {}
     for item in order.expressions:
-        key = _key(item, selected, text)
-        keys.setdefault(key.column, key)
+        refuse_others(item, frozenset({"this", "desc", "nulls_first"}), text)
+        is_all = isinstance(item.this, exp.Var) and item.this.name.upper() == "ALL"
+        columns = [f.name for f in selected.node.schema] if is_all else [_column(item.this, selected, text)]
+        for column in columns:
+            key = SortKey(column, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
+            keys.setdefault(column, key)
     return tuple(keys.values())
-
-
-def _key(item: exp.Ordered, selected: Selected, text: Text) -> SortKey:
-    refuse_others(item, frozenset({"this", "desc", "nulls_first"}), text)
-    return SortKey(_column(item.this, selected, text), bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
 
 
 def _column(part: exp.Expr, selected: Selected, text: Text) -> str:

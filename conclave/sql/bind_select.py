@@ -4,6 +4,7 @@ from sqlglot import exp
 
 from conclave.ir.nodes import Aggregate, Filter, Output
 from conclave.ir.walk import substitute
+from conclave.sql.aliases import with_aliases
 from conclave.sql.bind_expression import Context, ExpressionBinder, ScalarSubqueries
 from conclave.sql.bind_from import Rows, bind_from
 from conclave.sql.bind_grouped import Grouped
@@ -17,7 +18,6 @@ from conclave.sql.select_items import (
     items_of,
     projected,
     qualify_of,
-    spelt_out,
     wishes_of,
 )
 from conclave.sql.windows import Windows
@@ -32,7 +32,8 @@ def bind_select(select: exp.Select, context: Context) -> Selected:
     """Return the rows that one SELECT gives, with columns named and ordered as written."""
     refuse_others(select, _KNOWN, context.text)
     rows, conditions = bind_from(select, context)
-    rows = bind_where(rows, [spelt_out(part, select, rows, context) for part in conditions], context)
+    select, conditions = with_aliases(select, conditions, rows.scope)
+    rows = bind_where(rows, conditions, context)
     names = Names.besides(rows.node.schema)
     before = ScalarSubqueries(names)
     if _is_aggregate(select):

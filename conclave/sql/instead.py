@@ -8,7 +8,7 @@ _WRITE: dict[str, str] = {
     # parts of a statement
     "ESCAPE": "write _ for the character, which any other fits as well",
     "EXCLUDE": "leave it out, and take off what it leaves out: SUM(x) OVER (...) - x",
-    "IGNORENULLS": "leave it out; in the place of ANY_VALUE take MIN or MAX",
+    "IGNORENULLS": "leave it out",
     "LATERAL": "join with a subquery that is grouped by what ties it",
     "PIVOT": "write SUM(CASE WHEN ... THEN ... END) for each column",
     "RECURSIVE": "write out the steps, each as a join",
@@ -25,8 +25,7 @@ _WRITE: dict[str, str] = {
     "SIMILARTO": _LIKE,
     "BRACKET": "write SUBSTRING(x, 1, 2) of text",
     # functions
-    **dict.fromkeys(("ANY_VALUE", "FIRST", "LAST"), "take MIN or MAX"),
-    **dict.fromkeys(("APPROX_COUNT_DISTINCT", "APPROX_DISTINCT"), "write COUNT(DISTINCT x)"),
+    **dict.fromkeys(("ARBITRARY", "FIRST", "LAST"), "take ANY_VALUE, MIN or MAX"),
     **dict.fromkeys(("CURRENT_DATE", "CURRENT_TIMESTAMP", "NOW", "TODAY"), _TODAY),
     **dict.fromkeys(("CONTAINS", "ENDS_WITH", "PREFIX", "REGEXP_LIKE", "REGEXP_MATCHES", "STARTS_WITH", "SUFFIX"), _LIKE),
     **dict.fromkeys(("AVERAGE", "MEAN"), "write AVG(x)"),

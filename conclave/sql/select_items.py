@@ -8,7 +8,8 @@ from sqlglot import exp
 from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Column, Expression
 from conclave.ir.nodes import Node, Output, Project
-from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder
+from conclave.sql.aliases import said
+from conclave.sql.bind_expression import AGGREGATES, ExpressionBinder
 from conclave.sql.bind_from import Rows
 from conclave.sql.refuse import refuse_others
 from conclave.sql.scope import Scope, unknown
@@ -48,22 +49,8 @@ def qualify_of(select: exp.Select, rows: Rows, bind: ExpressionBinder) -> Expres
     clause = select.args.get("qualify")
     if clause is None:
         return None
-    return replace(bind, clause="QUALIFY").condition(spelt_out(clause.this, select, rows, bind.context))
-
-
-def spelt_out(condition: exp.Expr, select: exp.Select, rows: Rows, context: Context) -> exp.Expr:
-    """Return a condition with items of the list in the place of their aliases; a column goes before an alias."""
     aliases = {item.alias.lower(): item.unalias() for item in select.expressions if isinstance(item, exp.Alias)}
-    scopes = (rows.scope, *context.outer)
-
-    def meant(part: exp.Expr) -> exp.Expr:
-        # What stands in a subquery is the subquery's own.
-        is_free = isinstance(part, exp.Column) and not part.table and part.parent_select is None
-        if not is_free or any(scope.has(None, part.name) for scope in scopes):
-            return part
-        return aliases.get(part.name.lower(), part).copy()
-
-    return condition.transform(meant)
+    return replace(bind, clause="QUALIFY").condition(said(clause.this, aliases, rows.scope))
 
 
 def wishes_of(items: tuple[Item, ...]) -> dict[str, str]:

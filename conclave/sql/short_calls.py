@@ -1,7 +1,7 @@
 """Calls and comparisons that are short for longer ones, each beside what it is short for."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from sqlglot import exp, parse_one
@@ -10,9 +10,24 @@ from conclave.sql.around import with_call
 from conclave.sql.parse import Text, unwrapped
 from conclave.sql.refuse import refused
 
+_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+
+
+def _named(number: str, names: Iterable[tuple[int, str]]) -> str:
+    branches = " ".join(f"WHEN {n} THEN '{name}'" for n, name in names)
+    return f"CASE {number} {branches} END"
+
+
 # x and y are what the call is of. NULLs have to come out as in DuckDB.
 _SCALARS: dict[type[exp.Expr], str] = {
     exp.Sign: "CASE WHEN x > 0 THEN 1 WHEN x < 0 THEN -1 WHEN x = 0 THEN 0 END",
+    exp.DayOfWeekIso: "CASE DAYOFWEEK(x) WHEN 0 THEN 7 ELSE DAYOFWEEK(x) END",
+    exp.Dayname: _named("DAYOFWEEK(x)", enumerate(_DAYS)),
+    exp.Monthname: _named("MONTH(x)", enumerate(_MONTHS, 1)),
     exp.LastDay: "CAST(DATE_TRUNC('month', x) + INTERVAL 1 MONTH AS DATE) - 1",
 }
 _TRUNC = "CASE WHEN x < 0 THEN CEIL(x) ELSE FLOOR(x) END"
@@ -27,6 +42,8 @@ _PAIR_X, _PAIR_Y = "CASE WHEN y IS NOT NULL THEN x END", "CASE WHEN x IS NOT NUL
 _COVARIANCE = "(VAR_POP(x + y) - VAR_POP(x - y)) / 4"
 _CORRELATION = f"{_COVARIANCE} / (STDDEV_POP({_PAIR_X}) * STDDEV_POP({_PAIR_Y}))"
 _AGGREGATES: dict[type[exp.Expr], str] = {
+    exp.ApproxDistinct: "COUNT(DISTINCT x)",
+    exp.AnyValue: "MIN(x)",  # any is one of them, and NULL is none
     exp.CovarPop: _COVARIANCE,
     exp.CovarSamp: "(VAR_SAMP(x + y) - VAR_SAMP(x - y)) / 4",
     exp.Corr: _CORRELATION,
@@ -53,6 +70,10 @@ _HAS_NO_CASE = re.compile("[^A-Za-z\x80-\U0010ffff]*")
 
 def long_call(call: exp.Expr, around: exp.Expr, text: Text) -> exp.Expr | None:
     """Return what a call is short for, None if it is not; `around` is the call with its FILTER and its OVER, if any."""
+    if isinstance(call, exp.AnyValue):
+        return None  # within the next
+    if isinstance(call, exp.IgnoreNulls) and isinstance(call.this, exp.AnyValue):
+        call = call.this
     kind = type(call)
     if kind in _AGGREGATES:
         return _aggregate(_AGGREGATES[kind], _arguments(call, text), around)
@@ -70,6 +91,8 @@ def long_call(call: exp.Expr, around: exp.Expr, text: Text) -> exp.Expr | None:
         case exp.DateDiff() if call.args.get("unit") is not None:
             form = _BETWEEN_DATES.get(call.args["unit"].name.upper())
             return None if form is None else _filled(form, [call.this, call.expression])
+        case exp.Extract() if call.name.upper() == "ISODOW":
+            return _filled(_SCALARS[exp.DayOfWeekIso], [call.expression])
         case exp.Left() | exp.Right():
             return _end_of_text(call)
         case exp.ILike() if _is_text(call.expression) and _HAS_NO_CASE.fullmatch(call.expression.name):

@@ -171,7 +171,11 @@ class Queries:
         sets = self.rng.choice(("ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())")) if self.chance(0.12) else "{}"
         group = f" GROUP BY {sets.format(by)}" if keys else ""
         exact = [call for call in calls if call.is_exact and call.kind in ("int", "decimal")]
-        having = f" HAVING {self.rng.choice(exact).sql} {self.operator()} 2" if exact and self.chance(0.3) else ""
+        having = ""
+        if exact and self.chance(0.3):
+            asked = self.rng.choice(exact)
+            called = f"c{len(keys) + calls.index(asked)}" if self.chance(0.4) else asked.sql
+            having = f" HAVING {called} {self.operator()} 2"
         ranks = []
         if exact and keys and sets == "{}" and self.chance(0.25):
             by = self.rng.choice(exact).sql
