@@ -225,10 +225,6 @@ class Network:
         self.bytes_sent += sum(memoryview(payload).nbytes for payload in outgoing.values())
         return self._run(Kind.MPC, outgoing, incoming, exact=True)
 
-    def send_control(self, peer: str, payload: bytes) -> None:
-        """Send one control message. It must be small, or the peer must be receiving."""
-        self._run(Kind.CONTROL, {peer: payload}, {}, exact=False)
-
     def exchange_control(
         self, outgoing: Mapping[str, bytes], incoming: Iterable[str], limit: int, patience_s: float = 0.0
     ) -> dict[str, bytes]:

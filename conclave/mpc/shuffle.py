@@ -59,36 +59,6 @@ def shuffle(columns: Columns, by: SecretShuffle, me: Party) -> list[Share]:
     return list(columns)
 
 
-@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * bytes_moved(n, **kinds))
-def unshuffle(columns: Columns, by: SecretShuffle, me: Party) -> list[Share]:
-    """Undo `shuffle` by the same secret permutation; the shares come out fresh.
-
-    Shapes:  as `shuffle`.
-    Reveals: nothing.
-    Raises:  ShapeError if a column is not `by.n` long.
-    """
-    _need_length(columns, by.n)
-    for number in (2, 1, 0):
-        rows = by.hops[number]
-        columns = hop(columns, number, None if rows is None else inverse(rows), me)
-    return list(columns)
-
-
-@costs(rounds=3, bytes_sent=lambda n, **kinds: 2 * bytes_moved(n, **kinds) + 12 * n)
-def shuffle_and_open(columns: Columns, opened: AShare, by: SecretShuffle, me: Party) -> tuple[list[Share], Array]:
-    """Permute all columns and `opened`, and open the latter; opening rides on the last hop.
-
-    Shapes:  as `shuffle`; `opened` holds n secrets mod 2**32.
-    Reveals: `opened` in a uniformly random order, to all three. Safe for a secret permutation (its shuffled
-             form is a uniform permutation), and only for such.
-    """
-    _need_length([*columns, opened], by.n)
-    moved: Columns = [*columns, opened]
-    for number in range(2):
-        moved = hop(moved, number, by.hops[number], me)
-    return _last_hop_and_open(moved[:-1], moved[-1], by.hops[2], me)
-
-
 @costs(rounds=1, bytes_sent=lambda n, **kinds: bytes_moved(n, **kinds))
 def hop(columns: Columns, number: int, rows: Rows | None, me: Party) -> list[Share]:
     """Let parties `number` and `number` + 1 permute and refresh; the third party passes no `rows`. One round.
@@ -103,28 +73,6 @@ def hop(columns: Columns, number: int, rows: Rows | None, me: Party) -> list[Sha
     fresh = [_refresh(c, rows, number, me) for c in columns]
     me.round({third: _encode([c.own if me.index == number else c.next for c in fresh], columns)}, {})
     return fresh
-
-
-def _last_hop_and_open(columns: Columns, opened: Share, rows: Rows | None, me: Party) -> tuple[list[Share], Array]:
-    """Do hop 2, of parties 2 and 0, which also tell each other what they lack, and party 1 the sum."""
-    size, opened_size = _size(columns), opened.own.nbytes
-    if rows is None:
-        received = me.round({}, dict.fromkeys((0, 2), size + opened_size))
-        own, after = _decode(received[0][:size], columns), _decode(received[2][:size], columns)
-        sums = [np.frombuffer(received[peer], opened.dtype, offset=size) for peer in (0, 2)]
-        fresh = [replace(c, own=a, next=b) for c, a, b in zip(columns, own, after, strict=True)]
-        return fresh, np.asarray(sums[0] + sums[1])
-    fresh = [_refresh(c, rows, 2, me) for c in columns]
-    mask = _common(2, me, "open").draw(opened.n, opened.dtype)
-    if me.index == 2:
-        lacking, part, moved = opened.own, opened.own[rows] + mask, [c.own for c in fresh]
-    else:
-        lacking, part, moved = opened.next, (opened.own + opened.next)[rows] - mask, [c.next for c in fresh]
-    other = 2 - me.index
-    message = np.concatenate([_encode(moved, columns), part.view(np.uint8)])
-    received = me.round({1: message, other: lacking}, {other: opened_size})
-    total = opened.own + opened.next + np.frombuffer(received[other], opened.dtype)
-    return fresh, np.asarray(total[rows])
 
 
 def _refresh(column: AnyShare, rows: Rows, hop: int, me: Party) -> AnyShare:

@@ -113,21 +113,6 @@ def exchange_inputs(
     return {table.name: _unseal(table, sealed[table.name], place) for table in tables}
 
 
-def share_input(tables: Sequence[InputTable], mine: Mapping[str, PlainTable], network: Network, compute: Names) -> None:
-    """Share this owner's tables; for an owner that does not compute.
-
-    Raises:  ProtocolError if this party computes: it must receive in the same breath, see `exchange_inputs`.
-    """
-    if network.me in compute:
-        raise ProtocolError(f"{network.me} computes, and must use exchange_inputs")
-    exchange_inputs(tables, mine, network, compute)
-
-
-def receive_input(tables: Sequence[InputTable], network: Network, compute: Names) -> dict[str, SecretTable]:
-    """Receive all tables; for a compute party that brings none itself."""
-    return exchange_inputs(tables, {}, network, compute)
-
-
 def _deal(table: InputTable, plain: PlainTable) -> Sealed:
     """Draw seeds and work out the last part of every column."""
     vectors = _Vectors.of(table, plain)

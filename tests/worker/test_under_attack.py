@@ -142,7 +142,7 @@ class Attacker(Network):
         if self._case.then == "goes on":
             return super().exchange_control(words, incoming, limit, patience_s)
         for peer, payload in words.items():
-            self.send_control(peer, payload)
+            super().exchange_control({peer: payload}, (), 0)
         if self._case.then == "holds":
             self._case.others_ended.wait(BOUND_S)
         self.close()

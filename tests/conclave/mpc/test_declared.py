@@ -17,7 +17,7 @@ from conclave.mpc.deal import deal
 from conclave.mpc.move import take
 from conclave.mpc.planes import concat_planes
 from conclave.mpc.shares import AShare
-from conclave.mpc.shuffle import SecretShuffle, hop, unshuffle
+from conclave.mpc.shuffle import SecretShuffle, hop
 from conclave.mpc.sort import sort_permutation
 from conclave.mpc.split import rejoin, split
 from tests.conclave.mpc.three import run_three_parties
@@ -32,7 +32,7 @@ HELD_ELSEWHERE = {
     "less_than": {"n": N}, "equal": {"n": N}, "is_zero": {"n": N}, "is_negative": {"n": N}, "sign_of_sum": {"n": N},
     "all_equal": {"n": N, "bits": 7}, "truncate": {"n": N}, "multiply_fixed": {"n": N}, "divide": {"n": N},
     "prefix_or": {"n": N, "planes": 3}, "square_root": {"n": N}, "divide_whole": {"n": N}, "divide_whole_by": {"n": N},
-    "shuffle": {"n": N, "words": 2, "bits": 1}, "shuffle_and_open": {"n": N, "words": 1}, "partition": {"n": N},
+    "shuffle": {"n": N, "words": 2, "bits": 1}, "partition": {"n": N},
     "sort_permutation": {"n": N, "bits": 9}, "segmented_minimum": {"n": N, "columns": 2}, "compare_openings": {},
     "merge_permutation": {"runs": [20, 17], "bits": 7}, "bitonic_merge": {"n": N, "planes": 7, "numbers": 7},
     "is_greater": {"n": N, "planes": 5}, "take_known": {"n": N, "count": 9, "words": 1, "bits": 1}, "open_to_one": {"n": N, "words": 1, "bits": 1},
@@ -59,10 +59,6 @@ def taken_back(x, b, me):
     return spent(lambda *_: take(columns, split(order.rows, me), [x, b], me), x, b, me)
 
 
-def unshuffled(x, b, me):
-    return spent(lambda *_: unshuffle([x, b], SecretShuffle.draw(N, me), me), x, b, me)
-
-
 def hopped(x, b, me):
     by = SecretShuffle.draw(N, me)
     return spent(lambda *_: hop([x, b], 0, by.hops[0], me), x, b, me)
@@ -76,7 +72,6 @@ HELD_HERE = {
         {"size_bytes": 8 * N + (N + 7) // 8},
     ),
     "take": (taken_back, {"n": N, "carried": 8 * N + (N + 7) // 8}),
-    "unshuffle": (unshuffled, {"n": N, "words": 1, "bits": 1}),
     "hop": (hopped, {"n": N, "words": 1, "bits": 1}),
 }
 

@@ -18,7 +18,7 @@ from conclave.mpc.multiply import multiply
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import Stream, Streams
 from conclave.mpc.shares import open_bits
-from conclave.mpc.shuffle import SecretShuffle, shuffle, unshuffle
+from conclave.mpc.shuffle import SecretShuffle, shuffle
 from conclave.mpc.sort import partition, sort_permutation
 from conclave.mpc.together import for_each
 from conclave.mpc.witness import compare_openings
@@ -34,8 +34,7 @@ MPC = Path(conclave.mpc.__path__[0])
 def much(x, y, me):
     """Much of the engine, some of it side by side; ends in a bit that the three open."""
     order = sort_permutation(arithmetic_to_planes(x, me), me)
-    by = SecretShuffle.draw(x.n, me)
-    a, b = unshuffle(shuffle(order.apply([x, y], me), by, me), by, me)
+    a, b = shuffle(order.apply([x, y], me), SecretShuffle.draw(x.n, me), me)
     quotients = for_each([a, b], lambda column, lane: divide(column, y, lane), me)
     less = less_than(*quotients, me)
     partition(less, [a], me)

@@ -19,7 +19,7 @@ from conclave.mpc.planes import concat_planes
 from conclave.mpc.root import square_root
 from conclave.mpc.scan import segmented_minimum
 from conclave.mpc.shares import AShare, BitShare, open_bits
-from conclave.mpc.shuffle import SecretShuffle, shuffle, unshuffle
+from conclave.mpc.shuffle import SecretShuffle, shuffle
 from conclave.mpc.sort import partition, sort_permutation
 from conclave.mpc.twin import Twin
 from conclave.mpc.whole import divide_whole
@@ -40,9 +40,10 @@ def merged(x, me):
     return merge_permutation(key, [x.n // 2, x.n - x.n // 2], me)[0]
 
 
-def shuffled_back(x, b, me):
-    by = SecretShuffle.draw(x.n, me)
-    return unshuffle(shuffle([x, b], by, me), by, me)
+def shuffled_and_sorted(x, me):
+    """A shuffle's order is another one each time; a sort's is not."""
+    moved = shuffle([x], SecretShuffle.draw(x.n, me), me)
+    return ordered(moved[0], 64, me).apply(moved, me)
 
 
 def compared(x, b, me):
@@ -79,7 +80,7 @@ EXACT = {
     "merge, and apply": lambda x, y, b, me: merged(x, me).apply([x, y, b], me),
     "merge, and undo": lambda x, y, b, me: merged(x, me).undo([x, b], me),
     "partition": lambda x, y, b, me: partition(b, [x, y, b], me)[0],
-    "shuffle and back": lambda x, y, b, me: shuffled_back(x, b, me),
+    "shuffle, and sort": lambda x, y, b, me: shuffled_and_sorted(x, me),
     "what one knows": lambda x, y, b, me: taken(x, b, me),
     "openings compared": lambda x, y, b, me: compared(x, b, me),
 }

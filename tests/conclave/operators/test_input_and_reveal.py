@@ -8,7 +8,7 @@ from conclave.mpc.channel import Network
 from conclave.mpc.errors import AgreementError, DeadlineExceeded, ProtocolError, ShapeError
 from conclave.mpc.party import Party
 from conclave.mpc.randomness import SEED_BYTES
-from conclave.operators.input import exchange_inputs, receive_input, share_input
+from conclave.operators.input import exchange_inputs
 from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import concat
 from tests.conclave.mpc.three import NAMES, RecordingNetwork, connect, run_networks, run_parties
@@ -65,26 +65,18 @@ def test_what_is_sent_does_not_depend_on_the_data():
     assert transcripts([(1, 2, 3)] * 9) == transcripts([(None, 0, None)] * 9)
 
 
-def test_an_outside_owner_and_pure_compute_parties_have_calls_of_their_own():
+def test_an_owner_that_does_not_compute_shares_with_those_who_bring_nothing():
     table, rows = TABLES[0], [(1, 2, None), (3, 4, 5)]
 
     def work(network):
         if network.me == "delta":
-            return share_input([table], {table.name: plain(table, rows)}, network, NAMES)
+            return exchange_inputs([table], {table.name: plain(table, rows)}, network, NAMES)
         if network.me in NAMES:
-            shared = receive_input([table], network, NAMES)
+            shared = exchange_inputs([table], {}, network, NAMES)
             return reveal_to(shared[table.name], ["alpha"], Party.setup(network, NAMES, b""))
         return None
 
     assert bag(to_rows(run_parties(work, ALL)["alpha"])) == bag(rows)
-
-
-def test_an_owner_that_computes_cannot_only_share():
-    def work(network):
-        share_input([], {}, network, NAMES)
-
-    with pytest.raises(ProtocolError):
-        run_parties(work)
 
 
 def test_more_rows_than_declared_are_refused_on_both_sides():
@@ -179,7 +171,7 @@ def test_compute_parties_that_announce_different_results_are_not_believed():
             return receive_revealed(network, NAMES, 10)
         if network.me in NAMES:
             n_rows = 3 if network.me == "bravo" else 2
-            network.send_control("echo", f"[{n_rows}, false, []]".encode())
+            network.exchange_control({"echo": f"[{n_rows}, false, []]".encode()}, (), 0)
         return None
 
     with pytest.raises(AgreementError):
@@ -192,7 +184,7 @@ def test_an_announcement_that_is_none_is_refused(text):
         if network.me == "echo":
             return receive_revealed(network, NAMES, 10)
         if network.me in NAMES:
-            network.send_control("echo", text)
+            network.exchange_control({"echo": text}, (), 0)
         return None
 
     with pytest.raises(AgreementError):
