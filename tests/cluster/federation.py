@@ -40,9 +40,23 @@ def join(plane: ControlPlane, root: Path, claims: tuple[str, ...] = ()) -> Feder
     for manifest in rights_of_argo_cd(root):
         admin.apply(manifest, manager="owner")
     for manifest in grants_of(workspace, claims):
-        admin.apply(manifest, manager="owner")
+        wait_until(lambda: is_applied(admin, manifest), "the policies see WorkerGrants")  # noqa: B023
     wait_for_admission(admin, tree.namespaces[0]["metadata"]["name"])
     return Federation(workspace, tree, plane.client(ARGO_CD, *ARGO_CD_GROUPS))
+
+
+def is_applied(admin: Client, manifest: Manifest) -> bool:
+    """Apply an owner's object; false while policies do not see WorkerGrants yet, as in the kind's first second.
+
+    Raises:  Refused for any other reason.
+    """
+    try:
+        admin.apply(manifest, manager="owner")
+    except Refused as error:
+        if "failed to configure binding" in error.message:
+            return False
+        raise
+    return True
 
 
 def admission_of(root: Path) -> list[Manifest]:
