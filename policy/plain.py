@@ -209,7 +209,7 @@ class _Reading:
 
     def _marks(self, dataset: str, name: str) -> bool:
         column = self.policies[dataset].spec.columns.get(name)
-        return column is not None and column.subject
+        return column is not None and bool(column.subject)
 
     def _origin(self, node: Node, name: str, at: Position | None) -> Origin | None:
         """Return the stored column that a column is of; None if it is a constant.
