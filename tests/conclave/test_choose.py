@@ -11,7 +11,8 @@ from conclave.plan.show import learned, show_plan
 from conclave.plan.steps import MpcStep, Plan
 from conclave.plan.tariff import time_us
 from conclave.plan.wire import digest
-from tests.conclave.test_keys_in_clear import ALL, AREAS, COMPUTE, KEYS, KINDS, QUERIES, scan, tables
+from tests.conclave.scores import ALL, AREAS, COMPUTE, KEYS, KINDS, scan, tables
+from tests.conclave.test_keys_in_clear import QUERIES
 
 TWICE = {("a", "k"): ("ftc",), ("b", "j"): ("ftc",), ("a", "g"): ("ftc",)}
 

@@ -5,15 +5,11 @@ from hypothesis import example, given, settings
 
 from conclave.compile import compile_query
 from conclave.estimate import estimate
-from conclave.local.duckdb import LocalEngine
 from conclave.plan.compaction import may_compact
 from conclave.plan.show import learned, show_plan
 from conclave.plan.steps import MpcStep
-from conclave.twin import run_alone
 from tests.conclave.golden import assert_golden
-from tests.conclave.protected import ordered
-from tests.conclave.sql.federation import FIXTURES
-from tests.conclave.test_keys_in_clear import (
+from tests.conclave.scores import (
     AREAS,
     COMPUTE,
     KINDS,
@@ -22,11 +18,12 @@ from tests.conclave.test_keys_in_clear import (
     SCORE_ROWS,
     SCORES,
     arrow,
-    pooled,
+    assert_answered,
+    data_of,
     run,
     tables,
 )
-from tests.conclave.twins import assert_same_costs
+from tests.conclave.sql.federation import FIXTURES
 
 BOTH = frozenset({"persons", "scores"})
 # With how many steps drop rows, where nobody sees keys.
@@ -86,19 +83,7 @@ def test_the_answer_is_what_a_database_says(name, persons, first, second):
     n_steps, sql = QUERIES[name]
     plan = made(sql)
     assert len(dropping(plan)) == n_steps
-    data = {
-        "ftc/persons": arrow(PERSONS, persons),
-        "bank-a/scores": arrow(SCORES, first),
-        "bank-b/scores": arrow(SCORES, second),
-    }
-    ended = run(plan, data)
-    with LocalEngine() as engine:
-        for dataset, rows in data.items():
-            engine.register_table(dataset, rows)
-        alone, costs = run_alone(plan, engine)
-    for answer in (ended["analyst"].answer, alone):
-        assert ordered(tuple(row.values()) for row in answer.to_pylist()) == pooled(sql, data)
-    assert_same_costs(plan, ended, costs)
+    assert_answered(plan, sql, data_of(persons, first, second))
 
 
 @pytest.mark.parametrize("name", QUERIES)

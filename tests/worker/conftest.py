@@ -144,6 +144,15 @@ def in_parallel(acts: dict[str, Callable[[], Any]]) -> dict[str, Ending]:
     return endings
 
 
+def everybody(act: Callable[[str], Any]) -> dict[str, Any]:
+    """Return what each party's act gives, all in parallel; what one raises is raised."""
+    endings = in_parallel({party: lambda p=party: act(p) for party in PARTIES})
+    for ending in endings.values():
+        if ending.error is not None:
+            raise ending.error
+    return {party: ending.value for party, ending in endings.items()}
+
+
 @dataclass
 class Written:
     """A log that a test can read."""

@@ -10,7 +10,7 @@ from policy.canonical import digest
 from policy.identity import load_certificate, load_private_key, new_identity
 from policy.manifest import ApprovalRef, Manifest, verify_manifest
 from policy.signature import sign
-from tests.worker.conftest import PARTIES, Written, in_parallel
+from tests.worker.conftest import PARTIES, Written, everybody
 from tests.worker.endpoints.faults import FaultProxy
 from tests.worker.stores import POLICY, World
 from worker.compute import compute
@@ -55,11 +55,7 @@ class Attempt:
             self.file.write_text(text)
 
     def go(self) -> dict[str, int]:
-        endings = in_parallel({party: lambda p=party: self._party(p) for party in PARTIES})
-        for ending in endings.values():
-            if ending.error is not None:
-                raise ending.error
-        return {party: ending.value for party, ending in endings.items()}
+        return everybody(self._party)
 
     def _party(self, party: str) -> int:
         world, log = self.world, self.logs[party].log

@@ -7,7 +7,7 @@ import pytest
 from tests.dataverse.model import Installation
 from tests.dataverse.server import TOKEN, Dataverse, running
 from tests.dataverse.steward import Steward
-from tests.worker.certificates import self_signed
+from tests.worker.certificates import server_on_loopback
 from worker.endpoints.files import FilesOrigin
 from worker.errors import BadDocument, StoreRefused
 from worker.origins import Origins
@@ -89,7 +89,7 @@ def test_what_is_no_token_s_business_is_not_fetched_in_the_clear_either(tmp_path
 
 
 def test_an_authority_of_ones_own_vouches_for_the_installation(tmp_path):
-    server, pem = self_signed(tmp_path)
+    server, pem = server_on_loopback(tmp_path)
     installation = Installation()
     dataset = installation.new_dataset("steward")
     installation.add_file(dataset, "x.bin", b"content", "application/octet-stream", {})

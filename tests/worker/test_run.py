@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from policy.manifest import Manifest, body_of, verify_manifest
-from tests.worker.conftest import PARTIES, Written, in_parallel
+from tests.worker.conftest import PARTIES, Written, everybody
 from tests.worker.stores import POLICY, World, csv_of
 from worker.compute import compute
 from worker.fetch import fetch
@@ -31,11 +31,7 @@ class Runs:
         self.hooks: dict[str, Callable[[], object]] = {}
 
     def go(self) -> dict[str, int]:
-        endings = in_parallel({party: lambda p=party: self._party(p) for party in PARTIES})
-        for ending in endings.values():
-            if ending.error is not None:
-                raise ending.error
-        return {party: ending.value for party, ending in endings.items()}
+        return everybody(self._party)
 
     def spec(self, party: str) -> RunSpec:
         return self.world.spec(party)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.worker.conftest import PARTIES, Written, in_parallel
+from tests.worker.conftest import PARTIES, Written, everybody
 from tests.worker.endpoints.faults import FaultProxy
 from tests.worker.stores import POLICY, World
 from worker.compute import compute
@@ -39,11 +39,7 @@ class Attempt:
         self.world, self.logs = world, {party: Written() for party in PARTIES}
 
     def go(self) -> dict[str, int]:
-        endings = in_parallel({party: lambda p=party: self._party(p) for party in PARTIES})
-        for ending in endings.values():
-            if ending.error is not None:
-                raise ending.error
-        return {party: ending.value for party, ending in endings.items()}
+        return everybody(self._party)
 
     def _party(self, party: str) -> int:
         spec, work = self.world.spec(party), WorkDir(self.world.federation.work(party))

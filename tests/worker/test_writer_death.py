@@ -13,7 +13,7 @@ import pytest
 
 from policy.canonical import digest
 from policy.manifest import Manifest, verify_manifest
-from tests.worker.conftest import HANG_S, PARTIES, Written, in_parallel
+from tests.worker.conftest import HANG_S, Written, everybody
 from tests.worker.endpoints.faults import Fault, FaultProxy
 from tests.worker.stores import World
 from worker.compute import compute
@@ -73,9 +73,7 @@ def compute_all(world: World) -> None:
         if party != "carol":
             assert publish(spec, work, world.secrets(party), log).code == 0
 
-    for ending in in_parallel({party: lambda p=party: act(p) for party in PARTIES}).values():
-        if ending.error is not None:
-            raise ending.error
+    everybody(act)
 
 
 def kill_at(world, writer, proxy, pattern: str) -> None:

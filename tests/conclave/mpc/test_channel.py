@@ -1,5 +1,4 @@
 import contextlib
-import datetime
 import os
 import socket
 import ssl
@@ -10,9 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +17,7 @@ from conclave.mpc.compare import less_than
 from conclave.mpc.errors import DeadlineExceeded, FrameError, PeerLost, ProtocolError
 from conclave.mpc.party import Party
 from conclave.mpc.shares import open_bits
+from tests.certificates import self_signed
 from tests.conclave.mpc.three import NAMES, deal_input, run_networks, run_parties
 
 LARGE = 5_000_000  # far more than the kernel buffers of a socket pair hold
@@ -225,25 +222,8 @@ def test_a_line_cut_at_any_byte_ends_in_a_clean_error_at_all_three(cut_after):
 
 
 def test_channels_work_over_tls(tmp_path):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bravo")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("bravo")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
     pem = tmp_path / "bravo.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
+    pem.write_bytes(b"".join(self_signed(x509.DNSName("bravo"))))
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(pem))
     server.load_cert_chain(pem)
     left, right = socket.socketpair()

@@ -1,21 +1,17 @@
 """Real servers, once a session; Secrets for them; a proxy that breaks things."""
 
-import datetime
-import ipaddress
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 import swiftclient
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.certificates import self_signed
 from tests.dataverse.bench import Bench
 from tests.dataverse.model import Installation
 from tests.dataverse.server import Dataverse, Storage, running
+from tests.worker.certificates import LOOPBACK
 from tests.worker.endpoints.faults import FaultProxy
 from tests.worker.endpoints.keystone import Cloud, start_cloud
 from tests.worker.endpoints.mounting import mount, v1
@@ -43,27 +39,9 @@ def cloud(tmp_path_factory) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     """A self-signed certificate for 127.0.0.1, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(minutes=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = made.public_bytes(serialization.Encoding.PEM)
+    pem, key = self_signed(LOOPBACK, is_ca=True)
     path = tmp_path_factory.mktemp("tls") / "pem"
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + pem)
+    path.write_bytes(key + pem)
     return path, pem.decode()
 
 

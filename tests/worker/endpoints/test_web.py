@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.dataverse.server import Site, running
-from tests.worker.certificates import self_signed
+from tests.worker.certificates import server_on_loopback
 from worker.endpoints.web import MAX_REDIRECTS, RedirectRefused, Web
 
 TOKEN = ("X-Dataverse-key", "hunter2")
@@ -141,7 +141,7 @@ def test_requests_are_not_logged(sites, caplog):
 @pytest.fixture
 def secure(tmp_path) -> Iterator[tuple[Redirecting, ssl.SSLContext]]:
     """A site with TLS, and the trust in its certificate."""
-    server, pem = self_signed(tmp_path)
+    server, pem = server_on_loopback(tmp_path)
     site = Redirecting(server)
     with running(site):
         yield site, ssl.create_default_context(cadata=pem)
