@@ -55,6 +55,7 @@ Files, in reading order:
 - nested: whether one answer's groups tell what another does
 - twins: datasets that may hold the same rows
 - across: whether the difference of two answers is
+- accumulated: whether many answers tell too much of one column
 - opened: whether what is opened tells no more than the answer
 - faithful: the plan's steps against the query that is judged
 - claims: what steps say of keys, rows and sizes, found out again

@@ -19,7 +19,7 @@ from policy.rows import Conditions, Rows
 from policy.terms import are_weighed_differently, have_common
 from policy.told import GROUPS, ROWS, Release
 
-Kind = Literal["rows", "groups", "weights"]
+Kind = Literal["rows", "groups", "weights", "numbers"]
 _ADDED = frozenset({"sum", "count"})
 _EXTREMES = frozenset({"min", "max", "quantile"})
 _OF_GROUPS = frozenset({GROUPS, "count of groups"})
@@ -38,7 +38,8 @@ class Answer:
 class Difference:
     """What two answers tell together beyond what each of them tells."""
 
-    kind: Kind  # the rows that only one is of; the groups that only one shows; or the same rows, counted otherwise
+    # The rows that only one is of; the groups that only one shows; the same rows, counted otherwise; too many numbers of them.
+    kind: Kind
     aggregates: tuple[str, ...]
     affected: tuple[str, ...]  # whose rows these are: the datasets
     how: tuple[str, ...]  # in what the two differ

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conclave.ir.errors import QueryProblem
+from policy.accumulated import accumulations
 from policy.across import Answer, Difference, differences
+from policy.minimum import least_of
 from policy.problem import Problem
 from policy.releases import releases_of
 from policy.told import Release
@@ -68,13 +70,16 @@ class Risk:
     def who(self) -> str:
         """Who would learn it."""
         if self.difference.holders:
-            return f"{', '.join(self.difference.holders)}, who gets both answers"
+            what = "all these answers" if self.difference.kind == "numbers" else "both answers"
+            return f"{', '.join(self.difference.holders)}, who gets {what}"
         return f"{', '.join(self.difference.together)}, if they put their answers together"
 
     @property
     def fix(self) -> str:
         """What can be done."""
         owners = ", ".join(sorted({dataset.partition("/")[0] for dataset in self.difference.affected}))
+        if self.difference.kind == "numbers":
+            return f"ask for what was told before; or have {owners} look at all of it and approve this run: ccd approve {self.workflow}"
         return (
             f"ask exactly what was asked before, or of rows that have no row in common with it; or have {owners} look at"
             f" both and approve this run: ccd approve {self.workflow}"
@@ -200,24 +205,37 @@ class _Comparing:
             for each in standings(self._workspace, planned, self._published, self._now)
             if each.state == "approved"
         }
+        if mine is None:
+            return
+        now = Answer(run.workflow, run.outputs.recipients, mine)
         seen: set[tuple[str, Difference]] = set()
+        answers: dict[Answer, Earlier] = {}
         for side in sides:
             theirs = self._releases[_key(side.run)]
-            if side.earlier.run_id == run.run_id or mine is None or theirs is None:
+            if side.earlier.run_id == run.run_id or theirs is None:
                 continue
-            now = Answer(run.workflow, run.outputs.recipients, mine)
             # A changed workflow is held against itself as it was.
             name = side.earlier.workflow if side.earlier.workflow != run.workflow else f"{side.earlier.run_id}"
             then = Answer(name, side.run.outputs.recipients, theirs)
             found = twins(_columns(run), _columns(side.run))
             if found:
                 then = replace(then, releases=_releases(side.run, found) or ())
+            answers[then] = side.earlier
             own = {mine: theirs for theirs, mine in found.items()}
             for difference in differences(now, then, self._may_have_minimum, own):
                 if (name, difference) not in seen:  # run again and again, it is the same question
                     seen.add((name, difference))
                     standing, by = self._standing(difference, approved)
                     yield Risk(document, run.run_id, side.earlier, difference, standing, by)
+        before = sorted(answers, key=lambda each: (not answers[each].commit, answers[each].date, each.name))
+        for many in accumulations(now, before, self._least):
+            standing, by = self._standing(many.difference, approved)
+            yield Risk(document, run.run_id, answers[many.since], many.difference, standing, by)
+
+    def _least(self, dataset: str) -> int:
+        """Return how many subjects a policy asks for, as far as is known."""
+        found = self._published.get(dataset)
+        return least_of(found.policy) if found is not None else 0
 
     def _may_have_minimum(self, dataset: str) -> bool:
         """Whether a policy suppresses groups, as far as is known: one that is not published may."""

@@ -8,8 +8,8 @@ from renderer.across import History, Risk
 from renderer.printable import printable
 
 NO_PROOF = (
-    "This is a check, not a proof. It compares compiled queries, two at a time: not the data, not what recipients know"
-    " otherwise, and not what three answers tell together."
+    "This is a check, not a proof. It compares compiled queries, two at a time, and counts what is told of a column: not"
+    " the data, not what recipients know otherwise, and not what else three answers tell together."
 )
 _STANDINGS = {
     "blocks": "DIFFERENCING RISK",

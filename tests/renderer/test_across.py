@@ -10,8 +10,8 @@ from tests.renderer.gitops import ccd, commit_all, git, publish_policy
 
 WORKFLOW = "workflows/visits-by-ward.yaml"
 NOTE = (
-    "This is a check, not a proof. It compares compiled queries, two at a time: not the data, not what recipients know"
-    " otherwise, and not what three answers tell together.\n"
+    "This is a check, not a proof. It compares compiled queries, two at a time, and counts what is told of a column: not"
+    " the data, not what recipients know otherwise, and not what else three answers tell together.\n"
 )
 GOLDEN = """\
 workflows/all-but-one.yaml:10: DIFFERENCING RISK: all-but-one and visits-by-ward
@@ -278,3 +278,28 @@ def test_the_help_teaches(repository: Path) -> None:
     shown = ccd(repository, "policy", "history", "--help").stdout
     assert "acrossQueries" in shown
     assert "check and no proof" in " ".join(shown.split())
+
+
+def test_quantiles_one_after_another_are_a_risk_under_a_minimum(repository: Path) -> None:
+    for dataset in ("alpha/visits", "bravo/visits"):
+        file = publish_policy(repository, dataset, "sum, quantile, min, max")
+        subject = file.read_text().replace("kind: {type: varchar(20)}", "kind: {type: varchar(20), subject: true}")
+        file.write_text(f"{subject}  minimum: {{subjects: 4}}\n")
+    for name, function in (("middle", "MEDIAN(cost)"), ("most", "MAX(cost)")):
+        propose(repository, name, ("COUNT(*) AS n, SUM(cost)", function))
+    merge(repository)
+    propose(repository, "least", ("COUNT(*) AS n, SUM(cost)", "MIN(cost)"))
+
+    result = ccd(repository, "policy", "history", "--json")
+
+    (risk,) = json.loads(result.stdout)["risks"]
+    assert (result.exit_code, risk["kind"], risk["datasets"]) == (30, "numbers", ["alpha/visits", "bravo/visits"])
+    *before, now = risk["differs"]
+    assert now == "least tells min(cost)"
+    assert sorted(before) == [
+        "middle tells quantile_cont(cost, 0.5)",
+        "most tells max(cost)",
+        "visits-by-ward tells sum(cost)",
+    ]
+    assert before[0].startswith(risk["earlier"]["workflow"])
+    assert "look at all of it" in risk["fix"]
