@@ -7,7 +7,7 @@ row counts, and single bits that end the run. What is revealed is what `plan.dis
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -52,6 +52,9 @@ class StepReport:
     seconds: float = 0.0
     rounds: int = 0
     bytes_sent: int = 0
+    put_in: tuple[
+        tuple[str, int], ...
+    ] = ()  # this party's own inputs that were shared: how many rows the others see of each
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ def execute(
         walk.run(steps)
         seconds = time.monotonic() - started
         cost = Cost(network.rounds - rounds, network.bytes_sent - size_bytes)
-        walk.tell(_done(steps[0], cost, seconds))
+        put_in = tuple((step.name, walk.put_in[step.name]) for step in steps if step.name in walk.put_in)
+        walk.tell(replace(_done(steps[0], cost, seconds), put_in=put_in))
     return Execution(walk.answer(), tuple(walk.reports))
 
 
@@ -121,6 +125,7 @@ class _Walk:
     pair: CheetahParty | None = None  # in the place of `party`, if the protocol is of two
     shared: dict[str, SecretTable] = field(default_factory=dict)
     clear: dict[str, pa.Table] = field(default_factory=dict)
+    put_in: dict[str, int] = field(default_factory=dict)  # rows of this party's own, by ShareStep
     watch: Watch = field(default_factory=Watch)
     reports: list[StepReport] = field(default_factory=list)
 
@@ -210,10 +215,12 @@ class _Walk:
         assert self.plan.mpc is not None
         tables = [self._input_of(step) for step in steps]
         mine, wanted = {}, bounds(self.plan)
-        for step in steps:
+        for step, table in zip(steps, tables, strict=True):
             if step.party == self.me:
+                n_rows = rounded_up(max(self.clear[step.source].num_rows, table.at_least), table.padding)
+                self.put_in[step.name] = n_rows
                 if is_held_whole(self.plan):
-                    check_wholes(self.plan, step, self._n_shared(step), self.engine)
+                    check_wholes(self.plan, step, n_rows, self.engine)
                 encoded = encode(self.clear[step.source], step.schema, step.texts)
                 check_within(encoded, self.plan, step)
                 check_bounds(encoded, step, wanted)
@@ -229,11 +236,6 @@ class _Walk:
         return InputTable(
             step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least, step.order
         )
-
-    def _n_shared(self, step: ShareStep) -> int:
-        """Return how many rows the compute parties are about to see."""
-        at_least = self._rows_without_conditions(step) if step.hides_filters else 0
-        return rounded_up(max(self.clear[step.source].num_rows, at_least), step.padding)
 
     def _rows_without_conditions(self, step: ShareStep) -> int:
         (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)

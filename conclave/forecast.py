@@ -2,7 +2,8 @@
 
 Costs of oblivious steps are sums of what grows with the rows, with their logarithm and, where every pair of rows is
 looked at, with their product; so three small rehearsals tell them. Only what depends on the data is a guess: how many
-rows pass an owner's own conditions, and how many pairs there are of keys that somebody sees.
+rows an owner's own conditions and groups leave, as long as that is not known, and how many pairs there are of keys that
+somebody sees.
 """
 
 import math
@@ -31,11 +32,12 @@ class Forecast:
     seconds: float
 
 
-def forecast(plan: Plan, rows: Mapping[str, int]) -> dict[str, Forecast]:
-    """Return, by step, what a plan costs if its datasets have so many `rows`."""
+def forecast(plan: Plan, rows: Mapping[str, int], put_in: Mapping[str, int] | None = None) -> dict[str, Forecast]:
+    """Return, by step, what a plan costs if its datasets have so many `rows`, or of ShareSteps in `put_in` so many were put in."""
     if plan.mpc is not None and plan.mpc.protocol != "replicated3":
         return {}  # nobody has measured another
-    shared = {step.name: _rows_shared(step, plan, rows) for step in plan.steps if isinstance(step, ShareStep)}
+    shares = [step for step in plan.steps if isinstance(step, ShareStep)]
+    shared = {step.name: _rows_shared(step, plan, rows) for step in shares} | dict(put_in or {})
     most = max(shared.values(), default=0)
     if most <= _REHEARSED[-1]:
         costs = [rehearse(plan, shared)] * 3

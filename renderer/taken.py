@@ -11,7 +11,7 @@ from conclave.forecast import Forecast
 from conclave.plan.show import size
 
 _UNITS = ("rounds", "bytes", "seconds")
-_CAPTION = "bytes are all parties' together; estimated as if owners' conditions and groups left out no row"
+_CAPTION = "bytes are all parties' together; estimated for as many rows as owners have put into MPC"
 
 
 @dataclass(frozen=True)

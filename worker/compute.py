@@ -241,6 +241,8 @@ def _execute(
             rounds=step.rounds,
             bytes_sent=step.bytes_sent,
         )
+        for name, rows in step.put_in:
+            log.event("put into MPC", step=name, rows=rows)
 
     try:
         own = noise_key(key, agreement)

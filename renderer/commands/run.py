@@ -1,6 +1,7 @@
 """`ccd run`: execute the rendered manifests on this machine."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -73,13 +74,13 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
     with Progress(console, local.party_of) as progress:
         ended = _interruptible(local, progress, keep)
     print_ended(ended, local, console)
-    _print_taken(plan, ended, console)
+    _print_taken(plan, ended, progress.put_in, console)
     if keep:
         console.print(f"kept      {local.pods}", soft_wrap=True)
     return ended
 
 
-def _print_taken(plan: Plan, ended: Ended, console: Console) -> None:
+def _print_taken(plan: Plan, ended: Ended, put_in: Mapping[str, int], console: Console) -> None:
     """Print what the steps took beside what they were estimated to: with policies that change no step of the plan."""
     manifest = ended.filed.manifest or {}
     if ended.was_done or ended.exit_code != 0 or manifest.get("plan") != digest(plan):
@@ -87,7 +88,7 @@ def _print_taken(plan: Plan, ended: Ended, console: Console) -> None:
     statements = [party["statement"] for party in manifest["parties"] if party["statement"]]
     rows = {each["dataset"]: each["rows"] for statement in statements for each in statement["data"]}
     console.print()
-    console.print(table_of_taken(taken_of(manifest, forecast(plan, rows))))
+    console.print(table_of_taken(taken_of(manifest, forecast(plan, rows, put_in))))
 
 
 def _interruptible(local: Local, watch: Observer, keep: bool) -> Ended:

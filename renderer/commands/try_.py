@@ -134,7 +134,8 @@ def try_query(
     seconds = time.monotonic() - started
     execution = executions[trial.plan.query.recipients[0]]
     assert execution.answer is not None
-    steps = taken_in(executions.values(), forecast(trial.plan, trial.rows()))
+    put_in = dict(each for execution in executions.values() for report in execution.steps for each in report.put_in)
+    steps = taken_in(executions.values(), forecast(trial.plan, trial.rows(), put_in))
     rows = rows_of(execution.answer)
     columns = tuple(field.name for field in trial.plan.answer)
     if as_json:

@@ -33,6 +33,9 @@ class Progress:
     party_of: Mapping[str, str]  # by the Job's name
     started: float = field(default_factory=time.monotonic)
     parties: dict[str, PartyProgress] = field(default_factory=dict)
+    put_in: dict[str, int] = field(
+        default_factory=dict
+    )  # rows, by the step that shares them, as their owners' workers say
     _live: Live | None = None
 
     def __post_init__(self) -> None:
@@ -86,6 +89,10 @@ class Progress:
             is_new = is_done and step not in progress.steps
             progress.steps |= {step} if is_done else set()
             return f"did {progress.doing}" if is_new else ""
+        if name == "put into MPC":
+            if isinstance(rows := event.get("rows"), int):
+                self.put_in[str(event.get("step"))] = rows
+            return ""
         progress.doing = name
         what = event.get("what") or event.get("reason")
         return (f"{name}: {what}" if what else name) if name in TOLD else ""

@@ -30,7 +30,7 @@ def test_the_table_ends_with_the_sum_of_all_steps_and_says_what_was_estimated():
     console.print(table_of_taken(steps))
     text = console.export_text()
     (last,) = [line for line in text.splitlines() if line.startswith("all")]
-    assert "estimated as if owners' conditions and groups left out no row" in " ".join(text.split())
+    assert "estimated for as many rows as owners have put into MPC" in " ".join(text.split())
     assert last.split() == ["all", "3", "20", "3.0", "kB", "4.0", "kB", "1.00", "s", "0.50", "s"]
 
 
@@ -52,6 +52,21 @@ def test_a_trial_shows_both_and_who_is_shown_keys_pays_less(tmp_path):
         assert step["actual"]["rounds"] == step["estimated"]["rounds"]
         assert step["actual"]["bytes"] == step["estimated"]["bytes"]
     assert joins[1]["actual"]["bytes"] * 3 < joins[0]["actual"]["bytes"]
+
+
+def test_what_owners_have_put_in_is_what_is_estimated_for(tmp_path):
+    (tmp_path / "t.csv").write_text("k,v\n" + "".join(f"{n % 3},{n}\n" for n in range(3000)))
+    (tmp_path / "u.csv").write_text("k,v\n" + "".join(f"{n % 5},{n}\n" for n in range(2000) if n % 4))
+    given = ["try", "SELECT k, SUM(v) AS s FROM t WHERE v > 10 GROUP BY k", "--json"]
+    given += ["--table", f"t=alpha:{tmp_path}/t.csv,bravo:{tmp_path}/u.csv"]
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == 0, result.output
+    steps = [step for step in json.loads(result.stdout)["steps"] if step["kind"] == "mpc"]
+    assert sum(step["actual"]["bytes"] for step in steps) > 0
+    for step in steps:  # 3 and 5 groups of thousands of rows
+        assert [step["actual"][unit] for unit in ("rounds", "bytes")] == [
+            step["estimated"][unit] for unit in ("rounds", "bytes")
+        ]
 
 
 def test_a_column_that_is_not_there_or_a_party_that_does_not_compute_is_refused(tmp_path):

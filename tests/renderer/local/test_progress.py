@@ -48,3 +48,11 @@ def test_a_terminal_shows_where_each_party_is():
     text = shown(ContainerStarted(*WHO, 1), line(event="step", name="m3", kind="mpc", is_done=False), terminal=True)
     assert "alpha" in text
     assert "m3: mpc" in text
+
+
+def test_how_many_rows_are_put_in_is_kept_and_takes_no_line():
+    with Progress(Console(file=io.StringIO()), {"run-alpha": "alpha"}) as progress:
+        progress(line(event="put into MPC", step="s1", rows=16))
+        progress(line(event="put into MPC", step="s2", rows="many"))
+    assert progress.put_in == {"s1": 16}
+    assert progress.console.file.getvalue() == ""
