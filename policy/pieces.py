@@ -1,0 +1,225 @@
+"""Whether conditions leave what is aggregated in one piece: of two values that are left, a sum says how often the one comes.
+
+`AVG(days) … WHERE days IN (0, 387) GROUP BY ward` has enough patients in each ward, and is more than 0 where whoever stayed
+387 days was: a small number of rows, told beside others' zeros. So under a minimum conditions leave an aggregated column
+one value, or all between two limits that are far enough apart: more values than subjects are asked for, which the sums,
+spreads and extremes of so many rows cannot be solved for, or half of those that bounds allow. Fewer single values than that
+may be left out. A sum's rows are not grouped by what is computed of it, nor do any meet by it what a recipient has
+brought. How often a flag is set is for the data to say, and its owner to grant.
+"""
+
+import datetime
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import chain, combinations
+from typing import Any
+
+from conclave.ir.expressions import Call, Column, Expression, IsNull, Literal, Not, names_in, operands
+from conclave.ir.nodes import Aggregate, AggregateOutput, Collect, Concat, Join, Node, field_of
+from conclave.ir.show import show_expression
+from conclave.ir.types import Date, Decimal, Integer, Type
+from conclave.ir.walk import nodes_in, scans_in
+from policy.composed import Columns, Composition, Made
+from policy.document import Policy
+from policy.domain import ANY, Domain, comparison, passed, positive
+from policy.made import Making
+from policy.mean import without_casts
+from policy.minimum import groupings, least_of
+from policy.narrowed import Bounds, bounds_of, chosen_by, conditions_in, exact, ways_to
+from policy.picked_values import subjects_of
+from policy.verdict import Reason
+
+_NO_SUMS = ("min", "max", "quantile_cont", "quantile_disc", "count")  # of different values
+
+
+def check_pieces(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield a refusal for each dataset with a minimum of which conditions leave few values of what is aggregated."""
+    tracing = _Tracing(bounds_of(root, policies), subjects_of(root, policies), frozenset(root.recipients))
+    for dataset, nodes in sorted(groupings(root, policies).items()):
+        policy = policies[dataset]
+        asked = ((node, output) for node in nodes for output in node.outputs if output.over is not None)
+        told = ((node, output, tracing.problem(node, output, least_of(policy))) for node, output in asked)
+        node, output, problem = next((each for each in told if each[2]), (None, None, ""))
+        if node is None or output is None:
+            continue
+        yield Reason(
+            code="minimum-not-countable",
+            dataset=dataset,
+            version=policy.metadata.version,
+            clause="spec.minimum.subjects",
+            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
+            what=f"{problem} leaves few values of what {output.function}({output.over}) is of: how many rows of {dataset} have the"
+            " one, be it of one subject, follows from it",
+            where=output.at or node.at,
+            fix="let conditions on what is aggregated be a range of many values, and join and group by other columns; or ask for COUNT",
+        )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An aggregate, and what its values are made of."""
+
+    node: Aggregate
+    columns: Columns
+    ways: frozenset[tuple[int, str]]  # relations' columns, by the relations' ids
+    adds: bool
+
+
+@dataclass
+class _Tracing:
+    bounds: Bounds
+    subjects: Columns
+    recipients: frozenset[str]
+    composition: Composition = field(default_factory=Composition)
+    making: Making = field(default_factory=Making)
+
+    def problem(self, node: Aggregate, output: AggregateOutput, least: int) -> str:
+        """Return what leaves few values of a column that is aggregated; "" if nothing does."""
+        assert output.over is not None
+        if output.function == "count" and not output.is_distinct:
+            return ""
+        columns = self._matched(node.source, self.composition.values(node.source, output.over) - self.subjects)
+        ways = frozenset((id(at), name) for at, name in ways_to(node.source, output.over))
+        asked = _Asked(node, columns, ways, output.function not in _NO_SUMS)
+        for each in (node, *nodes_in(node.source)):
+            if text := self._by_key(each, asked):
+                return text
+        return self._by_conditions(asked, output.over, least)
+
+    def _by_key(self, node: Node, asked: _Asked) -> str:
+        """Return by what rows are grouped, meet or are put together that is made of what is aggregated."""
+        match node:
+            case Aggregate(source, keys):
+                return next((f"the key {key}" for key in keys if not self._may_group(source, key, asked)), "")
+            case Join(left, right, on):
+                sides = ((left, right, a, b) for a, b in on), ((right, left, b, a) for a, b in on)
+                own = (
+                    a for side, other, a, b in chain(*sides) if self._is_of(side, a, asked) and self._is_told(other, b)
+                )
+                return next((f"the join by {name} with rows of who is told" for name in own), "")
+            case Concat(parts):
+                for one, other in combinations(parts, 2):
+                    both = {scan.dataset for scan in scans_in(one)} & {scan.dataset for scan in scans_in(other)}
+                    read = (each for part in (one, other) for each in conditions_in(part))
+                    if both and any(self._is_of(source, name, asked) for source, c in read for name in names_in(c)):
+                        return "a UNION ALL of rows by conditions on it"
+        return ""
+
+    def _matched(self, node: Node, columns: Columns) -> Columns:
+        """Return columns, and those that rows hold the same of because they were joined by these."""
+        met = [
+            self.composition.made(join.left, a).of | self.composition.made(join.right, b).of
+            for join in nodes_in(node)
+            if isinstance(join, Join)
+            for a, b in join.on
+        ]
+        for _ in met:
+            columns = columns.union(*(each for each in met if each & columns)) - self.subjects
+        return columns
+
+    def _is_told(self, node: Node, name: str) -> bool:
+        """Whether a column holds something that a recipient has brought."""
+        tables = {table for table, _ in self.composition.made(node, name).of}
+        return any(scan.table in tables and scan.owner in self.recipients for scan in scans_in(node))
+
+    def _may_group(self, source: Node, key: str, asked: _Asked) -> bool:
+        made = self.composition.made(source, key)
+        if made.is_plain or not made.of & asked.columns:
+            return True
+        return not asked.adds and all(map(_is_of_functions, self.making.made(source, key)))
+
+    def _is_of(self, source: Node, name: str, asked: _Asked) -> bool:
+        is_value = (id(source), name) in asked.ways and not self.composition.made(source, name).of & self.subjects
+        return is_value or bool(self.composition.made(source, name).of & asked.columns)
+
+    def _by_conditions(self, asked: _Asked, over: str, least: int) -> str:
+        left: dict[str, Domain] = {}  # by column, what is no single value: those may be of another copy of it
+        for source, condition in (*conditions_in(asked.node.source), *chosen_by(asked.node.source, over)):
+            names = names_in(condition)
+            name = next(iter(names), "")
+            if len(names) != 1 or not self._is_of(source, name, asked):
+                continue  # of several columns: see `policy.picked_values`
+            found = _range(condition, name, asked.adds)
+            if found is None:
+                return show_expression(condition)
+            made, kind = self.composition.made(source, name), field_of(source, name).type
+            limits = self._limits(made)
+            if _number(found.meet(limits), kind) == 1:
+                continue
+            key = str(sorted(made.of)) if made.is_plain else name
+            left[key] = left.get(key, ANY).meet(found)
+            if not _is_wide(left[key], limits, kind, least):
+                return show_expression(condition)
+        return ""
+
+    def _limits(self, made: Made) -> Domain:
+        """Return between what the values lie of a column that is tables' own, or another in each part of a UNION ALL."""
+        bounds = [self.bounds.get(column) for column in made.of] if made.is_plain else [None]
+        known = [each for each in bounds if each is not None]
+        if len(known) < len(bounds):
+            return ANY
+        return Domain(low=min(low for low, _ in known), high=max(high for _, high in known))
+
+
+def _range(condition: Expression, name: str, adds: bool) -> Domain | None:
+    """Return between what a condition leaves a column's values, all of them or all but some; None: it picks among them.
+
+    What leaves one value leaves nothing to tell apart, and what it leaves of another copy of the column is not known.
+    """
+    bare = positive(condition)
+    if isinstance(bare, IsNull) or (isinstance(bare, Not) and isinstance(bare.operand, IsNull)):
+        return ANY
+    found = passed([bare])
+    if found.others or len(found.domains) != 1:
+        is_pattern = _is_of_functions(bare.operand if isinstance(bare, Not) else bare)
+        return ANY if is_pattern and not adds else None
+    ((text, _), domain) = next(iter(found.domains.items()))
+    if domain.only is not None:
+        is_one = len(domain.only) == 1
+        return ANY if is_one and (text == name or not adds) else None
+    if text == name:
+        return domain
+    compared = comparison(bare)
+    return ANY if not adds and compared is not None and _is_of_functions(compared.term) else None
+
+
+def _is_of_functions(made: Expression) -> bool:
+    bare = without_casts(made)
+    return isinstance(bare, Column | Literal) or (isinstance(bare, Call) and all(map(_is_of_functions, operands(bare))))
+
+
+def _is_wide(domain: Domain, limits: Domain, kind: Type, least: int) -> bool:
+    """Whether many values lie within a domain."""
+    number, within = _number(domain.meet(limits), kind), _number(limits, kind)
+    if len(domain.never) >= least or domain.is_empty:
+        return False
+    return number is None or number > least or (within is not None and 2 * number >= within)
+
+
+def _number(domain: Domain, kind: Type) -> int | None:
+    """Return how many values a domain has; None: any number."""
+    step = _step(kind)
+    if step is None or not _is_end(domain.low) or not _is_end(domain.high):
+        return None
+    low, high = _place(domain.low) / step, _place(domain.high) / step
+    first, last = math.ceil(low), math.floor(high)
+    first += first == low and not domain.low_passes
+    last -= last == high and not domain.high_passes
+    all_between = replace(domain, never=frozenset())
+    return last - first + 1 - sum(all_between.passes(value) for value in domain.never)
+
+
+def _is_end(value: Any) -> bool:
+    return isinstance(value, datetime.date) or (value is not None and math.isfinite(value))
+
+
+def _place(value: Any) -> Fraction:
+    return Fraction(value.toordinal()) if isinstance(value, datetime.date) else exact(value)
+
+
+def _step(kind: Type) -> Fraction | None:
+    if isinstance(kind, Decimal):
+        return Fraction(1, 10**kind.scale)
+    return Fraction(1) if isinstance(kind, Integer | Date) else None
