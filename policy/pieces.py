@@ -4,8 +4,8 @@
 387 days was: a small number of rows, told beside others' zeros. So under a minimum conditions leave an aggregated column
 one value, or all between two limits that are far enough apart: more values than subjects are asked for, which the sums,
 spreads and extremes of so many rows cannot be solved for, or half of those that bounds allow. Fewer single values than that
-may be left out. A sum's rows are not grouped by what is computed of it, nor do any meet by it what a recipient has
-brought. How often a flag is set is for the data to say, and its owner to grant.
+may be left out. A sum's rows are not grouped by what is computed of it, and do not meet by it what a recipient has
+brought, or what a condition picks but by one value. How often a flag is set is for the data to say, and its owner to grant.
 """
 
 import datetime
@@ -63,7 +63,9 @@ class _Asked:
 
     node: Aggregate
     columns: Columns
+    beside: Columns  # of tables that are looked up by such values, and so say something of these
     ways: frozenset[tuple[int, str]]  # relations' columns, by the relations' ids
+    subjects: Columns
     adds: bool
 
 
@@ -80,9 +82,12 @@ class _Tracing:
         assert output.over is not None
         if output.function == "count" and not output.is_distinct:
             return ""
-        columns = self._matched(node.source, self.composition.values(node.source, output.over) - self.subjects)
+        subjects = self._matched(node.source, self.subjects)
+        values = self.composition.values(node.source, output.over) - subjects
+        columns = self._matched(node.source, values) - subjects
+        beside = frozenset[tuple[str, str]]() if output.is_distinct else self._beside(node.source, values, columns)
         ways = frozenset((id(at), name) for at, name in ways_to(node.source, output.over))
-        asked = _Asked(node, columns, ways, output.function not in _NO_SUMS)
+        asked = _Asked(node, columns, beside, ways, subjects, output.function not in _NO_SUMS)
         for each in (node, *nodes_in(node.source)):
             if text := self._by_key(each, asked):
                 return text
@@ -116,8 +121,24 @@ class _Tracing:
             for a, b in join.on
         ]
         for _ in met:
-            columns = columns.union(*(each for each in met if each & columns)) - self.subjects
+            columns = columns.union(*(each for each in met if each & columns))
         return columns
+
+    def _beside(self, node: Node, values: Columns, columns: Columns) -> Columns:
+        """Return the other columns of tables that rows are joined with by what is aggregated."""
+        found: set[tuple[str, str]] = set()
+        for join in (each for each in nodes_in(node) if isinstance(each, Join)):
+            sides = (
+                ((join.left, join.right, a, b) for a, b in join.on),
+                ((join.right, join.left, b, a) for a, b in join.on),
+            )
+            for side, other, a, _ in chain(*sides):
+                scans = scans_in(other)
+                if self.composition.made(side, a).of & columns and not {t for t, _ in values} & {
+                    s.table for s in scans
+                }:
+                    found |= {(scan.table, f.name) for scan in scans for f in scan.schema}
+        return frozenset(found) - columns
 
     def _is_told(self, node: Node, name: str) -> bool:
         """Whether a column holds something that a recipient has brought."""
@@ -131,7 +152,7 @@ class _Tracing:
         return not asked.adds and all(map(_is_of_functions, self.making.made(source, key)))
 
     def _is_of(self, source: Node, name: str, asked: _Asked) -> bool:
-        is_value = (id(source), name) in asked.ways and not self.composition.made(source, name).of & self.subjects
+        is_value = (id(source), name) in asked.ways and not self.composition.made(source, name).of & asked.subjects
         return is_value or bool(self.composition.made(source, name).of & asked.columns)
 
     def _by_conditions(self, asked: _Asked, over: str, least: int) -> str:
@@ -139,6 +160,8 @@ class _Tracing:
         for source, condition in (*conditions_in(asked.node.source), *chosen_by(asked.node.source, over)):
             names = names_in(condition)
             name = next(iter(names), "")
+            if len(names) == 1 and self.composition.made(source, name).of & asked.beside and not _is_one(condition):
+                return show_expression(condition)
             if len(names) != 1 or not self._is_of(source, name, asked):
                 continue  # of several columns: see `policy.picked_values`
             found = _range(condition, name, asked.adds)
@@ -161,6 +184,13 @@ class _Tracing:
         if len(known) < len(bounds):
             return ANY
         return Domain(low=min(low for low, _ in known), high=max(high for _, high in known))
+
+
+def _is_one(condition: Expression) -> bool:
+    """Whether a condition leaves a column one value, or all that it has."""
+    found = passed([condition])
+    is_there = isinstance(condition, Not) and isinstance(condition.operand, IsNull)
+    return is_there or (not found.others and all(len(each.only or ()) == 1 for each in found.domains.values()))
 
 
 def _range(condition: Expression, name: str, adds: bool) -> Domain | None:
