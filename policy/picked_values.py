@@ -62,6 +62,7 @@ class _Tracing:
         values = [o.over for o in node.outputs if o.over is not None and (o.function != "count" or o.is_distinct)]
         if not values:
             return ""
+        subjects = self.composition.matched(node.source, subjects)
         watched = subjects.union(*(self.composition.values(node.source, name) for name in values))
         for each in (node, *nodes_in(node.source)):
             for text, read in self._deciding(each, subjects):

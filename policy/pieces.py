@@ -82,9 +82,9 @@ class _Tracing:
         assert output.over is not None
         if output.function == "count" and not output.is_distinct:
             return ""
-        subjects = self._matched(node.source, self.subjects)
+        subjects = self.composition.matched(node.source, self.subjects)
         values = self.composition.values(node.source, output.over) - subjects
-        columns = self._matched(node.source, values) - subjects
+        columns = self.composition.matched(node.source, values) - subjects
         beside = frozenset[tuple[str, str]]() if output.is_distinct else self._beside(node.source, values, columns)
         ways = frozenset((id(at), name) for at, name in ways_to(node.source, output.over))
         asked = _Asked(node, columns, beside, ways, subjects, output.function not in _NO_SUMS)
@@ -111,18 +111,6 @@ class _Tracing:
                     if both and any(self._is_of(source, name, asked) for source, c in read for name in names_in(c)):
                         return "a UNION ALL of rows by conditions on it"
         return ""
-
-    def _matched(self, node: Node, columns: Columns) -> Columns:
-        """Return columns, and those that rows hold the same of because they were joined by these."""
-        met = [
-            self.composition.made(join.left, a).of | self.composition.made(join.right, b).of
-            for join in nodes_in(node)
-            if isinstance(join, Join)
-            for a, b in join.on
-        ]
-        for _ in met:
-            columns = columns.union(*(each for each in met if each & columns))
-        return columns
 
     def _beside(self, node: Node, values: Columns, columns: Columns) -> Columns:
         """Return the other columns of tables that rows are joined with by what is aggregated."""

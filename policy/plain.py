@@ -34,7 +34,7 @@ from conclave.ir.nodes import (
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression, show_node
 from conclave.ir.types import Boolean
-from conclave.ir.walk import conjuncts, nodes_in, scans_in
+from conclave.ir.walk import conjuncts, scans_in
 from conclave.plan.unique import unique_side
 from policy.composed import Composition
 from policy.document import Policy
@@ -102,7 +102,7 @@ class _Reading:
     root: Collect
     policies: Mapping[str, Policy]
     read: set[str] = field(default_factory=set)
-    equal: list[set[tuple[str, str]]] = field(default_factory=list)  # tables' columns, by which rows are joined
+    composition: Composition = field(default_factory=Composition)
 
     def check(self) -> None:
         """Return if the query is plain.
@@ -110,7 +110,6 @@ class _Reading:
         Raises:  NotPlain with the first thing that makes it another, from the answer down.
         """
         node: Node = self.root.source
-        self.equal += (each for join in nodes_in(node) if isinstance(join, Join) for each in self._met(join))
         while isinstance(node, Project | Filter | Sort | Limit | Noise):
             node = node.source
         if not isinstance(node, Aggregate):
@@ -204,17 +203,9 @@ class _Reading:
             if origin is None or not origin.is_stored:
                 raise NotPlain("tables are joined by what the query computes", node.at, _AS_IT_IS)
 
-    def _met(self, join: Join) -> Iterator[set[tuple[str, str]]]:
-        """Yield the stored columns that are equal in the rows of a join."""
-        composition = Composition()
-        for a, b in join.on:
-            yield {*composition.made(join.left, a).of, *composition.made(join.right, b).of}
-
     def _is_subject(self, origin: Origin) -> bool:
         """Whether the column says whom rows are about, tells such rows apart, or is joined with one that does."""
-        same = {(origin.table, origin.column)}
-        for _ in self.equal:
-            same = same.union(*(each for each in self.equal if each & same))
+        same = self.composition.matched(self.root, frozenset({(origin.table, origin.column)}))
         return any(self._marks(scan, column) for scan in scans_in(self.root) for t, column in same if t == scan.table)
 
     def _marks(self, scan: Scan, name: str) -> bool:
