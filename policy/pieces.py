@@ -17,10 +17,22 @@ from itertools import chain, combinations
 from typing import Any
 
 from conclave.ir.expressions import Call, Column, Expression, IsNull, Literal, Not, names_in, operands
-from conclave.ir.nodes import Aggregate, AggregateOutput, Collect, Concat, Join, Node, field_of
+from conclave.ir.nodes import (
+    Aggregate,
+    AggregateOutput,
+    Collect,
+    Concat,
+    Filter,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Sort,
+    field_of,
+)
 from conclave.ir.show import show_expression
 from conclave.ir.types import Date, Decimal, Integer, Type
-from conclave.ir.walk import nodes_in, scans_in
+from conclave.ir.walk import conjuncts, length_of, nodes_in, scans_in, substitute
 from policy.composed import Columns, Composition, Made
 from policy.document import Policy
 from policy.domain import ANY, Domain, comparison, passed, positive
@@ -31,6 +43,7 @@ from policy.narrowed import Bounds, bounds_of, chosen_by, conditions_in, exact, 
 from policy.picked_values import subjects_of
 from policy.verdict import Reason
 
+_MOST_PARTS = 200  # of a condition that is followed further
 _NO_SUMS = ("min", "max", "quantile_cont", "quantile_disc", "count")  # of different values
 
 
@@ -100,9 +113,11 @@ class _Tracing:
                 return next((f"the key {key}" for key in keys if not self._may_group(source, key, asked)), "")
             case Join(left, right, on):
                 sides = ((left, right, a, b) for a, b in on), ((right, left, b, a) for a, b in on)
-                own = (
-                    a for side, other, a, b in chain(*sides) if self._is_of(side, a, asked) and self._is_told(other, b)
-                )
+                met = [(side, other, a, b) for side, other, a, b in chain(*sides) if self._is_of(side, a, asked)]
+                keys = ((a, key) for side, other, a, b in met for key in ((side, a), (other, b)))
+                if name := next((a for a, key in keys if not self._is_as_it_is(*key, asked)), ""):
+                    return f"the join by {name}"
+                own = (a for _, other, a, b in met if self._is_told(other, b))
                 return next((f"the join by {name} with rows of who is told" for name in own), "")
             case Concat(parts):
                 for one, other in combinations(parts, 2):
@@ -139,13 +154,16 @@ class _Tracing:
             return True
         return not asked.adds and all(map(_is_of_functions, self.making.made(source, key)))
 
+    def _is_as_it_is(self, source: Node, name: str, asked: _Asked) -> bool:
+        return self.composition.made(source, name).is_plain or (id(source), name) in asked.ways
+
     def _is_of(self, source: Node, name: str, asked: _Asked) -> bool:
         is_value = (id(source), name) in asked.ways and not self.composition.made(source, name).of & asked.subjects
         return is_value or bool(self.composition.made(source, name).of & asked.columns)
 
     def _by_conditions(self, asked: _Asked, over: str, least: int) -> str:
         left: dict[str, Domain] = {}  # by column, what is no single value: those may be of another copy of it
-        for source, condition in (*conditions_in(asked.node.source), *chosen_by(asked.node.source, over)):
+        for source, condition in self._conditions(asked, over):
             names = names_in(condition)
             name = next(iter(names), "")
             if len(names) == 1 and self.composition.made(source, name).of & asked.beside and not _is_one(condition):
@@ -165,6 +183,12 @@ class _Tracing:
                 return show_expression(condition)
         return ""
 
+    def _conditions(self, asked: _Asked, over: str) -> Iterator[tuple[Node, Expression]]:
+        """Yield what decides about an aggregate's rows and values, said by columns that are not computed from others."""
+        for source, condition in (*conditions_in(asked.node.source), *chosen_by(asked.node.source, over)):
+            below, unfolded = _unfolded(source, condition)
+            yield from ((below, each) for each in conjuncts(positive(unfolded)))
+
     def _limits(self, made: Made) -> Domain:
         """Return between what the values lie of a column that is tables' own, or another in each part of a UNION ALL."""
         bounds = [self.bounds.get(column) for column in made.of] if made.is_plain else [None]
@@ -172,6 +196,28 @@ class _Tracing:
         if len(known) < len(bounds):
             return ANY
         return Domain(low=min(low for low, _ in known), high=max(high for _, high in known))
+
+
+def _unfolded(source: Node, condition: Expression) -> tuple[Node, Expression]:
+    """Return a condition as what it says of a relation further down that its columns are from, as they are there."""
+    while True:
+        names = names_in(condition)
+        match source:
+            case Filter(below) | Sort(below) | Limit(below):
+                source = below
+            case Aggregate(below, keys) if names <= set(keys):
+                source = below
+            case Project(below, outputs):
+                made = {output.name: output.expression for output in outputs if output.name in names}
+                if sum(map(length_of, made.values())) > _MOST_PARTS:
+                    return source, condition
+                source, condition = below, substitute(condition, made)
+            case Join(left, right) if how := next(
+                (n for n in (left, right) if names <= {f.name for f in n.schema}), None
+            ):
+                source = how
+            case _:
+                return source, condition
 
 
 def _is_one(condition: Expression) -> bool:
@@ -187,12 +233,12 @@ def _range(condition: Expression, name: str, adds: bool) -> Domain | None:
     What leaves one value leaves nothing to tell apart, and what it leaves of another copy of the column is not known.
     """
     bare = positive(condition)
-    if isinstance(bare, IsNull) or (isinstance(bare, Not) and isinstance(bare.operand, IsNull)):
-        return ANY
+    operand = bare.operand if isinstance(bare, Not) else bare
+    if isinstance(operand, IsNull):
+        return ANY if isinstance(without_casts(operand.operand), Column) else None
     found = passed([bare])
     if found.others or len(found.domains) != 1:
-        is_pattern = _is_of_functions(bare.operand if isinstance(bare, Not) else bare)
-        return ANY if is_pattern and not adds else None
+        return ANY if _is_of_functions(operand) and not adds else None
     ((text, _), domain) = next(iter(found.domains.items()))
     if domain.only is not None:
         is_one = len(domain.only) == 1
