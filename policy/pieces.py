@@ -114,11 +114,11 @@ class _Tracing:
             case Join(left, right, on):
                 sides = ((left, right, a, b) for a, b in on), ((right, left, b, a) for a, b in on)
                 met = [(side, other, a, b) for side, other, a, b in chain(*sides) if self._is_of(side, a, asked)]
-                keys = ((a, key) for side, other, a, b in met for key in ((side, a), (other, b)))
-                if name := next((a for a, key in keys if not self._is_as_it_is(*key, asked)), ""):
-                    return f"the join by {name}"
-                own = (a for _, other, a, b in met if self._is_told(other, b))
-                return next((f"the join by {name} with rows of who is told" for name in own), "")
+                for side, other, a, b in met:
+                    if not self._is_as_it_is(side, a, asked) or not self._is_as_it_is(other, b, asked):
+                        return f"the join by {a}"
+                    if self._is_told(other, b):
+                        return f"the join by {a} with rows of who is told"
             case Concat(parts):
                 for one, other in combinations(parts, 2):
                     both = {scan.dataset for scan in scans_in(one)} & {scan.dataset for scan in scans_in(other)}
