@@ -49,7 +49,7 @@ def check_differencing(root: Collect, policies: Mapping[str, Policy]) -> Iterato
 
 
 def _counted_beside(root: Collect, groupings: list[Aggregate], dataset: str) -> set[str]:
-    """Return the datasets whose rows are in groups together with another's of the same table, and are read elsewhere, too.
+    """Return the datasets whose rows are in groups with another's of the same table, and are read elsewhere or as another table.
 
     Who alone is told may hold its own rows against all: they count for nobody.
     """
@@ -57,7 +57,8 @@ def _counted_beside(root: Collect, groupings: list[Aggregate], dataset: str) -> 
     tables = {scan.table for scan in scans if scan.dataset == dataset}
     others = (scan for scan in scans if scan.table in tables and {scan.owner} != set(root.recipients))
     together = {scan.dataset for scan in others} - {dataset}
-    pending, seen, elsewhere = list[Node]([root]), {id(node) for node in groupings}, set[str]()
+    elsewhere = {scan.dataset for scan in scans_in(root) if scan.table not in tables}
+    pending, seen = list[Node]([root]), {id(node) for node in groupings}
     while pending:
         node = pending.pop()
         if id(node) not in seen:
