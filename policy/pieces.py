@@ -168,6 +168,8 @@ class _Tracing:
             name = next(iter(names), "")
             if len(names) == 1 and self.composition.made(source, name).of & asked.beside and not _is_one(condition):
                 return show_expression(condition)
+            if len(names) > 1 and self._is_held_against_computed(source, names, asked):
+                return show_expression(condition)
             if len(names) != 1 or not self._is_of(source, name, asked):
                 continue  # of several columns: see `policy.picked_values`
             found = _range(condition, name, asked.adds)
@@ -182,6 +184,11 @@ class _Tracing:
             if not _is_wide(left[key], limits, kind, least):
                 return show_expression(condition)
         return ""
+
+    def _is_held_against_computed(self, source: Node, names: frozenset[str], asked: _Asked) -> bool:
+        """Whether one of the columns is aggregated, and another is computed: a constant from elsewhere, or as good as one."""
+        others = [name for name in names if not self._is_of(source, name, asked)]
+        return len(others) < len(names) and not all(self.composition.made(source, name).is_plain for name in others)
 
     def _conditions(self, asked: _Asked, over: str) -> Iterator[tuple[Node, Expression]]:
         """Yield what decides about an aggregate's rows and values, said by columns that are not computed from others."""

@@ -134,7 +134,7 @@ NOT_BY_SHAPE = {
 OF_FEW_VALUES = {
     "two-ends-left", "two-neighbours-left", "two-values-left", "two-values-left-by-a-copy",
     "two-values-left-by-a-lookup", "two-values-left-by-a-match", "two-values-left-by-a-rest",
-    "two-values-left-by-bounds", "two-values-left-by-many-others", "two-values-left-by-what-is-null",
+    "two-values-left-by-bounds", "two-values-left-by-distances", "two-values-left-by-many-others", "two-values-left-by-what-is-null",
     "two-values-left-to-count", "two-values-left-to-the-largest", "two-values-left-without-bounds",
     "two-values-left-to-plain-queries",
 }  # fmt: skip
