@@ -168,7 +168,7 @@ class _Tracing:
             name = next(iter(names), "")
             if len(names) == 1 and self.composition.made(source, name).of & asked.beside and not _is_one(condition):
                 return show_expression(condition)
-            if len(names) > 1 and self._is_held_against_computed(source, names, asked):
+            if len(names) > 1 and self._is_held_against_few(source, names, asked, least):
                 return show_expression(condition)
             if len(names) != 1 or not self._is_of(source, name, asked):
                 continue  # of several columns: see `policy.picked_values`
@@ -185,10 +185,13 @@ class _Tracing:
                 return show_expression(condition)
         return ""
 
-    def _is_held_against_computed(self, source: Node, names: frozenset[str], asked: _Asked) -> bool:
-        """Whether one of the columns is aggregated, and another is computed: a constant from elsewhere, or as good as one."""
+    def _is_held_against_few(self, source: Node, names: frozenset[str], asked: _Asked, least: int) -> bool:
+        """Whether an aggregated column is compared with one that has few values, or is computed: a constant, or as good as one."""
         others = [name for name in names if not self._is_of(source, name, asked)]
-        return len(others) < len(names) and not all(self.composition.made(source, name).is_plain for name in others)
+        made = {name: self.composition.made(source, name) for name in others}
+        numbers = (_number(self._limits(each), field_of(source, name).type) for name, each in made.items())
+        is_few = any(number is not None and number <= least for number in numbers)
+        return len(others) < len(names) and (is_few or not all(each.is_plain for each in made.values()))
 
     def _conditions(self, asked: _Asked, over: str) -> Iterator[tuple[Node, Expression]]:
         """Yield what decides about an aggregate's rows and values, said by columns that are not computed from others."""
