@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from conclave.ir.expressions import Case, Column, Expression, names_in, operands
-from conclave.ir.nodes import Aggregate, Node, Project, Scan
-from conclave.ir.walk import children
+from conclave.ir.nodes import Aggregate, Join, Node, Project, Scan
+from conclave.ir.walk import children, nodes_in
 from conclave.ir.window import Window
 from policy.mean import without_casts
 
@@ -48,6 +48,14 @@ class Composition:
             columns = (self.values(side, below) for side, below in read(node, name))
             self._valued[id(node), name] = frozenset[tuple[str, str]]().union(*columns)
         return self._valued[id(node), name]
+
+    def matched(self, node: Node, columns: Columns) -> Columns:
+        """Return tables' columns, and those that rows hold the same of because they are joined by these."""
+        joins = (each for each in nodes_in(node) if isinstance(each, Join))
+        met = [self.made(join.left, a).of | self.made(join.right, b).of for join in joins for a, b in join.on]
+        for _ in met:
+            columns = columns.union(*(each for each in met if each & columns))
+        return columns
 
     def _made(self, node: Node, name: str) -> Made:
         match node:

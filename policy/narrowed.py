@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from conclave.ir.expressions import Column, Compare, Expression, IsNull, Not, names_in
-from conclave.ir.nodes import Aggregate, Filter, Join, Node, Project
+from conclave.ir.nodes import Aggregate, Collect, Filter, Join, Node, Project
 from conclave.ir.show import show_expression
-from conclave.ir.walk import conjuncts, nodes_in
+from conclave.ir.walk import conjuncts, nodes_in, scans_in
 from policy.comparisons import constant_of
 from policy.composed import Composition, read
+from policy.document import Policy
 from policy.domain import positive
 from policy.mean import without_casts
 from policy.multiples import tests_in
@@ -51,9 +52,9 @@ class Narrowing:
             if text := self._keyed(each, column):
                 return text
         low, high = self.bounds[column]
-        limits = Limits(_exact(low), _exact(high))
+        limits = Limits(exact(low), exact(high))
         half = limits.width / 2
-        for source, condition in (*self._conditions(node.source), *self._chosen(node.source, name)):
+        for source, condition in (*conditions_in(node.source), *chosen_by(node.source, name)):
             if column not in self.composition.computed(source, condition).of:
                 continue
             left = self._limits(source, condition, limits)
@@ -75,25 +76,6 @@ class Narrowing:
                 )
         return ""
 
-    def _conditions(self, node: Node) -> Iterator[tuple[Node, Expression]]:
-        for each in nodes_in(node):
-            if isinstance(each, Filter):
-                yield from ((each.source, condition) for condition in conjuncts(each.predicate))
-
-    def _chosen(self, node: Node, name: str) -> Iterator[tuple[Node, Expression]]:
-        """Yield the conditions of each CASE that a column is computed by."""
-        pending, seen = [(node, name)], set[tuple[int, str]]()
-        while pending:
-            at, made = pending.pop()
-            if (id(at), made) in seen:
-                continue
-            seen.add((id(at), made))
-            if isinstance(at, Project):
-                expression = next(output.expression for output in at.outputs if output.name == made)
-                for test in tests_in(expression):
-                    yield from ((at.source, condition) for condition in conjuncts(test))
-            pending += read(at, made)
-
     def _limits(self, source: Node, condition: Expression, before: Limits) -> Limits | None:
         """Return between what a condition leaves the values of the one column that it reads; None: it picks some."""
         names = names_in(condition)
@@ -108,13 +90,53 @@ class Narrowing:
                     return None
                 match operator:
                     case "<" | "<=":
-                        return replace(before, high=min(before.high, _exact(constant)))
+                        return replace(before, high=min(before.high, exact(constant)))
                     case ">" | ">=":
-                        return replace(before, low=max(before.low, _exact(constant)))
+                        return replace(before, low=max(before.low, exact(constant)))
                     case "<>":
                         return replace(before, n_out=before.n_out + 1)
         return None
 
 
-def _exact(number: float | decimal.Decimal) -> Fraction:
+def bounds_of(root: Collect, policies: Mapping[str, Policy]) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return between what the tables' numbers lie, by their owners' policies: all of them together."""
+    found: dict[tuple[str, str], tuple[float, float]] = {}
+    for scan in scans_in(root):
+        columns = policies[scan.dataset].spec.columns if scan.dataset in policies else {}
+        for each in scan.schema:
+            if each.name in columns and (bounds := columns[each.name].bounds) is not None:
+                low, high = found.get((scan.table, each.name), bounds)
+                found[scan.table, each.name] = min(low, bounds[0]), max(high, bounds[1])
+    return found
+
+
+def conditions_in(node: Node) -> Iterator[tuple[Node, Expression]]:
+    """Yield what rows have to meet, one condition at a time, and the rows that each is asked of."""
+    for each in nodes_in(node):
+        if isinstance(each, Filter):
+            yield from ((each.source, condition) for condition in conjuncts(each.predicate))
+
+
+def chosen_by(node: Node, name: str) -> Iterator[tuple[Node, Expression]]:
+    """Yield the conditions of each CASE that a column is computed by."""
+    for at, made in ways_to(node, name):
+        if isinstance(at, Project):
+            expression = next(output.expression for output in at.outputs if output.name == made)
+            for test in tests_in(expression):
+                yield from ((at.source, condition) for condition in conjuncts(test))
+
+
+def ways_to(node: Node, name: str) -> Iterator[tuple[Node, str]]:
+    """Yield a relation's column, and those below that its values are made of."""
+    pending, seen = [(node, name)], set[tuple[int, str]]()
+    while pending:
+        at, made = pending.pop()
+        if (id(at), made) not in seen:
+            seen.add((id(at), made))
+            yield at, made
+            pending += read(at, made)
+
+
+def exact(number: float | decimal.Decimal) -> Fraction:
+    """Return a number as it is written."""
     return Fraction(str(number))

@@ -25,7 +25,7 @@ from policy.verdict import Reason
 
 def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum of which a query could keep one value among zeros."""
-    tracing, marked = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients)), _subjects(root, policies)
+    tracing, marked = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients)), subjects_of(root, policies)
     for dataset, nodes in sorted(groupings(root, policies).items()):
         found = ((node, tracing.picking(node, marked)) for node in nodes)
         node, condition = next(((node, each) for node, each in found if each), (None, ""))
@@ -44,7 +44,7 @@ def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterat
         )
 
 
-def _subjects(root: Collect, policies: Mapping[str, Policy]) -> Columns:
+def subjects_of(root: Collect, policies: Mapping[str, Policy]) -> Columns:
     """Return the columns that say whom rows are about."""
     asked = [(scan, policies[scan.dataset]) for scan in scans_in(root) if scan.dataset in policies]
     columns = ((scan.table, name, column) for scan, policy in asked for name, column in policy.spec.columns.items())
@@ -62,6 +62,7 @@ class _Tracing:
         values = [o.over for o in node.outputs if o.over is not None and (o.function != "count" or o.is_distinct)]
         if not values:
             return ""
+        subjects = self.composition.matched(node.source, subjects)
         watched = subjects.union(*(self.composition.values(node.source, name) for name in values))
         for each in (node, *nodes_in(node.source)):
             for text, read in self._deciding(each, subjects):

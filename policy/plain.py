@@ -2,12 +2,12 @@
 
 `minimum` alone lets queries compute what they like of rows, and refuses the shapes that are known to single a person out of
 many. `queries: plain` turns this round: it names the shapes that are let in, and the argument for them is short. Every
-dataset is read once; a condition is of one column and constants, and never of the person; tables are joined by one column
-of each as it is, none of them a recipient's, so that a row finds one of the other table at most; rows are grouped once, by
-columns or by what a function makes of one; and aggregates are of columns as they are, of the table that looks others' rows
-up. So all numbers of a row of the answer are of the same rows: those of so many persons at least, whom nobody has picked by who they
-are, each of which counts once, by its stored value. What is computed of these numbers could be computed by whoever is
-shown them.
+dataset is read once; a condition is of one column and constants, and never of the person or of what numbers a person's rows;
+tables are joined by one column of each as it is, none of them a recipient's, so that a row finds one of the other table at
+most; rows are grouped once, by columns or by what a function makes of one; and aggregates are of columns as they are, of
+the table that looks others' rows up, of which conditions leave one value or a range (`policy.pieces`). So all numbers of a
+row of the answer are of the same rows: those of so many persons at least, whom nobody has picked by who they are, each of
+which counts once, by its stored value. What is computed of these numbers could be computed by whoever is shown them.
 
 What is left are answers of several workflows (`policy.across`), and what is known of the others from elsewhere.
 """
@@ -33,8 +33,10 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression, show_node
+from conclave.ir.types import Boolean
 from conclave.ir.walk import conjuncts, scans_in
 from conclave.plan.unique import unique_side
+from policy.composed import Composition
 from policy.document import Policy
 from policy.mean import without_casts
 from policy.verdict import Reason
@@ -100,6 +102,7 @@ class _Reading:
     root: Collect
     policies: Mapping[str, Policy]
     read: set[str] = field(default_factory=set)
+    composition: Composition = field(default_factory=Composition)
 
     def check(self) -> None:
         """Return if the query is plain.
@@ -201,15 +204,15 @@ class _Reading:
                 raise NotPlain("tables are joined by what the query computes", node.at, _AS_IT_IS)
 
     def _is_subject(self, origin: Origin) -> bool:
-        """Whether the column says whom rows are about, by any policy."""
-        return any(
-            scan.table == origin.table and scan.dataset in self.policies and self._marks(scan.dataset, origin.column)
-            for scan in scans_in(self.root)
-        )
+        """Whether the column says whom rows are about, tells such rows apart, or is joined with one that does."""
+        same = self.composition.matched(self.root, frozenset({(origin.table, origin.column)}))
+        return any(self._marks(scan, column) for scan in scans_in(self.root) for t, column in same if t == scan.table)
 
-    def _marks(self, dataset: str, name: str) -> bool:
-        column = self.policies[dataset].spec.columns.get(name)
-        return column is not None and bool(column.subject)
+    def _marks(self, scan: Scan, name: str) -> bool:
+        policy = self.policies.get(scan.dataset)
+        columns = policy.spec.columns if policy is not None else {}
+        subjects = {each for each, column in columns.items() if column.subject}
+        return name in subjects or (bool(subjects) and name in scan.unique)
 
     def _origin(self, node: Node, name: str, at: Position | None) -> Origin | None:
         """Return the stored column that a column is of; None if it is a constant.
@@ -253,4 +256,6 @@ class _Reading:
 def _is_of_functions(made: Expression) -> bool:
     """Whether nothing but functions, such as a date's year, is applied to a column."""
     made = without_casts(made)
-    return isinstance(made, Column | Literal) or (isinstance(made, Call) and all(map(_is_of_functions, operands(made))))
+    if isinstance(made, Call):
+        return not isinstance(made.type, Boolean) and all(map(_is_of_functions, operands(made)))
+    return isinstance(made, Column | Literal)

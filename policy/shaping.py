@@ -162,10 +162,13 @@ class Shaping:
         if left.is_of_both(lefts) and not _is_plain(node.right, self):
             repeated = repeated or f"{show_node(node)} picks pairs of rows"
         if node.how in ("semi", "anti"):
-            return replace(left, repeated=repeated)
+            met = {a for a, b in node.on if node.how == "semi" and b in right.subjects}
+            return replace(left, repeated=repeated, subjects=left.subjects | met)
         both = _beside([left, right])
         if node.how == "left":
-            both = replace(both, chosen=both.chosen | {f.name for f in node.right.schema}, own=left.own)
+            found = {b for a, b in node.on if a in left.subjects}
+            chosen = both.chosen | {f.name for f in node.right.schema}
+            both = replace(both, chosen=chosen, own=left.own, subjects=both.subjects | found)
         else:
             equal = {(a, b) for a, b in node.on if a in left.subjects or b in right.subjects}
             both = replace(both, subjects=both.subjects | {name for pair in equal for name in pair})

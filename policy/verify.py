@@ -28,6 +28,7 @@ from policy.personal import Personal
 from policy.persons import check_persons
 from policy.picked_sizes import check_picked_sizes
 from policy.picked_values import check_picked_values
+from policy.pieces import check_pieces
 from policy.plain import check_plain
 from policy.protections import obligations_of
 from policy.ranges import check_ranges
@@ -78,6 +79,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_weightings(plan.query, valid),
         *check_persons(plan.query, valid),
         *check_picked_values(plan.query, valid),
+        *check_pieces(plan.query, valid),
         *check_plain(plan.query, valid),
         *check_noise(plan, valid),
         *check_shared_sizes(plan, valid),

@@ -24,7 +24,7 @@ from policy.document import Policy
 from policy.made import Making
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of
-from policy.narrowed import Narrowing
+from policy.narrowed import Narrowing, bounds_of
 from policy.selections import picked
 from policy.verdict import Code, Reason
 
@@ -38,7 +38,7 @@ _NUMBER = ("", "*")  # of rows, as a factor
 
 def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum, sums over whose rows can tell of single ones."""
-    narrowing = Narrowing(_bounds(root, policies), Composition())
+    narrowing = Narrowing(bounds_of(root, policies), Composition())
     factors, making = _Factors(_of_two_values(root, policies), narrowing), Making()
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
@@ -191,18 +191,6 @@ def _of_two_values(root: Collect, policies: Mapping[str, Policy]) -> Mapping[tup
                 found[scan.table, each.name] = "may have two values, for want of bounds in its policy,"
             elif _steps(each.type, bounds[1] - bounds[0]) <= 1:
                 found[scan.table, each.name] = "has two values, by its policy's bounds,"
-    return found
-
-
-def _bounds(root: Collect, policies: Mapping[str, Policy]) -> dict[tuple[str, str], tuple[float, float]]:
-    """Return between what the tables' numbers lie, by their owners' policies: all of them together."""
-    found: dict[tuple[str, str], tuple[float, float]] = {}
-    for scan in scans_in(root):
-        columns = policies[scan.dataset].spec.columns if scan.dataset in policies else {}
-        for each in scan.schema:
-            if each.name in columns and (bounds := columns[each.name].bounds) is not None:
-                low, high = found.get((scan.table, each.name), bounds)
-                found[scan.table, each.name] = min(low, bounds[0]), max(high, bounds[1])
     return found
 
 

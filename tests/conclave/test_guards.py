@@ -66,6 +66,28 @@ CASES = {
         "SELECT ward, SUM(c) AS s FROM (SELECT ward, patient, SUM(cost) AS c FROM visits GROUP BY ward, patient) AS v GROUP BY ward",
         f"SELECT ward, SUM(cost) FROM visits GROUP BY ward {ENOUGH}",
     ),
+    "window functions number and add up groups that are there": (
+        """SELECT ward, NTILE(2) OVER (ORDER BY ward) AS t, LAG(COUNT(*), 1, 0) OVER (ORDER BY ward) AS l,
+        FIRST_VALUE(SUM(cost)) OVER (ORDER BY ward DESC) AS f, PERCENT_RANK() OVER (ORDER BY ward) AS p,
+        SUM(COUNT(*)) OVER (ORDER BY ward ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS r FROM visits GROUP BY ward""",
+        f"""SELECT ward, NTILE(2) OVER (ORDER BY ward), LAG(COUNT(*), 1, 0) OVER (ORDER BY ward),
+        FIRST_VALUE(SUM(cost)) OVER (ORDER BY ward DESC), PERCENT_RANK() OVER (ORDER BY ward),
+        SUM(COUNT(*)) OVER (ORDER BY ward ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM visits GROUP BY ward {ENOUGH}""",
+    ),
+    "all totals of groups are without those that are suppressed": (
+        "SELECT ward, SUM(n) AS t FROM (SELECT ward, cost < 99 AS k, COUNT(*) AS n FROM visits GROUP BY ward, k) AS v GROUP BY ROLLUP (ward)",
+        f"""SELECT ward, SUM(n) FROM (SELECT ward, COUNT(*) AS n FROM visits GROUP BY ward {ENOUGH}) AS v
+        GROUP BY ROLLUP (ward)""",
+    ),
+    "the first of the groups that are there": (
+        "SELECT ARG_MIN(ward, n) AS w, ARG_MAX(ward, n) AS m FROM (SELECT ward, COUNT(*) AS n FROM visits GROUP BY ward) AS v",
+        f"SELECT ARG_MIN(ward, n), ARG_MAX(ward, n) FROM (SELECT ward, COUNT(*) AS n FROM visits GROUP BY ward {ENOUGH}) AS v",
+    ),
+    "those who meet a condition": (
+        "SELECT ward, COUNT_IF(cost > 20) AS n, BOOL_OR(cost > 20) AS b FROM visits GROUP BY ward",
+        f"""SELECT ward, CASE WHEN COUNT(DISTINCT patient) FILTER (WHERE cost > 20) >= 3 THEN COUNT_IF(cost > 20) END,
+        CASE WHEN COUNT(DISTINCT patient) FILTER (WHERE cost > 20) >= 3 THEN TRUE END FROM visits GROUP BY ward {ENOUGH}""",
+    ),
     "a subquery over suppressed groups": (
         "SELECT COUNT(*) AS n FROM visits WHERE ward IN (SELECT ward FROM visits GROUP BY ward)",
         f"SELECT COUNT(*) FROM visits WHERE ward IN (SELECT ward FROM visits GROUP BY ward {ENOUGH})",

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import random
 from collections.abc import Iterator
+from typing import TypeVar
 
 import duckdb
 import pytest
@@ -24,6 +25,7 @@ STATISTICS = ("sum", "min", "max", "mean", "count", "group_key")
 Rows = list[dict[str, object]]
 Data = dict[str, Rows]
 Grants = dict[str, list[str]]
+T = TypeVar("T")
 
 
 class Queries:
@@ -32,7 +34,7 @@ class Queries:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
 
-    def pick(self, *choices: str) -> str:
+    def pick(self, *choices: T) -> T:
         return self.random.choice(choices)
 
     def query(self) -> str:
@@ -42,7 +44,11 @@ class Queries:
     def order(self, sql: str) -> str:
         names = sorted({f"c{n}" for n in range(4) if f" AS c{n}" in sql.split(" FROM ")[0]})
         by = ", ".join(names)
-        return self.pick("", "", f" ORDER BY {by} LIMIT 2", f" ORDER BY {by}") if names else ""
+        return (
+            self.pick("", "", f" ORDER BY {by} LIMIT 2", f" ORDER BY {by} LIMIT 2 OFFSET 1", f" ORDER BY {by}")
+            if names
+            else ""
+        )
 
     def combined(self) -> str:
         word = self.pick("UNION", "UNION ALL", "EXCEPT", "INTERSECT")
@@ -55,9 +61,10 @@ class Queries:
         if self.random.random() < 0.3:
             items = [self.value(sources), *[self.scalar(sources)] * self.random.randint(0, 1)]
             return f"SELECT {self.pick('', 'DISTINCT ')}{self.named(items)} FROM {text}{where}"
-        keys = [self.value(sources) for _ in range(self.random.randint(0, 1))]
+        keys = [self.value(sources) for _ in range(self.pick(0, 1, 0, 1, 2))]
         calls = [self.aggregate(sources) for _ in range(self.random.randint(0 if keys else 1, 2))]
-        group = f" GROUP BY {keys[0]}" if keys else ""
+        sets = self.pick(*["{}"] * 4, "ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())")
+        group = f" GROUP BY {sets.format(', '.join(keys))}" if keys else ""
         having = f" HAVING {self.aggregate(sources)} > 1" if self.random.random() < 0.2 else ""
         return f"SELECT {self.named([*keys, *calls])} FROM {text}{where}{group}{having}"
 
@@ -110,13 +117,20 @@ class Queries:
 
     def window(self, a: str, sources: tuple[str, ...]) -> str:
         by, order = self.column(*sources), self.column(*sources)
-        call = self.pick(f"SUM({a})", f"COUNT({a})", "COUNT(*)", f"MAX({a})", "RANK()", "DENSE_RANK()")
+        call = self.pick(
+            f"SUM({a})", f"COUNT({a})", "COUNT(*)", f"MAX({a})", "RANK()", "DENSE_RANK()", "PERCENT_RANK()", "CUME_DIST()",
+            "NTILE(2)", f"FIRST_VALUE({a})", f"LAG({a}, 1, 0)", f"LEAD({a})",
+        )  # fmt: skip
         over = self.pick(f"PARTITION BY {by} ORDER BY {order}", f"ORDER BY {order}", f"ORDER BY {order}, {by} DESC")
-        return f"{call} OVER ({over})"
+        is_total = call.split("(")[0] in ("SUM", "COUNT", "MAX")
+        frame = self.pick("", " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW") if is_total else ""
+        return f"{call} OVER ({over}{frame})"
 
     def aggregate(self, sources: tuple[str, ...]) -> str:
-        a = self.column(*sources)
+        a, b = self.column(*sources), self.column(*sources)
         call = self.pick(
+            f"COUNT_IF({self.condition(sources)})", f"BOOL_OR({self.condition(sources)})", f"ANY_VALUE({a})", f"MODE({a})",
+            f"ARG_MAX({a}, {b})", f"ARG_MIN({a}, {b})", f"COVAR_POP({a}, {b})", f"REGR_COUNT({a}, {b})", f"CORR({a}, {b})",
             "COUNT(*)", f"COUNT({a})", f"SUM({a})", f"AVG({a})", f"MIN({a})", f"MAX({a})", f"COUNT(DISTINCT {a})",
             f"SUM(DISTINCT {a})", "MAX(1)", "COUNT(1)", f"SUM({self.value(sources)} * 1)", f"SUM({a}) * 1.0 / COUNT(*)",
         )  # fmt: skip
@@ -153,6 +167,8 @@ class Queries:
             f"{negated}EXISTS (SELECT 1 FROM {table}{alone})",
             f"{a} < {self.scalar(sources)}",
             f"3 {negated}IN (SELECT {inner} FROM {table})",
+            f"{a} > ALL (SELECT {inner} FROM {table}{alone})",
+            f"{a} = ANY (SELECT {inner} FROM {table}{alone})",
             f"({self.condition(sources)} OR {a} {negated}IN (SELECT {inner} FROM {table}{alone}))",
             f"({negated}EXISTS (SELECT 1 FROM {table} WHERE {tie}) OR {self.condition(sources)})",
         )

@@ -15,7 +15,7 @@ from policy.verify import Request, verify
 from tests.policy.conftest import COLUMNS, policy, scan
 from tests.policy.test_interference import Queries, answer, rows_for
 
-N_QUERIES = 300
+N_QUERIES = 700
 LEAST_ACCEPTED = 30  # or the test says little
 SUBJECTS = {"alpha/visits": "id", "bravo/people": "pid"}
 TOO_MANY = 6  # values are 0 to 4 there

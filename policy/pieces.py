@@ -1,0 +1,299 @@
+"""Whether conditions leave what is aggregated in one piece: of two values that are left, a sum says how often the one comes.
+
+`AVG(days) … WHERE days IN (0, 387) GROUP BY ward` has enough patients in each ward, and is more than 0 where whoever stayed
+387 days was: a small number of rows, told beside others' zeros. So under a minimum conditions leave an aggregated column
+one value, or all between two limits that are far enough apart: more values than subjects are asked for, which the sums,
+spreads and extremes of so many rows cannot be solved for, or half of those that bounds allow. Fewer single values than that
+may be left out. A sum's rows are not grouped by what is computed of it, and do not meet by it what a recipient has
+brought, or what a condition picks but by one value. How often a flag is set is for the data to say, and its owner to grant.
+"""
+
+import datetime
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import chain, combinations
+from typing import Any
+
+from conclave.ir.expressions import Call, Column, Expression, IsNull, Literal, Not, names_in, operands
+from conclave.ir.nodes import (
+    Aggregate,
+    AggregateOutput,
+    Collect,
+    Concat,
+    Filter,
+    Join,
+    Limit,
+    Node,
+    Project,
+    Sort,
+    field_of,
+)
+from conclave.ir.show import show_expression
+from conclave.ir.types import Date, Decimal, Integer, Type
+from conclave.ir.walk import conjuncts, length_of, nodes_in, scans_in, substitute
+from policy.composed import Columns, Composition, Made
+from policy.document import Policy
+from policy.domain import ANY, Domain, comparison, passed, positive
+from policy.made import Making
+from policy.mean import without_casts
+from policy.minimum import groupings, least_of
+from policy.narrowed import Bounds, bounds_of, chosen_by, conditions_in, exact, ways_to
+from policy.picked_values import subjects_of
+from policy.verdict import Reason
+
+_MOST_PARTS = 200  # of a condition that is followed further
+_NO_SUMS = ("min", "max", "quantile_cont", "quantile_disc", "count")  # of different values
+
+
+def check_pieces(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
+    """Yield a refusal for each dataset with a minimum of which conditions leave few values of what is aggregated."""
+    tracing = _Tracing(bounds_of(root, policies), subjects_of(root, policies), frozenset(root.recipients))
+    for dataset, nodes in sorted(groupings(root, policies).items()):
+        policy = policies[dataset]
+        asked = ((node, output) for node in nodes for output in node.outputs if output.over is not None)
+        told = ((node, output, tracing.problem(node, output, least_of(policy))) for node, output in asked)
+        node, output, problem = next((each for each in told if each[2]), (None, None, ""))
+        if node is None or output is None:
+            continue
+        yield Reason(
+            code="minimum-not-countable",
+            dataset=dataset,
+            version=policy.metadata.version,
+            clause="spec.minimum.subjects",
+            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
+            what=f"{problem} leaves few values of what {output.function}({output.over}) is of: how many rows of {dataset} have the"
+            " one, be it of one subject, follows from it",
+            where=output.at or node.at,
+            fix="let conditions on what is aggregated be a range of many values, and join and group by other columns; or ask for COUNT",
+        )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An aggregate, and what its values are made of."""
+
+    node: Aggregate
+    columns: Columns
+    beside: Columns  # of tables that are looked up by such values, and so say something of these
+    ways: frozenset[tuple[int, str]]  # relations' columns, by the relations' ids
+    subjects: Columns
+    adds: bool
+
+
+@dataclass
+class _Tracing:
+    bounds: Bounds
+    subjects: Columns
+    recipients: frozenset[str]
+    composition: Composition = field(default_factory=Composition)
+    making: Making = field(default_factory=Making)
+
+    def problem(self, node: Aggregate, output: AggregateOutput, least: int) -> str:
+        """Return what leaves few values of a column that is aggregated; "" if nothing does."""
+        assert output.over is not None
+        if output.function == "count" and not output.is_distinct:
+            return ""
+        subjects = self.composition.matched(node.source, self.subjects)
+        values = self.composition.values(node.source, output.over) - subjects
+        columns = self.composition.matched(node.source, values) - subjects
+        beside = frozenset[tuple[str, str]]() if output.is_distinct else self._beside(node.source, values, columns)
+        ways = frozenset((id(at), name) for at, name in ways_to(node.source, output.over))
+        asked = _Asked(node, columns, beside, ways, subjects, output.function not in _NO_SUMS)
+        for each in (node, *nodes_in(node.source)):
+            if text := self._by_key(each, asked):
+                return text
+        return self._by_conditions(asked, output.over, least)
+
+    def _by_key(self, node: Node, asked: _Asked) -> str:
+        """Return by what rows are grouped, meet or are put together that is made of what is aggregated."""
+        match node:
+            case Aggregate(source, keys):
+                return next((f"the key {key}" for key in keys if not self._may_group(source, key, asked)), "")
+            case Join(left, right, on):
+                sides = ((left, right, a, b) for a, b in on), ((right, left, b, a) for a, b in on)
+                met = [(side, other, a, b) for side, other, a, b in chain(*sides) if self._is_of(side, a, asked)]
+                for side, other, a, b in met:
+                    if not self._is_as_it_is(side, a, asked) or not self._is_as_it_is(other, b, asked):
+                        return f"the join by {a}"
+                    if self._is_told(other, b):
+                        return f"the join by {a} with rows of who is told"
+            case Concat(parts):
+                for one, other in combinations(parts, 2):
+                    both = {scan.dataset for scan in scans_in(one)} & {scan.dataset for scan in scans_in(other)}
+                    read = (each for part in (one, other) for each in conditions_in(part))
+                    if both and any(self._is_of(source, name, asked) for source, c in read for name in names_in(c)):
+                        return "a UNION ALL of rows by conditions on it"
+        return ""
+
+    def _beside(self, node: Node, values: Columns, columns: Columns) -> Columns:
+        """Return the other columns of tables that rows are joined with by what is aggregated."""
+        found: set[tuple[str, str]] = set()
+        for join in (each for each in nodes_in(node) if isinstance(each, Join)):
+            sides = (
+                ((join.left, join.right, a, b) for a, b in join.on),
+                ((join.right, join.left, b, a) for a, b in join.on),
+            )
+            for side, other, a, _ in chain(*sides):
+                scans = scans_in(other)
+                if self.composition.made(side, a).of & columns and not {t for t, _ in values} & {
+                    s.table for s in scans
+                }:
+                    found |= {(scan.table, f.name) for scan in scans for f in scan.schema}
+        return frozenset(found) - columns
+
+    def _is_told(self, node: Node, name: str) -> bool:
+        """Whether a column holds something that a recipient has brought."""
+        tables = {table for table, _ in self.composition.made(node, name).of}
+        return any(scan.table in tables and scan.owner in self.recipients for scan in scans_in(node))
+
+    def _may_group(self, source: Node, key: str, asked: _Asked) -> bool:
+        made = self.composition.made(source, key)
+        if made.is_plain or not made.of & asked.columns:
+            return True
+        return not asked.adds and all(map(_is_of_functions, self.making.made(source, key)))
+
+    def _is_as_it_is(self, source: Node, name: str, asked: _Asked) -> bool:
+        return self.composition.made(source, name).is_plain or (id(source), name) in asked.ways
+
+    def _is_of(self, source: Node, name: str, asked: _Asked) -> bool:
+        is_value = (id(source), name) in asked.ways and not self.composition.made(source, name).of & asked.subjects
+        return is_value or bool(self.composition.made(source, name).of & asked.columns)
+
+    def _by_conditions(self, asked: _Asked, over: str, least: int) -> str:
+        left: dict[str, Domain] = {}  # by column, what is no single value: those may be of another copy of it
+        for source, condition in self._conditions(asked, over):
+            names = names_in(condition)
+            name = next(iter(names), "")
+            if len(names) == 1 and self.composition.made(source, name).of & asked.beside and not _is_one(condition):
+                return show_expression(condition)
+            if len(names) > 1 and self._is_held_against_few(source, names, asked, least):
+                return show_expression(condition)
+            if len(names) != 1 or not self._is_of(source, name, asked):
+                continue  # of several columns: see `policy.picked_values`
+            found = _range(condition, name, asked.adds)
+            if found is None:
+                return show_expression(condition)
+            made, kind = self.composition.made(source, name), field_of(source, name).type
+            limits = self._limits(made)
+            if _number(found.meet(limits), kind) == 1:
+                continue
+            key = str(sorted(made.of)) if made.is_plain else name
+            left[key] = left.get(key, ANY).meet(found)
+            if not _is_wide(left[key], limits, kind, least):
+                return show_expression(condition)
+        return ""
+
+    def _is_held_against_few(self, source: Node, names: frozenset[str], asked: _Asked, least: int) -> bool:
+        """Whether an aggregated column is compared with one that has few values, or is computed: a constant, or as good as one."""
+        others = [name for name in names if not self._is_of(source, name, asked)]
+        made = {name: self.composition.made(source, name) for name in others}
+        numbers = (_number(self._limits(each), field_of(source, name).type) for name, each in made.items())
+        is_few = any(number is not None and number <= least for number in numbers)
+        return len(others) < len(names) and (is_few or not all(each.is_plain for each in made.values()))
+
+    def _conditions(self, asked: _Asked, over: str) -> Iterator[tuple[Node, Expression]]:
+        """Yield what decides about an aggregate's rows and values, said by columns that are not computed from others."""
+        for source, condition in (*conditions_in(asked.node.source), *chosen_by(asked.node.source, over)):
+            below, unfolded = _unfolded(source, condition)
+            yield from ((below, each) for each in conjuncts(positive(unfolded)))
+
+    def _limits(self, made: Made) -> Domain:
+        """Return between what the values lie of a column that is tables' own, or another in each part of a UNION ALL."""
+        bounds = [self.bounds.get(column) for column in made.of] if made.is_plain else [None]
+        known = [each for each in bounds if each is not None]
+        if len(known) < len(bounds):
+            return ANY
+        return Domain(low=min(low for low, _ in known), high=max(high for _, high in known))
+
+
+def _unfolded(source: Node, condition: Expression) -> tuple[Node, Expression]:
+    """Return a condition as what it says of a relation further down that its columns are from, as they are there."""
+    while True:
+        names = names_in(condition)
+        match source:
+            case Filter(below) | Sort(below) | Limit(below):
+                source = below
+            case Aggregate(below, keys) if names <= set(keys):
+                source = below
+            case Project(below, outputs):
+                made = {output.name: output.expression for output in outputs if output.name in names}
+                if sum(map(length_of, made.values())) > _MOST_PARTS:
+                    return source, condition
+                source, condition = below, substitute(condition, made)
+            case Join(left, right) if how := next(
+                (n for n in (left, right) if names <= {f.name for f in n.schema}), None
+            ):
+                source = how
+            case _:
+                return source, condition
+
+
+def _is_one(condition: Expression) -> bool:
+    """Whether a condition leaves a column one value, or all that it has."""
+    found = passed([condition])
+    is_there = isinstance(condition, Not) and isinstance(condition.operand, IsNull)
+    return is_there or (not found.others and all(len(each.only or ()) == 1 for each in found.domains.values()))
+
+
+def _range(condition: Expression, name: str, adds: bool) -> Domain | None:
+    """Return between what a condition leaves a column's values, all of them or all but some; None: it picks among them.
+
+    What leaves one value leaves nothing to tell apart, and what it leaves of another copy of the column is not known.
+    """
+    bare = positive(condition)
+    operand = bare.operand if isinstance(bare, Not) else bare
+    if isinstance(operand, IsNull):
+        return ANY if isinstance(without_casts(operand.operand), Column) else None
+    found = passed([bare])
+    if found.others or len(found.domains) != 1:
+        return ANY if _is_of_functions(operand) and not adds else None
+    ((text, _), domain) = next(iter(found.domains.items()))
+    if domain.only is not None:
+        is_one = len(domain.only) == 1
+        return ANY if is_one and (text == name or not adds) else None
+    if text == name:
+        return domain
+    compared = comparison(bare)
+    return ANY if not adds and compared is not None and _is_of_functions(compared.term) else None
+
+
+def _is_of_functions(made: Expression) -> bool:
+    bare = without_casts(made)
+    return isinstance(bare, Column | Literal) or (isinstance(bare, Call) and all(map(_is_of_functions, operands(bare))))
+
+
+def _is_wide(domain: Domain, limits: Domain, kind: Type, least: int) -> bool:
+    """Whether many values lie within a domain."""
+    number, within = _number(domain.meet(limits), kind), _number(limits, kind)
+    if len(domain.never) >= least or domain.is_empty:
+        return False
+    return number is None or number > least or (within is not None and 2 * number >= within)
+
+
+def _number(domain: Domain, kind: Type) -> int | None:
+    """Return how many values a domain has; None: any number."""
+    step = _step(kind)
+    if step is None or not _is_end(domain.low) or not _is_end(domain.high):
+        return None
+    low, high = _place(domain.low) / step, _place(domain.high) / step
+    first, last = math.ceil(low), math.floor(high)
+    first += first == low and not domain.low_passes
+    last -= last == high and not domain.high_passes
+    all_between = replace(domain, never=frozenset())
+    return last - first + 1 - sum(all_between.passes(value) for value in domain.never)
+
+
+def _is_end(value: Any) -> bool:
+    return isinstance(value, datetime.date) or (value is not None and math.isfinite(value))
+
+
+def _place(value: Any) -> Fraction:
+    return Fraction(value.toordinal()) if isinstance(value, datetime.date) else exact(value)
+
+
+def _step(kind: Type) -> Fraction | None:
+    if isinstance(kind, Decimal):
+        return Fraction(1, 10**kind.scale)
+    return Fraction(1) if isinstance(kind, Integer | Date) else None
