@@ -41,6 +41,9 @@ def _write_out_distinct_on(select: exp.Select, keys: list[exp.Expr], text: Text)
     number = exp.Window(this=exp.RowNumber(), partition_by=by, order=exp.Order(expressions=ordered), over="OVER")
     select.set("qualify", exp.Qualify(this=exp.EQ(this=number, expression=exp.Literal.number(1))))
     select.set("distinct", None)
+    if select.parent is not None and not any(select.args.get(cut) for cut in ("limit", "offset")):
+        select.set("order", None)  # in a subquery it said which rows are the first, and nothing more
+        return
     # One row is left of each key: what the rows are ordered by after the keys decides nothing more, and need not be shown.
     leading = {item.this for item in ordered[: len(set(by))]}
     if leading == set(by):

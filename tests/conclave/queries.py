@@ -170,6 +170,8 @@ class Queries:
         by = ", ".join(str(n + 1) for n in range(len(keys)))
         sets = self.rng.choice(("ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())")) if self.chance(0.12) else "{}"
         group = f" GROUP BY {sets.format(by)}" if keys else ""
+        if keys and sets != "{}" and self.chance(0.5):
+            calls.append(Value(f"GROUPING({', '.join(key.sql for key in keys)})", "int"))
         exact = [call for call in calls if call.is_exact and call.kind in ("int", "decimal")]
         having = ""
         if exact and self.chance(0.3):
@@ -325,11 +327,14 @@ class Queries:
                 return Value(
                     f"{self.rng.choice(('ARG_MAX', 'ARG_MIN'))}({of.sql}, {source.key}){self.filtered(source)}", of.kind
                 )
+            case "PICK" if self.chance(0.5):
+                of = self.of_kind(source, self.rng.choice(("int", "text", "bool", "date")))
+                return Value(f"MODE({of.sql}){self.filtered(source)}", "mode", is_exact=False)
             case "PICK":
                 return Value(f"SUM({self.of_kind(source, 'bool').sql})", "int")
             case "PAIR":
                 one, other = self.of_kind(source, "int"), self.of_kind(source, self.rng.choice(("int", "decimal")))
-                name = self.rng.choice(("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT"))
+                name = self.rng.choice(("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT", "CORR", "REGR_SLOPE", "REGR_R2"))
                 return Value(f"{name}({one.sql}, {other.sql})", "double", is_exact=False)
             case "QUANTILE":
                 of = self.rng.choice(
