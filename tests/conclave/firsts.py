@@ -102,7 +102,9 @@ class Firsts:
         if not has_key:
             return self.ordered(names)
         first = self.rng.sample([c.sql for c in source.columns if c.is_exact and c.kind in _KINDS], 1)
-        return f"{self.ordered(first)}, {self.ordered([source.key])}" if self.chance(0.7) else self.ordered(first + names)
+        return (
+            f"{self.ordered(first)}, {self.ordered([source.key])}" if self.chance(0.7) else self.ordered(first + names)
+        )
 
     def limit(self) -> str:
         offset = f" OFFSET {self.rng.randint(0, 4)}" if self.chance(0.25) else ""

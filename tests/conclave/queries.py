@@ -334,7 +334,9 @@ class Queries:
                 return Value(f"SUM({self.of_kind(source, 'bool').sql})", "int")
             case "PAIR":
                 one, other = self.of_kind(source, "int"), self.of_kind(source, self.rng.choice(("int", "decimal")))
-                name = self.rng.choice(("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT", "CORR", "REGR_SLOPE", "REGR_R2"))
+                name = self.rng.choice(
+                    ("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT", "CORR", "REGR_SLOPE", "REGR_R2")
+                )
                 return Value(f"{name}({one.sql}, {other.sql})", "double", is_exact=False)
             case "QUANTILE":
                 of = self.rng.choice(
