@@ -259,7 +259,7 @@ class Queries:
                 "{a} + {b}", "{a} - {b} * 2", "{a} // 3", "{a} % 4", "{a} // {b}", "{a} % {b}", "GREATEST({a}, {b}, 0)",
                 "LEAST({a}, {b})", "COALESCE({a}, {b}, 7)", "NULLIF({a}, {b})", "ABS({a})", "-{a}", "MOD({a}, -3)",
                 "CASE WHEN {c} THEN {a} WHEN {b} > 0 THEN {b} END", "{a} & 6", "{a} | ({b})", "XOR({a}, 5)", "IF({c}, {a}, 0)",
-                "GREATEST(LEAST({a}, 9), -9) ** 3", "CASE {a} WHEN 1 THEN {b} WHEN 2 THEN 0 ELSE {a} END", "SIGN({a})",
+                "CAST(GREATEST(LEAST({a}, 9), -9) ** 3 AS BIGINT)", "CASE {a} WHEN 1 THEN {b} WHEN 2 THEN 0 ELSE {a} END", "SIGN({a})",
             ),
             "decimal": ("{a} + {b}", "{a} - 1.5", "ROUND({a}, 1)", "FLOOR({a})", "CEIL({a})", "TRUNC({a})", "ABS({a})",  "GREATEST({a}, {b})", "-{a}", "COALESCE({a}, 0.25)", "CASE WHEN {c} THEN {a} ELSE {b} END"),
             "text": ("COALESCE({a}, 'none')", "CASE WHEN {c} THEN {a} ELSE 'zz' END", "LEFT({a}, 1)", "RIGHT({a}, 2)"),
@@ -281,6 +281,9 @@ class Queries:
         assert own is not None
         call = self.rng.choice((f"MAX({of.sql})", f"COUNT({of.sql})", f"SUM({of.sql})", "COUNT(*)"))
         tied = f" WHERE {own.sql} = {key.sql}" if self.chance(0.7) else ""
+        if self.chance(0.3):
+            by = f"{self.rng.choice(inner.columns).sql}{self.rng.choice(('', ' DESC', ' NULLS FIRST'))}"
+            return Value(f"(SELECT {of.sql} FROM {inner.sql}{tied} ORDER BY {by}, {of.sql} + 0 LIMIT 1)", "int")
         return Value(f"(SELECT {call} FROM {inner.sql}{tied})", "int")
 
     def value(self, source: Source, exact: bool = False) -> Value:
@@ -324,6 +327,9 @@ class Queries:
                 )
             case "PICK" if source.key:
                 of = self.of_kind(source, self.rng.choice(("int", "decimal", "date")))
+                if self.chance(0.4):
+                    by = f"{self.rng.choice(source.columns).sql}{self.rng.choice(('', ' DESC', ' NULLS FIRST'))}"
+                    return Value(f"FIRST({of.sql} ORDER BY {by}, {source.key}){self.filtered(source)}", of.kind)
                 return Value(
                     f"{self.rng.choice(('ARG_MAX', 'ARG_MIN'))}({of.sql}, {source.key}){self.filtered(source)}", of.kind
                 )
