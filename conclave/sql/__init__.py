@@ -27,6 +27,7 @@ optimise, and knows nothing of policies.
 - windows: the window functions of one SELECT
 - keys: the columns that an equality of two tables is about
 - bind_from: FROM and its joins
+- one_row: subqueries of one row at most
 - bind_subquery: subqueries that read the query around them
 - bind_where: WHERE, and what it asks of subqueries
 - aliases: names of the list, read elsewhere in a SELECT

@@ -11,7 +11,7 @@ from conclave.ir.nodes import Aggregate, AggregateOutput, Collect, Concat, Filte
 from conclave.ir.types import Integer, Schema, common_type
 from conclave.sql.bind_expression import Context
 from conclave.sql.bind_from import renamed
-from conclave.sql.bind_order import bind_first, bind_order
+from conclave.sql.bind_order import bind_first, bind_order, hidden_in, with_hidden
 from conclave.sql.bind_select import bind_select
 from conclave.sql.bind_subquery import bind_tied
 from conclave.sql.keys import columns_of
@@ -51,7 +51,13 @@ def bind(sql: str, tables: Mapping[str, Node], recipients: tuple[str, ...]) -> C
 def _bind_subquery(query: exp.Expr, context: Context) -> Node:
     order, limit, offset = (query.args.get(name) for name in _CUTS)
     if order is not None and (limit is not None or offset is not None):
-        return bind_first(query, _bind_query(query, context), context.text)
+        selected = _bind_query(query, context)
+        hidden = hidden_in(query, selected, context.text)
+        if not hidden:
+            return bind_first(query, selected, context.text)
+        longer = with_hidden(query, hidden)
+        picked = bind_first(longer, _bind_query(longer, context), context.text)
+        return Project(picked, tuple(Output(c.name, c) for c in columns_of(picked)[: -len(hidden)]))
     for name, part in (("order", order), ("limit", limit), ("offset", offset)):
         if part is not None:
             fix = "order and cut the answer itself, or have ORDER BY and LIMIT both, which picks rows"

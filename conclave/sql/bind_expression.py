@@ -42,7 +42,7 @@ AGGREGATES = (
     *(exp.Sum, exp.Count, exp.Avg, exp.Min, exp.Max),
     *(exp.Variance, exp.VariancePop, exp.Stddev, exp.StddevSamp, exp.StddevPop),
     *(exp.Median, exp.PercentileCont, exp.PercentileDisc, exp.Quantile, exp.WithinGroup),
-    *(exp.ArgMax, exp.ArgMin, exp.Mode),
+    *(exp.ArgMax, exp.ArgMin, exp.Mode, exp.First),
     *CONDITIONS,
     *GROUPING,
 )
@@ -65,6 +65,7 @@ _COMPARISON: dict[type[exp.Expr], ComparisonOperator] = {
 }
 _NULL_SAFE: dict[type[exp.Expr], ComparisonOperator] = {exp.NullSafeEQ: "=", exp.NullSafeNEQ: "<>"}
 _LOGIC: dict[type[exp.Expr], LogicOperator] = {exp.And: "and", exp.Or: "or"}
+MANY_ROWS_FIX = "take an aggregate without GROUP BY, like MAX(...), or the first row: ORDER BY ... LIMIT 1"
 # SQLs differ in whether `a = b IS NULL` asks about `b` or about `a = b`.
 _NEEDS_PARENTHESES: tuple[type[exp.Expr], ...] = (exp.Is, exp.In, exp.Between, exp.Not, *_COMPARISON)
 
@@ -325,8 +326,7 @@ class ExpressionBinder:
         if len(node.schema) != 1:
             raise QueryProblem(f"a subquery in an expression gives one column, this one {len(node.schema)}", at)
         if not is_one_row(node):
-            fix = "take an aggregate without GROUP BY, like MAX(...)"
-            raise refused("a subquery that may have no row or several", at, fix)
+            raise refused("a subquery that may have no row or several", at, MANY_ROWS_FIX)
         return self.subqueries.column_for(Tied(node), at)
 
 

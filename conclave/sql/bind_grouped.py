@@ -7,6 +7,7 @@ from sqlglot import exp
 from conclave.ir.errors import QueryProblem
 from conclave.ir.expressions import Cast, Column, Expression, Literal
 from conclave.ir.nodes import Aggregate, AggregateOutput, Concat, Filter, Node, Output, Project
+from conclave.ir.types import Type, Varchar
 from conclave.ir.walk import rebuild, substitute
 from conclave.sql.aggregates import Aggregates, Call
 from conclave.sql.bind_expression import Context, ExpressionBinder, ScalarSubqueries
@@ -91,7 +92,9 @@ class Grouped:
         node = self.windows.beside(node, said, Names.besides(node.schema), wishes_of(items))
         if qualify is not None:
             node = Filter(node, said(qualify), self.text.at(self.select.args["qualify"]))
-        return projected(node, tuple(Output(item.name, said(item.expression)) for item in items))
+        # Where GROUPING is a constant, a CASE of it may be one of its branches, of a narrower type than all of them.
+        shown = [_typed(said(item.expression), item.expression.type) for item in items]
+        return projected(node, tuple(Output(item.name, value) for item, value in zip(items, shown, strict=True)))
 
     def _sets(self, items: tuple[Item, ...]) -> tuple[Keys, ...]:
         """Return the keys of each grouping: each key's expression over the rows before grouping, and its name."""
@@ -106,6 +109,8 @@ class Grouped:
             for expression in found:
                 if expression not in self.keys:
                     self.keys[expression] = self._key_name(expression, items)
+            if len(parts) > 1 and len(set(found)) < len(found):
+                raise refused("a column twice in ROLLUP, CUBE or GROUPING SETS", self.text.at(by[0]), "name it once")
             sets.append(tuple((expression, self.keys[expression]) for expression in dict.fromkeys(found)))
         for stand_in, asked in self.aggregates.groupings.items():
             if not all(expression in self.keys for expression in asked):
@@ -201,3 +206,12 @@ def _wish(call: Call, items: tuple[Item, ...]) -> str:
     if call.over is None:
         return "row_count"
     return f"{call.function}_{call.over.name}" if isinstance(call.over, Column) else call.function
+
+
+def _typed(expression: Expression, kind: Type) -> Expression:
+    """Return an expression as of a wider type of its kind."""
+    if expression.type == kind:
+        return expression
+    if isinstance(expression, Literal) and isinstance(kind, Varchar):
+        return replace(expression, type=kind)
+    return Cast(expression, kind)

@@ -1,4 +1,7 @@
-"""ORDER BY and LIMIT, of the answer and of subqueries. They read columns that are shown only: nothing else may show."""
+"""ORDER BY and LIMIT, of the answer and of subqueries.
+
+In the answer they read columns that are shown only: nothing else may show. A subquery may pick its rows by others.
+"""
 
 from sqlglot import exp
 
@@ -12,6 +15,8 @@ from conclave.sql.parse import Text
 from conclave.sql.refuse import refuse_others, refused
 from conclave.sql.scope import Names
 from conclave.sql.select_items import Selected
+
+_HIDDEN = "order_by"
 
 
 def bind_order(query: exp.Query, selected: Selected, text: Text) -> Node:
@@ -46,6 +51,26 @@ def bind_first(query: exp.Expr, selected: Selected, text: Text) -> Node:
     return Project(picked, tuple(Output(f.name, Column(f.name, f.type, f.nullable)) for f in node.schema))
 
 
+def hidden_in(query: exp.Expr, selected: Selected, text: Text) -> tuple[int, ...]:
+    """Return which items of a subquery's ORDER BY it does not show, and could: by their places."""
+    order, group = query.args["order"], query.args.get("group")
+    if not isinstance(query, exp.Select) or query.args.get("distinct") or (group is not None and group.args.get("all")):
+        return ()
+    parts = [(n, item.this) for n, item in enumerate(order.expressions) if not isinstance(item.this, exp.Var)]
+    return tuple(n for n, part in parts if _shown(part, selected, text) is None)
+
+
+def with_hidden(query: exp.Expr, hidden: tuple[int, ...]) -> exp.Select:
+    """Return a subquery that shows what it is ordered by, behind all else."""
+    longer = query.copy()
+    assert isinstance(longer, exp.Select)
+    for n in hidden:
+        item, name = longer.args["order"].expressions[n], f"{_HIDDEN}_{n}"
+        longer.append("expressions", exp.alias_(item.this.copy(), name))
+        item.set("this", exp.column(name))
+    return longer
+
+
 def _count(limit: exp.Expr, text: Text) -> int:
     refuse_others(limit, frozenset({"expression"}), text)
     rows = limit.expression
@@ -71,6 +96,13 @@ def _keys(order: exp.Order, selected: Selected, text: Text) -> tuple[SortKey, ..
 
 
 def _column(part: exp.Expr, selected: Selected, text: Text) -> str:
+    found = _shown(part, selected, text)
+    if found is None:
+        raise refused("ORDER BY something that the answer does not show", text.at(part), "add it to the SELECT list")
+    return found
+
+
+def _shown(part: exp.Expr, selected: Selected, text: Text) -> str | None:
     names = [f.name for f in selected.node.schema]
     at = text.at(part)
     if isinstance(part, exp.Literal) and not part.is_string:
@@ -83,7 +115,4 @@ def _column(part: exp.Expr, selected: Selected, text: Text) -> str:
                 return name
     if isinstance(part, exp.Var):
         raise refused(f"ORDER BY {part.name.upper()}", at, "name the columns")
-    found = selected.find(part)
-    if found is None:
-        raise refused("ORDER BY something that the answer does not show", at, "add it to the SELECT list")
-    return found
+    return selected.find(part)

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from conclave.ir.errors import QueryProblem
-from conclave.ir.expressions import Compare, ComparisonOperator, Expression
-from conclave.sql.bind_expression import AGGREGATES, Context, ExpressionBinder, Tied
+from conclave.ir.expressions import Column, Compare, ComparisonOperator, Expression
+from conclave.plan.unique import Uniqueness, uniqueness
+from conclave.sql.bind_expression import AGGREGATES, MANY_ROWS_FIX, Context, ExpressionBinder, Tied
 from conclave.sql.bind_from import Rows, bind_from, conditions_in
 from conclave.sql.keys import Pair
 from conclave.sql.literals import alike
+from conclave.sql.one_row import as_aggregate, asks_first, first_value
 from conclave.sql.parse import unwrapped
 from conclave.sql.refuse import part_name, refuse_others, refused
 from conclave.sql.scope import Scope
@@ -59,35 +61,44 @@ def ask(query: exp.Expr, rows: Rows, context: Context, inside: Context) -> Asked
 def bind_tied(query: exp.Expr, scope: Scope, context: Context) -> Tied | exp.Expr | None:
     """Return a scalar subquery that reads the query around it, as rows grouped by what ties it; None if it does not.
 
-    One that computes with its aggregates is said as an expression over subqueries that do not: where no row is tied,
+    The first row of an order is said by an aggregate, and so is the only row that a key has. One that computes with its
+    aggregates is said as an expression over subqueries that do not: where no row is tied,
     there is no group to compute COALESCE(SUM(x), 0) for.
 
     Raises:  UnsupportedQuery if it may have several rows, or is tied by anything but equalities.
     """
     query = unwrapped(query)
-    where = query.args.get("where")
-    if not isinstance(query, exp.Select) or where is None or query.args.get("with_") is not None:
+    if not isinstance(query, exp.Select):
         return None
     inside = replace(context, outer=(*context.outer, scope))
-    inner, conditions = bind_from(query, inside)
-    tying = [part for part in conditions if _reads_outside(part, inner.scope, inside)]
-    if not tying:
-        return None
+    tying: list[exp.Expr] = []
+    where = query.args.get("where")
+    if where is not None and query.args.get("with_") is None:
+        inner, conditions = bind_from(query, inside)
+        tying = [part for part in conditions if _reads_outside(part, inner.scope, inside)]
+    if where is None or not tying:
+        return exp.Subquery(this=as_aggregate(query, context.text)) if asks_first(query) else None
+    if asks_first(query) and not _has_aggregate(query.expressions[0]):
+        query = first_value(query, context.text)
     at = context.text.at(query)
     for name in ("order", "limit", "offset", "qualify", "distinct"):
         if query.args.get(name) is not None:  # they would be of all rows, and not of those that are tied to one
-            fix = "leave it out: an aggregate is one row"
+            fix = "leave it out: an aggregate is one row; for the first of several rows, ORDER BY and LIMIT 1 do"
             raise refused(f"{part_name(name)} in a subquery that reads the query around it", at, fix)
     if query.args.get("group") or query.args.get("having") or len(query.expressions) != 1:
         raise refused("a grouped subquery that reads the query around it", at, "join with the grouped subquery")
     value = unwrapped(query.expressions[0].unalias())
+    sides = [_sides(part, scope, inner.scope, inside) for part in tying]
     if not _has_aggregate(value):
-        raise refused(
-            "a subquery that may have no row or several", at, "take an aggregate without GROUP BY, like MAX(...)"
-        )
+        own = [
+            ExpressionBinder(inside, inner.scope, "WHERE").bind(each) for operator, _, each in sides if operator == "="
+        ]
+        read = frozenset(each.name for each in own if isinstance(each, Column))
+        if uniqueness(inner.node, read) is not Uniqueness.KNOWN:
+            raise refused("a subquery that may have no row or several", at, MANY_ROWS_FIX)
+        value = exp.Min(this=value.copy())  # of one row
     if not _is_aggregate(value):
         return _said_by_aggregates(query, value, inner.scope, context)
-    sides = [_sides(part, scope, inner.scope, inside) for part in tying]
     if any(operator != "=" for operator, _, _ in sides):
         raise refused("a scalar subquery tied to the query around it by anything but =", at, _TIE_FIX)
     kept = [part for part in conditions_in(where.this) if not any(part is each for each in tying)]

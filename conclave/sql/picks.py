@@ -1,4 +1,4 @@
-"""Aggregates that pick a row of each group, ARG_MAX, ARG_MIN and MODE: the value of the row that is numbered 1 in it.
+"""Aggregates that pick a row of each group, ARG_MAX, ARG_MIN, MODE and FIRST of an order: the value of the row that is numbered 1 in it.
 
 Rows are numbered before they are grouped; what is aggregated is NULL in all others. Of rows that are alike either may be
 the first, as in a database.
@@ -15,7 +15,7 @@ from conclave.sql.parse import Text
 from conclave.sql.refuse import refused
 from conclave.sql.windows import Windows
 
-PICKS = (exp.ArgMax, exp.ArgMin, exp.Mode)
+PICKS = (exp.ArgMax, exp.ArgMin, exp.Mode, exp.First)
 
 
 def picked(
@@ -28,6 +28,8 @@ def picked(
     """Return what is NULL but for the row that is picked, by a number among `ranked`, which know of no groups yet."""
     at = text.at(call)
     name = (text.called_at(at) or call.sql_name()).upper()
+    if isinstance(call, exp.First):
+        return _first(call, condition, bind, ranked, text)
     if call.args.get("count") is not None:
         fix = (
             "number the rows, ROW_NUMBER() OVER (PARTITION BY ... ORDER BY ...), and keep the first of each by QUALIFY"
@@ -46,6 +48,25 @@ def picked(
     is_first: Expression = Compare("=", number, whole(1, at), at)
     if key.nullable:
         is_first = Logic("and", is_first, Not(IsNull(key, at), at), at)
+    return Case(((is_first, value),), Literal(None, value.type, at), at)
+
+
+def _first(
+    call: exp.First,
+    condition: Expression | None,
+    bind: Callable[[exp.Expr], Expression],
+    ranked: Windows,
+    text: Text,
+) -> Expression:
+    """Return the value of the first row of an order, NULL too; of those that meet the condition."""
+    at = text.at(call)
+    if not isinstance(call.this, exp.Order):
+        raise refused("FIRST without an order", at, "say FIRST(x ORDER BY y), or take ANY_VALUE, MIN or MAX")
+    value = bind(call.this.this)
+    order = exp.Order(expressions=call.this.expressions)
+    is_first: Expression = Compare("=", ranked.number_in(order, condition, bind, at), whole(1, at), at)
+    if condition is not None:
+        is_first = Logic("and", is_first, condition, at)
     return Case(((is_first, value),), Literal(None, value.type, at), at)
 
 

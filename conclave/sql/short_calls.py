@@ -40,7 +40,7 @@ _BETWEEN_DATES = {
 # 4xy says it by variances, which do not lose digits to large means.
 _PAIR_X, _PAIR_Y = "CASE WHEN y IS NOT NULL THEN x END", "CASE WHEN x IS NOT NULL THEN y END"
 _COVARIANCE = "(VAR_POP(x + y) - VAR_POP(x - y)) / 4"
-_CORRELATION = f"{_COVARIANCE} / (STDDEV_POP({_PAIR_X}) * STDDEV_POP({_PAIR_Y}))"
+_CORRELATION = f"{_COVARIANCE} / (NULLIF(STDDEV_POP({_PAIR_X}), 0) * NULLIF(STDDEV_POP({_PAIR_Y}), 0))"
 _AGGREGATES: dict[type[exp.Expr], str] = {
     exp.ApproxDistinct: "COUNT(DISTINCT x)",
     exp.AnyValue: "MIN(x)",  # any is one of them, and NULL is none
@@ -50,8 +50,8 @@ _AGGREGATES: dict[type[exp.Expr], str] = {
     exp.RegrSlope: f"{_COVARIANCE} / VAR_POP({_PAIR_Y})",
     exp.RegrIntercept: f"AVG({_PAIR_X}) - {_COVARIANCE} / VAR_POP({_PAIR_Y}) * AVG({_PAIR_Y})",
     exp.RegrR2: (
-        f"CASE WHEN VAR_POP({_PAIR_Y}) > 0 THEN "
-        f"CASE WHEN VAR_POP({_PAIR_X}) > 0 THEN ({_CORRELATION}) * ({_CORRELATION}) ELSE 1 END END"
+        f"CASE WHEN STDDEV_POP({_PAIR_Y}) > 0 THEN "
+        f"CASE WHEN STDDEV_POP({_PAIR_X}) > 0 THEN ({_CORRELATION}) * ({_CORRELATION}) ELSE 1 END END"
     ),
     exp.RegrAvgx: f"AVG({_PAIR_Y})",
     exp.RegrAvgy: f"AVG({_PAIR_X})",

@@ -34,20 +34,23 @@ def _write_out_distinct_on(select: exp.Select, keys: list[exp.Expr], text: Text)
         raise refused("DISTINCT ON without ORDER BY", at, "say by ORDER BY which row of each is the first")
     if select.args.get("qualify") is not None:
         raise refused("DISTINCT ON beside QUALIFY", at, "have QUALIFY in a subquery")
-    by = [_meant(key, select, text) for key in keys]
+    by = [meant(key, select, text) for key in keys]
     ordered = [item.copy() for item in order.expressions]
     for item in ordered:
-        item.set("this", _meant(item.this, select, text))
+        item.set("this", meant(item.this, select, text))
     number = exp.Window(this=exp.RowNumber(), partition_by=by, order=exp.Order(expressions=ordered), over="OVER")
     select.set("qualify", exp.Qualify(this=exp.EQ(this=number, expression=exp.Literal.number(1))))
     select.set("distinct", None)
+    if select.parent is not None and not any(select.args.get(cut) for cut in ("limit", "offset")):
+        select.set("order", None)  # in a subquery it said which rows are the first, and nothing more
+        return
     # One row is left of each key: what the rows are ordered by after the keys decides nothing more, and need not be shown.
     leading = {item.this for item in ordered[: len(set(by))]}
     if leading == set(by):
         order.set("expressions", order.expressions[: len(leading)])
 
 
-def _meant(part: exp.Expr, select: exp.Select, text: Text) -> exp.Expr:
+def meant(part: exp.Expr, select: exp.Select, text: Text) -> exp.Expr:
     """Return what a position or an alias of the list stands for."""
     items = select.expressions
     if isinstance(part, exp.Literal) and not part.is_string:

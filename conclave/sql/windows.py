@@ -166,6 +166,12 @@ class Windows:
         order = (_Key(key, is_descending, False),)
         return self.column_for(_Call((), order, "row_number", None, "partition", 1, Column("", Boolean())), at)
 
+    def number_in(self, order: exp.Order, first: Expression | None, bind: Bind, at: Position | None) -> Column:
+        """Return the row's number in an order, after those that meet the condition `first`."""
+        keys = () if first is None else (_Key(first, True, False),)
+        order_keys = (*keys, *self._order(order, bind))
+        return self.column_for(_Call((), order_keys, "row_number", None, "partition", 1, Column("", Boolean())), at)
+
     def within(self, groups: tuple[Expression, ...]) -> "Windows":
         """Return the same functions, each in every group by itself."""
         calls = [replace(c, partition=tuple(dict.fromkeys((*groups, *c.partition)))) for c in self.calls]

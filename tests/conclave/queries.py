@@ -170,6 +170,8 @@ class Queries:
         by = ", ".join(str(n + 1) for n in range(len(keys)))
         sets = self.rng.choice(("ROLLUP ({})", "CUBE ({})", "GROUPING SETS (({}), ())")) if self.chance(0.12) else "{}"
         group = f" GROUP BY {sets.format(by)}" if keys else ""
+        if keys and sets != "{}" and self.chance(0.5):
+            calls.append(Value(f"GROUPING({', '.join(key.sql for key in keys)})", "int"))
         exact = [call for call in calls if call.is_exact and call.kind in ("int", "decimal")]
         having = ""
         if exact and self.chance(0.3):
@@ -257,9 +259,9 @@ class Queries:
                 "{a} + {b}", "{a} - {b} * 2", "{a} // 3", "{a} % 4", "{a} // {b}", "{a} % {b}", "GREATEST({a}, {b}, 0)",
                 "LEAST({a}, {b})", "COALESCE({a}, {b}, 7)", "NULLIF({a}, {b})", "ABS({a})", "-{a}", "MOD({a}, -3)",
                 "CASE WHEN {c} THEN {a} WHEN {b} > 0 THEN {b} END", "{a} & 6", "{a} | ({b})", "XOR({a}, 5)", "IF({c}, {a}, 0)",
-                "GREATEST(LEAST({a}, 9), -9) ** 3", "CASE {a} WHEN 1 THEN {b} WHEN 2 THEN 0 ELSE {a} END", "SIGN({a})",
+                "CAST(GREATEST(LEAST({a}, 9), -9) ** 3 AS BIGINT)", "CASE {a} WHEN 1 THEN {b} WHEN 2 THEN 0 ELSE {a} END", "SIGN({a})",
             ),
-            "decimal": ("{a} + {b}", "{a} - 1.5", "ROUND({a}, 1)", "FLOOR({a})", "CEIL({a})", "TRUNC({a})", "ABS({a})",  "GREATEST({a}, {b})", "-{a}", "COALESCE({a}, 0.25)", "CASE WHEN {c} THEN {a} ELSE {b} END"),
+            "decimal": ("{a} + {b}", "{a} - 1.50", "ROUND({a}, 1) + 0.00", "FLOOR({a}) + 0.00", "CEIL({a}) + 0.00", "TRUNC({a}) + 0.00", "ABS({a})",  "GREATEST({a}, {b})", "-{a}", "COALESCE({a}, 0.25)", "CASE WHEN {c} THEN {a} ELSE {b} END"),
             "text": ("COALESCE({a}, 'none')", "CASE WHEN {c} THEN {a} ELSE 'zz' END", "LEFT({a}, 1)", "RIGHT({a}, 2)"),
             "bool": ("NOT {a}", "{a} AND {c}", "{a} OR {b}", "{c}", "{a} IS NOT DISTINCT FROM {b}"),
             "date": (
@@ -279,6 +281,9 @@ class Queries:
         assert own is not None
         call = self.rng.choice((f"MAX({of.sql})", f"COUNT({of.sql})", f"SUM({of.sql})", "COUNT(*)"))
         tied = f" WHERE {own.sql} = {key.sql}" if self.chance(0.7) else ""
+        if self.chance(0.3):
+            by = f"{self.rng.choice(inner.columns).sql}{self.rng.choice(('', ' DESC', ' NULLS FIRST'))}"
+            return Value(f"(SELECT {of.sql} FROM {inner.sql}{tied} ORDER BY {by}, {of.sql} + 0 LIMIT 1)", "int")
         return Value(f"(SELECT {call} FROM {inner.sql}{tied})", "int")
 
     def value(self, source: Source, exact: bool = False) -> Value:
@@ -322,14 +327,22 @@ class Queries:
                 )
             case "PICK" if source.key:
                 of = self.of_kind(source, self.rng.choice(("int", "decimal", "date")))
+                if self.chance(0.4):
+                    by = f"{self.rng.choice(source.columns).sql}{self.rng.choice(('', ' DESC', ' NULLS FIRST'))}"
+                    return Value(f"FIRST({of.sql} ORDER BY {by}, {source.key}){self.filtered(source)}", of.kind)
                 return Value(
                     f"{self.rng.choice(('ARG_MAX', 'ARG_MIN'))}({of.sql}, {source.key}){self.filtered(source)}", of.kind
                 )
+            case "PICK" if self.chance(0.5):
+                of = self.of_kind(source, self.rng.choice(("int", "text", "bool", "date")))
+                return Value(f"MODE({of.sql}){self.filtered(source)}", "mode", is_exact=False)
             case "PICK":
                 return Value(f"SUM({self.of_kind(source, 'bool').sql})", "int")
             case "PAIR":
                 one, other = self.of_kind(source, "int"), self.of_kind(source, self.rng.choice(("int", "decimal")))
-                name = self.rng.choice(("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT"))
+                name = self.rng.choice(
+                    ("COVAR_POP", "COVAR_SAMP", "REGR_AVGX", "REGR_COUNT", "CORR", "REGR_SLOPE", "REGR_R2")
+                )
                 return Value(f"{name}({one.sql}, {other.sql})", "double", is_exact=False)
             case "QUANTILE":
                 of = self.rng.choice(
@@ -457,7 +470,9 @@ def _constant(kind: str, rng: random.Random) -> str:
         case "int":
             return str(rng.randint(-3, 5))
         case "decimal":
-            return rng.choice(("1.25", "-0.5", "2", "17.50"))
+            return rng.choice(
+                ("1.25", "-0.50", "2.00", "17.50")
+            )  # DuckDB rounds others to the digits of sums beside them
         case "text":
             return rng.choice(("'a'", "'B'", "'abc'", "''"))
         case "bool":

@@ -51,6 +51,22 @@ CHOSEN = (
     "ranks of groups",
     "dates",
     "casts",
+    "the ends of texts",
+    "tests of texts",
+    "signs and whole parts",
+    "differences of dates in months, quarters and years",
+    "names of days and months",
+    "covariances and lines by groups",
+    "conditions that are counted",
+    "parts of equal sizes",
+    "shares of a partition",
+    "values at rows of a partition",
+    "moving frames",
+    "frames up to the last row",
+    "groups of all combinations, and which they are",
+    "values at the largest and the least of another",
+    "comparisons with all and any",
+    "rows of values",
 )
 BY_TITLE = {query.title: query for query in queries(FIXTURES / "sql" / "accepted.sql")}
 pytestmark = [pytest.mark.spark, pytest.mark.parametrize("tables", ["spark"], indirect=True)]
