@@ -6,6 +6,7 @@ The text's own words never come back in an error: it may be the wrong file, with
 import difflib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +20,7 @@ from policy.yaml import Lines, read_yaml
 T = TypeVar("T", bound=BaseModel)
 Reader = Callable[[str, str], tuple[Any, Lines]]
 
+_MUST_BE = "must be "
 _WHAT = {
     "missing": "is missing",
     "string_type": "must be text (numbers, true and false need quotes to be text)",
@@ -72,7 +74,25 @@ def load_with_lines(text: str, file: str, model: type[T], read: Reader = read_ya
     except ValidationError as error:
         details = error.errors(include_input=True, include_url=False)
         said = [_problem(detail, value, lines, model) for detail in details if not _is_echo(detail)]
-        raise DocumentError(said) from None
+        raise DocumentError(_once_each(said)) from None
+
+
+def _once_each(problems: list[Problem]) -> list[Problem]:
+    """Return the problems with one for each field: what may be one of several things is refused as each of them."""
+    of_field: dict[tuple[int, int, str], list[Problem]] = {}
+    for problem in problems:
+        of_field.setdefault((problem.line, problem.column, problem.field), []).append(problem)
+    return [each for those in of_field.values() for each in _as_one(those)]
+
+
+def _as_one(problems: list[Problem]) -> list[Problem]:
+    words = [problem.what for problem in problems if problem.what.startswith(_MUST_BE)]
+    if len(words) < len(problems) or len(words) == 1:
+        return problems
+    wider = {"must be a whole number": "must be a number"}
+    kinds = dict.fromkeys(word for word in words if wider.get(word) not in words)
+    what = _MUST_BE + ", or ".join(word.removeprefix(_MUST_BE) for word in kinds)
+    return [replace(problems[0], what=what, fix=next((p.fix for p in problems if p.fix), None))]
 
 
 def _is_echo(detail: ErrorDetails) -> bool:

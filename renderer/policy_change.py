@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conclave.ir.errors import QueryProblem
+from conclave.plan.show import learned
+from conclave.plan.wire import digest
 from policy.document import FilterRule, Policy
+from policy.protections import told_multiples
 from policy.verdict import Reason
 from policy.verify import Request, verify
 from renderer.check import load_workspace
@@ -19,7 +22,7 @@ from renderer.past import past_runs
 from renderer.plan import compile_run
 from renderer.progress import Watch, unwatched
 from renderer.published import policies_of, read_published
-from renderer.review import Base
+from renderer.review import Base, without_steps
 from renderer.spread import Spread
 from worker.runspec import Run
 
@@ -37,10 +40,15 @@ class RunChange:
     now: Says
     allows: tuple[str, ...]  # what it no longer refuses
     refuses: tuple[str, ...]  # what it did not refuse before
+    tells: tuple[str, ...] = ()  # of a run that is accepted both times: "party: what", told now and not before
+    hides: tuple[str, ...] = ()  # and told before and not now
+    is_answered_otherwise: bool = False  # bounds, say, that change the answer and nothing that is told beside it
 
     @property
     def what(self) -> str:
         """What becomes of the run."""
+        if self.before == self.now == "accepts":
+            return "accepted, and tells otherwise"
         if (self.before, self.now) == ("refuses", "accepts"):
             return "newly allowed"
         if self.now == "refuses" and self.before != "refuses":
@@ -57,7 +65,23 @@ class RunChange:
             "now": self.now,
             "allows": list(self.allows),
             "refuses": list(self.refuses),
+            "tells": list(self.tells),
+            "hides": list(self.hides),
+            "answeredOtherwise": self.is_answered_otherwise,
         }
+
+
+@dataclass(frozen=True)
+class _Word:
+    """What one policy makes of a run."""
+
+    against: Mapping[str, str]  # its reasons, by what makes two the same
+    learned: frozenset[str]  # "party: what"
+    plan: str  # digest
+
+    @property
+    def says(self) -> Says:
+        return "refuses" if self.against else "accepts"
 
 
 @dataclass(frozen=True)
@@ -122,9 +146,10 @@ class _Change:
         reading = [run for run in runs.values() if self.dataset in {each.name for each in run.datasets}]
         compared = list(watch("runs verified", Spread(self._both, reading)))
         changes: list[RunChange] = []
-        for run, reasons in zip(reading, compared, strict=True):
-            if reasons is not None and reasons[0] != reasons[1]:
-                changes.append(self._run_change(run, *reasons, run.workflow not in workflows))
+        for run, words in zip(reading, compared, strict=True):
+            change = self._run_change(run, *words, run.workflow not in workflows) if words is not None else None
+            if change is not None:
+                changes.append(change)
         before, now = self.old.get(self.dataset), self.new.get(self.dataset)
         had, has = set(_permissions(before)), set(_permissions(now))
         return PolicyChange(
@@ -136,36 +161,51 @@ class _Change:
             tuple(_clauses(before, now)),
             tuple(sorted(changes, key=lambda change: (change.what != "newly allowed", change.what, change.run_id))),
             len(reading),
-            tuple(run.run_id for run, reasons in zip(reading, compared, strict=True) if reasons is None),
+            tuple(run.run_id for run, words in zip(reading, compared, strict=True) if words is None),
         )
 
-    def _both(self, run: Run) -> tuple[dict[str, str] | None, dict[str, str] | None] | None:
-        """Return what both policies have against a run: None where there is none; of a query that is none, nothing."""
+    def _both(self, run: Run) -> tuple[_Word | None, _Word | None] | None:
+        """Return what both policies make of a run: None where there is none; of a query that is none, nothing."""
         try:
-            return self._against(run, self.old), self._against(run, self.new)
+            return self._word(run, self.old), self._word(run, self.new)
         except QueryProblem:
             return None
 
-    def _against(self, run: Run, policies: Mapping[str, Policy]) -> dict[str, str] | None:
+    def _word(self, run: Run, policies: Mapping[str, Policy]) -> _Word | None:
         if self.dataset not in policies:
             return None
         of_run = {each.name: policies[each.name] for each in run.datasets if each.name in policies}
         request = Request(run.purpose, tuple(each.name for each in run.datasets))
-        reasons = verify(compile_run(run, policies), of_run, request).reasons
-        return {_about(reason): reason.what for reason in reasons if reason.dataset == self.dataset}
+        plan = compile_run(run, policies)
+        reasons = verify(plan, of_run, request).reasons
+        against = {_about(reason): reason.what for reason in reasons if reason.dataset == self.dataset}
+        told = without_steps(learned(plan, told_multiples(of_run)))
+        facts = frozenset(f"{party}: {fact}" for party, those in told.items() for fact in those)
+        return _Word(against, facts, digest(plan))
 
-    def _run_change(
-        self, run: Run, before: dict[str, str] | None, now: dict[str, str] | None, is_retired: bool
-    ) -> RunChange:
-        had, has = before or {}, now or {}
+    def _run_change(self, run: Run, before: _Word | None, now: _Word | None, is_retired: bool) -> RunChange | None:
+        """Return what becomes of a run; None if nothing does."""
+        had, has = before.against if before else {}, now.against if now else {}
+        said: tuple[Says, Says] = before.says if before else "not known", now.says if now else "not known"
         allows = sorted({what for about, what in had.items() if about not in has}) if now is not None else []
         refuses = sorted({what for about, what in has.items() if about not in had})
-        said = _says(before), _says(now)
-        return RunChange(run.workflow, run.run_id, is_retired, *said, tuple(allows), tuple(refuses))
-
-
-def _says(reasons: dict[str, str] | None) -> Says:
-    return "not known" if reasons is None else "refuses" if reasons else "accepts"
+        tells, hides, is_otherwise = frozenset[str](), frozenset[str](), False
+        if before is not None and now is not None and said == ("accepts", "accepts"):
+            tells, hides = now.learned - before.learned, before.learned - now.learned
+            is_otherwise = before.plan != now.plan and not tells | hides
+        if said[0] == said[1] and not (allows or refuses or tells or hides or is_otherwise):
+            return None
+        return RunChange(
+            run.workflow,
+            run.run_id,
+            is_retired,
+            *said,
+            tuple(allows),
+            tuple(refuses),
+            tuple(sorted(tells)),
+            tuple(sorted(hides)),
+            is_otherwise,
+        )
 
 
 def _about(reason: Reason) -> str:
@@ -200,13 +240,29 @@ def _clauses(before: Policy | None, now: Policy | None) -> Iterator[tuple[str, s
     )
     if before is None or now is None:
         return
+    yield from _differing(old, new)
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield the fields that differ, the innermost that both have: a bound, and not all columns because of it."""
     for name in sorted(old.keys() | new.keys()):
-        if old.get(name) != new.get(name):
-            yield name, _shown(old.get(name)), _shown(new.get(name))
+        before, now = old.get(name), new.get(name)
+        if isinstance(before, dict) and isinstance(now, dict):
+            yield from _differing(before, now, f"{above}{name}.")
+        elif before != now:
+            yield f"{above}{name}", _shown(before), _shown(now)
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        inner = (f"{name}: {_shown(item)}" for name, item in value.items() if item is not None)
-        return "{" + ", ".join(inner) + "}"
+    """Return a clause as it would stand in the document, without what is left out of it."""
+    match value:
+        case dict():
+            inner = (f"{name}: {_shown(item)}" for name, item in value.items() if item not in (None, {}, []))
+            return "{" + ", ".join(inner) + "}"
+        case list() | tuple():
+            return f"[{', '.join(map(_shown, value))}]"
+        case bool():
+            return str(value).lower()
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
     return "none" if value is None else str(value)

@@ -66,10 +66,22 @@ def _run(run: RunChange) -> str:
 
 
 def _of_run(run: RunChange) -> list[str]:
-    return [*(f"allowed now: {what}" for what in run.allows), *(f"refused now: {what}" for what in run.refuses)]
+    return [
+        *(f"allowed now: {what}" for what in run.allows),
+        *(f"refused now: {what}" for what in run.refuses),
+        *(f"told now, to {fact}" for fact in run.tells),
+        *(f"told no longer, to {fact}" for fact in run.hides),
+        *(["the answer is computed from other values or rows"] if run.is_answered_otherwise else []),
+    ]
 
 
 def _rest(change: PolicyChange) -> str:
     same = change.n_runs - len(change.runs) - len(change.not_compared)
     more = f"; {len(change.not_compared)} could not be compared" if change.not_compared else ""
-    return f"{change.n_runs} runs, merged or proposed, read {change.dataset}; nothing changes for {same} of them{more}."
+    reading = (
+        "1 run, merged or proposed, reads" if change.n_runs == 1 else f"{change.n_runs} runs, merged or proposed, read"
+    )
+    rest = f"nothing changes for {same if same else 'none'} of them"
+    if change.n_runs == 1:
+        rest = "nothing changes for it" if same else "it is named above" if not more else ""
+    return f"{reading} {change.dataset}" + (f"; {rest}" if rest else "") + f"{more}."

@@ -4,7 +4,7 @@
 reads its owner's policy beside the data and nowhere else, so a copy can warn of a refusal and never bring consent.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,6 +88,17 @@ def read_published(workspace: Workspace, datasets: Collection[str] | None = None
 def policies_of(published: Mapping[str, Published]) -> dict[str, Policy]:
     """Return the published policies themselves."""
     return {name: each.policy for name, each in published.items()}
+
+
+def unknown(datasets: Iterable[str], published: Collection[str]) -> str | None:
+    """Return what is said where a plan may lack what policies ask to be built in, since they are not published."""
+    missing = sorted(set(datasets) - set(published))
+    if not missing:
+        return None
+    return (
+        f"The policies of {', '.join(missing)} are not published. A minimum, bounds, padding or noise that they ask for "
+        "will be in the plan that runs, and are not in this one."
+    )
 
 
 def opinions(plan: Plan, run: Run, published: Mapping[str, Published]) -> tuple[Opinion, ...]:

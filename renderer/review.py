@@ -33,12 +33,28 @@ from renderer.workflow import Workflow
 from worker.runspec import Run
 
 State = Literal["new", "changed", "unchanged", "unreadable"]
-_STEP = re.compile(r" \(\w+\)")
+# Steps are named in parentheses, or are the tables whose rows are counted; a dataset's name has a slash.
+_STEPS = (
+    (re.compile(r" \(\w+\)"), ""),
+    (re.compile(r"\([lms]\d+, "), "("),
+    (re.compile(r"rows m\d+ has"), "rows there are"),
+)
 
 
 def _computed_by(mpc: MpcSetting) -> str:
     by = ", ".join(mpc.compute)
     return by if mpc.protocol == "replicated3" else f"{by}, with {mpc.protocol}"
+
+
+def without_steps(told: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return what each party learns without the names of steps."""
+    return {name: tuple(map(_without_steps, facts)) for name, facts in told.items()}
+
+
+def _without_steps(fact: str) -> str:
+    for pattern, instead in _STEPS:
+        fact = pattern.sub(instead, fact)
+    return fact
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,7 @@ class Ask:
     @property
     def learned(self) -> dict[str, tuple[str, ...]]:
         """What each party learns, without the names of steps: these change when nothing does."""
-        return {name: tuple(_STEP.sub("", fact) for fact in facts) for name, facts in self.told.items()}
+        return without_steps(self.told)
 
     @property
     def facts(self) -> dict[str, str]:

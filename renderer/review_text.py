@@ -12,7 +12,7 @@ from renderer.across_text import NO_PROOF, facts_of, title_of
 from renderer.markdown import code, code_in_a_cell, escape, fence
 from renderer.policy_change import PolicyChange
 from renderer.policy_change_text import change_as_markdown, no_changes_at
-from renderer.published import Opinion, refusals
+from renderer.published import Opinion, refusals, unknown
 from renderer.review import Comparison, Review
 
 # As to what the same parties are told. That a party's certificate, its file or its store is another one is said above it.
@@ -24,6 +24,8 @@ def as_text(one: Review) -> str:
     """Return a review for a terminal."""
     run = one.ask.run
     parts = [f"{run.run_id}, for {run.purpose}\n", show_plan(one.ask.plan, one.costs, one.ask.multiples, one.rows)]
+    if missing := _unknown(one):
+        parts.append(f"{missing}\n")
     if any(opinion.published or not opinion.dataset for opinion in one.opinions):
         parts.append("\n".join(["published policies", *_policy_lines(one)]) + "\n")
     if one.approvals:
@@ -35,6 +37,10 @@ def as_text(one: Review) -> str:
             "\n".join([f"compared with {one.comparison.revision}", *_change_lines(one, one.comparison)]) + "\n"
         )
     return "\n".join(parts)
+
+
+def _unknown(one: Review) -> str | None:
+    return unknown((o.dataset for o in one.opinions if o.dataset), [o.dataset for o in one.opinions if o.published])
 
 
 def as_markdown(
@@ -91,6 +97,9 @@ def _markdown_learned(one: Review) -> Iterator[str]:
         "every party of the run sees the others' policies, headers, file digests and verdicts."
     )
     yield ""
+    if missing := _unknown(one):
+        yield escape(missing)
+        yield ""
 
 
 def _markdown_changes(one: Review, comparison: Comparison) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """`ccd policy`: what owners' policies say of a workflow, offline; what answers tell together; check one and sign one."""
 
+import datetime
 import json
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from conclave.estimate import REHEARSED_ROWS
 from conclave.ir.errors import Position, QueryProblem
+from policy.advice import advice
 from policy.canonical import digest
 from policy.document import Policy
 from policy.explain import explain
@@ -189,9 +191,15 @@ def history(
 
 @app.command()
 def check(policies: Annotated[list[Path], typer.Argument(help="Policies' files.")]) -> None:
-    """Say what is wrong with policies by themselves: their fields, types, columns, dates."""
+    """Say what is wrong with policies by themselves: their fields, types, columns, dates.
+
+    Warns of what a policy says in vain, such as a day that has passed. Exits with 0 if all are sound, and with 10 if not.
+    """
     for file in policies:
         policy = _read(file)
+        print_problems(
+            advice(file.read_text(encoding="utf-8"), str(file), datetime.datetime.now(datetime.UTC)), "warning"
+        )
         typer.echo(f"{file}: sound; {policy.metadata.dataset} policy v{policy.metadata.version}, {digest(policy)}")
 
 

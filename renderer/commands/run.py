@@ -13,6 +13,7 @@ from conclave.forecast import forecast
 from conclave.plan.show import show_plan
 from conclave.plan.steps import Plan
 from conclave.plan.wire import digest
+from policy.protections import told_multiples
 from renderer.complete import workflows
 from renderer.dev.session import running_swift
 from renderer.errors import CommandError
@@ -21,6 +22,7 @@ from renderer.local.progress import Progress
 from renderer.local.report import print_ended
 from renderer.local.run import Ended, Local, execute_run, prepare_run, require_secrets
 from renderer.plan import compile_run
+from renderer.published import unknown
 from renderer.settings import settings_of
 from renderer.taken import table_of_taken, taken_of
 
@@ -69,8 +71,11 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
         ended = _interruptible(local, lambda _: None, keep)
         typer.echo(json.dumps(ended.to_json(), allow_nan=False))
         return ended
-    plan = compile_run(local.planned.run)
-    console.print(show_plan(plan, estimate(plan), n_rows=REHEARSED_ROWS), markup=False, soft_wrap=True)
+    plan = compile_run(local.planned.run, local.policies)
+    shown = show_plan(plan, estimate(plan), told_multiples(local.policies), REHEARSED_ROWS)
+    console.print(shown, markup=False, soft_wrap=True)
+    if missing := unknown((dataset.name for dataset in local.planned.run.datasets), local.policies):
+        console.print(f"{missing}\n", markup=False, soft_wrap=True)
     with Progress(console, local.party_of) as progress:
         ended = _interruptible(local, progress, keep)
     print_ended(ended, local, console)
@@ -81,7 +86,7 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
 
 
 def _print_taken(plan: Plan, ended: Ended, put_in: Mapping[str, int], console: Console) -> None:
-    """Print what the steps took beside what they were estimated to: with policies that change no step of the plan."""
+    """Print what the steps took beside what they were estimated to: where no unpublished policy changes the plan."""
     manifest = ended.filed.manifest or {}
     if ended.was_done or ended.exit_code != 0 or manifest.get("plan") != digest(plan):
         return

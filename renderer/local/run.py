@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from policy.document import Policy
 from renderer import names
 from renderer.check import load_workflow
 from renderer.errors import BUG, CommandError
@@ -23,6 +24,7 @@ from renderer.local.record import Records
 from renderer.local.secret_store import STORE, MissingSecretsError, SecretStore
 from renderer.merged import merged_before
 from renderer.plan import compile_run
+from renderer.published import policies_of, read_published
 from renderer.spec import PlannedRun
 from renderer.tree import changes
 from worker.runspec import AGE_KEY
@@ -49,6 +51,7 @@ class Local:
     root: Path
     planned: PlannedRun
     objects: Objects
+    policies: Mapping[str, Policy] = field(default_factory=dict)  # published ones, of the datasets that have any
 
     @property
     def run_id(self) -> str:
@@ -129,7 +132,8 @@ def prepare_run(root: Path, workflow: Path) -> Local:
     if stale:
         what = f"{document.file} says something else than {stale[0]} and {len(stale) - 1} more files"
         raise CommandError(what, "ccd render", NOT_CURRENT)
-    return Local(root, planned, load_run(root / names.RENDERED, run_id))
+    published = read_published(workspace, [dataset.name for dataset in planned.run.datasets])
+    return Local(root, planned, load_run(root / names.RENDERED, run_id), policies_of(published))
 
 
 def require_secrets(local: Local) -> None:

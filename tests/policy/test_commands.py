@@ -79,6 +79,36 @@ def test_a_policy_twice_or_for_another_workflow_is_a_bad_document():
         assert files[-1].name in result.stderr
 
 
+def test_check_warns_of_what_a_policy_says_in_vain(tmp_path):
+    """Nothing is wrong with such a policy, and no run can ever make use of what it says."""
+    text = """\
+---
+apiVersion: ccd.dev/v1alpha1
+kind: Policy
+metadata: {dataset: hospital/stays, version: 1}
+spec:
+  columns: {ward: {type: varchar(8)}, days: {type: integer}}
+  grants:
+    - to: [institute]
+      purposes: [research]
+      columns: {ward: [group_key, mean], days: [mean, sum]}
+  compute: {protocols: [replicated3, replicated]}
+  limits: {until: 2020-01-01}
+"""
+    (file := tmp_path / "stays.csv.policy.yaml").write_text(text)
+    vain = ccd("policy", "check", file)
+    assert (vain.exit_code, "sound" in vain.stdout) == (0, True)
+    said = [line.split("warning: ")[1] for line in vain.stderr.splitlines()]
+    assert said == [
+        "spec.compute.protocols[1]: no protocol here has this name, so it allows nothing "
+        "(fix: did you mean replicated3?)",
+        "spec.limits.until: this day has passed, so every run is refused (fix: write a later one)",
+        "spec.grants[0].columns.ward: mean is of numbers, and ward is varchar(8) (fix: leave it out)",
+    ]
+    file.write_text(text.replace(", replicated]", "]").replace("2020-01-01", "2999-01-01").replace("key, mean", "key"))
+    assert ccd("policy", "check", file).stderr == ""
+
+
 def test_check_says_what_is_wrong_with_its_line(tmp_path):
     sound = ccd("policy", "check", *POLICIES)
     assert sound.exit_code == 0

@@ -70,6 +70,13 @@ def test_an_empty_list_and_a_list_of_refused_items_are_told_apart():
     ]
 
 
+def test_a_field_that_may_be_several_things_is_refused_once():
+    rule = "      filters: {delay: {granularity: fortnight}}\n      columns:\n"
+    (found,) = problems(POLICY.replace("      columns:\n", rule))
+    what = "must be one of 'day', 'week', 'month', 'quarter' or 'year', or a number"
+    assert found == (11, "spec.grants[0].filters.delay.granularity", what, None)
+
+
 def test_an_unknown_field_stands_at_its_key_and_gets_a_suggestion():
     assert problems(POLICY.replace("parties:", "partys:")) == [
         (14, "spec.compute.partys", "there is no such field here", "did you mean parties?")

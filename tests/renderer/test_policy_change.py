@@ -103,7 +103,7 @@ def test_another_clause_is_named_and_what_it_refuses(repository: Path) -> None:
 
     found = change(repository)
 
-    assert list(found["clauses"]) == ["compute"]
+    assert list(found["clauses"]) == ["compute.parties"]
     assert found["runs"][0]["refuses"] == ["carol would hold shares of alpha/visits"]
 
 
@@ -144,3 +144,44 @@ def test_runs_of_which_nothing_changes_are_counted_only(repository: Path) -> Non
     text = plan(repository, "--format", "markdown")
 
     assert "2 runs, merged or proposed, read alpha/visits; nothing changes for 2 of them." in text
+
+
+def protect(root: Path, *changes: tuple[str, str], more: str = "") -> None:
+    file = publish_policy(root, "alpha/visits", "sum")
+    text = file.read_text()
+    for before, now in changes:
+        assert before in text
+        text = text.replace(before, now)
+    file.write_text(text + more)
+
+
+def test_an_accepted_run_that_tells_otherwise_says_what(repository: Path) -> None:
+    """A padding that is made finer lets more be told, and refuses nothing."""
+    protect(repository, more="  padding: {rows: 1000}\n")
+    commit_all(repository, "Publish")
+    protect(repository, more="  padding: {rows: 10}\n")
+
+    text, found = plan(repository, "--format", "markdown"), change(repository)
+
+    assert found["clauses"] == {"padding.rows": {"before": "1000", "now": "10"}}
+    (run,) = found["runs"]
+    assert (run["before"], run["now"], run["allows"], run["refuses"]) == ("accepts", "accepts", [], [])
+    assert "bravo: how many rows alpha (rounded up to a multiple of 10) puts into MPC" in run["tells"]
+    assert "bravo: how many rows alpha (rounded up to a multiple of 1000) puts into MPC" in run["hides"]
+    assert "| **accepted, and tells otherwise** | told now, to " in text
+    assert "1 run, merged or proposed, reads alpha/visits; it is named above." in text
+
+
+def test_an_answer_that_is_computed_of_other_values_is_told(repository: Path) -> None:
+    bounded = ('cost: {type: "decimal(10,2)"}', 'cost: {type: "decimal(10,2)", bounds: [0, 100]}')
+    protect(repository, bounded)
+    commit_all(repository, "Publish")
+    protect(repository, (bounded[0], bounded[1].replace("100", "90")))
+
+    text, found = plan(repository, "--format", "markdown"), change(repository)
+
+    assert found["clauses"] == {"columns.cost.bounds": {"before": "[0, 100]", "now": "[0, 90]"}}
+    (run,) = found["runs"]
+    assert run["answeredOtherwise"]
+    assert (run["tells"], run["hides"]) == ([], [])
+    assert "the answer is computed from other values or rows" in text
