@@ -19,6 +19,7 @@ In reading order:
 - within: an owner's values, held to its own bounds there too
 - reach: how far they reach under a minimum or noise, whichever rows a query picks
 - whole: whole columns, held to fixed limits there
+- filled: how many rows an owner shares at least, where policies hide what conditions leave
 - ranges: where numbers are looked at under MPC, because they could outgrow their words
 - mpc_steps: the MPC steps of a plan, side by side where they can be
 - execute: one party's walk through the steps of a plan

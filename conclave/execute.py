@@ -14,6 +14,7 @@ import pyarrow as pa
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, send_plain, to_plain
 from conclave.cheetah.party import CheetahParty
 from conclave.cheetah.program import program_of
+from conclave.filled import rows_at_least
 from conclave.held import check_bounds
 from conclave.ir.guard import rounded_up
 from conclave.limits import bounds
@@ -31,7 +32,6 @@ from conclave.operators.reveal import receive_revealed, reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
 from conclave.plan.show import kind_of
-from conclave.plan.sizes import N_ROWS, without_conditions
 from conclave.plan.steps import LocalStep, MpcSetting, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 from conclave.reach import is_held_whole
 from conclave.whole import check_sums, check_wholes
@@ -52,9 +52,7 @@ class StepReport:
     seconds: float = 0.0
     rounds: int = 0
     bytes_sent: int = 0
-    put_in: tuple[
-        tuple[str, int], ...
-    ] = ()  # this party's own inputs that were shared: how many rows the others see of each
+    put_in: tuple[tuple[str, int], ...] = ()  # how many rows the others see of each of this party's inputs
 
 
 @dataclass(frozen=True)
@@ -231,16 +229,11 @@ class _Walk:
             self.shared.update(exchange_inputs(tables, mine, self.network, self.plan.mpc.three))
 
     def _input_of(self, step: ShareStep) -> InputTable:
-        at_least = self._rows_without_conditions(step) if step.hides_filters and step.party == self.me else 0
+        at_least = rows_at_least(self.plan, step, self.engine) if step.party == self.me else 0
         columns = layout(step.schema, step.texts)
         return InputTable(
             step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least, step.order
         )
-
-    def _rows_without_conditions(self, step: ShareStep) -> int:
-        (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)
-        counts = [self.engine.answer(part, step=step.name)[N_ROWS][0].as_py() for part in without_conditions(query)]
-        return sum(rounded_up(int(count), step.padding) for count in counts)
 
     def _reveal(self, step: RevealStep) -> None:
         assert self.plan.mpc is not None

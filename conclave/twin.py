@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from conclave.carry import MOST_ROWS, from_plain, layout, long_strings, to_plain
+from conclave.filled import rows_at_least
 from conclave.held import check_bounds
-from conclave.ir.guard import rounded_up
 from conclave.limits import bounds
 from conclave.local.duckdb import LocalEngine
 from conclave.local.encode import decode, encode
-from conclave.local.sqltext import to_sql
 from conclave.mpc.arrays import Array
 from conclave.mpc.costs import Cost
 from conclave.mpc.party import Party
@@ -28,7 +27,6 @@ from conclave.operators.noise import no_noise
 from conclave.operators.reveal import Layout, open_parts, reveal_to
 from conclave.operators.table import SecretTable
 from conclave.operators.watch import Watch
-from conclave.plan.sizes import N_ROWS, without_conditions
 from conclave.plan.steps import LocalStep, MpcStep, Plan, RevealStep, SendStep, ShareStep, Step
 
 
@@ -104,18 +102,11 @@ class _Alone:
         encoded = encode(self.clear[step.source], step.schema, step.texts)
         check_bounds(encoded, step, bounds(self.plan))
         columns = layout(step.schema, step.texts)
-        at_least = self._rows_without_conditions(step) if step.hides_filters else 0
+        at_least = rows_at_least(self.plan, step, self.engine)
         table = InputTable(
             step.name, step.party, columns, MOST_ROWS, step.padding, step.hides_filters, at_least, step.order
         )
         self.shared[step.name] = known_to_all(table, to_plain(encoded, step.texts), self.me)
-
-    def _rows_without_conditions(self, step: ShareStep) -> int:
-        (query,) = (each.query for each in self.plan.steps if isinstance(each, LocalStep) and each.name == step.source)
-        counts = [
-            self.engine.run(to_sql(part), step=step.name)[N_ROWS][0].as_py() for part in without_conditions(query)
-        ]
-        return sum(rounded_up(int(count), step.padding) for count in counts)
 
 
 def open_alone(shares: Sequence[Share], layout: Layout, recipients: Sequence[str], me: Twin) -> list[Array]:

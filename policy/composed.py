@@ -75,6 +75,13 @@ class Composition:
         return Made(_of_all(below), is_mixed, is_plain)
 
 
+def joined(join: Join) -> Iterator[tuple[Node, Node, str, str]]:
+    """Yield each side of a join with the other one, and the columns of both that have to be equal."""
+    for left, right in join.on:
+        yield join.left, join.right, left, right
+        yield join.right, join.left, right, left
+
+
 def read(node: Node, name: str) -> Iterator[tuple[Node, str]]:
     """Yield the columns below that a column's values are made of."""
     match node:

@@ -14,7 +14,7 @@ from conclave.ir.show import show_node
 from conclave.ir.walk import children, scans_in
 from policy.document import Policy
 from policy.lineage import Lineage
-from policy.minimum import groupings, least_of
+from policy.minimum import groupings, refusal
 from policy.verdict import Reason
 
 
@@ -33,18 +33,13 @@ def check_differencing(root: Collect, policies: Mapping[str, Policy]) -> Iterato
         what = f"the rows of {rows} would be grouped in {len(over)} ways; their difference may be of fewer subjects"
         if len(over) < 2:
             what = f"rows of {min(beside)} would be told apart, and together with those of {dataset}, which are the difference"
-        yield Reason(
-            code="differencing",
-            dataset=dataset,
-            version=policy.metadata.version,
-            clause="spec.minimum.subjects",
-            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-            flow=tuple(steps),
-            what=what,
-            where=min(
-                (node.at for node in over.values() if node.at), key=lambda at: (at.line, at.column), default=None
-            ),
-            fix="group the rows once (WITH), and compute the rest from the groups; or ask two questions",
+        yield refusal(
+            policy,
+            "differencing",
+            what,
+            min((node.at for node in over.values() if node.at), key=lambda at: (at.line, at.column), default=None),
+            "group the rows once (WITH), and compute the rest from the groups; or ask two questions",
+            tuple(steps),
         )
 
 

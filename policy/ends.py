@@ -12,7 +12,7 @@ from conclave.ir.expressions import Column, IsNull, Not
 from conclave.ir.nodes import Aggregate, Collect, Concat, Filter, Join, Node, Project, Scan
 from conclave.ir.show import show_expression, show_node
 from conclave.ir.walk import conjuncts, nodes_in, scans_in
-from policy.composed import Composition
+from policy.composed import Composition, joined
 from policy.document import Policy
 from policy.minimum import groupings, least_of
 from policy.verdict import Reason
@@ -57,8 +57,7 @@ def _picks(node: Node, composition: Composition, recipients: frozenset[str]) -> 
             return next(picking, "")
         case Join(how="inner" | "left"):
             # What meets is for the data to say, but not for those of who is told.
-            sides = ((side, pair[k]) for pair in node.on for k, side in enumerate((node.left, node.right)))
-            is_plain = all(composition.made(side, name).is_plain for side, name in sides)
+            is_plain = all(composition.made(side, name).is_plain for side, _, name, _ in joined(node))
             is_own = any(scan.owner in recipients for scan in scans_in(node))
             return show_node(node) if is_own or not is_plain else ""
         case Scan() | Project() | Concat():

@@ -33,8 +33,7 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.show import show_expression
 from conclave.ir.types import Integer
-from conclave.ir.walk import children, conjuncts, length_of, scans_in, substitute
-from conclave.ir.window import Window
+from conclave.ir.walk import conjuncts, length_of, scans_in, substitute
 from policy.domain import positive
 from policy.lineage import Lineage, short
 from policy.weights import may_be_null
@@ -129,30 +128,6 @@ class Making:
 
     def _opaque(self, node: Node, name: str) -> Column:
         return _column(node, name, str(self.lineage.column(node, name)))
-
-
-def origins(node: Node, name: str) -> frozenset[str]:
-    """Return the names of the datasets' columns that are in a column, or decide what it is."""
-    pending, seen, found = [(node, name)], set[tuple[int, str]](), set[str]()
-    while pending:
-        at, column = pending.pop()
-        if (id(at), column) in seen:  # what is computed again and again has as many ways as powers of two
-            continue
-        seen.add((id(at), column))
-        match at:
-            case Scan():
-                found.add(column)
-            case Project(source, outputs):
-                expression = next(output.expression for output in outputs if output.name == column)
-                pending += [(source, below) for below in names_in(expression)]
-            case Aggregate(source, keys, outputs) if column not in keys:
-                over = next(output.over for output in outputs if output.name == column)
-                pending += [(source, over)] if over is not None else []
-            case Window(source) if column not in {f.name for f in source.schema}:
-                pending += [(source, f.name) for f in source.schema]
-            case _:
-                pending += [(side, column) for side in children(at) if column in {f.name for f in side.schema}]
-    return frozenset(found)
 
 
 def n_parts(node: Node) -> int:

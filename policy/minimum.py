@@ -106,6 +106,23 @@ def least_of(policy: Policy) -> int:
     return policy.spec.minimum.subjects if policy.spec.minimum else 0
 
 
+def refusal(
+    policy: Policy, code: Code, what: str, where: Position | None, fix: str, flow: tuple[str, ...] = ()
+) -> Reason:
+    """Return that a policy's minimum of subjects refuses a query."""
+    return Reason(
+        code=code,
+        dataset=policy.metadata.dataset,
+        version=policy.metadata.version,
+        clause="spec.minimum.subjects",
+        says=f"asks for at least {least_of(policy)} subjects behind all that is released",
+        flow=flow,
+        what=what,
+        where=where,
+        fix=fix,
+    )
+
+
 @dataclass
 class _Tracing:
     recipient: str

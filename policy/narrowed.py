@@ -16,7 +16,7 @@ from conclave.ir.nodes import Aggregate, Collect, Filter, Join, Node, Project
 from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts, nodes_in, scans_in
 from policy.comparisons import constant_of
-from policy.composed import Composition, read
+from policy.composed import Composition, joined, read
 from policy.document import Policy
 from policy.domain import positive
 from policy.mean import without_casts
@@ -69,11 +69,9 @@ class Narrowing:
             case Aggregate(source, keys):
                 made = ((key, self.composition.made(source, key)) for key in keys)
                 return next((f"the key {key}" for key, each in made if column in each.of and not each.is_plain), "")
-            case Join(left, right, on):
-                pairs = ((side, pair[k]) for pair in on for k, side in enumerate((left, right)))
-                return next(
-                    (f"the join by {n}" for side, n in pairs if column in self.composition.made(side, n).of), ""
-                )
+            case Join():
+                met = ((name, self.composition.made(side, name)) for side, _, name, _ in joined(node))
+                return next((f"the join by {name}" for name, each in met if column in each.of), "")
         return ""
 
     def _limits(self, source: Node, condition: Expression, before: Limits) -> Limits | None:

@@ -32,7 +32,7 @@ from policy.composed import read
 from policy.document import Policy
 from policy.domain import positive
 from policy.lineage import Lineage, short
-from policy.minimum import groupings, least_of
+from policy.minimum import groupings, refusal
 from policy.verdict import Reason
 
 _NUMBER = ("", "rows")  # of rows of a person, in the place of a table's column
@@ -60,16 +60,13 @@ def check_persons(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Rea
         table, name = min((each for each in several if each[0] in tables or each == _NUMBER), default=("", ""))
         if not name:
             continue
-        yield Reason(
-            code="differencing",
-            dataset=dataset,
-            version=policy.metadata.version,
-            clause="spec.minimum.subjects",
-            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-            what=f"several things are told of {name if table else 'the rows'} of each person of {dataset}: they differ"
+        yield refusal(
+            policy,
+            "differencing",
+            f"several things are told of {name if table else 'the rows'} of each person of {dataset}: they differ"
             " for those alone who have several rows, which may be fewer subjects",
-            where=nodes[0].at,
-            fix="aggregate one thing of it: its values, or one aggregate by person; or several of people HAVING COUNT(*) > 1",
+            nodes[0].at,
+            "aggregate one thing of it: its values, or one aggregate by person; or several of people HAVING COUNT(*) > 1",
         )
 
 

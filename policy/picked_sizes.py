@@ -17,7 +17,7 @@ from conclave.plan.sizes import repeats_rows
 from conclave.plan.steps import LocalStep, Plan, ShareStep
 from policy.document import Policy
 from policy.mean import without_casts
-from policy.minimum import least_of
+from policy.minimum import least_of, refusal
 from policy.shaping import Shaping
 from policy.verdict import Reason
 
@@ -39,16 +39,13 @@ def check_picked_sizes(plan: Plan, policies: Mapping[str, Policy]) -> Iterator[R
             continue
         for dataset in datasets:
             policy = asking.pop(dataset)
-            yield Reason(
-                code="minimum-not-met",
-                dataset=dataset,
-                version=policy.metadata.version,
-                clause="spec.minimum.subjects",
-                says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-                flow=(show_node(found), f"how many rows {step.party} puts into MPC, seen by the compute parties"),
-                where=found.at if isinstance(found, Aggregate | Join) else None,
-                what=f"step {step.name} would show how many rows of {dataset} are alike in, or meet by, what the query computes",
-                fix=_FIX,
+            yield refusal(
+                policy,
+                "minimum-not-met",
+                f"step {step.name} would show how many rows of {dataset} are alike in, or meet by, what the query computes",
+                found.at if isinstance(found, Aggregate | Join) else None,
+                _FIX,
+                (show_node(found), f"how many rows {step.party} puts into MPC, seen by the compute parties"),
             )
 
 

@@ -17,7 +17,7 @@ from conclave.ir.show import show_expression
 from conclave.ir.walk import conjuncts, nodes_in, scans_in
 from policy.composed import Columns, Composition, Made
 from policy.document import Policy
-from policy.minimum import groupings, least_of
+from policy.minimum import groupings, refusal
 from policy.multiples import Multiples, Source, can_meet, shifts, tests_in
 from policy.shaping import Shaping
 from policy.verdict import Reason
@@ -32,15 +32,12 @@ def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterat
         if node is None:
             continue
         policy = policies[dataset]
-        yield Reason(
-            code="minimum-not-countable",
-            dataset=dataset,
-            version=policy.metadata.version,
-            clause="spec.minimum.subjects",
-            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-            what=f"{condition} decides by several columns which values are aggregated: of {dataset} one, and others' zeros",
-            where=node.at,
-            fix="let each condition read one column, and not what is aggregated; or ask for COUNT",
+        yield refusal(
+            policy,
+            "minimum-not-countable",
+            f"{condition} decides by several columns which values are aggregated: of {dataset} one, and others' zeros",
+            node.at,
+            "let each condition read one column, and not what is aggregated; or ask for COUNT",
         )
 
 

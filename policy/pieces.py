@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import chain, combinations
+from itertools import combinations
 from typing import Any
 
 from conclave.ir.expressions import Call, Column, Expression, IsNull, Literal, Not, names_in, operands
@@ -33,12 +33,12 @@ from conclave.ir.nodes import (
 from conclave.ir.show import show_expression
 from conclave.ir.types import Date, Decimal, Integer, Type
 from conclave.ir.walk import conjuncts, length_of, nodes_in, scans_in, substitute
-from policy.composed import Columns, Composition, Made
+from policy.composed import Columns, Composition, Made, joined
 from policy.document import Policy
 from policy.domain import ANY, Domain, comparison, passed, positive
 from policy.made import Making
 from policy.mean import without_casts
-from policy.minimum import groupings, least_of
+from policy.minimum import groupings, least_of, refusal
 from policy.narrowed import Bounds, bounds_of, chosen_by, conditions_in, exact, ways_to
 from policy.picked_values import subjects_of
 from policy.verdict import Reason
@@ -57,16 +57,13 @@ def check_pieces(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reas
         node, output, problem = next((each for each in told if each[2]), (None, None, ""))
         if node is None or output is None:
             continue
-        yield Reason(
-            code="minimum-not-countable",
-            dataset=dataset,
-            version=policy.metadata.version,
-            clause="spec.minimum.subjects",
-            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-            what=f"{problem} leaves few values of what {output.function}({output.over}) is of: how many rows of {dataset} have the"
+        yield refusal(
+            policy,
+            "minimum-not-countable",
+            f"{problem} leaves few values of what {output.function}({output.over}) is of: how many rows of {dataset} have the"
             " one, be it of one subject, follows from it",
-            where=output.at or node.at,
-            fix="let conditions on what is aggregated be a range of many values, and join and group by other columns; or ask for COUNT",
+            output.at or node.at,
+            "let conditions on what is aggregated be a range of many values, and join and group by other columns; or ask for COUNT",
         )
 
 
@@ -111,9 +108,8 @@ class _Tracing:
         match node:
             case Aggregate(source, keys):
                 return next((f"the key {key}" for key in keys if not self._may_group(source, key, asked)), "")
-            case Join(left, right, on):
-                sides = ((left, right, a, b) for a, b in on), ((right, left, b, a) for a, b in on)
-                met = [(side, other, a, b) for side, other, a, b in chain(*sides) if self._is_of(side, a, asked)]
+            case Join():
+                met = [each for each in joined(node) if self._is_of(each[0], each[2], asked)]
                 for side, other, a, b in met:
                     if not self._is_as_it_is(side, a, asked) or not self._is_as_it_is(other, b, asked):
                         return f"the join by {a}"
@@ -131,11 +127,7 @@ class _Tracing:
         """Return the other columns of tables that rows are joined with by what is aggregated."""
         found: set[tuple[str, str]] = set()
         for join in (each for each in nodes_in(node) if isinstance(each, Join)):
-            sides = (
-                ((join.left, join.right, a, b) for a, b in join.on),
-                ((join.right, join.left, b, a) for a, b in join.on),
-            )
-            for side, other, a, _ in chain(*sides):
+            for side, other, a, _ in joined(join):
                 scans = scans_in(other)
                 if self.composition.made(side, a).of & columns and not {t for t, _ in values} & {
                     s.table for s in scans

@@ -34,11 +34,12 @@ from conclave.ir.nodes import (
 from conclave.ir.show import show_expression
 from conclave.ir.types import Boolean
 from conclave.ir.walk import nodes_in, scans_in
+from policy.composed import Composition
 from policy.document import Policy
 from policy.domain import passed, positive
-from policy.made import ONE, Making, n_parts, origins, tables_of_parts
+from policy.made import ONE, Making, n_parts, tables_of_parts
 from policy.mean import without_casts
-from policy.minimum import groupings, least_of
+from policy.minimum import groupings, refusal
 from policy.present import Present, is_null, needed
 from policy.verdict import Reason
 from policy.weights import may_be_null
@@ -71,16 +72,7 @@ def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
         if found is None:
             continue
         node, (what, fix) = found
-        yield Reason(
-            code="differencing",
-            dataset=dataset,
-            version=policy.metadata.version,
-            clause="spec.minimum.subjects",
-            says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-            what=what,
-            where=node.at,
-            fix=fix,
-        )
+        yield refusal(policy, "differencing", what, node.at, fix)
 
 
 def _subtracted(nodes: list[Aggregate], dataset: str, present: Present) -> tuple[Aggregate, tuple[str, str]] | None:
@@ -175,7 +167,8 @@ def _are_same(one: frozenset[Expression], other: frozenset[Expression]) -> bool:
 def _told(node: Aggregate, output: AggregateOutput, making: Making, there: tuple[frozenset[str], ...]) -> _Told:
     values = (ONE,) * max(n_parts(node.source), 1) if output.over is None else making.made(node.source, output.over)
     bare = [picked(value) for value in values]
-    sources = origins(node.source, output.over) if output.over is not None else frozenset[str]()
+    of = Composition().made(node.source, output.over).of if output.over is not None else ()
+    sources = frozenset(column for _, column in of)
     may_count = not all(_is_nothing_of_nothing(value) for value, _ in bare)
     kinds = {"extreme"} if output.function in _EXTREMES else {"sum"} if output.function in _SPREAD else {"count"}
     if output.function == "sum" and may_count:

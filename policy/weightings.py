@@ -23,10 +23,10 @@ from policy.composed import Composition
 from policy.document import Policy
 from policy.made import Making
 from policy.mean import without_casts
-from policy.minimum import groupings, least_of
+from policy.minimum import groupings, least_of, refusal
 from policy.narrowed import Narrowing, bounds_of
 from policy.selections import picked
-from policy.verdict import Code, Reason
+from policy.verdict import Reason
 
 # How often each table's column is a factor, at most, and whether it ever is one beside others.
 Powers = Mapping[tuple[str, str], tuple[int, bool]]
@@ -49,7 +49,7 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
             node, problem = mixed
             what = f"{problem} is one row's number, and the query says which row's"
             fix = "ask for extremes and quantiles of one column at a time, as it is"
-            yield _reason(policy, node, "minimum-not-countable", what, fix)
+            yield refusal(policy, "minimum-not-countable", what, node.at, fix)
             continue
         squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
         if squared is not None:
@@ -59,7 +59,7 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
                 "multiply different columns, of many values each by their policies' bounds; for a square ask for VAR_SAMP,"
                 " for some rows use CASE"
             )
-            yield _reason(policy, node, "minimum-not-countable", what, fix)
+            yield refusal(policy, "minimum-not-countable", what, node.at, fix)
             continue
         for name, (node, count) in _numbers([*sums, *extremes], factors, making).items():
             if count >= max(least_of(policy), 2):
@@ -67,7 +67,7 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
                     f"of a group of {count}, {count} sums, extremes or quantiles of {name} tell what it is in each row"
                 )
                 fix = f"ask for at most {least_of(policy) - 1} sums, extremes and quantiles of it in one workflow"
-                yield _reason(policy, node, "differencing", what, fix)
+                yield refusal(policy, "differencing", what, node.at, fix)
                 break
 
 
@@ -86,19 +86,6 @@ def _numbers(
         for column in factors.of(node.source, output.over):
             found.setdefault(column, {}).setdefault(text, node)
     return {name: (list(texts.values())[-1], len(texts)) for (_, name), texts in sorted(found.items())}
-
-
-def _reason(policy: Policy, node: Aggregate, code: Code, what: str, fix: str) -> Reason:
-    return Reason(
-        code=code,
-        dataset=policy.metadata.dataset,
-        version=policy.metadata.version,
-        clause="spec.minimum.subjects",
-        says=f"asks for at least {least_of(policy)} subjects behind all that is released",
-        what=what,
-        where=node.at,
-        fix=fix,
-    )
 
 
 @dataclass

@@ -55,10 +55,10 @@ class _Call:
     partition: tuple[Expression, ...]
     order: tuple[_Key, ...]
     function: WindowFunction
-    over: Expression | None
-    frame: Frame
-    offset: int
-    stand_in: Column = field(compare=False)
+    over: Expression | None = None
+    frame: Frame = "partition"
+    offset: int = 1
+    stand_in: Column = field(default=Column("", Boolean()), compare=False)  # until it is collected
 
 
 def _name(call: exp.Expr) -> str:
@@ -121,7 +121,7 @@ class Windows:
         condition = None
         if isinstance(call, exp.Filter):
             condition, call = as_boolean(bind(call.expression.this)), call.this
-        ask = _Asking(self, _Call(partition, order, "count", None, "partition", 1, Column("", Boolean())), at)
+        ask = _Asking(self, _Call(partition, order, "count"), at)
         if isinstance(call, _ORDERED) and not order:
             raise refused(f"{_name(call)} without an order", at, "say OVER (... ORDER BY ...)")
         if type(call) in _NUMBERS:
@@ -159,18 +159,18 @@ class Windows:
 
     def count_of(self, value: Expression, at: Position | None) -> Column:
         """Return in how many rows that are like this one in `value` it is not NULL."""
-        return self.column_for(_Call((value,), (), "count", value, "partition", 1, Column("", Boolean())), at)
+        return self.column_for(_Call((value,), (), "count", value), at)
 
     def number_by(self, key: Expression, is_descending: bool, at: Position | None) -> Column:
         """Return the row's number in the order of `key`, NULL last."""
         order = (_Key(key, is_descending, False),)
-        return self.column_for(_Call((), order, "row_number", None, "partition", 1, Column("", Boolean())), at)
+        return self.column_for(_Call((), order, "row_number"), at)
 
     def number_in(self, order: exp.Order, first: Expression | None, bind: Bind, at: Position | None) -> Column:
         """Return the row's number in an order, after those that meet the condition `first`."""
         keys = () if first is None else (_Key(first, True, False),)
         order_keys = (*keys, *self._order(order, bind))
-        return self.column_for(_Call((), order_keys, "row_number", None, "partition", 1, Column("", Boolean())), at)
+        return self.column_for(_Call((), order_keys, "row_number"), at)
 
     def within(self, groups: tuple[Expression, ...]) -> "Windows":
         """Return the same functions, each in every group by itself."""
@@ -245,11 +245,9 @@ class Windows:
         match offset:
             case Literal(int(rows)) if 0 <= rows <= MOST_ROWS_AWAY and not isinstance(offset.type, Boolean):
                 value = bind(call.this)
-                return (
-                    ask(function, value, offset=rows)
-                    if default is None
-                    else moved(call, value, rows, bind(default), ask, at)
-                )
+                if default is None:
+                    return ask(function, value, offset=rows)
+                return moved(call, value, rows, bind(default), ask, at)
         raise refused(
             f"{function.upper()} by other than a constant number of rows", at, f"write {function.upper()}(x, 1)"
         )

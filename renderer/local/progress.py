@@ -33,9 +33,7 @@ class Progress:
     party_of: Mapping[str, str]  # by the Job's name
     started: float = field(default_factory=time.monotonic)
     parties: dict[str, PartyProgress] = field(default_factory=dict)
-    put_in: dict[str, int] = field(
-        default_factory=dict
-    )  # rows, by the step that shares them, as their owners' workers say
+    put_in: dict[str, int] = field(default_factory=dict)  # rows, by the step that shares them
     _live: Live | None = None
 
     def __post_init__(self) -> None:
