@@ -88,6 +88,7 @@ Commands:
 - history: a manifest held against Git
 - ask: a worker, asked as a process of its own
 - owner: an owner's data, put and checked by a worker's process
+- read_off: types and keys of local files
 - trial: a query over local files, with simulated parties
 - trial_workflow: a committed workflow in its place
 - answer: results as tables and rows

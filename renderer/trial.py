@@ -9,18 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-import duckdb
 import pyarrow as pa
 
 from conclave.compile import compile_query
 from conclave.execute import Execution, StepReport, execute
 from conclave.ir.nodes import Concat, Node, Scan
-from conclave.ir.types import Boolean, Date, Decimal, Double, Field, Integer, Schema, Type, Varchar
+from conclave.ir.types import Schema
 from conclave.local.duckdb import LocalEngine
 from conclave.local.errors import EncodeProblem, LocalError
-from conclave.local.format import FileFormat, file_format
+from conclave.local.format import FileFormat
 from conclave.local.sqlexpr import view_name
 from conclave.mpc.channel import Network
 from conclave.mpc.costs import Cost
@@ -31,7 +29,7 @@ from conclave.plan.steps import Plan
 from conclave.plan.unique import wanted_keys
 from conclave.sql.bind import bind
 from conclave.twin import run_alone
-from renderer.errors import BAD_DOCUMENT, CommandError
+from renderer.read_off import Part, TrialProblem, is_key, pass_over, read_off
 from renderer.workflow import MOST_MATCHES
 
 RECEIVE_TIMEOUT_S = 600.0
@@ -39,32 +37,6 @@ _TABLE = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<parts>.+)")
 _SHOWN = re.compile(r"(?P<table>\w+)\.(?P<column>[^=]+)=(?P<parties>[^,]+(,[^,]+)*)")
 _MOST = re.compile(r"(?P<table>\w+)\.(?P<column>[^=]+)=(?P<most>[1-9]\d{0,8})")
 _PARTY = re.compile(r"\w[-\w]*")
-
-
-class TrialProblem(CommandError):
-    """Something about the query's files that the analyst can mend."""
-
-    def __init__(self, what: str, fix: str | None = None) -> None:
-        super().__init__(what, fix, BAD_DOCUMENT)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One party's file of a logical table."""
-
-    table: str
-    party: str
-    path: Path
-
-    @property
-    def format(self) -> Literal["csv", "parquet"]:
-        """By the file's ending."""
-        return "parquet" if self.path.suffix == ".parquet" else "csv"
-
-    @property
-    def file_format(self) -> FileFormat:
-        """How it is read: as types are read off it, where nothing in quotes is NULL too."""
-        return file_format(self.format, quoted_nulls=True)
 
 
 @dataclass(frozen=True)
@@ -219,12 +191,15 @@ def prepare(
     cleartext: Cleartext | None = None,
     countable: Iterable[str] = (),
     most_matches: Mapping[tuple[str, str], int] | None = None,
+    note: Callable[[str], None] = pass_over,
 ) -> Trial:
     """Read types off the files and compile the query. Without `reveal_to`, an analyst with no data gets the answer.
 
+    `note` is told what about the files may be unlike what they are meant as.
+
     Raises:  TrialProblem for files that do not fit together; QueryProblem for the query.
     """
-    scans = _with_most_matches(most_matches or {}, _with_keys(sql, parts, _scans(parts)))
+    scans = _with_most_matches(most_matches or {}, _with_keys(sql, parts, _scans(parts, note)))
     tables = _tables(scans)
     recipient = reveal_to or "analyst"
     owners = sorted({part.party for part in parts})
@@ -269,7 +244,7 @@ def _with_keys(sql: str, parts: tuple[Part, ...], scans: tuple[Scan, ...]) -> tu
     """Return the scans with those keys of several columns that the query's joins would need, and the files have."""
     for table, columns in sorted(wanted_keys(bind(sql, _tables(scans), ("nobody",)))):
         of_table = [part for part in parts if part.table == table]
-        if len(columns) > 1 and _are_key(of_table, columns):
+        if len(columns) > 1 and is_key(of_table, columns):
             key = frozenset({columns})
             scans = tuple(
                 replace(scan, keys=scan.keys | key, keys_in_table=scan.keys_in_table | key)
@@ -289,96 +264,16 @@ def _with_most_matches(said: Mapping[tuple[str, str], int], scans: tuple[Scan, .
     return tuple(replace(scan, most_matches=of_table.get(scan.table, frozenset())) for scan in scans)
 
 
-def _are_key(parts: list[Part], columns: tuple[str, ...]) -> bool:
-    """Whether no two rows of all files agree in the columns, and none of them is NULL."""
-    names = ", ".join(map(view_name, columns))
-    nulls = " OR ".join(f"{view_name(column)} IS NULL" for column in columns)
-    with duckdb.connect() as connection:
-        _load(connection, parts)
-        facts = connection.execute(
-            f"SELECT COUNT(*), COUNT(DISTINCT ({names})), COUNT(*) FILTER ({nulls}) FROM whole"  # noqa: S608 - quoted
-        ).fetchone()
-    assert facts is not None
-    n_rows, n_distinct, n_nulls = facts
-    return bool(n_rows == n_distinct and not n_nulls)
-
-
-def _scans(parts: tuple[Part, ...]) -> tuple[Scan, ...]:
+def _scans(parts: tuple[Part, ...], note: Callable[[str], None]) -> tuple[Scan, ...]:
     found: list[Scan] = []
     for table in dict.fromkeys(part.table for part in parts):
         of_table = [part for part in parts if part.table == table]
-        schema, unique = _infer(table, of_table)
+        schema, unique = read_off(table, of_table, note)
         for index, part in enumerate(of_table):
             n_same = sum(other.party == part.party for other in of_table)
             name = f"{part.party}/{table}" if n_same == 1 else f"{part.party}/{table}-{index + 1}"
             found.append(Scan(table, name, part.party, schema, unique, unique))
     return tuple(found)
-
-
-def _infer(table: str, parts: list[Part]) -> tuple[Schema, frozenset[str]]:
-    """Return the columns' types over all files of a table, and which columns hold no value twice."""
-    with duckdb.connect() as connection:
-        try:
-            _load(connection, parts)
-            whole = connection.table("whole")
-            facts = connection.execute(
-                f"SELECT COUNT(*), {', '.join(map(_facts_sql, whole.columns))} FROM whole"  # noqa: S608 - quoted names
-            ).fetchone()
-            assert facts is not None
-            fields, unique = [], set()
-            for index, (name, kind) in enumerate(zip(whole.columns, whole.types, strict=True)):
-                n_present, n_distinct, longest = facts[3 * index + 1 : 3 * index + 4]
-                fields.append(Field(name.lower(), _type_of(str(kind), longest or 1), n_present < facts[0]))
-                if n_distinct == facts[0]:
-                    unique.add(name.lower())
-        except duckdb.Error as error:
-            raise TrialProblem(f"table {table}: cannot be read as a table: {error}") from error
-    return tuple(fields), frozenset(unique)
-
-
-def _load(connection: duckdb.DuckDBPyConnection, parts: list[Part]) -> None:
-    """Make a table `whole` of all files of a logical table."""
-    relations = [
-        connection.read_parquet(str(part.path))
-        if part.format == "parquet"
-        else connection.read_csv(str(part.path), header=True)
-        for part in parts
-    ]
-    names = [relation.columns for relation in relations]
-    if any(other != names[0] for other in names):
-        what = f"table {parts[0].table}: its files have different columns: {_listing(parts, names)}"
-        raise TrialProblem(what)
-    for index, relation in enumerate(relations):
-        relation.create_view(f"part{index}")
-    parts_sql = " UNION ALL ".join(f"SELECT * FROM part{index}" for index in range(len(relations)))  # noqa: S608 - our names
-    connection.execute(f"CREATE TABLE whole AS {parts_sql}")
-
-
-def _facts_sql(column: str) -> str:
-    name = '"' + column.replace('"', '""') + '"'
-    return f"COUNT({name}), COUNT(DISTINCT {name}), MAX(octet_length(encode(CAST({name} AS VARCHAR))))"
-
-
-def _type_of(duckdb_type: str, longest: int) -> Type:
-    match duckdb_type.split("("):
-        case ["TINYINT" | "UTINYINT" | "SMALLINT" | "USMALLINT" | "INTEGER"]:
-            return Integer(32)
-        case ["UINTEGER" | "BIGINT" | "UBIGINT" | "HUGEINT"]:
-            return Integer(64)
-        case ["FLOAT" | "DOUBLE"]:
-            return Double()
-        case ["BOOLEAN"]:
-            return Boolean()
-        case ["DATE"]:
-            return Date()
-        case ["DECIMAL", digits]:
-            precision, scale = digits.rstrip(")").split(",")
-            return Decimal(min(int(precision), 18), int(scale))
-    return Varchar(longest)
-
-
-def _listing(parts: list[Part], names: list[list[str]]) -> str:
-    return "; ".join(f"{part.path}: {', '.join(columns)}" for part, columns in zip(parts, names, strict=True))
 
 
 def _is_consequence(error: BaseException) -> bool:

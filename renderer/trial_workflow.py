@@ -9,8 +9,9 @@ from conclave.local.check import check_file
 from conclave.plan.show import parties_of
 from renderer.check import load_workflow
 from renderer.plan import compile_run
+from renderer.read_off import TrialProblem
 from renderer.spec import PlannedRun
-from renderer.trial import Loaded, Trial, TrialProblem
+from renderer.trial import Loaded, Trial
 from worker.runspec import DatasetSpec, Source, schema_of
 
 

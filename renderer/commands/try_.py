@@ -39,7 +39,7 @@ def try_query(
     table: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=party:file[,party:file]: a logical table and who holds which part of it (CSV or Parquet).",
+            help="NAME=party:file[,party:file]: a logical table and who holds which part of it (.csv, .tsv, .parquet).",
             metavar="NAME=PARTY:FILE",
         ),
     ] = None,
@@ -104,6 +104,7 @@ def try_query(
             parse_cleartext(cleartext or []),
             disclose_sizes or [],
             parse_most_matches(most_matches or []),
+            lambda text: typer.echo(f"note: {text}", err=True),
         )
     elif workflow is not None and data is not None and not texts and not table:
         unasked = {

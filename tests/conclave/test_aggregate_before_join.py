@@ -8,7 +8,8 @@ import pytest
 from conclave.ir.nodes import Join
 from conclave.plan.steps import MpcStep
 from renderer.answer import rows_of
-from renderer.trial import TrialProblem, parse_tables, prepare
+from renderer.read_off import TrialProblem
+from renderer.trial import parse_tables, prepare
 from tests.conclave.test_random_answers import plain, unmatched
 
 LEFT = "k INTEGER, g SMALLINT, x INTEGER, b BIGINT, d DECIMAL(9,2), f DOUBLE, s VARCHAR"

@@ -9,7 +9,8 @@ import pytest
 
 from conclave.ir.errors import QueryProblem
 from renderer.answer import rows_of
-from renderer.trial import TrialProblem, parse_tables, prepare
+from renderer.read_off import TrialProblem
+from renderer.trial import parse_tables, prepare
 from tests.conclave.facts import held_facts
 from tests.conclave.layers import TABLES, Layers, make_files
 from tests.conclave.test_random_answers import plain, unmatched

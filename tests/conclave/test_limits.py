@@ -6,7 +6,8 @@ import pytest
 from conclave.limits import bounds
 from conclave.plan.steps import MpcStep
 from renderer.answer import rows_of
-from renderer.trial import TrialProblem, parse_tables, prepare
+from renderer.read_off import TrialProblem
+from renderer.trial import parse_tables, prepare
 
 OWNERS = ("alpha", "bravo", "carol")
 

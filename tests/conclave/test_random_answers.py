@@ -14,7 +14,8 @@ import pytest
 from conclave.ir.errors import QueryProblem
 from conclave.sql.parse import parse
 from renderer.answer import rows_of
-from renderer.trial import TrialProblem, parse_tables, prepare
+from renderer.read_off import TrialProblem
+from renderer.trial import parse_tables, prepare
 from tests.conclave.firsts import Firsts
 from tests.conclave.queries import OWNERS, TABLES, Queries, make_files
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from conclave.ir.nodes import Join
 from conclave.plan.steps import MpcStep
 from renderer.cli import app
-from renderer.trial import TrialProblem, parse_tables, prepare
+from renderer.read_off import TrialProblem
+from renderer.trial import parse_tables, prepare
 
 SUMS = "SELECT k, SUM(v) AS s, COUNT(*) AS n, AVG(v) AS mean FROM t GROUP BY k ORDER BY k"
 
@@ -104,6 +105,65 @@ def test_what_is_wrong_is_said_with_what_to_do(folder, options, said):
     result = ccd_try(folder, SUMS, *options)
     assert result.exit_code == 10
     assert said in result.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "odd.csv: the file has no header"),
+        ("\n", "odd.csv: column number 1 has no name"),
+        ("k;v\na;1\n", "odd.csv: k;v"),
+        ("k,k\na,1\n", "odd.csv: column number 2 has the name of another one"),
+        ("k,v\na,1\nb,1,2\n", "odd.csv: row 2: has more fields than the header"),
+        ('k,v\n"a,1\nb,2\n', "odd.csv: row 1: has a quote that is not closed"),
+        ("k,v\n\udcff,1\n", "odd.csv: column k, row 1: is not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_table_is_named_with_its_row(folder, text, said):
+    (folder / "odd.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
+    result = ccd_try(folder, SUMS, "--table", "t=p1:p1.csv,p2:odd.csv")
+    assert result.exit_code == 10
+    assert said in result.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("rest", ["", "a,\nb,\n"])
+def test_a_column_without_values_has_the_type_that_other_files_give_it(folder, rest):
+    (folder / "empty.csv").write_text(f"k,v\n{rest}")
+    result = ccd_try(folder, "SELECT SUM(v) AS s FROM t", "--table", "t=p1:p1.csv,p2:empty.csv", "--json")
+    assert json.loads(result.stdout)["output"] == [{"s": 11}]
+
+
+def test_a_column_that_is_text_in_one_file_is_said_to_be_text(folder):
+    (folder / "odd.csv").write_text("k,v\na,none\n")
+    result = ccd_try(folder, SUMS, "--table", "t=p1:p1.csv,p2:odd.csv")
+    assert result.exit_code == 10
+    assert "column v is taken as text, since its files differ: p1.csv: bigint; odd.csv: text" in result.stderr
+    kept = ccd_try(folder, "SELECT v FROM t", "--table", "t=p1:p1.csv,p2:odd.csv", "--json")
+    assert sorted(row["v"] for row in json.loads(kept.stdout)["output"]) == ["1", "10", "none"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "-2", "+3"], "bigint"),
+        (["1", "2.5", ".5e3"], "double"),
+        (["true", "F"], "boolean"),
+        (["2026-01-31", ""], "date"),
+        (["2026-01-31", "2026-02-30"], "varchar(10)"),  # no day of any year
+        (["9223372036854775808", "1"], "double"),
+        (["01:30", "é"], "varchar(5)"),
+    ],
+)
+def test_a_column_has_the_first_type_that_all_its_values_are_spelt_in(folder, values, kind):
+    (folder / "x.csv").write_text("v,w\n" + "".join(f"{value},0\n" for value in values))
+    (column,) = prepare("SELECT v FROM t", parse_tables(["t=p1:x.csv"]), None).plan.answer
+    assert (column.name, str(column.type)) == ("v", kind)
+
+
+def test_tabs_may_stand_between_fields(folder):
+    (folder / "x.tsv").write_text("k\tv\na\t7\n")
+    result = ccd_try(folder, "SELECT SUM(v) AS s FROM t", "--table", "t=p1:p1.csv,p2:x.tsv", "--json")
+    assert json.loads(result.stdout)["output"] == [{"s": 18}]
 
 
 def test_a_query_that_is_not_taken_names_line_and_column(folder):
