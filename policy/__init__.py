@@ -26,6 +26,7 @@ Files, in reading order:
 - windows: what window functions tell
 - flow: from the scans' columns to the answer's, through every operator
 - release: what a use needs, and whether the grants give it
+- disclosed: what an answer tells of whose columns
 - clauses: the clauses that are about the run as a whole
 - steps: the plan's steps against the query's flow
 - weights: expressions by which some rows count for more than others

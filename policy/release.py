@@ -79,7 +79,7 @@ def refuse(policy: Policy, use: Use, recipient: str, purpose: str, disclosure: s
         recipient=recipient,
         flow=(*use.steps, f"{disclosure} to {recipient}"),
         where=use.at,
-        what=f"{recipient} would learn {_learnt(use)}",
+        what=f"{recipient} would learn {learnt(use)}",
         fix=f"take it out of the query, or ask {owner} to grant {recipient} {words} of {subject}",
     )
 
@@ -104,7 +104,7 @@ def _otherwise(policy: Policy, use: Use, recipient: str, purpose: str, disclosur
         recipient=recipient,
         flow=(*use.steps, f"{disclosure} to {recipient}"),
         where=use.at,
-        what=f"{recipient} would learn {_learnt(use)} in a way that is not granted",
+        what=f"{recipient} would learn {learnt(use)} in a way that is not granted",
         fix=f"compare {column} itself, {said}; or ask {owner} to grant {recipient} more",
     )
 
@@ -159,7 +159,8 @@ def _says(held: Held, use: Use, recipient: str, purpose: str) -> str:
     return f"grants {recipient} {', '.join(sorted(held.capabilities))}{plainly}"
 
 
-def _learnt(use: Use) -> str:
+def learnt(use: Use) -> str:
+    """Return in words what somebody learns who is told of a use."""
     column = use.column
     match use.kind:
         case "plain":

@@ -7,7 +7,7 @@ on (protocol, parties, where in clear), may it influence the answer, may it be o
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from conclave.ir.nodes import Limit, Node, Project, Scan, Sort
+from conclave.ir.nodes import Limit, Node, Project, Sort
 from conclave.ir.walk import scans_in
 from conclave.plan.steps import LocalStep, MpcStep, Plan, ShareStep
 from policy.canonical import digest
@@ -15,6 +15,7 @@ from policy.claims import check_claims
 from policy.clauses import check_clauses, check_header
 from policy.declared import check_picked_keys, declared_keys, uses_of_keys
 from policy.differencing import check_differencing
+from policy.disclosed import disclosed, is_told, personal_in
 from policy.document import Policy
 from policy.ends import check_ends
 from policy.faithful import check_protections, check_steps_compute, tables_made
@@ -32,12 +33,12 @@ from policy.pieces import check_pieces
 from policy.plain import check_plain
 from policy.protections import obligations_of
 from policy.ranges import check_ranges
-from policy.release import held_by, refuse
+from policy.release import refuse
 from policy.rules import rules_of
 from policy.selections import check_selections
 from policy.sizes import check_sizes
 from policy.steps import check_steps
-from policy.uses import Relation, Use, merged
+from policy.uses import Relation, Use
 from policy.verdict import PolicyStamp, Reason, Verdict
 from policy.weightings import check_weightings
 
@@ -85,7 +86,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_shared_sizes(plan, valid),
     ]
     try:
-        personal = _personal(scans, valid)
+        personal = personal_in(scans, valid)
         reasons += _flow_reasons(plan, trace(plan.query, personal, rules_of(valid)), valid, request)
         reasons += _size_reasons(plan, personal, valid, request)
         for keys in declared_keys(plan):
@@ -121,42 +122,16 @@ def _policy_reasons(datasets: list[str], policies: Mapping[str, Policy]) -> Iter
             )
 
 
-def _personal(scans: tuple[Scan, ...], policies: Mapping[str, Policy]) -> Personal:
-    """Return the columns that tell single rows or persons apart: declared unique, a key, or the policy's subject."""
-    unique = {frozenset({(scan.dataset, name)}) for scan in scans for name in scan.unique}
-    keys = {frozenset((scan.dataset, name) for name in key) for scan in scans for key in scan.keys}
-    subjects = {
-        frozenset({(dataset, name)})
-        for dataset, policy in policies.items()
-        for name, column in policy.spec.columns.items()
-        if column.subject
-    }
-    return frozenset(unique | keys | subjects)
-
-
 def _flow_reasons(plan: Plan, relation: Relation, policies: Mapping[str, Policy], request: Request) -> Iterator[Reason]:
-    for disclosure, use in _disclosed(plan, relation):
+    for disclosure, use in disclosed(plan, relation):
         policy = policies.get(use.dataset)
         if policy is None:
             continue
-        owner = use.dataset.split("/")[0]
         for recipient in plan.query.recipients:
-            # An owner learns nothing of its own data that it does not have.
-            if recipient != owner and _knows(recipient, use.to_knowing, policies, request):
+            if is_told(recipient, use, policies, request.purpose):
                 reason = refuse(policy, use, recipient, request.purpose, disclosure)
                 if reason is not None:
                     yield reason
-
-
-def _knows(
-    recipient: str, columns: tuple[tuple[str, str], ...], policies: Mapping[str, Policy], request: Request
-) -> bool:
-    """Whether the columns are all the recipient's own, or open to it."""
-    return all(
-        recipient == dataset.split("/")[0]
-        or (dataset in policies and "open" in held_by(policies[dataset], name, recipient, request.purpose).capabilities)
-        for dataset, name in columns
-    )
 
 
 def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy], request: Request) -> Iterator[Reason]:
@@ -197,19 +172,6 @@ def _unasked(
         refusals = [refuse(policy, use, party, request.purpose, disclosure) for party in told]
         if refusals and refusals[0] is not None and None not in refusals:
             yield refusals[0]
-
-
-def _disclosed(plan: Plan, relation: Relation) -> Iterator[tuple[str, Use]]:
-    found: list[tuple[str, Use]] = []
-    for field in plan.query.schema:
-        value = relation.values[field.name]
-        found += ((f"answer column {field.name}", use) for use in merged(value.uses, value.influences))
-    found += (("every row of the answer", use) for use in relation.influences)
-    found += (("the number of rows of the answer", use) for use in relation.rows)
-    yield from found
-    # What is read for nothing of it, like SELECT DISTINCT 1, still tells whether it has rows.
-    for dataset in sorted({scan.dataset for scan in scans_in(plan.query)} - {use.dataset for _, use in found}):
-        yield "whether the answer has a row", Use(dataset, None, "count", steps=(f"rows of {dataset}",))
 
 
 def _sorted(reasons: list[Reason]) -> tuple[Reason, ...]:

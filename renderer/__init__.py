@@ -74,6 +74,7 @@ Commands:
 - plan: the plan of a committed workflow
 - taken: what steps were estimated to cost, beside what they took
 - plan_svg: a plan's graph as a picture
+- told: what an answer tells of whose columns, in words
 - review: what a pull request asks for, beside what was asked before
 - markdown: text of others in a forge's Markdown
 - policy_change: what a changed policy would change

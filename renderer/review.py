@@ -15,6 +15,7 @@ from conclave.plan.show import kind_of, learned, parties_of
 from conclave.plan.steps import Choice, LocalStep, MpcSetting, Plan, Price
 from conclave.plan.tariff import time_us
 from conclave.plan.wire import digest
+from policy.disclosed import Told, told
 from policy.document import Policy
 from policy.problem import DocumentError
 from policy.protections import told_multiples
@@ -67,6 +68,7 @@ class Ask:
     opened_to: tuple[str, ...]
     made_of: Mapping[str, Any]
     multiples: Mapping[str, int]  # of which numbers of rows are told, by dataset
+    disclosed: tuple[Told, ...]  # of whose columns
 
     @staticmethod
     def of(planned: PlannedRun, number: int, policies: Mapping[str, Policy]) -> "Ask":
@@ -76,7 +78,17 @@ class Ask:
         """
         plan = compile_run(planned.run, policies)
         multiples = told_multiples(policies)
-        return Ask(planned.run, plan, identities(planned), opened_to(planned), made_of(planned, number), multiples)
+        names = {dataset.name for dataset in planned.run.datasets}
+        of = {name: policy for name, policy in policies.items() if name in names}
+        return Ask(
+            planned.run,
+            plan,
+            identities(planned),
+            opened_to(planned),
+            made_of(planned, number),
+            multiples,
+            told(plan, of, planned.run.purpose),
+        )
 
     @property
     def told(self) -> dict[str, tuple[str, ...]]:
@@ -132,6 +144,14 @@ class Comparison:
         """Return what parties learned before and do not learn now."""
         return _beyond(self.before.learned if self.before else {}, now.learned)
 
+    def newly_told(self, now: Ask) -> tuple[Told, ...]:
+        """Return what recipients are told of columns now and were not before."""
+        return _more(now, self.before)
+
+    def no_longer_told(self, now: Ask) -> tuple[Told, ...]:
+        """Return what recipients were told of columns before and are not now."""
+        return _more(self.before, now)
+
     def query_changed(self, now: Ask) -> bool:
         """Whether the answer is another one although its columns may be called the same."""
         return self.before is not None and self.before.run.query != now.run.query
@@ -171,6 +191,7 @@ class Review:
             "steps": steps,
             "choices": [_choice_json(choice) for choice in plan.choices],
             "learned": self.ask.told,
+            "disclosed": [each.to_json() for each in self.ask.disclosed],
             "answer": [{"name": field.name, "type": str(field.type)} for field in plan.answer],
             "policies": [_opinion_json(opinion) for opinion in self.opinions],
             "approvals": [each.to_json() for each in self.approvals],
@@ -191,6 +212,8 @@ class Review:
             "queryChanged": comparison.query_changed(self.ask),
             "newlyLearned": comparison.newly_learned(self.ask),
             "noLongerLearned": comparison.no_longer_learned(self.ask),
+            "newlyDisclosed": [each.to_json() for each in comparison.newly_told(self.ask)],
+            "noLongerDisclosed": [each.to_json() for each in comparison.no_longer_told(self.ask)],
         }
 
 
@@ -293,6 +316,11 @@ def ask_of(document: Document[Workflow], workspace: Workspace, policies: Mapping
 def _beyond(more: Mapping[str, tuple[str, ...]], less: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     found = {name: tuple(fact for fact in facts if fact not in less.get(name, ())) for name, facts in more.items()}
     return {name: facts for name, facts in found.items() if facts}
+
+
+def _more(one: Ask | None, other: Ask | None) -> tuple[Told, ...]:
+    known = other.disclosed if other else ()
+    return tuple(each for each in (one.disclosed if one else ()) if each not in known)
 
 
 def _opinion_json(opinion: Opinion) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from renderer.policy_change import PolicyChange
 from renderer.policy_change_text import change_as_markdown, no_changes_at
 from renderer.published import Opinion, refusals, unknown
 from renderer.review import Comparison, Review
+from renderer.told import as_facts, as_lines, together
 
 # As to what the same parties are told. That a party's certificate, its file or its store is another one is said above it.
 SAME_QUESTION = "by the plan nobody learns more, and nobody less; the question is the same"
@@ -24,6 +25,8 @@ def as_text(one: Review) -> str:
     """Return a review for a terminal."""
     run = one.ask.run
     parts = [f"{run.run_id}, for {run.purpose}\n", show_plan(one.ask.plan, one.costs, one.ask.multiples, one.rows)]
+    if one.ask.disclosed:
+        parts.append("\n".join(["what the answer tells of whose columns", *as_lines(one.ask.disclosed)]) + "\n")
     if missing := _unknown(one):
         parts.append(f"{missing}\n")
     if any(opinion.published or not opinion.dataset for opinion in one.opinions):
@@ -73,6 +76,7 @@ def _markdown(one: Review) -> Iterator[str]:
     yield f"Run {code(run.run_id)}, for the purpose {code(run.purpose)}."
     yield ""
     yield from _markdown_learned(one)
+    yield from _markdown_told(one)
     if comparison is not None:
         yield from _markdown_changes(one, comparison)
     yield from _markdown_policies(one)
@@ -102,6 +106,20 @@ def _markdown_learned(one: Review) -> Iterator[str]:
         yield ""
 
 
+def _markdown_told(one: Review) -> Iterator[str]:
+    if not one.ask.disclosed:
+        return
+    yield "### What the answer tells of whose columns"
+    yield ""
+    yield "| told to | of | what | as a grant says it |"
+    yield "|---|---|---|---|"
+    for each in together(one.ask.disclosed):
+        for what, needs in each.told:
+            of = ", ".join(map(escape, each.datasets))
+            yield f"| {escape(each.recipient)} | {of} | {escape(what)} | {code(', '.join(needs))} |"
+    yield ""
+
+
 def _markdown_changes(one: Review, comparison: Comparison) -> Iterator[str]:
     if comparison.state == "unchanged":
         return
@@ -127,6 +145,10 @@ def _markdown_differences(one: Review, comparison: Comparison) -> Iterator[str]:
         for party, facts in sorted(changed.items()):
             for fact in facts:
                 yield f"- **{escape(party)} {title}** {escape(fact)}"
+    newly, no_longer = as_facts(comparison.newly_told(one.ask)), as_facts(comparison.no_longer_told(one.ask))
+    for title, changed in (("is now told", newly), ("is no longer told", no_longer)):
+        for party, facts in changed.items():
+            yield from (f"- **{escape(party)} {title}** {escape(fact)}" for fact in facts)
     for name, (before, now) in comparison.differences(one.ask).items():
         yield f"- {name}: {code(before)} became {code(now)}"
     for where, (before, now) in comparison.documents(one.ask).items():
@@ -276,6 +298,8 @@ def _change_lines(one: Review, comparison: Comparison) -> Iterator[str]:
     for sign, changed in (
         ("+", comparison.newly_learned(one.ask)),
         ("-", comparison.no_longer_learned(one.ask)),
+        ("+", as_facts(comparison.newly_told(one.ask))),
+        ("-", as_facts(comparison.no_longer_told(one.ask))),
     ):
         for party, facts in sorted(changed.items()):
             for fact in facts:

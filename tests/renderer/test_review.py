@@ -27,16 +27,29 @@ def test_json_keeps_its_alias_and_its_shape(repository: Path) -> None:
     by_alias = json.loads(plan(repository, WORKFLOW, "--json"))
 
     assert by_alias == json.loads(plan(repository, WORKFLOW, "--format", "json"))
-    assert {"runId", "planDigest", "steps", "choices", "learned", "answer", "policies", "approvals"} == set(by_alias)
+    assert {
+        "runId",
+        "planDigest",
+        "steps",
+        "choices",
+        "learned",
+        "disclosed",
+        "answer",
+        "policies",
+        "approvals",
+    } == set(by_alias)
 
 
 def test_markdown_says_who_learns_what(repository: Path) -> None:
     text = plan(repository, WORKFLOW, "--format", "markdown")
 
-    (alpha,) = [line for line in text.splitlines() if line.startswith("| alpha |")]
+    learned, told = text.split("### What the answer tells of whose columns")
+    (alpha,) = [line for line in learned.splitlines() if line.startswith("| alpha |")]
     assert "the answer: ward, n, cost" in alpha
-    (bravo,) = [line for line in text.splitlines() if line.startswith("| bravo |")]
+    (bravo,) = [line for line in learned.splitlines() if line.startswith("| bravo |")]
     assert "the answer" not in bravo
+    assert "| alpha | bravo/visits | sum(cost) | `sum` |" in told
+    assert "| bravo |" not in told.split("###")[0]
     assert "not published: not known" in text
 
 
@@ -67,6 +80,30 @@ def test_another_query_under_the_same_columns_is_not_called_the_same(repository:
     assert "**the query is another one**" in text
     assert "-SELECT ward, COUNT(*) AS n, SUM(cost) AS cost" in text
     assert "+SELECT ward, COUNT(*) AS n, MAX(cost) AS cost" in text
+    assert "- **carol is now told** max(cost), of alpha/visits, bravo/visits" in text
+    assert "- **carol is no longer told** sum(cost), of alpha/visits, bravo/visits" in text
+
+
+def test_what_is_told_of_whose_columns_is_said_in_every_format(repository: Path) -> None:
+    edit(repository, "visits-by-ward.yaml", "SUM(cost) AS cost", "MAX(cost) AS cost")
+
+    text = plan(repository, WORKFLOW, "--base", "main")
+    markdown = plan(repository, WORKFLOW, "--base", "main", "--format", "markdown")
+    document = json.loads(plan(repository, WORKFLOW, "--base", "main", "--json"))
+
+    assert "  carol        of alpha/visits, bravo/visits\n" in text
+    assert "  + carol        max(cost), of alpha/visits, bravo/visits\n" in text
+    assert "| carol | alpha/visits, bravo/visits | max(cost) | `max` |" in markdown
+    newly = [
+        (each["recipient"], each["dataset"], each["column"], each["needs"])
+        for each in document["base"]["newlyDisclosed"]
+    ]
+    assert newly == [
+        ("alpha", "bravo/visits", "cost", ["max"]),
+        ("carol", "alpha/visits", "cost", ["max"]),
+        ("carol", "bravo/visits", "cost", ["max"]),
+    ]
+    assert {each["what"] for each in document["base"]["noLongerDisclosed"]} == {"sum(cost)"}
 
 
 CHANGED = [  # in a party's document alone: the file, what stands there, what is put there, and what reviewers are told
