@@ -11,7 +11,7 @@ from conclave.ir.nodes import Scan
 from conclave.ir.walk import scans_in
 from conclave.plan.steps import Plan
 from policy.document import Policy
-from policy.flow import trace
+from policy.flow import UnknownOperator, trace
 from policy.personal import Personal
 from policy.release import held_by, learnt, need_of
 from policy.rules import rules_of
@@ -43,10 +43,13 @@ def told(plan: Plan, policies: Mapping[str, Policy], purpose: str) -> tuple[Told
     """Return all that recipients are told of others' columns, sorted.
 
     Of the policies only those say something here that mark a column as a person's, or open what another is told by.
-    Raises:  UnknownOperator for what no rule covers; it is refused.
+    Of a plan with an operator that no rule covers, nothing: it is refused, and never runs.
     """
     scans = scans_in(plan.query)
-    relation = trace(plan.query, personal_in(scans, policies), rules_of(policies))
+    try:
+        relation = trace(plan.query, personal_in(scans, policies), rules_of(policies))
+    except UnknownOperator:
+        return ()
     found = set[Told]()
     for _, use in disclosed(plan, relation):
         for recipient in plan.query.recipients:

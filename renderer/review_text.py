@@ -14,7 +14,8 @@ from renderer.policy_change import PolicyChange
 from renderer.policy_change_text import change_as_markdown, no_changes_at
 from renderer.published import Opinion, refusals, unknown
 from renderer.review import Comparison, Review
-from renderer.told import as_facts, as_lines, together
+from renderer.told import as_facts, together
+from renderer.told import as_text as told_as_text
 
 # As to what the same parties are told. That a party's certificate, its file or its store is another one is said above it.
 SAME_QUESTION = "by the plan nobody learns more, and nobody less; the question is the same"
@@ -25,8 +26,8 @@ def as_text(one: Review) -> str:
     """Return a review for a terminal."""
     run = one.ask.run
     parts = [f"{run.run_id}, for {run.purpose}\n", show_plan(one.ask.plan, one.costs, one.ask.multiples, one.rows)]
-    if one.ask.disclosed:
-        parts.append("\n".join(["what the answer tells of whose columns", *as_lines(one.ask.disclosed)]) + "\n")
+    if tells := told_as_text(one.ask.disclosed):
+        parts.append(tells)
     if missing := _unknown(one):
         parts.append(f"{missing}\n")
     if any(opinion.published or not opinion.dataset for opinion in one.opinions):

@@ -1,6 +1,6 @@
 """What an answer tells of whose columns, as people read it: owners of whom the same is told stand together."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from policy.disclosed import Told
@@ -26,14 +26,14 @@ def together(told: Iterable[Told]) -> tuple[Together, ...]:
     return tuple(sorted(Together(recipient, tuple(sets), facts) for (recipient, facts), sets in alike.items()))
 
 
-def as_lines(told: Iterable[Told]) -> Iterator[str]:
-    """Yield it for a terminal, to stand under a title."""
-    before = ""
+def as_text(told: Iterable[Told]) -> str:
+    """Return it for a terminal; empty if nothing is told."""
+    lines, before = ["what the answer tells of whose columns"], ""
     for each in together(told):
-        name = each.recipient if each.recipient != before else ""
+        lines.append(f"  {each.recipient if each.recipient != before else '':<12} of {', '.join(each.datasets)}")
+        lines += (f"  {'':<12}   {what}" for what, _ in each.told)
         before = each.recipient
-        yield f"  {name:<12} of {', '.join(each.datasets)}"
-        yield from (f"  {'':<12}   {what}" for what, _ in each.told)
+    return "\n".join([*lines, ""]) if before else ""
 
 
 def as_facts(told: Iterable[Told]) -> dict[str, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from conclave.forecast import forecast
 from conclave.plan.show import show_plan
 from conclave.plan.steps import Plan
 from conclave.plan.wire import digest
+from policy.disclosed import told
 from policy.protections import told_multiples
 from renderer.complete import workflows
 from renderer.dev.session import running_swift
@@ -25,6 +26,7 @@ from renderer.plan import compile_run
 from renderer.published import unknown
 from renderer.settings import settings_of
 from renderer.taken import table_of_taken, taken_of
+from renderer.told import as_text as told_as_text
 
 INTERRUPTED = 130
 NOT_VERIFIED = 70
@@ -74,6 +76,8 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
     plan = compile_run(local.planned.run, local.policies)
     shown = show_plan(plan, estimate(plan), told_multiples(local.policies), REHEARSED_ROWS)
     console.print(shown, markup=False, soft_wrap=True)
+    tells = told_as_text(told(plan, local.policies, local.planned.run.purpose))
+    console.print(tells, markup=False, soft_wrap=True)
     if missing := unknown((dataset.name for dataset in local.planned.run.datasets), local.policies):
         console.print(f"{missing}\n", markup=False, soft_wrap=True)
     with Progress(console, local.party_of) as progress:
