@@ -47,6 +47,7 @@ Files, in reading order:
 - weightings: how much sums of products tell of a single row
 - persons: whether one column is told in several ways of each person
 - picked_values: whether a query keeps one value among zeros
+- between: between what values lie, by bounds, aggregates and comparisons with one another
 - pieces: whether conditions leave few of the values that are aggregated
 - plain: what an owner that takes plain queries alone lets in
 - noise: whether what is told has enough noise

@@ -5,7 +5,9 @@ alone is for the data to say: it holds for all rows alike. So under a minimum no
 an aggregate's rows if one of them is what is aggregated, or says whom rows are about. AND of conditions is several; a comparison
 of a column with a column is none of these, nor is their distance. A UNION ALL of parts of a table is an OR, and so can be
 what is grouped or joined by. What a recipient has brought itself says of each row what it likes: compared with such a column, or
-joined with such rows by two keys, rows are picked by two columns whatever the condition's form.
+joined with such rows by two keys, rows are picked by two columns whatever the condition's form. What numbers the rows of people
+says whom they are about. A number of rows is as good as a sum where the person has a part in it: all that are known to be there, and one if
+they cost as much.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +27,8 @@ from policy.verdict import Reason
 
 def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum of which a query could keep one value among zeros."""
-    tracing, marked = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients)), subjects_of(root, policies)
+    tracing = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients))
+    marked = subjects_of(root, policies) | numbering(root, policies)
     for dataset, nodes in sorted(groupings(root, policies).items()):
         found = ((node, tracing.picking(node, marked)) for node in nodes)
         node, condition = next(((node, each) for node, each in found if each), (None, ""))
@@ -35,9 +38,9 @@ def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterat
         yield refusal(
             policy,
             "minimum-not-countable",
-            f"{condition} decides by several columns which values are aggregated: of {dataset} one, and others' zeros",
+            f"{condition} decides by several columns which values are aggregated: of {dataset} one, and of others what is known",
             node.at,
-            "let each condition read one column, and not what is aggregated; or ask for COUNT",
+            "let each condition read one column, and neither the person nor what is aggregated; or ask for COUNT without the person",
         )
 
 
@@ -46,6 +49,12 @@ def subjects_of(root: Collect, policies: Mapping[str, Policy]) -> Columns:
     asked = [(scan, policies[scan.dataset]) for scan in scans_in(root) if scan.dataset in policies]
     columns = ((scan.table, name, column) for scan, policy in asked for name, column in policy.spec.columns.items())
     return frozenset((table, name) for table, name, column in columns if column.subject)
+
+
+def numbering(root: Collect, policies: Mapping[str, Policy]) -> Columns:
+    """Return the columns that number rows which are about somebody."""
+    tables = {table for table, _ in subjects_of(root, policies)}
+    return frozenset((scan.table, name) for scan in scans_in(root) if scan.table in tables for name in scan.unique)
 
 
 @dataclass
@@ -57,8 +66,6 @@ class _Tracing:
     def picking(self, node: Aggregate, subjects: Columns) -> str:
         """Return the condition that reads what an aggregate is of, or the subject, and something else; "" if none does."""
         values = [o.over for o in node.outputs if o.over is not None and (o.function != "count" or o.is_distinct)]
-        if not values:
-            return ""
         subjects = self.composition.matched(node.source, subjects)
         watched = subjects.union(*(self.composition.values(node.source, name) for name in values))
         for each in (node, *nodes_in(node.source)):
@@ -155,8 +162,9 @@ class _Tracing:
         """Whether a condition compares columns, or, of no person, their distance: no OR in another spelling."""
         if not isinstance(condition, Compare):
             return False
-        if any(self.composition.made(source, name).is_mixed for name in names_in(condition)):
-            return False
+        read = [self.composition.made(source, name) for name in names_in(condition)]
+        if any(each.is_mixed or (each.of & subjects and not each.is_plain) for each in read):
+            return False  # a limit that is computed of the person is another one for each
         return all(map(_is_column, operands(condition))) or (
             not made.of & subjects and len(names_in(condition)) == 2 and all(map(shifts, operands(condition)))
         )

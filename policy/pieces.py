@@ -5,16 +5,16 @@
 one value, or all between two limits that are far enough apart: more values than subjects are asked for, which the sums,
 spreads and extremes of so many rows cannot be solved for, or half of those that bounds allow. Fewer single values than that
 may be left out. A sum's rows are not grouped by what is computed of it, and do not meet by it what a recipient has
-brought, or what a condition picks but by one value. How often a flag is set is for the data to say, and its owner to grant.
+brought, or what a condition picks but by one value. What conditions leave of a column they leave of those that it is
+compared with. How often a flag is set is for the data to say, and its owner to grant.
 """
 
-import datetime
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
-from typing import Any
 
 from conclave.ir.expressions import Call, Column, Expression, IsNull, Literal, Not, names_in, operands
 from conclave.ir.nodes import (
@@ -33,13 +33,14 @@ from conclave.ir.nodes import (
 from conclave.ir.show import show_expression
 from conclave.ir.types import Date, Decimal, Integer, Type
 from conclave.ir.walk import conjuncts, length_of, nodes_in, scans_in, substitute
-from policy.composed import Columns, Composition, Made, joined
+from policy.between import Limits, Link, Span, link, place, span_of_domain, tightened
+from policy.composed import Columns, Composition, joined
 from policy.document import Policy
 from policy.domain import ANY, Domain, comparison, passed, positive
 from policy.made import Making
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of, refusal
-from policy.narrowed import Bounds, bounds_of, chosen_by, conditions_in, exact, ways_to
+from policy.narrowed import Bounds, bounds_of, chosen_by, conditions_in, ways_to
 from policy.picked_values import subjects_of
 from policy.verdict import Reason
 
@@ -87,6 +88,11 @@ class _Tracing:
     composition: Composition = field(default_factory=Composition)
     making: Making = field(default_factory=Making)
 
+    @cached_property
+    def limits(self) -> Limits:
+        """Between what columns lie by what owners say."""
+        return Limits(self.bounds, self.composition)
+
     def problem(self, node: Aggregate, output: AggregateOutput, least: int) -> str:
         """Return what leaves few values of a column that is aggregated; "" if nothing does."""
         assert output.over is not None
@@ -94,7 +100,7 @@ class _Tracing:
             return ""
         subjects = self.composition.matched(node.source, self.subjects)
         values = self.composition.values(node.source, output.over) - subjects
-        columns = self.composition.matched(node.source, values) - subjects
+        columns = self._equal(node.source, output.over, self.composition.matched(node.source, values)) - subjects
         beside = frozenset[tuple[str, str]]() if output.is_distinct else self._beside(node.source, values, columns)
         ways = frozenset((id(at), name) for at, name in ways_to(node.source, output.over))
         asked = _Asked(node, columns, beside, ways, subjects, output.function not in _NO_SUMS)
@@ -153,9 +159,20 @@ class _Tracing:
         is_value = (id(source), name) in asked.ways and not self.composition.made(source, name).of & asked.subjects
         return is_value or bool(self.composition.made(source, name).of & asked.columns)
 
+    def _equal(self, node: Node, over: str, columns: Columns) -> Columns:
+        """Return columns, and those that a condition holds to be these, or these and a constant."""
+        links = [(source, each) for source, c in self._conditions(node, over) if (each := link(c)) and each.is_equality]
+        for _ in links:
+            for source, each in links:
+                made = [self.composition.made(source, name).of for name in each.factors]
+                if any(of & columns for of in made):
+                    columns = columns.union(*made)
+        return columns
+
     def _by_conditions(self, asked: _Asked, over: str, least: int) -> str:
         left: dict[str, Domain] = {}  # by column, what is no single value: those may be of another copy of it
-        for source, condition in self._conditions(asked, over):
+        conditions = list(self._conditions(asked.node.source, over))
+        for source, condition in conditions:
             names = names_in(condition)
             name = next(iter(names), "")
             if len(names) == 1 and self.composition.made(source, name).of & asked.beside and not _is_one(condition):
@@ -167,37 +184,58 @@ class _Tracing:
             found = _range(condition, name, asked.adds)
             if found is None:
                 return show_expression(condition)
-            made, kind = self.composition.made(source, name), field_of(source, name).type
-            limits = self._limits(made)
+            limits, kind = self.limits.of(source, name), field_of(source, name).type
             if _number(found.meet(limits), kind) == 1:
                 continue
-            key = str(sorted(made.of)) if made.is_plain else name
+            key = self._key(source, name)
             left[key] = left.get(key, ANY).meet(found)
             if not _is_wide(left[key], limits, kind, least):
                 return show_expression(condition)
+        return self._by_comparisons(asked, conditions, least)
+
+    def _by_comparisons(self, asked: _Asked, conditions: list[tuple[Node, Expression]], least: int) -> str:
+        """Return which comparison of columns leaves few values of what is aggregated, by what is asked of the others."""
+        spans: dict[str, Span] = {}
+        links: list[Link] = []
+        compared: dict[str, tuple[Node, str, Expression]] = {}  # columns of what is aggregated
+        for source, condition in conditions:
+            names = sorted(names_in(condition))
+            keys = {name: self._key(source, name) for name in names}
+            for name, key in keys.items():
+                spans[key] = spans.get(key, Span()).meet(span_of_domain(self.limits.of(source, name)))
+            if len(names) == 1:
+                found = next(iter(passed([condition]).domains.items()), None)
+                if found is not None and found[0][0] == names[0]:
+                    spans[keys[names[0]]] = spans[keys[names[0]]].meet(span_of_domain(found[1]))
+            elif (each := link(condition)) is not None and len(set(keys.values())) == len(keys):
+                links.append(Link({keys[name]: factor for name, factor in each.factors.items()}, each.within))
+                compared |= {keys[n]: (source, n, condition) for n in names if self._is_of(source, n, asked)}
+        tight = tightened(spans, links)
+        for key, (source, name, condition) in compared.items():
+            limits, kind, span = self.limits.of(source, name), field_of(source, name).type, tight[key]
+            number = _number_between(span, kind)
+            within = _number(limits, kind)
+            if number is not None and number != 1 and number <= least and (within is None or 2 * number < within):
+                return f"{show_expression(condition)}, beside what else is asked,"
         return ""
+
+    def _key(self, source: Node, name: str) -> str:
+        made = self.composition.made(source, name)
+        return str(sorted(made.of)) if made.is_plain else name
 
     def _is_held_against_few(self, source: Node, names: frozenset[str], asked: _Asked, least: int) -> bool:
         """Whether an aggregated column is compared with one that has few values, or is computed: a constant, or as good as one."""
         others = [name for name in names if not self._is_of(source, name, asked)]
         made = {name: self.composition.made(source, name) for name in others}
-        numbers = (_number(self._limits(each), field_of(source, name).type) for name, each in made.items())
+        numbers = (_number(self.limits.of(source, name), field_of(source, name).type) for name in others)
         is_few = any(number is not None and number <= least for number in numbers)
         return len(others) < len(names) and (is_few or not all(each.is_plain for each in made.values()))
 
-    def _conditions(self, asked: _Asked, over: str) -> Iterator[tuple[Node, Expression]]:
-        """Yield what decides about an aggregate's rows and values, said by columns that are not computed from others."""
-        for source, condition in (*conditions_in(asked.node.source), *chosen_by(asked.node.source, over)):
+    def _conditions(self, node: Node, over: str) -> Iterator[tuple[Node, Expression]]:
+        """Yield what decides about rows and a column's values, said by columns that are not computed from others."""
+        for source, condition in (*conditions_in(node), *chosen_by(node, over)):
             below, unfolded = _unfolded(source, condition)
             yield from ((below, each) for each in conjuncts(positive(unfolded)))
-
-    def _limits(self, made: Made) -> Domain:
-        """Return between what the values lie of a column that is tables' own, or another in each part of a UNION ALL."""
-        bounds = [self.bounds.get(column) for column in made.of] if made.is_plain else [None]
-        known = [each for each in bounds if each is not None]
-        if len(known) < len(bounds):
-            return ANY
-        return Domain(low=min(low for low, _ in known), high=max(high for _, high in known))
 
 
 def _unfolded(source: Node, condition: Expression) -> tuple[Node, Expression]:
@@ -266,23 +304,22 @@ def _is_wide(domain: Domain, limits: Domain, kind: Type, least: int) -> bool:
 
 def _number(domain: Domain, kind: Type) -> int | None:
     """Return how many values a domain has; None: any number."""
+    number = _number_between(span_of_domain(domain), kind)
     step = _step(kind)
-    if step is None or not _is_end(domain.low) or not _is_end(domain.high):
+    if number is None or step is None:
         return None
-    low, high = _place(domain.low) / step, _place(domain.high) / step
-    first, last = math.ceil(low), math.floor(high)
-    first += first == low and not domain.low_passes
-    last -= last == high and not domain.high_passes
+    number -= not domain.low_passes and (place(domain.low) / step).denominator == 1
+    number -= not domain.high_passes and (place(domain.high) / step).denominator == 1
     all_between = replace(domain, never=frozenset())
-    return last - first + 1 - sum(all_between.passes(value) for value in domain.never)
+    return number - sum(all_between.passes(value) for value in domain.never)
 
 
-def _is_end(value: Any) -> bool:
-    return isinstance(value, datetime.date) or (value is not None and math.isfinite(value))
-
-
-def _place(value: Any) -> Fraction:
-    return Fraction(value.toordinal()) if isinstance(value, datetime.date) else exact(value)
+def _number_between(span: Span, kind: Type) -> int | None:
+    """Return how many values of a type lie within a span; None: any number."""
+    step = _step(kind)
+    if step is None or span.low is None or span.high is None:
+        return None
+    return math.floor(span.high / step) - math.ceil(span.low / step) + 1
 
 
 def _step(kind: Type) -> Fraction | None:

@@ -5,7 +5,9 @@ So what can be subtracted from one another has to be of the same rows, or of row
 And a UNION ALL must not count some rows for more than others: the sum of `days` of all but one, beside `-days` of all,
 is that one's. What is NULL leaves rows out as well: COUNT(*) beside COUNT(days) tells how many have no days, be it one, and
 SUM(pay) beside SUM(pay + 0 * days) what they are paid. So columns that may be NULL count as conditions. A mean or variance tells
-what it was divided by: of few rows that is the least number by which it is the quotient of whole ones.
+what it was divided by: of few rows that is the least number by which it is the quotient of whole ones. How many different people there
+are is a number of rows as well, where each has one; and of people who stand once for each answer to a condition it tells, beside
+the number of rows, how many are of both.
 """
 
 import decimal
@@ -16,13 +18,17 @@ from itertools import combinations
 
 from conclave.ir.expressions import (
     Arithmetic,
+    Call,
     Case,
     Column,
+    Compare,
     Expression,
     IsNull,
     Literal,
+    Logic,
     Negate,
     Not,
+    operands,
 )
 from conclave.ir.nodes import (
     SPREADS,
@@ -34,12 +40,14 @@ from conclave.ir.nodes import (
 from conclave.ir.show import show_expression
 from conclave.ir.types import Boolean
 from conclave.ir.walk import nodes_in, scans_in
-from policy.composed import Composition
+from conclave.plan.unique import Uniqueness, uniqueness
+from policy.composed import Columns, Composition
 from policy.document import Policy
 from policy.domain import passed, positive
 from policy.made import ONE, Making, n_parts, tables_of_parts
 from policy.mean import without_casts
 from policy.minimum import groupings, refusal
+from policy.picked_values import subjects_of
 from policy.present import Present, is_null, needed
 from policy.verdict import Reason
 from policy.weights import may_be_null
@@ -63,21 +71,25 @@ class _Told:
 
 def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield the datasets that are to have a minimum of subjects, and of whose groups something is told of other rows."""
-    present = Present(Making())
+    present, composition = Present(Making()), Composition()
+    people = composition.matched(root, subjects_of(root, policies))
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         unequal = ((node, _unequal(node, dataset, present.making)) for node in nodes)
         found = next(((node, problem) for node, problem in unequal if problem), None)
-        found = found or _subtracted(nodes, dataset, present)
+        found = found or _subtracted(nodes, dataset, present, people)
+        found = found or next(((n, each) for n in nodes if (each := _split(n, dataset, present.making, people))), None)
         if found is None:
             continue
         node, (what, fix) = found
         yield refusal(policy, "differencing", what, node.at, fix)
 
 
-def _subtracted(nodes: list[Aggregate], dataset: str, present: Present) -> tuple[Aggregate, tuple[str, str]] | None:
+def _subtracted(
+    nodes: list[Aggregate], dataset: str, present: Present, people: Columns
+) -> tuple[Aggregate, tuple[str, str]] | None:
     """Return what can be subtracted, and where: of one grouping, however often the query makes it."""
-    told = [(node, each) for node in nodes for each in _all_told(node, present)]
+    told = [(node, each) for node in nodes for each in _all_told(node, present, people)]
     for (node, one), (_, other) in combinations(told, 2):
         first, second = sorted((one.name, other.name))
         if _shares(one, other) and not _are_apart(one.rows, other.rows):
@@ -119,6 +131,34 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
     return None
 
 
+def _split(node: Aggregate, dataset: str, making: Making, people: Columns) -> tuple[str, str] | None:
+    """Return by which condition people stand in several rows of which both are told, how many there are and how many people."""
+    composition = Composition()
+    numbers = [output for output in node.outputs if output.function == "count" or output.function in ("avg", *SPREADS)]
+    is_of_people = [
+        o for o in numbers if o.is_distinct and o.over and composition.made(node.source, o.over).of & people
+    ]
+    if not is_of_people or len(is_of_people) == len(numbers):
+        return None
+    shown = {tuple(map(show_expression, making.made(node.source, key))) for key in node.keys}
+    for each in nodes_in(node.source):
+        if isinstance(each, Aggregate) and any(composition.made(each.source, key).of & people for key in each.keys):
+            for key in each.keys:
+                made = making.made(each.source, key)
+                if any(map(_decides, made)) and tuple(map(show_expression, made)) not in shown:
+                    what = f"rows of {dataset} that are put apart by {key}, a condition, are counted beside the people that they are of"
+                    return what, "group by it as well, or ask for the number of people or of rows alone"
+    return None
+
+
+def _decides(expression: Expression) -> bool:
+    """Whether it is a condition, or has one."""
+    match expression:
+        case Case() | Compare() | Logic() | Not() | IsNull() | Arithmetic("//" | "%" | "&") | Call("like" | "ilike"):
+            return True
+    return any(map(_decides, operands(expression)))
+
+
 def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, frozenset[str]]) -> bool:
     """Whether two parts give an aggregate other values. Columns of other tables do, which are counted apart."""
     (mine, own), (theirs, others) = one, other
@@ -127,10 +167,10 @@ def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, fro
     return bool(own & others) or not (isinstance(mine, Column) and isinstance(theirs, Column))
 
 
-def _all_told(node: Aggregate, present: Present) -> list[_Told]:
+def _all_told(node: Aggregate, present: Present, people: Columns) -> list[_Told]:
     """Return all aggregates, be they told as they are or in a mean: a quotient of whole numbers has one least divisor."""
     there = present.known(node.source)
-    return [_told(node, output, present.making, there) for output in node.outputs]
+    return [_told(node, output, present.making, there, people) for output in node.outputs]
 
 
 def _shares(one: _Told, other: _Told) -> bool:
@@ -164,7 +204,9 @@ def _are_same(one: frozenset[Expression], other: frozenset[Expression]) -> bool:
     return {show_expression(each) for each in one} == {show_expression(each) for each in other}
 
 
-def _told(node: Aggregate, output: AggregateOutput, making: Making, there: tuple[frozenset[str], ...]) -> _Told:
+def _told(
+    node: Aggregate, output: AggregateOutput, making: Making, there: tuple[frozenset[str], ...], people: Columns
+) -> _Told:
     values = (ONE,) * max(n_parts(node.source), 1) if output.over is None else making.made(node.source, output.over)
     bare = [picked(value) for value in values]
     of = Composition().made(node.source, output.over).of if output.over is not None else ()
@@ -175,7 +217,10 @@ def _told(node: Aggregate, output: AggregateOutput, making: Making, there: tuple
         kinds.add("count")  # SUM(1 + 0 * days) counts
     if output.is_distinct:
         kinds = {"distinct", "count"}  # of what nobody has twice, it is the number of rows
-    counts = kinds == {"count"} or ("count" in kinds and may_count)
+    is_of_all = (
+        output.is_distinct and uniqueness(node.source, frozenset({output.over or "", *node.keys})) > Uniqueness.NONE
+    )
+    counts = kinds == {"count"} or ("count" in kinds and (may_count or is_of_all))
     if output.function in ("avg", *SPREADS):
         kinds, counts = {"sum", "count"}, True  # whose divisor is told as well
     rows = tuple(conditions for _, conditions in bare)
@@ -183,6 +228,8 @@ def _told(node: Aggregate, output: AggregateOutput, making: Making, there: tuple
     # A sum of products lacks rows where a factor is NULL just as it does where that is 0, which is a weight like others.
     is_product = output.function == "sum" and not may_count
     needing = [needed(value) - (_factors(value) if is_product else frozenset()) for value in values]
+    if is_of_all and set(of) <= people:
+        needing = [frozenset()] * len(values)  # rows without a person are nobody's
     present = tuple(names - certain for names, certain in zip(needing, there, strict=True))
     return _Told(output.name, frozenset(kinds), sources, rows, counts, present)
 

@@ -7,13 +7,16 @@ have to say that there are more, and no condition may leave few of them (`policy
 (`pay`, `pay * pay`, ...) can. So under a minimum of k a column is in a product once at most, and in fewer than k sums of
 different products, a variance's included. An extreme or quantile is one row's value whatever the minimum: of cost * 1000 + days it
 would be two of them, and of (days - 7) * (days - 7) that of a row that the author chooses; so it is of one column, once, and as many of them as a group has rows list all, so they count as sums do.
+
+One equation will do where no other values make the same sum: each root, and each part of one, has digits of its own, so that of a
+few persons' ages a sum of roots is a list. So what is summed is a root of nothing, and no constant by a column; cost by days is of two.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from conclave.ir.expressions import Arithmetic, Case, Column, Expression, columns_of, operands
+from conclave.ir.expressions import Arithmetic, Call, Case, Column, Expression, columns_of, names_in, operands
 from conclave.ir.nodes import SPREADS, Aggregate, AggregateOutput, Collect, Node, Project, Scan
 from conclave.ir.show import show_expression
 from conclave.ir.types import Decimal, Integer, Type
@@ -51,6 +54,19 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
             fix = "ask for extremes and quantiles of one column at a time, as it is"
             yield refusal(policy, "minimum-not-countable", what, node.at, fix)
             continue
+        listed = (
+            (node, problem)
+            for node, output in sums
+            for made in making.made(node.source, output.over or "")
+            if (problem := _listed_by(made))
+        )
+        found = next(listed, None)
+        if found is not None:
+            node, problem = found
+            what = f"the digits of a sum of {problem} tell how many rows of a small group have which value"
+            fix = "take roots of the sum, and divide by columns what is another column"
+            yield refusal(policy, "minimum-not-countable", what, node.at, fix)
+            continue
         squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
         if squared is not None:
             node, problem = squared
@@ -86,6 +102,33 @@ def _numbers(
         for column in factors.of(node.source, output.over):
             found.setdefault(column, {}).setdefault(text, node)
     return {name: (list(texts.values())[-1], len(texts)) for (_, name), texts in sorted(found.items())}
+
+
+def _listed_by(expression: Expression) -> str:
+    """Return a root, or a constant by a column, among what is added up; "" if there is none."""
+    match without_casts(expression):
+        case Call("sqrt", (operand,)) as root if names_in(operand):
+            return show_expression(root)
+        case Arithmetic("*" | "/") as product:
+            factors = list(_factors_in(product))
+            if names_in(product) and not any(names_in(each) for each, is_above in factors if is_above):
+                return show_expression(product)
+            parts = [each for each, _ in factors]
+        case Case(branches, default):
+            parts = [*(value for _, value in branches), default]
+        case other:
+            parts = list(operands(other))
+    return next(filter(None, map(_listed_by, parts)), "")
+
+
+def _factors_in(expression: Expression, is_above: bool = True) -> Iterator[tuple[Expression, bool]]:
+    """Yield the factors of a product, and whether they are multiplied by or divided by."""
+    match without_casts(expression):
+        case Arithmetic("*" | "/" as operator, left, right):
+            yield from _factors_in(left, is_above)
+            yield from _factors_in(right, is_above is (operator == "*"))
+        case other:
+            yield other, is_above
 
 
 @dataclass

@@ -127,7 +127,8 @@ def test_any_query_is_what_a_minimum_lets_without_the_clause():
 # Attacks whose shape is plain: statistics of one column, as many as people; NULLs; and what other clauses are about.
 NOT_BY_SHAPE = {
     "counted-with-open-rows", "differencing-by-nulls", "extremes-and-a-sum", "hybrid-of-rows-under-a-minimum",
-    "noise-beside-a-minimum", "number-beside-a-mean-of-nulls", "quantiles-as-many-as-rows", "sizes-under-a-minimum",
+    "noise-beside-a-minimum", "number-beside-a-mean-of-nulls", "numbered-rows-to-plain-queries",
+    "numbers-of-numbered-rows", "quantiles-as-many-as-rows", "sizes-under-a-minimum",
     "spreads-tell-a-number", "weights-mean-and-spread",
 }  # fmt: skip
 # And those whose conditions leave few values of what is aggregated, which is asked of any query under a minimum.
