@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from conclave.ir.errors import TypeProblem
 from conclave.ir.types import is_numeric, parse_type
@@ -15,6 +16,7 @@ from policy.problem import DocumentError, Path, Problem
 from policy.protections import clamp_of, listed_of
 from policy.yaml import Lines
 
+MOST_PROBLEMS = 100  # that are said of one policy: a peer's may be made to have thousands
 LEAST_EPSILON = 2.0**-63  # of which the noise of a count alone would not fit
 _PARTY = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -22,10 +24,10 @@ _PARTY = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 def parse_policy(text: str, file: str) -> Policy:
     """Return the policy in `text`; `file` is only named in errors.
 
-    Raises:  DocumentError with everything that is wrong.
+    Raises:  DocumentError with everything that is wrong, up to MOST_PROBLEMS.
     """
     policy, lines = load_with_lines(text, file, Policy)
-    problems = list(_problems(policy, lines))
+    problems = list(islice(_problems(policy, lines), MOST_PROBLEMS))
     if problems:
         raise DocumentError(problems)
     return policy

@@ -1,3 +1,4 @@
+import contextlib
 import datetime
 import io
 import socket
@@ -11,7 +12,7 @@ import pytest
 from policy.identity import new_identity
 from tests.worker.conftest import HANG_S, PARTIES, Ending, Federation, Written, in_parallel
 from worker.errors import PeerMissing
-from worker.transport import resolve, wait_for_peers
+from worker.transport import MAX_HANDSHAKES, resolve, wait_for_peers
 
 
 def meet(federation: Federation, party: str, written: Written | None = None, **changes: object):
@@ -222,6 +223,45 @@ def test_a_silent_stranger_holds_up_nobody(federation, monkeypatch):
     for party in PARTIES:
         endings[party].value.close()
     endings["stranger"].value.close()
+
+
+def test_more_strangers_than_there_is_room_for_hold_up_nobody_for_longer_than_a_handshake(federation, monkeypatch):
+    """Each of them is silent, or says what no handshake is; whoever comes while they do is sent away, and comes again."""
+    monkeypatch.setattr("worker.transport.HANDSHAKE_S", 2.0)
+    member = next(m for m in federation.run.members if m.name == "carol")
+    there = threading.Event()
+
+    def crowd() -> list[socket.socket]:
+        socks = [connect(member.port)]
+        socks += [socket.create_connection(("127.0.0.1", member.port), HANG_S) for _ in range(3 * MAX_HANDSHAKES)]
+        for sock in socks[::2]:
+            with contextlib.suppress(OSError):
+                sock.sendall(b"\x16\x03\x01\xff\xff" + bytes(1000))
+        there.set()
+        return socks
+
+    def meet_after(party: str):
+        assert there.wait(HANG_S)
+        return meet(federation, party)
+
+    before = threading.active_count()
+    most = []
+
+    def watch(party: str):
+        network = meet_after(party)
+        most.append(threading.active_count())
+        return network
+
+    acts = {p: lambda p=p: watch(p) for p in ("alpha", "bravo")}
+    begun = time.monotonic()
+    endings = in_parallel({"carol": lambda: meet(federation, "carol"), "crowd": crowd, **acts})
+    assert time.monotonic() - begun < HANG_S
+    # The four of this test, and of each member one that listens and two that dial.
+    assert max(most) <= before + 4 + 3 * 3 + MAX_HANDSHAKES
+    for party in PARTIES:
+        endings[party].value.close()
+    for sock in endings["crowd"].value:
+        sock.close()
 
 
 def test_names_come_from_the_hosts_file_when_there_is_one(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 soon, with the code that the architecture names and a reason, and neither is left with an answer.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -14,6 +15,7 @@ from conclave.mpc.channel import ABORT_LIMIT_BYTES, HEADER, VERSION, Kind, Netwo
 from policy.canonical import canonical_json
 from policy.identity import load_private_key, new_identity
 from policy.manifest import VERDICT_PURPOSE, Reason
+from policy.parse import parse_policy
 from policy.signature import sign
 from tests.worker.actors import fetched
 from tests.worker.conftest import PARTIES, Federation, Written, in_parallel
@@ -56,6 +58,15 @@ class Word:
             message["signature"] = sign(key, VERDICT_PURPOSE, message["statement"])
         return canonical_json(message)
 
+    def offering(self, change: Callable[[str], str]) -> bytes:
+        """The honest offer with another policy, which bravo has signed as well."""
+        message = json.loads(self.honest)
+        offer = message["datasets"][0]
+        offer["policy"] = change(offer["policy"])
+        key = load_private_key(self.federation.keys["bravo"])
+        offer["signature"] = sign(key, "policy", parse_policy(offer["policy"], "policy"))
+        return canonical_json(message)
+
 
 Attack = Callable[[Word], bytes]
 # In the place of a frame, or of a message within one. Each ends with 30 at both.
@@ -96,6 +107,9 @@ LIES: dict[str, tuple[int, Attack]] = {
     "another's dataset": (OFFER, lambda w: w.changed(lambda m: m["datasets"][0].update(dataset="alpha/flights"))),
     "another number of rows": (OFFER, lambda w: w.changed(lambda m: m["datasets"][0].update(nRows=99))),
     "another policy": (OFFER, lambda w: w.changed(lambda m: m["datasets"][0].update(policy=m["datasets"][0]["policy"] + "\n# more\n"))),
+    "a laxer policy, signed": (OFFER, lambda w: w.offering(lambda text: text.replace("[sum, count, mean]", "[open]"))),
+    "a stricter policy, signed": (OFFER, lambda w: w.offering(lambda text: text.replace("[sum, count, mean]", "[count]"))),
+    "a policy that asks for more, signed": (OFFER, lambda w: w.offering(lambda text: text.replace("integer}", "integer, bounds: [0, 9]}"))),
     "a policy that is not signed": (OFFER, lambda w: w.changed(lambda m: m["datasets"][0].update(policy=m["datasets"][0]["policy"].replace("[carol]", '["*"]')))),
     "a forged signature": (VERDICT, lambda w: w.changed(lambda m: None, signer=new_identity("bravo", 1)[0])),
     "another plan digest": (VERDICT, lambda w: w.changed(lambda m: m["statement"].update(plan="f" * 64))),
@@ -143,10 +157,17 @@ class Attacker(Network):
             return super().exchange_control(words, incoming, limit, patience_s)
         for peer, payload in words.items():
             super().exchange_control({peer: payload}, (), 0)
-        if self._case.then == "holds":
-            self._case.others_ended.wait(BOUND_S)
+        self._stay_for_a_while()
         self.close()
         raise Gone
+
+    def _stay_for_a_while(self) -> None:
+        if self._case.then == "holds":
+            self._case.others_ended.wait(BOUND_S)
+        while self._case.then == "drips" and not self._case.others_ended.wait(0.1):
+            for peer in self._case.to:
+                with contextlib.suppress(OSError):  # it may have closed the connection
+                    self._push(peer, b" ")
 
     def _push(self, peer: str, frames: bytes) -> None:
         if frames:
@@ -161,14 +182,17 @@ class Case:
     attack: Attack
     at: int
     to: tuple[str, ...] = HONEST
-    then: str = "goes on"  # or "holds": says nothing more and keeps its connections; or "closes"
+    # Or "holds": says nothing more and keeps its connections; "drips": a byte now and then; "closes".
+    then: str = "goes on"
     is_frame: bool = False
     others_ended: threading.Event = field(default_factory=threading.Event)
 
 
-def attacked(federation: Federation, monkeypatch, case: Case, earlier=None) -> tuple[dict[str, WorkDir], float]:
+def attacked(
+    federation: Federation, monkeypatch, case: Case, earlier=None, attacker: type[Attacker] = Attacker
+) -> tuple[dict[str, WorkDir], float]:
     """Let bravo attack; return the honest parties' directories, and how long the slower of them took."""
-    if case.then == "holds":
+    if case.then in ("holds", "drips"):
         federation = federation.with_run(deadlines=federation.run.deadlines.model_copy(update={"receive_s": RECEIVE_S}))
     left = set(HONEST)
     met = threading.Barrier(len(PARTIES))
@@ -177,7 +201,7 @@ def attacked(federation: Federation, monkeypatch, case: Case, earlier=None) -> t
     def meet(run, me, key, scratch, log):
         network = wait_for_peers(run, me, key, scratch, log)
         met.wait(BOUND_S)
-        return network if me != "bravo" else Attacker(network, case, federation, earlier or {})
+        return network if me != "bravo" else attacker(network, case, federation, earlier or {})
 
     monkeypatch.setattr(computing, "wait_for_peers", meet)
     works = {party: WorkDir(federation.work(party)) for party in PARTIES}
@@ -237,6 +261,8 @@ SOME_LIES = [
     ("replayed verdict", "alpha"),
     ("reordered: go before the verdict", "carol"),
     ("another's acceptance", "both"),
+    ("a laxer policy, signed", "alpha"),
+    ("a policy that asks for more, signed", "carol"),
     ("another number of rows", "carol"),
     ("a forged signature", "alpha"),
     ("another plan digest", "carol"),
@@ -320,21 +346,24 @@ def test_the_record_of_a_refusal_says_what_was_told_before_it(federation, monkey
 NEVER: dict[str, tuple[str, Attack]] = {
     "late": ("holds", lambda w: b""),
     "half": ("holds", lambda w: w.frame(w.honest)[:40]),
+    "byte by byte": ("drips", lambda w: w.frame(b"", length=1000)),
     "missing": ("closes", lambda w: b""),
 }
 
 
-@pytest.mark.parametrize(("how", "to"), [("late", "alpha"), ("half", "carol"), ("missing", "alpha")])
+@pytest.mark.parametrize(
+    ("how", "to"), [("late", "alpha"), ("half", "carol"), ("byte by byte", "alpha"), ("missing", "alpha")]
+)
 def test_a_word_that_does_not_come_ends_with_40_and_a_reason_at_every_honest_party(federation, monkeypatch, how, to):
     then, attack = NEVER[how]
     assert_both_end(*attacked(federation, monkeypatch, Case(attack, HELLO, TO[to], then, is_frame=True)), 40)
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("at", [HELLO, GO, FINISHED])
+@pytest.mark.parametrize("at", [HELLO, OFFER, GO, _ANSWERED, FINISHED])
 @pytest.mark.parametrize("how", BELOW)
 def test_any_malformed_word_in_any_round_ends_with_30(federation, monkeypatch, how, at):
-    to = TO["alpha" if at == GO else "carol"]
+    to = TO["alpha" if at in (GO, _ANSWERED) else "carol"]
     assert_both_end(*attacked(federation, monkeypatch, Case(BELOW[how], at, to, is_frame=how in FRAMES)), 30)
 
 
@@ -362,7 +391,9 @@ def test_a_liar_that_says_no_more_leaves_both_with_one_code(federation, monkeypa
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize(("how", "at"), [*((how, GO) for how in NEVER), ("missing", FINISHED)])
+@pytest.mark.parametrize(
+    ("how", "at"), [*((how, at) for how in NEVER for at in (GO, _ANSWERED)), ("missing", FINISHED)]
+)
 def test_a_word_that_never_comes_ends_with_40_in_any_round(federation, monkeypatch, how, at):
     then, attack = NEVER[how]
     assert_both_end(*attacked(federation, monkeypatch, Case(attack, at, TO["carol"], then, is_frame=True)), 40)
