@@ -50,6 +50,8 @@ def _split(node: Node) -> Node:
 def _is_splittable(node: Aggregate, parts: tuple[Node, ...]) -> bool:
     if any(output.function not in COMBINE_WITH or output.is_distinct for output in node.outputs):
         return False
+    if not node.keys and not node.outputs:  # one row of no columns: the total of a ROLLUP that shows no aggregate
+        return False
     if node.guards:  # somebody may be with several owners: subjects cannot be counted apart and added up
         return False
     # A part that several parties hold would be aggregated under MPC twice.
