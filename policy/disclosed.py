@@ -60,9 +60,19 @@ def told(plan: Plan, policies: Mapping[str, Policy], purpose: str) -> tuple[Told
                     *(["expressions"] if need.with_expressions else []),
                 ]
                 needs = (*sorted(need.any_of[0]), *more)
-                what = learnt(use) if use.column is not None else "how many rows there are"
-                found.add(Told(recipient, use.dataset, use.column or "", what, needs))
+                found.add(Told(recipient, use.dataset, use.column or "", _in_words(use), needs))
     return tuple(sorted(found))
+
+
+def _in_words(use: Use) -> str:
+    match use.kind:
+        case "filter":
+            return f"which rows count, by {use.column}"
+        case "join_key":
+            return f"which rows meet, by {use.column}"
+        case "rank":
+            return f"the order of rows, or which of them stay, by {use.column}"
+    return learnt(use) if use.column is not None else "how many rows there are"
 
 
 def personal_in(scans: tuple[Scan, ...], policies: Mapping[str, Policy]) -> Personal:

@@ -11,6 +11,7 @@ from conclave.estimate import REHEARSED_ROWS
 from conclave.ir.errors import Position, QueryProblem
 from policy.advice import advice
 from policy.canonical import digest
+from policy.disclosed import told
 from policy.document import Policy
 from policy.explain import explain
 from policy.identity import load_private_key
@@ -36,6 +37,7 @@ from renderer.query import query_problem
 from renderer.review import review
 from renderer.settings import settings_of
 from renderer.suggesting import suggested, text_of, write
+from renderer.told import as_text as told_as_text
 from worker.runspec import Run
 
 REJECTED = 30
@@ -60,15 +62,17 @@ def verify(
 ) -> None:
     """Say whether all policies together allow a workflow, as its workers will say: no data, no network.
 
-    Exits with 0 if they accept it and with 30 if not; then every reason names the clause, the column, its way
-    through the query, and what to change. A dataset whose policy is not given refuses.
+    Exits with 0 if they accept it, and says what the answer tells of whose columns; with 30 if not, and then every
+    reason names the clause, the column, its way through the query, and what to change. A dataset whose policy is not
+    given refuses.
     """
     root = settings_of(context).root
     plan, run, policies = plan_of_workflow(root, workflow, lambda run: _policies_of(run, policy))
     datasets = tuple(dataset.name for dataset in run.datasets)
     verdict = verify_plan(plan, policies, Request(run.purpose, datasets))
+    tells = told(plan, policies, run.purpose)
     if as_json:
-        typer.echo(json.dumps(_shown(verdict, run), indent=2))
+        typer.echo(json.dumps({**_shown(verdict, run), "disclosed": [each.to_json() for each in tells]}, indent=2))
     else:
         _, document = load_workflow(root, workflow)
 
@@ -77,6 +81,8 @@ def verify(
             return f"{problem.file}:{problem.line}:{problem.column}"
 
         typer.echo(explain(verdict, locate))
+        if verdict.decision == "accept" and tells:
+            typer.echo(f"\n{told_as_text(tells)}", nl=False)
     if verdict.decision == "reject":
         raise typer.Exit(REJECTED)
 

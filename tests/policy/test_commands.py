@@ -42,6 +42,21 @@ def test_the_sample_policies_accept_the_sample_workflows(workflow):
     assert result.stdout.startswith("accept: ewr/flights policy v")
 
 
+def test_what_is_accepted_is_said_of_whose_columns():
+    text = ccd("policy", "verify", "--workflow", CONCENTRATION, *given(POLICIES)).stdout
+    assert text.endswith(
+        "what the answer tells of whose columns\n"
+        "  regulator    of ewr/flights, jfk/flights, lga/flights\n"
+        "                 how many rows there are\n"
+        "                 groups made by carrier\n"
+    )
+    shown = json.loads(ccd("policy", "verify", "--workflow", CONCENTRATION, *given(POLICIES), "--json").stdout)
+    assert [(told["dataset"], told["column"], told["needs"]) for told in shown["disclosed"][:2]] == [
+        ("ewr/flights", None, ["count"]),
+        ("ewr/flights", "carrier", ["group_key"]),
+    ]
+
+
 def test_verify_prints_one_json_object():
     result = ccd("policy", "verify", "--workflow", CONCENTRATION, *given(POLICIES), "--json")
     shown = json.loads(result.stdout)

@@ -48,7 +48,7 @@ def test_each_form_of_each_column_is_told_once_and_its_owner_is_told_nothing():
         ("analyst", "age", "sum(an expression over age)", ("sum", "expressions")),
         ("analyst", "dept", "groups made by dept", ("group_key",)),
         ("analyst", "pay", "mean(pay)", ("mean",)),
-        ("analyst", "ssn", "an answer in which ssn decides which rows count", ("filter",)),
+        ("analyst", "ssn", "which rows count, by ssn", ("filter",)),
     ]
 
 
