@@ -27,7 +27,7 @@ from policy.verdict import Reason
 
 def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum of which a query could keep one value among zeros."""
-    keys = _numbering(root, policies)
+    keys = numbering(root, policies)
     tracing = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients), keys)
     marked = subjects_of(root, policies).union(*(key for key in keys if len(key) == 1))
     for dataset, nodes in sorted(groupings(root, policies).items()):
@@ -52,7 +52,7 @@ def subjects_of(root: Collect, policies: Mapping[str, Policy]) -> Columns:
     return frozenset((table, name) for table, name, column in columns if column.subject)
 
 
-def _numbering(root: Collect, policies: Mapping[str, Policy]) -> tuple[Columns, ...]:
+def numbering(root: Collect, policies: Mapping[str, Policy]) -> tuple[Columns, ...]:
     """Return the columns, or keys of several, that number rows which are about somebody."""
     tables = {table for table, _ in subjects_of(root, policies)}
     scans = [scan for scan in scans_in(root) if scan.table in tables]

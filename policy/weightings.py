@@ -28,6 +28,7 @@ from policy.made import Making
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of, refusal
 from policy.narrowed import Narrowing, bounds_of
+from policy.picked_values import numbering, subjects_of
 from policy.selections import picked
 from policy.verdict import Reason
 
@@ -43,10 +44,26 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
     """Yield a refusal for each dataset with a minimum, sums over whose rows can tell of single ones."""
     narrowing = Narrowing(bounds_of(root, policies), Composition())
     factors, making = _Factors(_of_two_values(root, policies), narrowing), Making()
+    keys = numbering(root, policies)
+    numbers = frozenset(c for key in keys if len(key) == 1 for c in key) - subjects_of(root, policies)
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
         extremes = [(node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES]
+        named = next(
+            (
+                (n, o, c)
+                for n, o in (*sums, *extremes)
+                for c in sorted(factors.of(n.source, o.over or ""))
+                if c in numbers
+            ),
+            None,
+        )
+        if named is not None:
+            node, output, (_, name) = named
+            what = f"{output.function}({output.over}) is of {name}, which numbers the rows of people, and tells which are there"
+            yield refusal(policy, "minimum-not-countable", what, output.at or node.at, "ask for COUNT of it")
+            continue
         mixed = next(((node, problem) for node, output in extremes if (problem := factors.mixture(node, output))), None)
         if mixed is not None:
             node, problem = mixed
