@@ -28,6 +28,7 @@ from policy.made import Making
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of, refusal
 from policy.narrowed import Narrowing, bounds_of
+from policy.packed import sums_in
 from policy.picked_values import numbering, subjects_of
 from policy.selections import picked
 from policy.verdict import Reason
@@ -113,12 +114,23 @@ def _numbers(
         assert output.over is not None
         # Of other rows by a condition is another matter: see `policy.selections`.
         parts = [without_casts(picked(each)[0]) for each in making.made(node.source, output.over)]
-        text = " | ".join(map(show_expression, parts)) + (" squared" if output.function in _SQUARED else "")
-        if output.function in _EXTREMES:
-            text = f"{output.function} {output.fraction} of {text}"
         for column in factors.of(node.source, output.over):
-            found.setdefault(column, {}).setdefault(text, node)
+            for text in _texts(parts, output, column[1]):
+                found.setdefault(column, {}).setdefault(text, node)
     return {name: (list(texts.values())[-1], len(texts)) for (_, name), texts in sorted(found.items())}
+
+
+def _texts(parts: list[Expression], output: AggregateOutput, name: str) -> set[str]:
+    """Return what an aggregate tells of a column, as texts that are equal for equal things."""
+    if output.function in _EXTREMES:
+        return {f"{output.function} {output.fraction} of {' | '.join(map(show_expression, parts))}"}
+    sums = [sums_in(part) for part in parts]
+    if all(len(each) == 1 for each in sums):
+        texts = {" | ".join(" * ".join(*each) for each in sums)}
+    else:
+        # Of a part that has not the column, nothing of it is told.
+        texts = {" * ".join(each) for part in sums for each in part if any(name in factor for factor in each)}
+    return {text + (" squared" if output.function in _SQUARED else "") for text in texts}
 
 
 def _listed_by(expression: Expression) -> str:
