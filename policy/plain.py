@@ -4,10 +4,11 @@
 many. `queries: plain` turns this round: it names the shapes that are let in, and the argument for them is short. Every
 dataset is read once; a condition is of one column and constants, and never of the person or of what numbers a person's rows;
 tables are joined by one column of each as it is, none of them a recipient's, so that a row finds one of the other table at
-most; rows are grouped once, by columns or by what is computed of one, which is no more than conditions of one column are; and aggregates are of columns as they are, of
-the table that looks others' rows up, of which conditions leave one value or a range (`policy.pieces`). So all numbers of a
-row of the answer are of the same rows: those of so many persons at least, whom nobody has picked by who they are, each of
-which counts once, by its stored value. What is computed of these numbers could be computed by whoever is shown them.
+most; rows are grouped once, by columns or by what is computed of one, which is no more than conditions of one column are;
+and aggregates are of columns as they are, of the table that looks others' rows up (or the largest and least of others), of
+which conditions leave one value or a range (`policy.pieces`). So all numbers of a row of the answer are of the same rows:
+those of so many persons at least, whom nobody has picked by who they are, each of which counts once, by its stored value.
+What is computed of these numbers could be computed by whoever is shown them.
 
 What is left are answers of several workflows (`policy.across`), and what is known of the others from elsewhere.
 """
