@@ -44,6 +44,7 @@ Files, in reading order:
 - differencing: whether the difference of what is told is
 - selections: whether aggregates of the same groups are of the same rows
 - narrowed: whether a query leaves few of the values that a factor may have
+- packed: which sums are in one, told apart by large factors
 - weightings: how much sums of products tell of a single row
 - persons: whether one column is told in several ways of each person
 - picked_values: whether a query keeps one value among zeros

@@ -27,8 +27,9 @@ from policy.verdict import Reason
 
 def check_picked_values(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reason]:
     """Yield a refusal for each dataset with a minimum of which a query could keep one value among zeros."""
-    tracing = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients))
-    marked = subjects_of(root, policies) | numbering(root, policies)
+    keys = numbering(root, policies)
+    tracing = _Tracing(Multiples(Shaping(policies)), frozenset(root.recipients), keys)
+    marked = subjects_of(root, policies).union(*(key for key in keys if len(key) == 1))
     for dataset, nodes in sorted(groupings(root, policies).items()):
         found = ((node, tracing.picking(node, marked)) for node in nodes)
         node, condition = next(((node, each) for node, each in found if each), (None, ""))
@@ -51,16 +52,23 @@ def subjects_of(root: Collect, policies: Mapping[str, Policy]) -> Columns:
     return frozenset((table, name) for table, name, column in columns if column.subject)
 
 
-def numbering(root: Collect, policies: Mapping[str, Policy]) -> Columns:
-    """Return the columns that number rows which are about somebody."""
+def numbering(root: Collect, policies: Mapping[str, Policy]) -> tuple[Columns, ...]:
+    """Return the columns, or keys of several, that number rows which are about somebody."""
     tables = {table for table, _ in subjects_of(root, policies)}
-    return frozenset((scan.table, name) for scan in scans_in(root) if scan.table in tables for name in scan.unique)
+    scans = [scan for scan in scans_in(root) if scan.table in tables]
+    keys = {
+        frozenset((scan.table, name) for name in key)
+        for scan in scans
+        for key in (*scan.keys, *((n,) for n in scan.unique))
+    }
+    return tuple(sorted(keys, key=sorted))
 
 
 @dataclass
 class _Tracing:
     multiples: Multiples
     recipients: frozenset[str]
+    keys: tuple[Columns, ...]  # which number rows that are about somebody
     composition: Composition = field(default_factory=Composition)
 
     def picking(self, node: Aggregate, subjects: Columns) -> str:
@@ -70,7 +78,7 @@ class _Tracing:
         watched = subjects.union(*(self.composition.values(node.source, name) for name in values))
         for each in (node, *nodes_in(node.source)):
             for text, read in self._deciding(each, subjects):
-                if read & watched:
+                if read & watched or any(key <= read for key in self.keys):
                     return text
         return ""
 

@@ -4,10 +4,11 @@
 many. `queries: plain` turns this round: it names the shapes that are let in, and the argument for them is short. Every
 dataset is read once; a condition is of one column and constants, and never of the person or of what numbers a person's rows;
 tables are joined by one column of each as it is, none of them a recipient's, so that a row finds one of the other table at
-most; rows are grouped once, by columns or by what a function makes of one; and aggregates are of columns as they are, of
-the table that looks others' rows up, of which conditions leave one value or a range (`policy.pieces`). So all numbers of a
-row of the answer are of the same rows: those of so many persons at least, whom nobody has picked by who they are, each of
-which counts once, by its stored value. What is computed of these numbers could be computed by whoever is shown them.
+most; rows are grouped once, by columns or by what is computed of one, which is no more than conditions of one column are;
+and aggregates are of columns as they are, of the table that looks others' rows up (or the largest and least of others), of
+which conditions leave one value or a range (`policy.pieces`). So all numbers of a row of the answer are of the same rows:
+those of so many persons at least, whom nobody has picked by who they are, each of which counts once, by its stored value.
+What is computed of these numbers could be computed by whoever is shown them.
 
 What is left are answers of several workflows (`policy.across`), and what is known of the others from elsewhere.
 """
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from conclave.ir.errors import Position
-from conclave.ir.expressions import Call, Column, Expression, Literal, names_in, operands
+from conclave.ir.expressions import Column, Expression, names_in
 from conclave.ir.nodes import (
     Aggregate,
     AggregateOutput,
@@ -33,12 +34,13 @@ from conclave.ir.nodes import (
 )
 from conclave.ir.noise import Noise
 from conclave.ir.show import show_expression, show_node
-from conclave.ir.types import Boolean
 from conclave.ir.walk import conjuncts, scans_in
+from conclave.ir.window import Window
 from conclave.plan.unique import unique_side
 from policy.composed import Composition
 from policy.document import Policy
 from policy.mean import without_casts
+from policy.shaping import REPEATABLE
 from policy.verdict import Reason
 
 _AS_IT_IS = "take the column as it is stored"
@@ -55,12 +57,11 @@ class NotPlain(Exception):
 
 @dataclass(frozen=True)
 class Origin:
-    """The stored column that a value is of; made of it by functions of the value alone, or by more than that."""
+    """The stored column that a value is of, as it is or computed of it alone."""
 
     table: str
     column: str
     is_stored: bool = True
-    is_of_functions: bool = True
     is_looked_up: bool = False  # by a join, so that it may stand in several rows
 
 
@@ -110,7 +111,7 @@ class _Reading:
         Raises:  NotPlain with the first thing that makes it another, from the answer down.
         """
         node: Node = self.root.source
-        while isinstance(node, Project | Filter | Sort | Limit | Noise):
+        while isinstance(node, Project | Filter | Sort | Limit | Noise | Window):
             node = node.source
         if not isinstance(node, Aggregate):
             raise NotPlain(f"{show_node(node)} is no grouping", None, "ask for aggregates, of all rows or of groups")
@@ -135,7 +136,7 @@ class _Reading:
             raise NotPlain(
                 f"{output.function} is of the person, {origin.column}", at, "ask for COUNT(DISTINCT ...) of it"
             )
-        if origin.is_looked_up:
+        if origin.is_looked_up and output.function not in REPEATABLE:
             what = f"{output.function} is of {origin.column}, which the join may repeat"
             raise NotPlain(what, at, f"aggregate columns of the table that looks up {origin.table}")
 
@@ -145,9 +146,6 @@ class _Reading:
             return
         if self._is_subject(origin):
             raise NotPlain(f"rows are grouped by the person, {origin.column}", node.at, "group by another column")
-        if not origin.is_of_functions:
-            fix = "group by the column, or by what a function like EXTRACT makes of it"
-            raise NotPlain(f"rows are grouped by a condition on {origin.column}", node.at, fix)
 
     def _rows(self, node: Node) -> None:
         """Return if rows are as stored, but for those that conditions and joins leave out."""
@@ -249,13 +247,4 @@ class _Reading:
         assert origin is not None
         if isinstance(made, Column):
             return origin
-        is_of_functions = origin.is_of_functions and _is_of_functions(made)
-        return replace(origin, is_stored=False, is_of_functions=is_of_functions)
-
-
-def _is_of_functions(made: Expression) -> bool:
-    """Whether nothing but functions, such as a date's year, is applied to a column."""
-    made = without_casts(made)
-    if isinstance(made, Call):
-        return not isinstance(made.type, Boolean) and all(map(_is_of_functions, operands(made)))
-    return isinstance(made, Column | Literal)
+        return replace(origin, is_stored=False)

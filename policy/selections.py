@@ -5,9 +5,9 @@ So what can be subtracted from one another has to be of the same rows, or of row
 And a UNION ALL must not count some rows for more than others: the sum of `days` of all but one, beside `-days` of all,
 is that one's. What is NULL leaves rows out as well: COUNT(*) beside COUNT(days) tells how many have no days, be it one, and
 SUM(pay) beside SUM(pay + 0 * days) what they are paid. So columns that may be NULL count as conditions. A mean or variance tells
-what it was divided by: of few rows that is the least number by which it is the quotient of whole ones. How many different people there
-are is a number of rows as well, where each has one; and of people who stand once for each answer to a condition it tells, beside
-the number of rows, how many are of both.
+what it was divided by: of few rows that is the least number by which it is the quotient of whole ones. How many different
+people there are is a number of rows as well, where each has one; and of people who stand once for each answer to a condition
+it tells, beside the number of rows, how many are of both.
 """
 
 import decimal
@@ -134,7 +134,7 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
 def _split(node: Aggregate, dataset: str, making: Making, people: Columns) -> tuple[str, str] | None:
     """Return by which condition people stand in several rows of which both are told, how many there are and how many people."""
     composition = Composition()
-    numbers = [output for output in node.outputs if output.function == "count" or output.function in ("avg", *SPREADS)]
+    numbers = [output for output in node.outputs if output.function not in _EXTREMES]
     is_of_people = [
         o for o in numbers if o.is_distinct and o.over and composition.made(node.source, o.over).of & people
     ]

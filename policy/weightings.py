@@ -28,6 +28,8 @@ from policy.made import Making
 from policy.mean import without_casts
 from policy.minimum import groupings, least_of, refusal
 from policy.narrowed import Narrowing, bounds_of
+from policy.packed import sums_in
+from policy.picked_values import numbering, subjects_of
 from policy.selections import picked
 from policy.verdict import Reason
 
@@ -43,10 +45,26 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
     """Yield a refusal for each dataset with a minimum, sums over whose rows can tell of single ones."""
     narrowing = Narrowing(bounds_of(root, policies), Composition())
     factors, making = _Factors(_of_two_values(root, policies), narrowing), Making()
+    keys = numbering(root, policies)
+    numbers = frozenset(c for key in keys if len(key) == 1 for c in key) - subjects_of(root, policies)
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
         extremes = [(node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES]
+        named = next(
+            (
+                (n, o, c)
+                for n, o in (*sums, *extremes)
+                for c in sorted(factors.of(n.source, o.over or ""))
+                if c in numbers
+            ),
+            None,
+        )
+        if named is not None:
+            node, output, (_, name) = named
+            what = f"{output.function}({output.over}) is of {name}, which numbers the rows of people, and tells which are there"
+            yield refusal(policy, "minimum-not-countable", what, output.at or node.at, "ask for COUNT of it")
+            continue
         mixed = next(((node, problem) for node, output in extremes if (problem := factors.mixture(node, output))), None)
         if mixed is not None:
             node, problem = mixed
@@ -96,12 +114,23 @@ def _numbers(
         assert output.over is not None
         # Of other rows by a condition is another matter: see `policy.selections`.
         parts = [without_casts(picked(each)[0]) for each in making.made(node.source, output.over)]
-        text = " | ".join(map(show_expression, parts)) + (" squared" if output.function in _SQUARED else "")
-        if output.function in _EXTREMES:
-            text = f"{output.function} {output.fraction} of {text}"
         for column in factors.of(node.source, output.over):
-            found.setdefault(column, {}).setdefault(text, node)
+            for text in _texts(parts, output, column[1]):
+                found.setdefault(column, {}).setdefault(text, node)
     return {name: (list(texts.values())[-1], len(texts)) for (_, name), texts in sorted(found.items())}
+
+
+def _texts(parts: list[Expression], output: AggregateOutput, name: str) -> set[str]:
+    """Return what an aggregate tells of a column, as texts that are equal for equal things."""
+    if output.function in _EXTREMES:
+        return {f"{output.function} {output.fraction} of {' | '.join(map(show_expression, parts))}"}
+    sums = [sums_in(part) for part in parts]
+    if all(len(each) == 1 for each in sums):
+        texts = {" | ".join(" * ".join(*each) for each in sums)}
+    else:
+        # Of a part that has not the column, nothing of it is told.
+        texts = {" * ".join(each) for part in sums for each in part if any(name in factor for factor in each)}
+    return {text + (" squared" if output.function in _SQUARED else "") for text in texts}
 
 
 def _listed_by(expression: Expression) -> str:

@@ -1,9 +1,12 @@
 """Ways to be told more than was granted. Each was accepted once; each query needs what it discloses to be granted."""
 
+from dataclasses import replace
+
 import pytest
 
 from conclave.compile import compile_query
 from conclave.ir.nodes import Concat
+from policy.protections import protections_of
 from policy.verify import Request, verify
 from tests.policy.conftest import VISITS, judge, policy, refused, scan
 
@@ -246,3 +249,21 @@ FUNCTIONS = {
 @pytest.mark.parametrize(("sql", "wanted"), FUNCTIONS.values(), ids=FUNCTIONS)
 def test_a_function_of_a_column_tells_of_the_column(sql, wanted, decide):
     assert decide(sql, {"age": ["open", "count"]}) >= wanted
+
+
+@pytest.mark.parametrize(
+    ("condition", "decision"),
+    [
+        ("(dept, ssn) = ('a', 7) OR age = 0", "reject"),
+        ("(dept = 'a' AND ssn = 7) OR age = 0", "reject"),
+        ("dept = 'a' OR age = 0", "accept"),
+        ("dept = 'a' AND ssn > 7 AND age = 0", "accept"),
+    ],
+)
+def test_all_columns_of_a_key_are_a_person_under_a_minimum(condition, decision):
+    asking = visits({name: ["open"] for name in SUBJECT}, minimum={"subjects": 5}, expressions=True)
+    table = replace(scan("alpha/visits"), keys=frozenset({("dept", "ssn")}))
+    sql = f"SELECT SUM(pay) AS s, COUNT(*) AS n FROM visits WHERE {condition}"
+    policies = {"alpha/visits": asking}
+    plan = compile_query(sql, {"visits": table}, ("analyst",), ("alpha", "bravo", "carol"), protections_of(policies))
+    assert verify(plan, policies, Request("research")).decision == decision
