@@ -86,7 +86,7 @@ def _difference(one: Answer, other: Answer, found: _Found, names: tuple[str, ...
         return None
     holders = tuple(sorted(told & set(one.recipients) & set(other.recipients)))
     together = tuple(sorted({*one.recipients, *other.recipients})) if not holders else ()
-    learns = found.learns.format(names=" and ".join(names))
+    learns = found.learns.format(names=" and ".join(filter(None, (", ".join(names[:-1]), names[-1]))))
     return Difference(found.kind, names, affected, found.how, learns, holders, together)
 
 
@@ -283,12 +283,13 @@ def _conditions(one: Rows, other: Rows, changed: frozenset[str], names: tuple[st
     by_text: dict[tuple[str, str], list[str]] = {}
     for dataset in sorted(changed):
         mine, theirs = one.passed[dataset], other.passed[dataset]
-        asked = " and ".join(theirs.beyond(mine)), " and ".join(mine.beyond(theirs))
+        asked = " and ".join(mine.unlike(theirs)), " and ".join(theirs.unlike(mine))
         by_text.setdefault(asked, []).append(dataset)
     for asked, datasets in by_text.items():
-        said = [f"only {name} asks for {text}" for name, text in zip(names, asked, strict=True) if text]
-        if said:
-            yield f"{_list(datasets)}: {'; '.join(said)}"
+        if all(asked):
+            yield f"{_list(datasets)}: {names[0]} asks for {asked[0]}; {names[1]} for {asked[1]}"
+        elif any(asked):
+            yield f"{_list(datasets)}: only {names[0] if asked[0] else names[1]} asks for {asked[0] or asked[1]}"
 
 
 def _decided(one: Release, other: Release, names: tuple[str, str]) -> Iterator[str]:
@@ -331,13 +332,16 @@ def _learns(
     by_text: dict[str, list[str]] = {}
     for dataset in sorted(changed):
         mine, theirs = one.passed[dataset], other.passed[dataset]
-        missing = " and ".join(mine.beyond(theirs)), " and ".join(theirs.beyond(mine))
-        if dataset in twins and not any(missing):
+        asked = " and ".join(mine.unlike(theirs)), " and ".join(theirs.unlike(mine))
+        if dataset in twins and not any(asked):
             text = f"{twins[dataset]} lacks, and the other way round"
-        elif all(missing):
-            text = f"meet only one of ({missing[1]}) and ({missing[0]})"
+        elif mine.beyond(theirs) and theirs.beyond(mine):
+            text = f"meet only one of ({asked[0]}) and ({asked[1]})"
+        elif all(asked):  # the rows of the one are among the other's
+            wide, narrow = asked if mine.beyond(theirs) else asked[::-1]
+            text = f"meet {wide}, and not {narrow}"
         else:
-            text = f"do not meet {missing[0] or missing[1]}"
+            text = f"do not meet {asked[0] or asked[1]}"
         by_text.setdefault(text, []).append(dataset)
     left += [f"the rows of {_list(datasets)} that {text}" for text, datasets in by_text.items()]
     if is_unknown or not left:

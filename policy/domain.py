@@ -153,9 +153,21 @@ class Passed:
         own = {text for text, _ in self.others} | implied
         return tuple(sorted([*lacking, *(text for text, _ in other.others if text not in own)]))
 
+    def unlike(self, other: "Passed") -> tuple[str, ...]:
+        """Return its own conditions that the other lacks, or has otherwise, be it within them; as text."""
+        own = {key: domain for key, domain in self.domains.items() if not _are_same(domain, other.domains.get(key))}
+        implied = {f"{term} is not null" for term, _ in (*own, *other.domains)}
+        theirs = {text for text, _ in other.others} | implied
+        texts = [text for text, _ in self.others if text not in theirs]
+        return tuple(sorted([*(show_domain(term, domain) for (term, _), domain in own.items()), *texts]))
+
     def show(self) -> str:
         """Return the conditions as text; empty if there are none."""
         return " and ".join(Passed().beyond(self))
+
+
+def _are_same(one: Domain, other: Domain | None) -> bool:
+    return other is not None and one.is_within(other) and other.is_within(one)
 
 
 def passed(conditions: Iterable[Expression]) -> Passed:

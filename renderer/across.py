@@ -71,13 +71,14 @@ class Risk:
         """Who would learn it."""
         if self.difference.holders:
             what = "all these answers" if self.difference.kind == "numbers" else "both answers"
-            return f"{', '.join(self.difference.holders)}, who gets {what}"
+            who = "who gets" if len(self.difference.holders) == 1 else "each of whom gets"
+            return f"{', '.join(self.difference.holders)}, {who} {what}"
         return f"{', '.join(self.difference.together)}, if they put their answers together"
 
     @property
     def fix(self) -> str:
         """What can be done."""
-        owners = ", ".join(sorted({dataset.partition("/")[0] for dataset in self.difference.affected}))
+        owners = " and ".join(sorted({dataset.partition("/")[0] for dataset in self.difference.affected}))
         if self.difference.kind == "numbers":
             return f"ask for what was told before; or have {owners} look at all of it and approve this run: ccd approve {self.workflow}"
         return (

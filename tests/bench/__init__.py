@@ -22,6 +22,7 @@ In reading order:
 - __main__: the command
 - render: `python -m tests.bench.render`: many workflows, rendered and validated
 - compile: `python -m tests.bench.compile`: TPC-H's queries, compiled
+- judge: `python -m tests.bench.judge`: their plans, held against all owners' policies
 - rounds: `python -m tests.bench.rounds`: how many rounds the shipped and worked workflows and TPC-H take
 - test_smoke: that it works at all
 """

@@ -10,6 +10,7 @@ import pytest
 from conclave.compile import compile_query
 from conclave.mpc.sort import sort_permutation
 from tests.bench import compile as compiling
+from tests.bench import judge as judging
 from tests.bench.__main__ import _row
 from tests.bench.endpoint import line_of, run_endpoint
 from tests.bench.least import least_bytes
@@ -111,6 +112,14 @@ def test_every_query_of_tpch_compiles_in_a_moment(is_shown):
     slow = {name: compiling.measure(sql, over, name, 3, shown).total_ms for name, sql in compiling.queries().items()}
     assert len(slow) == 22
     assert max(slow.values()) < compiling.MOST_MS
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_the_bench_of_judging_has_eight_policies_and_a_verdict(is_plain):
+    over = judging.whole(compiling.tables())
+    row = judging.measure(compiling.queries()["06"], over, "06", 1, is_plain)
+    assert (row.policies, row.decision) == (8, "accept" if is_plain else "reject")
+    assert min(row.first_ms, row.best_ms) > 0
 
 
 @pytest.mark.deep  # five processes, each of which imports all of ccd

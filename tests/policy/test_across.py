@@ -36,12 +36,12 @@ BY_DEPT = "SELECT dept, SUM(pay) AS s FROM visits GROUP BY dept"
 REPORTED = [
     ("one value is left out", SUM, f"{SUM} WHERE id <> 7", "alpha/visits: only B asks for id <> 7"),
     ("one value is left out by NOT IN", f"{SUM} WHERE id NOT IN (7, 8)", f"{SUM} WHERE id <> 7",
-     "alpha/visits: only A asks for id <> 7 and id <> 8"),
+     "alpha/visits: A asks for id <> 7 and id <> 8; B for id <> 7"),
     ("a list is shorter", f"{SUM} WHERE dept IN ('a', 'b')", f"{SUM} WHERE dept IN ('a', 'b', 'c')",
-     "alpha/visits: only A asks for dept in ('a', 'b')"),
+     "alpha/visits: A asks for dept in ('a', 'b'); B for dept in ('a', 'b', 'c')"),
     ("a window is shifted", f"{SUM} WHERE age BETWEEN 1 AND 9", f"{SUM} WHERE age BETWEEN 2 AND 10",
-     "alpha/visits: only A asks for age >= 1 and age <= 9; only B asks for age >= 2 and age <= 10"),
-    ("a window is wider", f"{SUM} WHERE age < 9", f"{SUM} WHERE age <= 9", "alpha/visits: only A asks for age <= 8"),
+     "alpha/visits: A asks for age >= 1 and age <= 9; B for age >= 2 and age <= 10"),
+    ("a window is wider", f"{SUM} WHERE age < 9", f"{SUM} WHERE age <= 9", "alpha/visits: A asks for age <= 8; B for age <= 9"),
     ("NULL is left out", SUM, f"{SUM} WHERE age IS NOT NULL", "alpha/visits: only B asks for age is not null"),
     ("a mean is a sum and a count", "SELECT AVG(pay) AS m FROM visits", f"{SUM} WHERE id <> 7", "only B asks"),
     ("a CASE is a condition", SUM, "SELECT SUM(CASE WHEN id <> 7 THEN pay ELSE 0 END) AS s FROM visits",
@@ -78,7 +78,7 @@ REPORTED = [
      "SELECT SUM(p) AS s FROM (SELECT id, SUM(pay) AS p FROM visits GROUP BY id) AS q WHERE p <> 100", "<> 100"),
     ("and is computed with", SUM,
      "SELECT SUM(2 * p) AS s FROM (SELECT id, SUM(pay) AS p FROM visits GROUP BY id) AS q WHERE p <> 100", "<> 100"),
-    ("what is not understood is not the same", f"{SUM} WHERE age + 1 > 3", f"{SUM} WHERE age > 2", "only A asks for"),
+    ("what is not understood is not the same", f"{SUM} WHERE age + 1 > 3", f"{SUM} WHERE age > 2", "A asks for"),
     ("a CASE within arithmetic leaves rows out", SUM,
      "SELECT SUM(pay * CASE WHEN id <> 7 THEN 1 END) AS s FROM visits", "A computes sum(pay), B"),
     ("so does division by zero", SUM, "SELECT SUM(pay * (id - 7) / (id - 7)) AS s FROM visits", "A computes sum(pay), B"),
@@ -218,6 +218,21 @@ def test_a_dataset_with_the_same_columns_may_hold_the_same_rows():
     others = answer("A", f"{SUM} WHERE age < 9")
     (difference,) = differences(others, again, lambda _: False, {"alpha/visits": "alpha/again"})
     assert difference.how[0] == "alpha/visits: only A asks for age <= 8"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "learns"),
+    [
+        ("age < 9", "age < 12", "meet age <= 11, and not age <= 8"),
+        ("age < 12", "age < 9", "meet age <= 11, and not age <= 8"),
+        ("age >= 2 AND age < 9", "age >= 2 AND age < 12", "meet age >= 2 and age <= 11, and not age >= 2 and age <= 8"),
+        ("age < 9", "id <> 7", "meet only one of (age <= 8) and (id <> 7)"),
+        ("age < 9", "age < 9 AND id <> 7", "do not meet id <> 7"),
+    ],
+)
+def test_what_is_left_of_two_windows_is_said_of_both(one, other, learns):
+    (difference,) = differences(answer("A", f"{SUM} WHERE {one}"), answer("B", f"{SUM} WHERE {other}"), lambda _: False)
+    assert difference.learns == f"sum(pay) of the rows of alpha/visits that {learns}"
 
 
 def test_what_is_computed_again_and_again_is_held_in_bounded_time():

@@ -14,11 +14,12 @@ from conclave.ir.errors import UnsupportedQuery
 from conclave.ir.nodes import Aggregate, Concat, Scan
 from conclave.ir.types import Field, parse_type
 from conclave.ir.walk import nodes_in
+from conclave.plan.steps import Plan
 from policy.document import Policy
 from policy.load import load_with_lines
 from policy.parse import parse_policy
 from policy.protections import protections_of
-from policy.verdict import Reason
+from policy.verdict import Reason, Verdict
 from policy.verify import Request, verify
 from policy.yaml import read_yaml
 from renderer.workflow import Workflow
@@ -78,7 +79,8 @@ def spelled(reason: Reason) -> str:
     return " ".join(part for part in (reason.code, about, reason.capability) if part)
 
 
-def verdict_on(case: Path):
+def judged(case: Path) -> tuple[Verdict, Plan] | None:
+    """The whole verdict, and the plan that it is on; none if SQL or MPC has no such query."""
     workflow, _ = load_with_lines((case / "workflow.yaml").read_text(), "workflow.yaml", Workflow)
     spec, policies = workflow.spec, policies_of(case)
     tables = tables_of(workflow, case, policies)
@@ -89,8 +91,15 @@ def verdict_on(case: Path):
         counted = frozenset(spec.mpc.disclose_sizes)
         plan = compile_query(spec.query, tables, recipients, compute, protections_of(policies), shown, counted)
     except UnsupportedQuery:
+        return None
+    return verify(plan, policies, Request(spec.purpose, datasets)), plan
+
+
+def verdict_on(case: Path):
+    found = judged(case)
+    if found is None:
         return "reject", {UNSUPPORTED}, None
-    verdict = verify(plan, policies, Request(spec.purpose, datasets))
+    verdict, plan = found
     return verdict.decision, {spelled(reason) for reason in verdict.reasons}, plan
 
 

@@ -19,11 +19,11 @@ workflows/all-but-one.yaml:10: DIFFERENCING RISK: all-but-one and visits-by-ward
   both tell:  count(*), sum(cost)
   differ:     alpha/visits, bravo/visits: only all-but-one asks for cost <> 7
   learnt:     count(*) and sum(cost) of the rows of alpha/visits, bravo/visits that do not meet cost <> 7
-  by:         alpha, carol, who gets both answers
-  what to do: ask exactly what was asked before, or of rows that have no row in common with it; or have alpha, bravo \
+  by:         alpha, carol, each of whom gets both answers
+  what to do: ask exactly what was asked before, or of rows that have no row in common with it; or have alpha and bravo \
 look at both and approve this run: ccd approve all-but-one
 
-1 workflows held against 1 merged runs: 1 differencing risks
+1 workflow held against 1 merged run: 1 differencing risk
 """
 
 
@@ -93,7 +93,7 @@ def test_other_rows_and_the_same_question_are_no_risk(repository: Path) -> None:
 
     assert (result.exit_code, result.stdout) == (
         0,
-        f"2 workflows held against 1 merged runs: no differencing risk that blocks\n{NOTE}",
+        f"2 workflows held against 1 merged run: no differencing risk that blocks\n{NOTE}",
     )
 
 
@@ -265,7 +265,7 @@ def test_the_pull_requests_comment_tells_of_it(repository: Path) -> None:
 
 
 def test_nothing_new_is_a_sentence_and_all_looks_at_what_is_merged(repository: Path) -> None:
-    assert ccd(repository, "policy", "history").stdout.startswith("no workflow that is not merged yet; 1 merged runs")
+    assert ccd(repository, "policy", "history").stdout.startswith("no workflow that is not merged yet; 1 merged run (")
     propose(repository, "all-but-one", ONE_LESS)
     merge(repository)
     assert ccd(repository, "policy", "history").exit_code == 0
