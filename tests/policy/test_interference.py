@@ -14,7 +14,7 @@ from conclave.ir.nodes import Collect, Limit, Sort
 from conclave.local.sqltext import duckdb_type, to_sql, view_name
 from conclave.plan.steps import Plan
 from policy.verify import Request, verify
-from tests.policy.conftest import COLUMNS, plan, policy, scan
+from tests.policy.conftest import COLUMNS, VISITS, plan, policy, scan
 
 N_QUERIES = 200
 LEAST_ACCEPTED = 15  # or the test says little
@@ -186,11 +186,9 @@ def rows_for(rng: random.Random, dataset: str, n_rows: int) -> Rows:
 
 def load(connection: duckdb.DuckDBPyConnection, data: Data) -> None:
     for dataset, rows in data.items():
-        columns = [
-            f"[{', '.join(literal(row[f.name]) for row in rows)}]::{duckdb_type(f.type)}[]"
-            for f in scan(dataset).schema
-        ]
-        shown = ", ".join(f"unnest({c}) AS {name}" for c, name in zip(columns, COLUMNS[dataset], strict=True))
+        fields = scan(dataset, columns=COLUMNS.get(dataset, VISITS)).schema
+        columns = [f"[{', '.join(literal(row[f.name]) for row in rows)}]::{duckdb_type(f.type)}[]" for f in fields]
+        shown = ", ".join(f"unnest({c}) AS {f.name}" for c, f in zip(columns, fields, strict=True))
         connection.execute(f"CREATE OR REPLACE TABLE {view_name(dataset)} AS SELECT {shown}")
 
 
