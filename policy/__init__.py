@@ -22,6 +22,8 @@ Files, in reading order:
 - rules: which of the owners' rules a use obeys
 - mean: the mean in a sum by a count, and the variance
 - aggregates: what each aggregate function makes of a column
+- distinct: when a number of different values tells which they are
+- regrouped: such a number as one grouping, where the compiler has made several of it
 - personal: what stands for single rows or persons
 - windows: what window functions tell
 - flow: from the scans' columns to the answer's, through every operator

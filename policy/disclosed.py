@@ -13,7 +13,7 @@ from conclave.plan.steps import Plan
 from policy.document import Policy
 from policy.flow import UnknownOperator, trace
 from policy.personal import Personal
-from policy.release import held_by, learnt, need_of
+from policy.release import knows, learnt, need_of
 from policy.rules import rules_of
 from policy.uses import Relation, Use, merged
 
@@ -104,10 +104,4 @@ def disclosed(plan: Plan, relation: Relation) -> Iterator[tuple[str, Use]]:
 
 def is_told(recipient: str, use: Use, policies: Mapping[str, Policy], purpose: str) -> bool:
     """Whether a recipient learns what it did not have: an owner has its own, and some is told to those alone who know more."""
-    if recipient == use.dataset.split("/")[0]:
-        return False
-    return all(
-        recipient == dataset.split("/")[0]
-        or (dataset in policies and "open" in held_by(policies[dataset], name, recipient, purpose).capabilities)
-        for dataset, name in use.to_knowing
-    )
+    return recipient != use.dataset.split("/")[0] and knows(policies, use, recipient, purpose)

@@ -54,8 +54,10 @@ from conclave.ir.walk import conjuncts
 from conclave.ir.window import Window
 from policy.aggregates import COMBINES, KIND_OF_FUNCTION, tells_rows_of
 from policy.comparisons import column_in
+from policy.distinct import counted_once
 from policy.mean import mean_of, variance_of, without_casts
 from policy.personal import Personal, Source, is_among, single_columns, standing_for_rows
+from policy.regrouped import regrouped
 from policy.rules import Rules, held_to_rules, noting_parts
 from policy.uses import Relation, Use, Value, influences_of, left_out, merged, sources_of, together
 from policy.weights import rounds
@@ -76,7 +78,7 @@ def trace(root: Node, personal: Personal = frozenset(), rules: Rules | None = No
     `rules`: all that owners ask of conditions on a column, whoever it is granted to.
     Raises:  UnknownOperator.
     """
-    return _Tracing(personal, rules or {}).relation(root)
+    return _Tracing(personal, rules or {}).relation(regrouped(root))
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,12 @@ class _Tracing:
         group = _Group(next(self.numbers), by, single)
         for output in node.outputs:
             of = source
+            if output.is_distinct and output.over is not None and output.function == "count":
+                over = source.values[output.over]
+                persons = standing_for_rows(self.personal, [*keys.values(), over])
+                step, at = f"count(distinct {output.over}){by}", output.at or node.at
+                values[output.name] = counted_once(over, single, persons, step, at)
+                continue
             if output.is_distinct and output.over is not None:  # as if told apart by a grouping of their own first
                 of = self._aggregate(source, replace(node, keys=(*node.keys, output.over), outputs=(), guards=()))
                 deciding.append(of.influences)

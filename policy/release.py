@@ -1,6 +1,6 @@
 """Whether the grants of a policy release a use to a recipient, and if not, which clause falls short and how."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from policy.comparisons import in_words
@@ -9,6 +9,9 @@ from policy.uses import Use
 from policy.verdict import Reason
 
 Capabilities = frozenset[str]
+_COMPUTED_ANYWAY: Capabilities = frozenset({"group_key"})  # groups may be by something computed, whatever the grant
+# Of a column of which somebody holds no more, no value is known to them.
+_WITHOUT_VALUES: Capabilities = frozenset({"count", "count_distinct", "join_payload", "rank"})
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,17 @@ class Held:
     over_expressions: Capabilities
     clause: str
 
+    def counting_for(self, need: Need) -> Capabilities:
+        """Return what of it counts for a need."""
+        if not need.with_expressions:
+            return self.capabilities
+        return self.over_expressions | (self.capabilities & _COMPUTED_ANYWAY)
+
     def releases(self, need: Need) -> bool:
         """Whether the need is met."""
         if "open" in self.capabilities:
             return True
-        held = self.over_expressions if need.with_expressions else self.capabilities
+        held = self.counting_for(need)
         payload = not need.join_payload or "join_payload" in self.capabilities
         return payload and any(wanted <= held for wanted in need.any_of)
 
@@ -49,6 +58,10 @@ def need_of(use: Use) -> Need:
     if kind == "mean":
         # Who is told sum and count can divide.
         any_of.append(frozenset({"sum", "count"}))
+    if kind == "count_distinct":
+        # Who may group by the values can count the groups; where each is a row or person they are not shown, but counted.
+        groups = frozenset({"group_key", "count"} if use.of_persons else {"group_key"})
+        any_of = [frozenset({kind, "join_key"} if use.is_match else {kind}), groups]
     return Need(tuple(any_of), use.joined and kind != "open", use.over_expression)
 
 
@@ -129,6 +142,19 @@ def held_by(policy: Policy, column: str | None, recipient: str, purpose: str, us
     return Held(frozenset(plain), frozenset(over_expressions), clause)
 
 
+def knows(policies: Mapping[str, Policy], use: Use, recipient: str, purpose: str) -> bool:
+    """Whether a recipient knows all columns that one must know to learn of a use: its own, and such as are open to it.
+
+    To tell which values a column shares, less will do: whatever tells of the others' values.
+    """
+    for dataset, column in use.to_knowing:
+        policy, owner = policies.get(dataset), dataset.split("/")[0]
+        held = held_by(policy, column, recipient, purpose).capabilities if policy is not None else Capabilities()
+        if recipient != owner and not (held - _WITHOUT_VALUES if use.is_match else held & {"open"}):
+            return False
+    return True
+
+
 def _of_column(grant: Grant, column: str, use: Use | None) -> tuple[str, ...]:
     rule = grant.filters.get(column)
     is_free = use is None or rule is None or rule in use.obeys
@@ -142,10 +168,10 @@ def _applying(policy: Policy, recipient: str, purpose: str) -> Iterator[tuple[st
 
 
 def _missing(need: Need, held: Held) -> Capabilities:
-    capabilities = held.over_expressions if need.with_expressions else held.capabilities
+    capabilities = held.counting_for(need)
     if any(wanted <= capabilities for wanted in need.any_of):
         return frozenset({"join_payload"})
-    return need.any_of[0]
+    return need.any_of[0] - capabilities
 
 
 def _says(held: Held, use: Use, recipient: str, purpose: str) -> str:
@@ -179,4 +205,7 @@ def learnt(use: Use) -> str:
             return f"how many rows {use.dataset} has"
     over = f"an expression over {column}" if use.over_expression else column
     joined = " after a join" if use.joined else ""
+    if use.kind == "count_distinct":
+        among = ", and how many of them are among others that it knows" if use.is_match else ""
+        return f"how many different values {over} has{joined}{among}"
     return f"{use.kind}({over}){joined}"

@@ -15,6 +15,7 @@ Kind = Literal[
     "group_key",
     "sum",
     "count",
+    "count_distinct",
     "mean",
     "min",
     "max",
@@ -41,6 +42,8 @@ class Use:
     total: Total | None = None
     over: str | None = None  # of a total: the column that the first aggregate was over
     of_all_rows: bool = False  # of a total: that column is never NULL
+    of_persons: bool = False  # of a number of different values: each stands for a row or person
+    is_match: bool = False  # of a number of different values: others that are known are among them
     computed: bool = False  # of a label: it is not the column's own value
     to_knowing: tuple[tuple[str, str], ...] = ()  # learnt only by who knows these (dataset, column), row by row
     obeys: frozenset[FilterRule] = frozenset()  # it tells no more apart than each of these allows
@@ -80,7 +83,9 @@ class Relation:
 
 def sources_of(value: Value) -> frozenset[tuple[str, str]]:
     """Return the (dataset, column) whose values the value tells of; how many there are tells none of them."""
-    return frozenset((u.dataset, u.column) for u in value.uses if u.column is not None and u.kind != "count")
+    return frozenset(
+        (u.dataset, u.column) for u in value.uses if u.column is not None and u.kind not in ("count", "count_distinct")
+    )
 
 
 def merged(*groups: Iterable[Use]) -> tuple[Use, ...]:
@@ -133,5 +138,5 @@ def _way(use: Use) -> tuple[int, tuple[str, ...], tuple[int, int]]:
 
 
 def _order(use: Use) -> tuple[str, ...]:
-    flags = f"{use.over_expression:d}{use.joined:d}{use.computed:d}{use.to_knowing}{sorted(map(str, use.obeys))}"
+    flags = f"{use.over_expression:d}{use.joined:d}{use.computed:d}{use.of_persons:d}{use.is_match:d}{use.to_knowing}{sorted(map(str, use.obeys))}"
     return (use.dataset, use.column or "", use.kind, flags, repr(use.total))

@@ -5,7 +5,7 @@ on (protocol, parties, where in clear), may it influence the answer, may it be o
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conclave.ir.nodes import Limit, Node, Project, Sort
 from conclave.ir.walk import scans_in
@@ -33,12 +33,13 @@ from policy.pieces import check_pieces
 from policy.plain import check_plain
 from policy.protections import obligations_of
 from policy.ranges import check_ranges
+from policy.regrouped import NUMBER, told_apart
 from policy.release import refuse
 from policy.rules import rules_of
 from policy.selections import check_selections
 from policy.sizes import check_sizes
 from policy.steps import check_steps
-from policy.uses import Relation, Use
+from policy.uses import Relation, Use, merged
 from policy.verdict import PolicyStamp, Reason, Verdict
 from policy.weightings import check_weightings
 
@@ -141,10 +142,12 @@ def _size_reasons(plan: Plan, personal: Personal, policies: Mapping[str, Policy]
     agree with that; an owner that is the only recipient has not been asked yet.
     """
     queries = {step.name: step.query for step in plan.steps if isinstance(step, LocalStep)}
-    made = tables_made(plan)
+    made, apart = tables_made(plan), told_apart(plan.query)
     for step in plan.steps:
         if isinstance(step, ShareStep) and not step.is_one_row and step.source in queries:
-            uses = trace(_counted(queries[step.source]), personal, rules_of(policies)).influences
+            query = _counted(queries[step.source])
+            relation = trace(apart.get(query, query), personal, rules_of(policies))
+            uses = relation.influences if query not in apart else _numbers(relation)
             yield from _unasked(plan, uses, f"how many rows {step.party} puts into MPC, seen", policies, request)
         elif isinstance(step, MpcStep) and step.is_compacted and step.name in made:
             uses = trace(made[step.name], personal, rules_of(policies)).influences
@@ -156,6 +159,12 @@ def _counted(query: Node) -> Node:
     while isinstance(query, Limit | Sort | Project):
         query = query.source
     return query
+
+
+def _numbers(relation: Relation) -> tuple[Use, ...]:
+    """Return what decides how many different values there are: who may group by them, be they persons, has agreed to that."""
+    told = (replace(use, of_persons=False) for use in relation.values[NUMBER].uses)
+    return merged(relation.influences, relation.values[NUMBER].influences, told)
 
 
 def _unasked(

@@ -166,8 +166,10 @@ class Grouped:
         if not all(isinstance(e, Column) and e.name == name for name, e in inputs.items()):
             source = Project(source, tuple(Output(name, e) for name, e in inputs.items()))
         keys = tuple(name for _, name in by)
+        if not keys and not outputs:  # the total of a ROLLUP that shows no aggregate: SQL knows no row without columns
+            outputs.append(AggregateOutput(names.fresh("rows"), "count", None))
         grouped = Aggregate(source, keys, tuple(outputs), self.text.at(self.select))
-        for call, column in zip(self.aggregates.calls, columns_of(grouped)[len(keys) :], strict=True):
+        for call, column in zip(self.aggregates.calls, columns_of(grouped)[len(keys) :], strict=False):
             self.columns[call.stand_in.name] = column
         return grouped
 

@@ -241,7 +241,7 @@ FUNCTIONS = {
     "a part": ("SELECT SUBSTRING(dept FROM 1 FOR 2) AS d FROM visits", {("dept", "open")}),
     "a rounded number": ("SELECT ROUND(pay / 1000, 0) AS p FROM visits", {("pay", "open")}),
     "a rounded sum's parts": ("SELECT SUM(FLOOR(pay / 7)) AS p FROM visits", {("pay", "sum")}),
-    "what counts once": ("SELECT COUNT(DISTINCT ssn) AS n FROM visits", {("ssn", "group_key")}),
+    "what counts once": ("SELECT COUNT(DISTINCT ssn) AS n FROM visits", {("ssn", "count_distinct")}),
     "what counts under a condition": ("SELECT COUNT(*) FILTER (WHERE ssn = 123) AS n FROM visits", {("ssn", "filter")}),
 }
 
