@@ -4,7 +4,7 @@ It says of a plan what a steward would be asked to grant, before any policy is k
 `verify` to find.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from conclave.ir.nodes import Scan
@@ -13,9 +13,11 @@ from conclave.plan.steps import Plan
 from policy.document import Policy
 from policy.flow import UnknownOperator, trace
 from policy.personal import Personal
-from policy.release import knows, learnt, need_of
+from policy.release import Capabilities, held_by, knows, learnt, need_of
 from policy.rules import rules_of
 from policy.uses import Relation, Use, merged
+
+Holds = Callable[[str, str, str], Capabilities]  # what a recipient holds of a dataset's column
 
 
 @dataclass(frozen=True, order=True)
@@ -50,18 +52,25 @@ def told(plan: Plan, policies: Mapping[str, Policy], purpose: str) -> tuple[Told
         relation = trace(plan.query, personal_in(scans, policies), rules_of(policies))
     except UnknownOperator:
         return ()
-    found = set[Told]()
-    for _, use in disclosed(plan, relation):
-        for recipient in plan.query.recipients:
-            if is_told(recipient, use, policies, purpose):
-                need = need_of(use)
-                more = [
-                    *(["join_payload"] if need.join_payload else []),
-                    *(["expressions"] if need.with_expressions else []),
-                ]
-                needs = (*sorted(need.any_of[0]), *more)
-                found.add(Told(recipient, use.dataset, use.column or "", _in_words(use), needs))
-    return tuple(sorted(found))
+    uses = [use for _, use in disclosed(plan, relation)]
+    granted, found = held_of(policies, purpose), frozenset[Told]()
+    while True:
+
+        def holds(recipient: str, dataset: str, column: str, so_far: frozenset[Told] = found) -> Capabilities:
+            whose = recipient, dataset, column
+            said = (each.needs for each in so_far if (each.recipient, each.dataset, each.column) == whose)
+            return granted(*whose).union(*said)
+
+        now = frozenset(_told(use, to) for use in uses for to in plan.query.recipients if is_told(to, use, holds))
+        if now == found:
+            return tuple(sorted(found))
+        found = now  # who is told of one column may learn more by another
+
+
+def _told(use: Use, recipient: str) -> Told:
+    need = need_of(use)
+    more = [*(["join_payload"] if need.join_payload else []), *(["expressions"] if need.with_expressions else [])]
+    return Told(recipient, use.dataset, use.column or "", _in_words(use), (*sorted(need.any_of[0]), *more))
 
 
 def _in_words(use: Use) -> str:
@@ -102,6 +111,18 @@ def disclosed(plan: Plan, relation: Relation) -> Iterator[tuple[str, Use]]:
         yield "whether the answer has a row", Use(dataset, None, "count", steps=(f"rows of {dataset}",))
 
 
-def is_told(recipient: str, use: Use, policies: Mapping[str, Policy], purpose: str) -> bool:
+def held_of(policies: Mapping[str, Policy], purpose: str) -> Holds:
+    """Return what policies let a recipient have of a dataset's column."""
+
+    def holds(recipient: str, dataset: str, column: str) -> Capabilities:
+        policy = policies.get(dataset)
+        return held_by(policy, column, recipient, purpose).capabilities if policy is not None else frozenset()
+
+    return holds
+
+
+def is_told(recipient: str, use: Use, holds: Holds) -> bool:
     """Whether a recipient learns what it did not have: an owner has its own, and some is told to those alone who know more."""
-    return recipient != use.dataset.split("/")[0] and knows(policies, use, recipient, purpose)
+    if recipient == use.dataset.split("/")[0]:
+        return False
+    return knows(recipient, use, lambda dataset, column: holds(recipient, dataset, column))

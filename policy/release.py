@@ -1,6 +1,6 @@
 """Whether the grants of a policy release a use to a recipient, and if not, which clause falls short and how."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from policy.comparisons import in_words
@@ -142,16 +142,17 @@ def held_by(policy: Policy, column: str | None, recipient: str, purpose: str, us
     return Held(frozenset(plain), frozenset(over_expressions), clause)
 
 
-def knows(policies: Mapping[str, Policy], use: Use, recipient: str, purpose: str) -> bool:
+def knows(recipient: str, use: Use, holds: Callable[[str, str], Capabilities]) -> bool:
     """Whether a recipient knows all columns that one must know to learn of a use: its own, and such as are open to it.
 
-    To tell which values a column shares, less will do: whatever tells of the others' values.
+    To tell which values a column shares, less will do: whatever tells of the others' values. `holds`: what it holds of
+    a dataset's column.
     """
     for dataset, column in use.to_knowing:
-        policy, owner = policies.get(dataset), dataset.split("/")[0]
-        held = held_by(policy, column, recipient, purpose).capabilities if policy is not None else Capabilities()
-        if recipient != owner and not (held - _WITHOUT_VALUES if use.is_match else held & {"open"}):
-            return False
+        if recipient != dataset.split("/")[0]:
+            held = holds(dataset, column)
+            if not (held - _WITHOUT_VALUES if use.is_match else held & {"open"}):
+                return False
     return True
 
 

@@ -15,7 +15,7 @@ from policy.claims import check_claims
 from policy.clauses import check_clauses, check_header
 from policy.declared import check_picked_keys, declared_keys, uses_of_keys
 from policy.differencing import check_differencing
-from policy.disclosed import disclosed, is_told, personal_in
+from policy.disclosed import disclosed, held_of, is_told, personal_in
 from policy.document import Policy
 from policy.ends import check_ends
 from policy.faithful import check_protections, check_steps_compute, tables_made
@@ -124,12 +124,13 @@ def _policy_reasons(datasets: list[str], policies: Mapping[str, Policy]) -> Iter
 
 
 def _flow_reasons(plan: Plan, relation: Relation, policies: Mapping[str, Policy], request: Request) -> Iterator[Reason]:
+    holds = held_of(policies, request.purpose)
     for disclosure, use in disclosed(plan, relation):
         policy = policies.get(use.dataset)
         if policy is None:
             continue
         for recipient in plan.query.recipients:
-            if is_told(recipient, use, policies, request.purpose):
+            if is_told(recipient, use, holds):
                 reason = refuse(policy, use, recipient, request.purpose, disclosure)
                 if reason is not None:
                     yield reason
