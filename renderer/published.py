@@ -16,6 +16,7 @@ from policy.explain import flow_of, rule_of
 from policy.identity import load_certificate
 from policy.parse import parse_policy
 from policy.problem import DocumentError, Problem
+from policy.reserved import reserved
 from policy.signature import BadSignature, verify
 from policy.verdict import Reason
 from policy.verify import Request
@@ -54,6 +55,11 @@ class Opinion:
         if self.reasons:
             return "reject"
         return "not published" if self.dataset and self.published is None else "accept"
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """What the owner's worker asks besides, before it loads any data."""
+        return tuple(each.what for each in reserved(self.published.policy)) if self.published else ()
 
 
 def read_published(workspace: Workspace, datasets: Collection[str] | None = None) -> dict[str, Published]:
