@@ -101,9 +101,10 @@ def unknown(datasets: Iterable[str], published: Collection[str]) -> str | None:
     missing = sorted(set(datasets) - set(published))
     if not missing:
         return None
+    whose = f"policy of {missing[0]} is" if len(missing) == 1 else f"policies of {', '.join(missing)} are"
     return (
-        f"The policies of {', '.join(missing)} are not published. A minimum, bounds, padding or noise that they ask for "
-        "will be in the plan that runs, and are not in this one."
+        f"The {whose} not published. A minimum, bounds, padding or noise that {'it asks' if len(missing) == 1 else 'they ask'}"
+        " for will be in the plan that runs, and is not in this one."
     )
 
 

@@ -72,10 +72,7 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
         typer.echo(json.dumps(ended.to_json(), allow_nan=False))
         return ended
     plan = compile_run(local.planned.run, local.policies)
-    shown = show_plan(plan, estimate(plan), told_multiples(local.policies), REHEARSED_ROWS)
-    console.print(shown, markup=False, soft_wrap=True)
-    if missing := unknown((dataset.name for dataset in local.planned.run.datasets), local.policies):
-        console.print(f"{missing}\n", markup=False, soft_wrap=True)
+    console.print(announced(plan, local), markup=False, soft_wrap=True)
     with Progress(console, local.party_of) as progress:
         ended = _interruptible(local, progress, keep)
     print_ended(ended, local, console)
@@ -83,6 +80,13 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
     if keep:
         console.print(f"kept      {local.pods}", soft_wrap=True)
     return ended
+
+
+def announced(plan: Plan, local: Local) -> str:
+    """Return what is said of a run before it begins: the plan with what published policies ask for, and whose are unknown."""
+    shown = show_plan(plan, estimate(plan), told_multiples(local.policies), REHEARSED_ROWS)
+    missing = unknown((dataset.name for dataset in local.planned.run.datasets), local.policies)
+    return f"{shown}\n{missing}\n" if missing else shown
 
 
 def _print_taken(plan: Plan, ended: Ended, put_in: Mapping[str, int], console: Console) -> None:
