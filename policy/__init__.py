@@ -16,6 +16,7 @@ Files, in reading order:
 - protections: what of a policy the compiler builds into a plan
 - parse: a policy's text, with the checks that its schema cannot say
 - limits: how often and until when, over all runs
+- reserved: that, and an approval, in words
 - advice: what a sound policy says in vain
 - approval: an owner's signed approval of one run
 - uses: the forms in which a source column gets on its way to an answer

@@ -172,9 +172,13 @@ def _is_match(condition: Expression) -> bool:
 
 def _plain(release: Release) -> str:
     """Return an aggregate as the columns' owner calls it."""
-    columns = ", ".join(sorted({column for _, column in release.sources}))
+    columns = {column for _, column in release.sources}
     function, _, over = release.function.partition(" ")
-    return f"{function}({columns or '*'}){' over a window' if over else ''}"
+    what = ", ".join(sorted(columns)) or "*"
+    if release.family == "count of groups":  # how many different ones there are, of which its own groups are by some
+        by = {name.partition(" of ")[0] for key in release.by for name in names_in(key)}
+        what = f"distinct {', '.join(sorted(columns - by or columns))}" if columns else what
+    return f"{function}({what}){' over a window' if over else ''}"
 
 
 def _compare(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from policy.document import Capability, FilterRule, Grant, Policy
+from policy.document import Capability, FilterRule, Grant, Listed, Policy
 
 Sight = Literal["cleartext"]  # of a key: `spec.compute.cleartextTo`, and no grant
 
@@ -103,7 +103,13 @@ def _filters(permissions: Iterable[Permission]) -> dict[str, FilterRule]:
             rules.setdefault(each.column, []).append(rule)
     found = {}
     for column, those in rules.items():
-        values = tuple(value for rule in those for value in rule.values or ())
+        values = tuple(sorted((value for rule in those for value in rule.values or ()), key=_in_order))
         granularity = next((rule.granularity for rule in those if rule.granularity is not None), None)
         found[column] = FilterRule(values=values or None, granularity=granularity)
     return found
+
+
+def _in_order(value: Listed) -> tuple[bool, float, str]:
+    """Numbers by their size, and before words."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return not is_number, float(value or 0) if is_number else 0.0, str(value)

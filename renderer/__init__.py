@@ -61,6 +61,7 @@ Manifests:
 Commands:
 - settings: the options of all commands
 - printable: text of others, shown and not acted on
+- counted: one thing, or several
 - errors: every error becomes text here
 - progress: how far a command is
 - spread: much work of the same kind, over all processors

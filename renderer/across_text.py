@@ -5,6 +5,7 @@ from typing import Any
 
 from policy.across import Difference
 from renderer.across import History, Risk
+from renderer.counted import counted
 from renderer.printable import printable
 
 NO_PROOF = (
@@ -21,17 +22,15 @@ _STANDINGS = {
 def as_text(found: History) -> str:
     """Return everything that was found."""
     if not found.workflows:
-        return f"no workflow that is not merged yet; {_some(found.n_merged, 'merged run')} (--all looks at them, too)\n"
+        return (
+            f"no workflow that is not merged yet; {counted(found.n_merged, 'merged run')} (--all looks at them, too)\n"
+        )
     lines = [line for risk in found.risks for line in _lines(risk)]
     for past in found.unreadable:
         lines.append(f"not compared: {past.run_id} ({past.commit[:10]}): this version cannot read or compile it")
-    what = f"{_some(len(found.workflows), 'workflow')} held against {_some(found.n_merged, 'merged run')}"
-    result = _some(len(found.blocking), "differencing risk") if found.blocking else "no differencing risk that blocks"
+    what = f"{counted(len(found.workflows), 'workflow')} held against {counted(found.n_merged, 'merged run')}"
+    result = counted(len(found.blocking), "differencing risk") if found.blocking else "no differencing risk that blocks"
     return "\n".join([*lines, f"{what}: {result}", NO_PROOF]) + "\n"
-
-
-def _some(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def as_json(found: History) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from policy.explain import flow_of, rule_of
 from policy.identity import load_certificate
 from policy.parse import parse_policy
 from policy.problem import DocumentError, Problem
+from policy.reserved import reserved
 from policy.signature import BadSignature, verify
 from policy.verdict import Reason
 from policy.verify import Request
@@ -54,6 +55,11 @@ class Opinion:
         if self.reasons:
             return "reject"
         return "not published" if self.dataset and self.published is None else "accept"
+
+    @property
+    def reserved(self) -> tuple[str, ...]:
+        """What the owner's worker asks besides, before it loads any data."""
+        return tuple(each.what for each in reserved(self.published.policy)) if self.published else ()
 
 
 def read_published(workspace: Workspace, datasets: Collection[str] | None = None) -> dict[str, Published]:
@@ -95,9 +101,10 @@ def unknown(datasets: Iterable[str], published: Collection[str]) -> str | None:
     missing = sorted(set(datasets) - set(published))
     if not missing:
         return None
+    whose = f"policy of {missing[0]} is" if len(missing) == 1 else f"policies of {', '.join(missing)} are"
     return (
-        f"The policies of {', '.join(missing)} are not published. A minimum, bounds, padding or noise that they ask for "
-        "will be in the plan that runs, and are not in this one."
+        f"The {whose} not published. A minimum, bounds, padding or noise that {'it asks' if len(missing) == 1 else 'they ask'}"
+        " for will be in the plan that runs, and is not in this one."
     )
 
 

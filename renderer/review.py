@@ -332,4 +332,5 @@ def _opinion_json(opinion: Opinion) -> dict[str, Any]:
         "version": published.policy.metadata.version if published else None,
         "signature": published.signature if published else None,
         "reasons": [reason.to_json() for reason in opinion.reasons],
+        "reserved": list(opinion.reserved),
     }

@@ -327,4 +327,5 @@ def _verdict(opinion: Opinion) -> str:
 
 def _spends(opinion: Opinion) -> str:
     noise = opinion.published.policy.spec.noise if opinion.published and opinion.says == "accept" else None
-    return "" if noise is None else f"; each run spends epsilon {noise.epsilon:g}"
+    spent = () if noise is None else (f"each run spends epsilon {noise.epsilon:g}",)
+    return "".join(f"; {what}" for what in (*spent, *opinion.reserved))

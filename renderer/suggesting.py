@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conclave.ir.types import parse_type
 from policy.document import Grant, Policy, PolicyColumn, PolicyMetadata, PolicySpec
 from policy.parse import parse_policy
 from policy.permissions import granted
@@ -166,5 +167,5 @@ def _empty(run: Run, name: str) -> Policy:
         api_version="ccd.dev/v1alpha1",
         kind="Policy",
         metadata=PolicyMetadata(dataset=name, version=1),
-        spec=PolicySpec(columns={column.name: PolicyColumn(type=column.type) for column in columns}),
+        spec=PolicySpec(columns={column.name: PolicyColumn(type=str(parse_type(column.type))) for column in columns}),
     )

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from policy.explain import explain
 from policy.identity import load_private_key
 from policy.parse import parse_policy
 from policy.problem import DocumentError, Problem
+from policy.reserved import reserved
 from policy.signature import sign as signature_of
 from policy.verdict import Verdict
 from policy.verify import Request
@@ -29,6 +31,7 @@ from renderer.annotate import ANNOTATE_HELP, Annotate, annotations
 from renderer.approving import missing
 from renderer.check import load_workflow, load_workspace
 from renderer.complete import workflows
+from renderer.counted import counted
 from renderer.errors import BAD_DOCUMENT, CommandError, print_problems
 from renderer.plan import plan_of_workflow
 from renderer.progress import Terminal
@@ -72,7 +75,8 @@ def verify(
     verdict = verify_plan(plan, policies, Request(run.purpose, datasets))
     tells = told(plan, policies, run.purpose)
     if as_json:
-        typer.echo(json.dumps({**_shown(verdict, run), "disclosed": [each.to_json() for each in tells]}, indent=2))
+        disclosed = [each.to_json() for each in tells]
+        typer.echo(json.dumps({**_shown(verdict, policies, run), "disclosed": disclosed}, indent=2))
     else:
         _, document = load_workflow(root, workflow)
 
@@ -81,6 +85,7 @@ def verify(
             return f"{problem.file}:{problem.line}:{problem.column}"
 
         typer.echo(explain(verdict, locate))
+        _say_what_is_asked_besides(verdict, policies)
         if verdict.decision == "accept" and tells:
             typer.echo(f"\n{told_as_text(tells)}", nl=False)
     if verdict.decision == "reject":
@@ -111,7 +116,9 @@ def published(
         raise typer.Exit(REJECTED)
     if annotate is not Annotate.GITLAB:
         n_policies = len(read_published(load_workspace(root)))
-        typer.echo(f"{len(reviews)} workflows, {n_policies} published policies: no refusal")
+        typer.echo(
+            f"{counted(len(reviews), 'workflow')}, {n_policies} published {'policy' if n_policies == 1 else 'policies'}: no refusal"
+        )
 
 
 @app.command("suggest")
@@ -251,7 +258,15 @@ def _read(file: Path) -> Policy:
     return parse_policy(text, str(file))
 
 
-def _shown(verdict: Verdict, run: Run) -> dict[str, object]:
+def _say_what_is_asked_besides(verdict: Verdict, policies: Mapping[str, Policy]) -> None:
+    asked = [(policy.metadata.version, each) for policy in policies.values() for each in reserved(policy)]
+    if verdict.decision == "accept" and asked:
+        typer.echo("before any data is loaded, their owners' workers ask besides:")
+        for version, each in asked:
+            typer.echo(f"  {each.dataset} policy v{version}, {each.clause}: {each.what}")
+
+
+def _shown(verdict: Verdict, policies: Mapping[str, Policy], run: Run) -> dict[str, object]:
     against = {reason.dataset for reason in verdict.reasons}
     stamps = {stamp.dataset: stamp for stamp in verdict.policies}
     shown = []
@@ -263,6 +278,7 @@ def _shown(verdict: Verdict, run: Run) -> dict[str, object]:
                 "decision": "reject" if name in against else "accept",
                 "version": stamp.version if stamp else None,
                 "digest": stamp.digest if stamp else None,
+                "reserved": [each.what for each in reserved(policies[name])] if name in policies else [],
             }
         )
     reasons = [reason.to_json() for reason in verdict.reasons]

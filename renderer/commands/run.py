@@ -74,12 +74,7 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
         typer.echo(json.dumps(ended.to_json(), allow_nan=False))
         return ended
     plan = compile_run(local.planned.run, local.policies)
-    shown = show_plan(plan, estimate(plan), told_multiples(local.policies), REHEARSED_ROWS)
-    console.print(shown, markup=False, soft_wrap=True)
-    tells = told_as_text(told(plan, local.policies, local.planned.run.purpose))
-    console.print(tells, markup=False, soft_wrap=True)
-    if missing := unknown((dataset.name for dataset in local.planned.run.datasets), local.policies):
-        console.print(f"{missing}\n", markup=False, soft_wrap=True)
+    console.print(announced(plan, local), markup=False, soft_wrap=True)
     with Progress(console, local.party_of) as progress:
         ended = _interruptible(local, progress, keep)
     print_ended(ended, local, console)
@@ -87,6 +82,17 @@ def run_and_print(local: Local, as_json: bool = False, keep: bool = False) -> En
     if keep:
         console.print(f"kept      {local.pods}", soft_wrap=True)
     return ended
+
+
+def announced(plan: Plan, local: Local) -> str:
+    """Return what is said of a run before it begins: the plan, what its answer tells of whose columns, whose policies are unknown."""
+    run = local.planned.run
+    parts = [
+        show_plan(plan, estimate(plan), told_multiples(local.policies), REHEARSED_ROWS),
+        told_as_text(told(plan, local.policies, run.purpose)),
+        unknown((dataset.name for dataset in run.datasets), local.policies),
+    ]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
 
 def _print_taken(plan: Plan, ended: Ended, put_in: Mapping[str, int], console: Console) -> None:

@@ -220,6 +220,13 @@ def test_a_dataset_with_the_same_columns_may_hold_the_same_rows():
     assert difference.how[0] == "alpha/visits: only A asks for age <= 8"
 
 
+def test_a_number_of_different_ones_is_called_so():
+    sql = "SELECT dept, COUNT(DISTINCT ssn) AS n FROM visits GROUP BY dept"
+    several = sql.replace("GROUP BY", "WHERE id <> 7 GROUP BY")
+    (difference,) = differences(answer("A", sql), answer("B", several), lambda _: False)
+    assert difference.aggregates == ("count(distinct ssn)",)
+
+
 @pytest.mark.parametrize(
     ("one", "other", "learns"),
     [

@@ -83,7 +83,8 @@ def test_a_policy_that_is_not_given_refuses():
     shown = json.loads(result.stdout)
     assert result.exit_code == 30
     assert [(r["code"], r["dataset"]) for r in shown["reasons"]] == [("no-policy", "lga/flights")]
-    assert shown["policies"][2] == {"dataset": "lga/flights", "decision": "reject", "version": None, "digest": None}
+    unknown = {"decision": "reject", "version": None, "digest": None, "reserved": []}
+    assert shown["policies"][2] == {"dataset": "lga/flights", **unknown}
 
 
 def test_a_policy_twice_or_for_another_workflow_is_a_bad_document():

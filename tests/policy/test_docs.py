@@ -62,6 +62,20 @@ def test_every_query_in_the_docs_is_read():
     assert len(QUERIES) == DOCS.count("```sql") >= 10
 
 
+def test_ten_examples_and_more_come_in_the_order_of_their_table_each_with_what_it_accepts():
+    table = re.findall(r"^\| \d+ \| \[.*?\]\(#(.+?)\)", DOCS, re.MULTILINE)
+    named = ["delays", "filter", "conditions", "expressions", "recipients", "join-left join-right", "reserved", "minimum",
+             "plain", "padding", "noise"]  # fmt: skip
+    assert len(table) == len(named) >= 10
+    assert {name for names in named for name in names.split()} == {file.stem for file in EXAMPLES}
+    places = [DOCS.index(f"-- accepted by {name}") for name in named]
+    assert places == sorted(places)
+    headings = [re.sub(r"[^a-z -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in
+                re.findall(r"^##+ .*$", DOCS, re.MULTILINE)]  # fmt: skip
+    at = [headings.index(anchor) for anchor in table]
+    assert at == sorted(at)
+
+
 def test_the_refusal_in_the_docs_is_what_is_printed():
     refused = next(query for query in QUERIES if "SUM(arr_delay) AS total" in query["sql"])
     printed = explain(verdict_on(refused), lambda at: "workflows/delays.yaml:12:25").split("\n", 1)[1]
