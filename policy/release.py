@@ -10,8 +10,9 @@ from policy.verdict import Reason
 
 Capabilities = frozenset[str]
 _COMPUTED_ANYWAY: Capabilities = frozenset({"group_key"})  # groups may be by something computed, whatever the grant
-# Of a column of which somebody holds no more, no value is known to them.
+# Of a column of which somebody holds no more, no value is known to them: numbers tell some if they are of what is computed.
 _WITHOUT_VALUES: Capabilities = frozenset({"count", "count_distinct", "join_payload", "rank"})
+_NUMBERS: Capabilities = frozenset({"count", "count_distinct"})
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,13 @@ def knows(policies: Mapping[str, Policy], use: Use, recipient: str, purpose: str
     """
     for dataset, column in use.to_knowing:
         policy, owner = policies.get(dataset), dataset.split("/")[0]
-        held = held_by(policy, column, recipient, purpose).capabilities if policy is not None else Capabilities()
-        if recipient != owner and not (held - _WITHOUT_VALUES if use.is_match else held & {"open"}):
+        if recipient == owner:
+            continue
+        if policy is None:
+            return False
+        held = held_by(policy, column, recipient, purpose)
+        telling = (held.capabilities - _WITHOUT_VALUES) | (held.over_expressions & _NUMBERS)
+        if not (telling if use.is_match else held.capabilities & {"open"}):
             return False
     return True
 
