@@ -5,7 +5,7 @@ It says of a plan what a steward would be asked to grant, before any policy is k
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conclave.ir.nodes import Scan
 from conclave.ir.walk import scans_in
@@ -13,11 +13,11 @@ from conclave.plan.steps import Plan
 from policy.document import Policy
 from policy.flow import UnknownOperator, trace
 from policy.personal import Personal
-from policy.release import Capabilities, held_by, knows, learnt, need_of
+from policy.release import NOTHING, Held, held_by, knows, learnt, need_of
 from policy.rules import rules_of
 from policy.uses import Relation, Use, merged
 
-Holds = Callable[[str, str, str], Capabilities]  # what a recipient holds of a dataset's column
+Holds = Callable[[str, str, str], Held]  # what a recipient holds of a dataset's column
 
 
 @dataclass(frozen=True, order=True)
@@ -56,10 +56,19 @@ def told(plan: Plan, policies: Mapping[str, Policy], purpose: str) -> tuple[Told
     granted, found = held_of(policies, purpose), frozenset[Told]()
     while True:
 
-        def holds(recipient: str, dataset: str, column: str, so_far: frozenset[Told] = found) -> Capabilities:
+        def holds(recipient: str, dataset: str, column: str, so_far: frozenset[Told] = found) -> Held:
             whose = recipient, dataset, column
-            said = (each.needs for each in so_far if (each.recipient, each.dataset, each.column) == whose)
-            return granted(*whose).union(*said)
+            held, said = (
+                granted(*whose),
+                [each for each in so_far if (each.recipient, each.dataset, each.column) == whose],
+            )
+            return replace(
+                held,
+                capabilities=held.capabilities.union(*(each.needs for each in said)),
+                over_expressions=held.over_expressions.union(
+                    *(each.needs for each in said if "expressions" in each.needs)
+                ),
+            )
 
         now = frozenset(_told(use, to) for use in uses for to in plan.query.recipients if is_told(to, use, holds))
         if now == found:
@@ -114,9 +123,9 @@ def disclosed(plan: Plan, relation: Relation) -> Iterator[tuple[str, Use]]:
 def held_of(policies: Mapping[str, Policy], purpose: str) -> Holds:
     """Return what policies let a recipient have of a dataset's column."""
 
-    def holds(recipient: str, dataset: str, column: str) -> Capabilities:
+    def holds(recipient: str, dataset: str, column: str) -> Held:
         policy = policies.get(dataset)
-        return held_by(policy, column, recipient, purpose).capabilities if policy is not None else frozenset()
+        return held_by(policy, column, recipient, purpose) if policy is not None else NOTHING
 
     return holds
 

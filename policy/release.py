@@ -10,8 +10,9 @@ from policy.verdict import Reason
 
 Capabilities = frozenset[str]
 _COMPUTED_ANYWAY: Capabilities = frozenset({"group_key"})  # groups may be by something computed, whatever the grant
-# Of a column of which somebody holds no more, no value is known to them.
+# Of a column of which somebody holds no more, no value is known to them: numbers tell some if they are of what is computed.
 _WITHOUT_VALUES: Capabilities = frozenset({"count", "count_distinct", "join_payload", "rank"})
+_NUMBERS: Capabilities = frozenset({"count", "count_distinct"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Held:
         held = self.counting_for(need)
         payload = not need.join_payload or "join_payload" in self.capabilities
         return payload and any(wanted <= held for wanted in need.any_of)
+
+
+NOTHING = Held(frozenset(), frozenset(), "")
 
 
 def need_of(use: Use) -> Need:
@@ -142,17 +146,19 @@ def held_by(policy: Policy, column: str | None, recipient: str, purpose: str, us
     return Held(frozenset(plain), frozenset(over_expressions), clause)
 
 
-def knows(recipient: str, use: Use, holds: Callable[[str, str], Capabilities]) -> bool:
+def knows(recipient: str, use: Use, holds: Callable[[str, str], Held]) -> bool:
     """Whether a recipient knows all columns that one must know to learn of a use: its own, and such as are open to it.
 
     To tell which values a column shares, less will do: whatever tells of the others' values. `holds`: what it holds of
     a dataset's column.
     """
     for dataset, column in use.to_knowing:
-        if recipient != dataset.split("/")[0]:
-            held = holds(dataset, column)
-            if not (held - _WITHOUT_VALUES if use.is_match else held & {"open"}):
-                return False
+        if recipient == dataset.split("/")[0]:
+            continue
+        held = holds(dataset, column)
+        telling = (held.capabilities - _WITHOUT_VALUES) | (held.over_expressions & _NUMBERS)
+        if not (telling if use.is_match else held.capabilities & {"open"}):
+            return False
     return True
 
 

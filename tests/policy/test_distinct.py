@@ -51,6 +51,8 @@ def test_whoever_may_know_some_values_matches_the_others(capability):
     both = refused(judge(sql, visits, policy("bravo/people", {"income": ["count_distinct", capability]})))
     assert ("pay", "join_key") in both
     assert not refused(judge(sql, visits, policy("bravo/people", {"income": ["count_distinct", "count", "rank"]})))
+    computing = policy("bravo/people", {"income": ["count_distinct"]}, expressions=True)
+    assert refused(judge(sql, visits, computing)) == {("pay", "join_key")}
 
 
 @pytest.mark.parametrize(

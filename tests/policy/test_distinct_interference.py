@@ -26,7 +26,7 @@ from tests.policy.conftest import PEOPLE, VISITS, policy, scan
 from tests.policy.test_interference import STRUCTURE, Data, Queries, Rows, answer, differ, load, rows_for
 
 N_QUERIES = 600
-LEAST_ACCEPTED = 150  # or the test says little
+LEAST_ACCEPTED = 100  # or the test says little
 N_WORLDS = 4
 OWNERS = ("alpha/visits", "carol/visits", "bravo/people")
 
@@ -53,6 +53,12 @@ class Different(Queries):
             f"SELECT y AS c0, COUNT(DISTINCT x) AS c1 FROM ({self.put_together()}) AS u GROUP BY y",
             f"SELECT COUNT(x) AS c0 FROM ({self.put_together('UNION', 'UNION ALL')}) AS u",
         )
+
+    def order(self, sql: str) -> str:
+        first = sql.split(" FROM ")[
+            0
+        ]  # up to a subquery in the list it would not be by all columns, and rows could tie
+        return super().order(sql) if first.count("(") == first.count(")") else ""
 
     def sources(self) -> tuple[tuple[str, ...], str]:
         alone = self.pick("visits v", "people v")
@@ -86,18 +92,18 @@ class Case:
     hidden: dict[str, frozenset[str]]  # of which values are counted, and no more
     is_open: bool  # bravo's people are, all of it
     is_counted: bool  # the number of rows is granted, too
-    computes: bool  # numbers of what is computed are granted, too
+    computes: frozenset[str]  # the datasets of which numbers of what is computed are granted, too
 
     def policies(self) -> dict[str, Policy]:
         found = {}
-        more = {"count": self.is_counted, "count_distinct": self.computes}
-        deciding = [*STRUCTURE, "join_payload", *(capability for capability, is_held in more.items() if is_held)]
         for dataset in OWNERS:
+            computes = dataset in self.computes
+            deciding = [*STRUCTURE, "join_payload", *["count"] * self.is_counted, *["count_distinct"] * computes]
             granted = dict.fromkeys(columns_of(dataset), deciding)
             if dataset == "bravo/people" and self.is_open:
                 granted = {name: ["open"] for name in granted}
             granted |= {name: ["count_distinct", "join_payload"] for name in self.hidden.get(dataset, ())}
-            made = policy(dataset.replace("carol", "alpha"), granted, expressions=self.computes)
+            made = policy(dataset.replace("carol", "alpha"), granted, expressions=computes)
             metadata = made.metadata.model_copy(update={"dataset": dataset})
             found[dataset] = made.model_copy(update={"metadata": metadata})
         return found
@@ -131,7 +137,7 @@ def cases(seed: int) -> Iterator[Case]:
                 for of in ("alpha/visits", "carol/visits") if of_both else (dataset,):
                     hidden[of] = hidden.get(of, frozenset()) | {name}
             is_open, is_counted = (rng.random() < 0.5 for _ in range(2))
-            computes = len(picked) == 1 and rng.random() < 0.4
+            computes = frozenset(d for d in OWNERS if rng.random() < 0.4 and len(hidden.get(d, ())) < 2)
             yield Case(sql, plan, names, hidden, is_open and "bravo/people" not in hidden, is_counted, computes)
 
 
@@ -150,17 +156,18 @@ def world(rng: random.Random) -> Data:
 
 def alike(rng: random.Random, case: Case, data: Data, *, as_many: bool, keeps_nulls: bool) -> Data:
     """Return other data that are the same for whoever knows numbers of different values, and all other columns."""
-    names = list(range(20)) if case.computes else rng.sample(range(20), 20)
+    own, others = list(range(20)), rng.sample(range(20), 20)
     made = dict(data)
     for dataset, hidden in case.hidden.items():
+        names = own if dataset in case.computes else others  # what is computed tells by and by which values there are
         classes: dict[tuple[object, ...], Rows] = {}
         for row in data[dataset]:
             classes.setdefault(tuple(row[n] for n in sorted(case.read - hidden) if n in row), []).append(row)
         made[dataset] = []
         for rows in classes.values():
             n_rows = len(rows) + (0 if as_many else rng.randint(0, 2))
-            others = {n: renamed(rng, [row[n] for row in rows], names, n_rows, n, keeps_nulls) for n in sorted(hidden)}
-            made[dataset] += [{**rows[0], **{n: values[i] for n, values in others.items()}} for i in range(n_rows)]
+            columns = {n: renamed(rng, [row[n] for row in rows], names, n_rows, n, keeps_nulls) for n in sorted(hidden)}
+            made[dataset] += [{**rows[0], **{n: values[i] for n, values in columns.items()}} for i in range(n_rows)]
     return made
 
 
@@ -219,5 +226,6 @@ def test_a_query_that_is_grouped_once_again_has_the_same_answer():
             assert query.schema == case.plan.query.schema
             for _ in range(3):
                 data = world(rng)
-                assert answer(connection, query, data) == answer(connection, case.plan.query, data), case.sql
+                once, as_compiled = (sorted(answer(connection, each, data)) for each in (query, case.plan.query))
+                assert once == as_compiled, case.sql
     assert n_other >= LEAST_ACCEPTED
