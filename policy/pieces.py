@@ -6,7 +6,8 @@ one value, or all between two limits that are far enough apart: more values than
 spreads and extremes of so many rows cannot be solved for, or half of those that bounds allow. Fewer single values than that
 may be left out. A sum's rows are not grouped by what is computed of it, and do not meet by it what a recipient has
 brought, or what a condition picks but by one value. What conditions leave of a column they leave of those that it is
-compared with. How often a flag is set is for the data to say, and its owner to grant.
+compared with. How often a flag is set is for the data to say, and its owner to grant. Of people who stand once for each value
+of a column, the number of rows beside that of people is how many values each has, added up, and is asked the same of.
 """
 
 import math
@@ -31,7 +32,7 @@ from conclave.ir.nodes import (
     field_of,
 )
 from conclave.ir.show import show_expression
-from conclave.ir.types import Date, Decimal, Integer, Type
+from conclave.ir.types import Boolean, Date, Decimal, Integer, Type
 from conclave.ir.walk import conjuncts, length_of, nodes_in, scans_in, substitute
 from policy.between import Limits, Link, Span, link, place, span_of_domain, tightened
 from policy.composed import Columns, Composition, joined
@@ -53,7 +54,8 @@ def check_pieces(root: Collect, policies: Mapping[str, Policy]) -> Iterator[Reas
     tracing = _Tracing(bounds_of(root, policies), subjects_of(root, policies), frozenset(root.recipients))
     for dataset, nodes in sorted(groupings(root, policies).items()):
         policy = policies[dataset]
-        asked = ((node, output) for node in nodes for output in node.outputs if output.over is not None)
+        asked = [(node, output) for node in nodes for output in node.outputs if output.over is not None]
+        asked += [each for node in nodes for each in tracing.put_apart(node)]
         told = ((node, output, tracing.problem(node, output, least_of(policy))) for node, output in asked)
         node, output, problem = next((each for each in told if each[2]), (None, None, ""))
         if node is None or output is None:
@@ -109,6 +111,23 @@ class _Tracing:
                 return text
         return self._by_conditions(asked, output.over, least)
 
+    def put_apart(self, node: Aggregate) -> Iterator[tuple[Aggregate, AggregateOutput]]:
+        """Yield by which columns people are told apart in several rows, as if their values were counted by person."""
+        people = self.composition.matched(node.source, self.subjects)
+        numbers = [output for output in node.outputs if output.function not in _NO_SUMS or output.function == "count"]
+        of_people = [o for o in numbers if o.is_distinct and o.over and self._made(node.source, o.over) & people]
+        if not of_people or len(of_people) == len(numbers):
+            return
+        shown = {self.making.made(node.source, key) for key in node.keys}
+        for each in nodes_in(node.source):
+            if isinstance(each, Aggregate) and any(self._made(each.source, key) & people for key in each.keys):
+                for key in each.keys:
+                    if not self._made(each.source, key) & people and self.making.made(each.source, key) not in shown:
+                        yield each, AggregateOutput(key, "count", key, is_distinct=True, at=node.at)
+
+    def _made(self, node: Node, name: str) -> Columns:
+        return self.composition.made(node, name).of
+
     def _by_key(self, node: Node, asked: _Asked) -> str:
         """Return by what rows are grouped, meet or are put together that is made of what is aggregated."""
         match node:
@@ -150,7 +169,8 @@ class _Tracing:
         made = self.composition.made(source, key)
         if made.is_plain or not made.of & asked.columns:
             return True
-        return not asked.adds and all(map(_is_of_functions, self.making.made(source, key)))
+        is_condition = isinstance(field_of(source, key).type, Boolean)
+        return not asked.adds and not is_condition and all(map(_is_of_functions, self.making.made(source, key)))
 
     def _is_as_it_is(self, source: Node, name: str, asked: _Asked) -> bool:
         return self.composition.made(source, name).is_plain or (id(source), name) in asked.ways

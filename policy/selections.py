@@ -6,8 +6,7 @@ And a UNION ALL must not count some rows for more than others: the sum of `days`
 is that one's. What is NULL leaves rows out as well: COUNT(*) beside COUNT(days) tells how many have no days, be it one, and
 SUM(pay) beside SUM(pay + 0 * days) what they are paid. So columns that may be NULL count as conditions. A mean or variance tells
 what it was divided by: of few rows that is the least number by which it is the quotient of whole ones. How many different
-people there are is a number of rows as well, where each has one; and of people who stand once for each answer to a condition
-it tells, beside the number of rows, how many are of both.
+people there are is a number of rows as well, where each has one.
 """
 
 import decimal
@@ -18,17 +17,13 @@ from itertools import combinations
 
 from conclave.ir.expressions import (
     Arithmetic,
-    Call,
     Case,
     Column,
-    Compare,
     Expression,
     IsNull,
     Literal,
-    Logic,
     Negate,
     Not,
-    operands,
 )
 from conclave.ir.nodes import (
     SPREADS,
@@ -78,7 +73,6 @@ def check_selections(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
         unequal = ((node, _unequal(node, dataset, present.making)) for node in nodes)
         found = next(((node, problem) for node, problem in unequal if problem), None)
         found = found or _subtracted(nodes, dataset, present, people)
-        found = found or next(((n, each) for n in nodes if (each := _split(n, dataset, present.making, people))), None)
         if found is None:
             continue
         node, (what, fix) = found
@@ -129,34 +123,6 @@ def _unequal(node: Aggregate, dataset: str, making: Making) -> tuple[str, str] |
                 what = f"rows of {dataset} may stand in several parts of a UNION ALL, and count for more than others"
                 return what, "read each table once, or with conditions that exclude one another"
     return None
-
-
-def _split(node: Aggregate, dataset: str, making: Making, people: Columns) -> tuple[str, str] | None:
-    """Return by which condition people stand in several rows of which both are told, how many there are and how many people."""
-    composition = Composition()
-    numbers = [output for output in node.outputs if output.function not in _EXTREMES]
-    is_of_people = [
-        o for o in numbers if o.is_distinct and o.over and composition.made(node.source, o.over).of & people
-    ]
-    if not is_of_people or len(is_of_people) == len(numbers):
-        return None
-    shown = {tuple(map(show_expression, making.made(node.source, key))) for key in node.keys}
-    for each in nodes_in(node.source):
-        if isinstance(each, Aggregate) and any(composition.made(each.source, key).of & people for key in each.keys):
-            for key in each.keys:
-                made = making.made(each.source, key)
-                if any(map(_decides, made)) and tuple(map(show_expression, made)) not in shown:
-                    what = f"rows of {dataset} that are put apart by {key}, a condition, are counted beside the people that they are of"
-                    return what, "group by it as well, or ask for the number of people or of rows alone"
-    return None
-
-
-def _decides(expression: Expression) -> bool:
-    """Whether it is a condition, or has one."""
-    match expression:
-        case Case() | Compare() | Logic() | Not() | IsNull() | Arithmetic("//" | "%" | "&") | Call("like" | "ilike"):
-            return True
-    return any(map(_decides, operands(expression)))
 
 
 def _differ(one: tuple[Expression, frozenset[str]], other: tuple[Expression, frozenset[str]]) -> bool:
