@@ -22,7 +22,7 @@ from conclave.ir.show import show_expression
 from conclave.ir.types import Decimal, Integer, Type
 from conclave.ir.walk import children, scans_in
 from conclave.ir.window import Window
-from policy.composed import Composition
+from policy.composed import Columns, Composition
 from policy.document import Policy
 from policy.made import Making
 from policy.mean import without_casts
@@ -51,48 +51,9 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
         policy = policies[dataset]
         sums = [(node, output) for node in nodes for output in node.outputs if output.over and output.function in _SUMS]
         extremes = [(node, output) for node in nodes for output in node.outputs if output.function in _EXTREMES]
-        named = next(
-            (
-                (n, o, c)
-                for n, o in (*sums, *extremes)
-                for c in sorted(factors.of(n.source, o.over or ""))
-                if c in numbers
-            ),
-            None,
-        )
-        if named is not None:
-            node, output, (_, name) = named
-            what = f"{output.function}({output.over}) is of {name}, which numbers the rows of people, and tells which are there"
-            yield refusal(policy, "minimum-not-countable", what, output.at or node.at, "ask for COUNT of it")
-            continue
-        mixed = next(((node, problem) for node, output in extremes if (problem := factors.mixture(node, output))), None)
-        if mixed is not None:
-            node, problem = mixed
-            what = f"{problem} is one row's number, and the query says which row's"
-            fix = "ask for extremes and quantiles of one column at a time, as it is"
-            yield refusal(policy, "minimum-not-countable", what, node.at, fix)
-            continue
-        listed = (
-            (node, problem)
-            for node, output in sums
-            for made in making.made(node.source, output.over or "")
-            if (problem := _listed_by(made))
-        )
-        found = next(listed, None)
+        found = next(_of_single_rows(sums, extremes, factors, making, numbers), None)
         if found is not None:
-            node, problem = found
-            what = f"the digits of a sum of {problem} tell how many rows of a small group have which value"
-            fix = "take roots of the sum, and divide by columns what is another column"
-            yield refusal(policy, "minimum-not-countable", what, node.at, fix)
-            continue
-        squared = next(((node, problem) for node, output in sums if (problem := factors.problem(node, output))), None)
-        if squared is not None:
-            node, problem = squared
-            what = f"{problem}: such a product can leave out all but some rows of a group"
-            fix = (
-                "multiply different columns, of many values each by their policies' bounds; for a square ask for VAR_SAMP,"
-                " for some rows use CASE"
-            )
+            node, what, fix = found
             yield refusal(policy, "minimum-not-countable", what, node.at, fix)
             continue
         for name, (node, count) in _numbers([*sums, *extremes], factors, making).items():
@@ -103,6 +64,36 @@ def check_weightings(root: Collect, policies: Mapping[str, Policy]) -> Iterator[
                 fix = f"ask for at most {least_of(policy) - 1} sums, extremes and quantiles of it in one workflow"
                 yield refusal(policy, "differencing", what, node.at, fix)
                 break
+
+
+def _of_single_rows(
+    sums: list[tuple[Aggregate, AggregateOutput]],
+    extremes: list[tuple[Aggregate, AggregateOutput]],
+    factors: "_Factors",
+    making: Making,
+    numbers: Columns,
+) -> Iterator[tuple[Aggregate, str, str]]:
+    """Yield which aggregates tell of single rows, each by itself, and what to ask instead."""
+    for node, output in (*sums, *extremes):
+        for _, name in sorted(factors.of(node.source, output.over or "").keys() & numbers):
+            what = f"{output.function}({output.over}) is of {name}, which numbers the rows of people, and tells which are there"
+            yield node, what, "ask for COUNT of it"
+    for node, output in extremes:
+        if problem := factors.mixture(node, output):
+            what = f"{problem} is one row's number, and the query says which row's"
+            yield node, what, "ask for extremes and quantiles of one column at a time, as it is"
+    for node, output in sums:
+        for made in making.made(node.source, output.over or ""):
+            if problem := _listed_by(made):
+                what = f"the digits of a sum of {problem} tell how many rows of a small group have which value"
+                yield node, what, "take roots of the sum, and divide by columns what is another column"
+    for node, output in sums:
+        if problem := factors.problem(node, output):
+            fix = (
+                "multiply different columns, of many values each by their policies' bounds; for a square ask for VAR_SAMP,"
+                " for some rows use CASE"
+            )
+            yield node, f"{problem}: such a product can leave out all but some rows of a group", fix
 
 
 def _numbers(
