@@ -64,7 +64,7 @@ def test_every_query_in_the_docs_is_read():
 
 def test_ten_examples_and_more_come_in_the_order_of_their_table_each_with_what_it_accepts():
     table = re.findall(r"^\| \d+ \| \[.*?\]\(#(.+?)\)", DOCS, re.MULTILINE)
-    named = ["delays", "filter", "conditions", "expressions", "recipients", "join-left join-right", "reserved", "minimum",
+    named = ["delays", "filter", "conditions", "expressions", "distinct", "recipients", "join-left join-right", "reserved", "minimum",
              "plain", "padding", "noise"]  # fmt: skip
     assert len(table) == len(named) >= 10
     assert {name for names in named for name in names.split()} == {file.stem for file in EXAMPLES}
