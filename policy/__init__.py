@@ -53,6 +53,7 @@ Files, in reading order:
 - picked_values: whether a query keeps one value among zeros
 - between: between what values lie, by bounds, aggregates and comparisons with one another
 - pieces: whether conditions leave few of the values that are aggregated
+- mingled: whether different values are counted together with such as a recipient brings
 - plain: what an owner that takes plain queries alone lets in
 - noise: whether what is told has enough noise
 - rows: which rows an aggregate is of

@@ -23,6 +23,7 @@ from policy.flow import UnknownOperator, trace
 from policy.keys import check_keys
 from policy.local_sizes import check_local_sizes, check_shared_sizes
 from policy.matches import check_matches, checked_matches, uses_of
+from policy.mingled import check_mingled
 from policy.minimum import check_minimum
 from policy.noise import check_noise, noise_obligations
 from policy.personal import Personal
@@ -82,6 +83,7 @@ def verify(plan: Plan, policies: Mapping[str, Policy], request: Request) -> Verd
         *check_persons(plan.query, valid),
         *check_picked_values(plan.query, valid),
         *check_pieces(plan.query, valid),
+        *check_mingled(plan.query, valid),
         *check_plain(plan.query, valid),
         *check_noise(plan, valid),
         *check_shared_sizes(plan, valid),
